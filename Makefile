@@ -1,0 +1,72 @@
+# The doors of the project.  Every target makes the virtual environment that it needs, in .venv.
+
+PYTHON ?= python3
+JOBS ?= 2
+
+BIN := .venv/bin
+RUN := .venv/.ready-run
+ALL := .venv/.ready-all
+
+# One thread a process, so that times are CPU times; no progress bars in stored outputs.
+unit notebooks-check notebooks: export OMP_NUM_THREADS = 1
+notebooks-check notebooks: export TQDM_DISABLE = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce test lint unit notebooks-check lab notebooks figures bench clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## */\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-16s %s\n", $$1, $$2 }'
+
+reproduce: $(RUN)  ## train in the clear and encrypted; print the paper's tables, write figures/
+	$(BIN)/python -m encnn.reproduce
+
+test: lint unit notebooks-check  ## everything that CI runs
+
+lint: $(ALL)  ## style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(ALL)  ## tests, slow ones and doctests included, with coverage
+	$(BIN)/python -m pytest -m "" --cov
+
+notebooks-check: $(ALL)  ## notebooks: hygiene, then their stored outputs against a new run
+	$(BIN)/python tools/notebooks.py check
+	$(BIN)/python -m pytest -o addopts="" -p no:cacheprovider --nbval --nbval-current-env \
+	    --nbval-cell-timeout=600 -n $(JOBS) --dist loadfile notebooks
+
+lab: $(ALL)  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+notebooks: $(ALL)  ## run every notebook again, in place, and renew the links between them
+	$(BIN)/python tools/notebooks.py links
+	$(BIN)/python tools/notebooks.py run
+
+figures: $(RUN)  ## draw figures/ again
+	$(BIN)/python -m encnn.reproduce --figures
+
+bench: $(ALL)  ## measure speed against the clear twin
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what the targets above made, the virtual environment included
+	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Stamps: .venv holds what the extras name.  Once pyproject.toml is newer, pip brings .venv up to date.
+$(RUN): EXTRAS := word2vec
+$(ALL): EXTRAS := word2vec,fast,notebooks,dev
+$(RUN) $(ALL): pyproject.toml
+	@test -x $(BIN)/python || { $(call check-python,$(PYTHON)) && $(PYTHON) -m venv .venv; }
+	@$(call check-python,$(BIN)/python)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@touch $(RUN) $@    # the larger set contains the smaller one
+
+# Shell test: the interpreter $(1) exists, is new enough and can make virtual environments.
+define check-python
+{ command -v $(1) >/dev/null || { echo "$(1) was not found: install Python 3.11 or newer," \
+      "or name one with 'make PYTHON=...'" >&2; exit 1; }; \
+  $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(1) is $$($(1) --version 2>&1):" \
+      "encnn needs 3.11 or newer. Name one with 'make PYTHON=...', after removing .venv if there is one" >&2; exit 1; }; \
+  $(1) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(1) cannot make virtual environments:" \
+      "on Debian and Ubuntu run 'apt install python3-venv'" >&2; exit 1; }; }
+endef

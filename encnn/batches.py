@@ -1,0 +1,164 @@
+"""Mini-batches of plaintext features, and the two products in which a network meets them.
+
+With X of shape (B, features) a network needs X W (the rows of W, pooled per review) and W -= X^T G (the update, spread over
+the rows).  Both are products of *plain* numbers with whatever W holds, floats or the integers of ciphertexts, so they are
+written once here and used by every scheme that keeps W as rows of a numpy array.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+
+Features = np.ndarray | csr_array
+"""Plaintext features of shape (reviews, features): dense, or sparse rows (a bag of words)."""
+
+
+class OneReview:
+    """One row of ones at `indices`, the words of one review: what per-review training meets, so it is kept lean."""
+
+    __slots__ = ("indices",)
+
+    def __init__(self, indices: np.ndarray) -> None:
+        self.indices = indices
+
+    def __len__(self) -> int:
+        """Return 1."""
+        return 1
+
+    def inverse_counts(self) -> float:
+        """Return 1 / words, 1 for a review without words."""
+        return 1.0 / max(len(self.indices), 1)
+
+    def largest_row(self) -> float:
+        """Return the number of words: how much a pooled row can exceed a row of W."""
+        return float(len(self.indices))
+
+    def largest_column(self) -> float:
+        """Return 1: how much an update can exceed a row of G."""
+        return 1.0
+
+    def gather(self, W: np.ndarray) -> np.ndarray:
+        """Return the sum of the rows of W, shape (1, k)."""
+        return W.take(self.indices, axis=0).sum(axis=0, keepdims=True)
+
+    def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
+        """Subtract G, of shape (1, k), from the rows of W in place."""
+        W[self.indices] -= G[0]
+
+
+class SparseBatch:
+    """Rows of a sparse matrix; `values` is None when every stored entry is one."""
+
+    __slots__ = ("columns", "indices", "indptr", "values")
+
+    def __init__(self, indices: np.ndarray, indptr: np.ndarray, values: np.ndarray | None, columns: int) -> None:
+        self.indices, self.indptr, self.values, self.columns = indices, indptr, values, columns
+
+    def __len__(self) -> int:
+        """Return the number of reviews."""
+        return len(self.indptr) - 1
+
+    def inverse_counts(self) -> np.ndarray:
+        """Return what turns sums into means, shape (B, 1): 1 / sum of the row, 1 for empty rows."""
+        counts = np.diff(self.indptr) if self.values is None else self._magnitudes().sum(axis=1)
+        return 1.0 / np.where(counts > 0, counts, 1)[:, None]
+
+    def largest_row(self) -> float:
+        """Return the largest row sum of |X|: how much a pooled row can exceed a row of W."""
+        if self.values is None:
+            return float(np.diff(self.indptr).max())
+        return float(self._magnitudes().sum(axis=1).max())
+
+    def largest_column(self) -> float:
+        """Return a bound on the column sums of |X|: how much an update can exceed one row of G."""
+        return float(len(self)) if self.values is None else float(np.abs(self.values).sum())
+
+    def gather(self, W: np.ndarray) -> np.ndarray:
+        """Return X W, shape (B, k); integers stay exact integers when X is made of ones or of integers."""
+        return self._matrix(self.indices, self.columns, W.dtype) @ W
+
+    def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
+        """Do W -= X^T G in place, touching only the rows that the batch uses; rounded when W holds integers."""
+        used, local = _renumber(self.indices, self.columns)
+        W[used] -= _like(W, self._matrix(local, len(used), G.dtype).T @ G)
+
+    def _matrix(self, indices: np.ndarray, columns: int, dtype: np.dtype) -> csr_array:
+        values = np.ones(len(indices), dtype) if self.values is None else self.values
+        return csr_array((values, indices, self.indptr), shape=(len(self), columns))
+
+    def _magnitudes(self) -> csr_array:
+        return abs(self._matrix(self.indices, self.columns, np.dtype(np.float64)))
+
+
+class DenseBatch:
+    """Rows of a dense matrix, shape (B, features)."""
+
+    __slots__ = ("X",)
+
+    def __init__(self, X: np.ndarray) -> None:
+        self.X = X
+
+    def __len__(self) -> int:
+        """Return the number of reviews."""
+        return len(self.X)
+
+    def inverse_counts(self) -> np.ndarray:
+        """Return 1: a dense row has no words to take the mean of."""
+        return np.ones((1, 1))
+
+    def largest_row(self) -> float:
+        """Return the largest row sum of |X|."""
+        return float(np.abs(self.X).sum(axis=1).max())
+
+    def largest_column(self) -> float:
+        """Return the largest column sum of |X|."""
+        return float(np.abs(self.X).sum(axis=0).max())
+
+    def gather(self, W: np.ndarray) -> np.ndarray:
+        """Return X W, shape (B, k)."""
+        return self.X @ W
+
+    def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
+        """Do W -= X^T G in place, rounded when W holds integers."""
+        W -= _like(W, self.X.T @ G)
+
+
+Batch = OneReview | SparseBatch | DenseBatch
+
+
+def batches(X: Features, size: int) -> Iterator[tuple[slice, Batch]]:
+    """Yield (rows, batch) over X from top to bottom, `size` reviews at a time."""
+    make = _sparse_maker(X) if issparse(X) else lambda start, stop: DenseBatch(X[start:stop])
+    for start in range(0, X.shape[0], size):
+        stop = min(start + size, X.shape[0])
+        yield slice(start, stop), make(start, stop)
+
+
+def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
+    """Return what cuts rows start..stop out of X; index arrays are converted once, not once a review."""
+    indices, bounds = X.indices.astype(np.intp), X.indptr.tolist()
+    values = None if (X.data == 1).all() else X.data
+
+    def make(start: int, stop: int) -> Batch:
+        words = slice(bounds[start], bounds[stop])
+        if values is None and stop - start == 1:
+            return OneReview(indices[words])
+        pointers = X.indptr[start : stop + 1] - bounds[start]
+        return SparseBatch(indices[words], pointers, None if values is None else values[words], X.shape[1])
+
+    return make
+
+
+def _like(W: np.ndarray, update: np.ndarray) -> np.ndarray:
+    """Return the update in the type of W, rounded where that holds integers."""
+    return update if update.dtype == W.dtype else np.rint(update).astype(W.dtype)
+
+
+def _renumber(indices: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct indices and the position of each index among them, without sorting."""
+    position = np.zeros(columns, dtype=np.int32)
+    position[indices] = 1
+    used = np.flatnonzero(position)
+    position[used] = np.arange(len(used), dtype=np.int32)
+    return used, position[indices]

@@ -1,0 +1,78 @@
+"""Digits of ciphertexts and powers of keys: c* and S*, equations (4)-(6) of the paper.
+
+A ciphertext entry is written with `n_digits` digits in base 2^base_bits, the key is multiplied by the matching powers, and
+the inner products agree:  S* c* = S c.  Digits stand most significant first, entry after entry, as the paper prints them.
+
+Two forms of digits:
+
+- signed (the paper's): the digits of |c|, each with the sign of c.  In base 2 they are the paper's bits.
+- balanced: each digit lies in [-B/2, B/2).  Same cost, a quarter of the noise variance, and no bias, so it is what is used.
+
+With base_bits * n_digits = 64 balanced digits hold every int64, and all identities hold modulo 2^64.
+"""
+
+from functools import cache
+
+import numpy as np
+
+
+def digits(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool = False) -> np.ndarray:
+    """Return c*, equation (4): shape (..., n) -> (..., n * n_digits), int64.
+
+    Signed digits are exact for |c| < 2^(base_bits * n_digits), balanced ones for |c| <= `largest(...)`.
+
+    >>> digits(np.array([3, -6]), base_bits=1, n_digits=3)
+    array([ 0,  1,  1, -1, -1,  0])
+    >>> digits(np.array([255]), base_bits=4, n_digits=3, balanced=True)
+    array([ 1,  0, -1])
+    """
+    c = np.asarray(c, dtype=np.int64)
+    shifts, mask = _shifts(base_bits, n_digits), (1 << base_bits) - 1
+    if balanced:
+        d = (c + _balance(base_bits, n_digits))[..., None] >> shifts
+        d &= mask
+        d -= 1 << (base_bits - 1)
+    else:
+        d = np.abs(c)[..., None] >> shifts
+        d &= mask
+        d *= np.sign(c)[..., None]
+    return d.reshape(*c.shape[:-1], c.shape[-1] * n_digits)
+
+
+def expand_key(S: np.ndarray, base_bits: int, n_digits: int) -> np.ndarray:
+    """Return S*, equation (5): shape (m, n) -> (m, n * n_digits), int64 (modulo 2^64).
+
+    >>> expand_key(np.array([[1, 2], [5, 4]]), base_bits=1, n_digits=3)
+    array([[ 4,  2,  1,  8,  4,  2],
+           [20, 10,  5, 16,  8,  4]])
+    """
+    S = np.asarray(S, dtype=np.int64)
+    return (S[..., None] << _shifts(base_bits, n_digits)).reshape(*S.shape[:-1], -1)
+
+
+def largest(base_bits: int, n_digits: int, balanced: bool = False) -> int:
+    """Return the largest |c| whose digits are exact.
+
+    >>> largest(base_bits=1, n_digits=3), largest(base_bits=4, n_digits=3, balanced=True)
+    (7, 1911)
+    """
+    top = (1 << base_bits * n_digits) - 1
+    digit = (1 << (base_bits - 1)) - 1 if balanced else (1 << base_bits) - 1
+    return min(digit * top // ((1 << base_bits) - 1), (1 << 63) - 1)
+
+
+def digit_bound(base_bits: int, balanced: bool = False) -> int:
+    """Return the largest absolute value of one digit."""
+    return 1 << (base_bits - 1) if balanced else (1 << base_bits) - 1
+
+
+@cache
+def _shifts(base_bits: int, n_digits: int) -> np.ndarray:
+    return base_bits * np.arange(n_digits - 1, -1, -1, dtype=np.int64)
+
+
+@cache
+def _balance(base_bits: int, n_digits: int) -> np.int64:
+    """Return B/2 at every digit position, as an int64 modulo 2^64."""
+    total = sum(1 << (base_bits * i + base_bits - 1) for i in range(n_digits))
+    return np.uint64(total % (1 << 64)).astype(np.int64)

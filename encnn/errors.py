@@ -1,0 +1,40 @@
+"""Every error this package raises on purpose.
+
+Each message says what was wrong, what was expected, and what to do about it.
+"""
+
+
+class EncnnError(Exception):
+    """Base of all errors raised on purpose by encnn."""
+
+
+class ParameterError(EncnnError, ValueError):
+    """Parameters that contradict each other, or that cannot keep 64-bit arithmetic exact."""
+
+
+class CapabilityError(EncnnError, NotImplementedError):
+    """An operation that the scheme, or these parameters of it, cannot do."""
+
+
+class MissingKeyError(EncnnError, LookupError):
+    """An operation needs an evaluation key that the owner did not make."""
+
+
+class KeyMismatchError(EncnnError, ValueError):
+    """A ciphertext, file or message that belongs to another key or to other parameters."""
+
+
+class CiphertextOverflowError(EncnnError, OverflowError):
+    """A ciphertext would leave the range of exact 64-bit arithmetic."""
+
+
+class DivergenceError(EncnnError, ArithmeticError):
+    """Training left the range on which its polynomial sigmoid is a sigmoid."""
+
+
+class FileError(EncnnError, ValueError):
+    """A file that is not what it should be: foreign, of another kind or version, damaged."""
+
+
+class DataError(EncnnError, ValueError):
+    """Reviews, labels or archives that cannot be used as they are."""

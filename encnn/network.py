@@ -1,0 +1,262 @@
+"""The network and its training loop, written once for every scheme.
+
+For a review r with plaintext features x (its words), weights W1 (features x hidden) and W2 (hidden x outputs):
+
+    h = x W1 (sum of the rows of its words, or their mean)     z = h W2     p = sigmoid(z)     d = p - y
+    W2 -= a h^T d          W1[i] -= a x_i d W2^T
+
+W1 is an array of `features` encrypted vectors, one a word; W2 is one encrypted vector.  With no hidden layer z = x W1, so
+logistic regression multiplies no ciphertext by a ciphertext.  A mini-batch sums the updates of its reviews.
+
+The loop never decrypts.  What it returns are encrypted scores z, which only the owner can read; the same loop over the clear
+scheme, from the same start, is the **clear twin** of a run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from encnn.batches import Batch, Features, batches
+from encnn.errors import DataError, ParameterError
+from encnn.progress import progress
+from encnn.schemes.base import Encrypted, Evaluator
+from encnn.schemes.bilinear import BilinearMap, elementwise, outer, vector_matrix, vector_transposed_matrix
+from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid
+
+ErrorStep = Callable[[Evaluator, Encrypted, Any, float], tuple[Encrypted, float]]
+"""(evaluator, z, targets, rate) -> (e, gain) with gain * e the encrypted rate * (sigmoid(z) - targets)."""
+
+OnScores = Callable[[int, Encrypted], None]
+"""(first review, encrypted scores z of the reviews from there on), as they come; may raise to stop the run."""
+
+SCORES_PER_REPORT = 500
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The public shape of a network.
+
+    features: rows of W1, the size of the vocabulary.  hidden: hidden units, 0 for none.  outputs: 1, or one per class
+    (one-vs-rest).  pooling: a review's hidden vector is the "sum" or the "mean" of its rows.  hidden_sigmoid: polynomial
+    applied to the hidden layer; None leaves it linear, as the paper does for reviews.
+    """
+
+    features: int
+    hidden: int = 8
+    outputs: int = 1
+    pooling: Literal["sum", "mean"] = "mean"
+    hidden_sigmoid: PolynomialSigmoid | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that are not networks."""
+        if self.features < 1 or self.outputs < 1 or self.hidden < 0:
+            raise ParameterError(
+                f"features={self.features}, hidden={self.hidden}, outputs={self.outputs} is no network; features and outputs "
+                "must be at least 1, hidden at least 0"
+            )
+        if self.pooling not in ("sum", "mean"):
+            raise ParameterError(f"pooling is {self.pooling!r}; it must be 'sum' or 'mean'")
+        if self.hidden_sigmoid is not None and not self.hidden:
+            raise ParameterError("hidden_sigmoid needs a hidden layer; set hidden to at least 1, or leave it out")
+
+    @property
+    def row_width(self) -> int:
+        """Width of a row of W1: hidden units, or the outputs when there is no hidden layer."""
+        return self.hidden or self.outputs
+
+    def widths(self) -> set[int]:
+        """Return the widths of all vectors that training meets."""
+        return {self.row_width, self.outputs, self.hidden * self.outputs} - {0}
+
+    def products(self, sigmoid: PolynomialSigmoid) -> list[BilinearMap]:
+        """Return the bilinear maps that training with this sigmoid needs: what the owner makes evaluation keys for."""
+        maps = []
+        if self.hidden:
+            shape = (self.hidden, self.outputs)
+            maps += [vector_matrix(*shape), vector_transposed_matrix(*shape), outer(*shape)]
+        if sigmoid.degree > 1:
+            maps.append(elementwise(self.outputs))
+        if self.hidden_sigmoid is not None:
+            maps.append(elementwise(self.hidden))
+        return list({f.name: f for f in maps}.values())
+
+
+@dataclass
+class Network:
+    """Weights in one scheme: W1 of shape (features, row_width), W2 of width hidden * outputs (None without hidden layer)."""
+
+    architecture: Architecture
+    W1: Encrypted
+    W2: Encrypted | None
+
+    @classmethod
+    def initial(cls, architecture: Architecture, rng: np.random.Generator, first_layer_sd: float = 0.0) -> "Network":
+        """Return a start in the clear: W2 standard normal, W1 zero (or normal with the given deviation, for hidden sigmoids)."""
+        shape = (architecture.features, architecture.row_width)
+        W2 = rng.normal(0.0, 1.0, architecture.hidden * architecture.outputs) if architecture.hidden else None
+        W1 = rng.normal(0.0, first_layer_sd, shape) if first_layer_sd else np.zeros(shape)
+        return cls(architecture, W1, W2)
+
+    def copy(self) -> "Network":
+        """Return a network with its own weights."""
+        return Network(self.architecture, self.W1.copy(), None if self.W2 is None else self.W2.copy())
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train; public, the same for a run and its clear twin.
+
+    sigmoid: what stands for the sigmoid.  learning_rate: a; with `decay` it is a / (1 + decay * epochs done).
+    batch_size: reviews a mini-batch, whose updates are summed.  epochs: passes over the reviews.
+    divide_update: with pooling "mean", divide each row's update by the number of words too, which is the gradient; the paper's
+    network does not.
+    """
+
+    sigmoid: PolynomialSigmoid | ExactSigmoid
+    learning_rate: float = 0.001
+    decay: float = 0.0
+    batch_size: int = 1
+    epochs: int = 1
+    divide_update: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse plans that cannot be carried out."""
+        if not self.learning_rate > 0 or not self.decay >= 0:
+            raise ParameterError(f"learning_rate={self.learning_rate} must be positive, decay={self.decay} not negative")
+        if self.batch_size < 1 or self.epochs < 1:
+            raise ParameterError(f"batch_size={self.batch_size} and epochs={self.epochs} must be at least 1")
+
+    def rate(self, epochs_done: float) -> float:
+        """Return the learning rate after so many epochs."""
+        return self.learning_rate / (1.0 + self.decay * epochs_done)
+
+    def error_step(self) -> ErrorStep:
+        """Return the step d = sigmoid(z) - y, with the learning rate left to the products that follow."""
+        sigmoid = self.sigmoid
+
+        def step(evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[Encrypted, float]:
+            return evaluator.activate(sigmoid, z, minus=targets), rate
+
+        return step
+
+
+def train(
+    evaluator: Evaluator,
+    network: Network,
+    X: Features,
+    y: Any,
+    plan: TrainingPlan,
+    on_scores: OnScores | None = None,
+    step: ErrorStep | None = None,
+) -> Encrypted:
+    """Train `network` in place on features X (reviews, features) and labels y; return the encrypted scores z.
+
+    y: plain labels, 0/1 of shape (reviews,) or class numbers when there are several outputs; or the owner's encrypted targets
+    of shape (reviews, outputs).  The scores, shape (epochs * reviews, outputs), are those met in training, each computed
+    before its review was learnt from.  `on_scores` receives them every few hundred reviews.  `step` replaces the error step.
+    """
+    _check_features(network.architecture, X)
+    targets = targets_of(y, network.architecture.outputs, X.shape[0])
+    layer = _Layer(evaluator, network, plan, step or plan.error_step())
+    reports, pending = [], []
+    reviews, reported = X.shape[0], 0
+    with progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review") as bar:
+        for epoch in range(plan.epochs):
+            for rows, batch in batches(X, plan.batch_size):
+                rate = plan.rate(epoch + rows.start / reviews)
+                pending.append(layer.train_batch(batch, targets[rows], rate))
+                done = epoch * reviews + rows.stop
+                if done - reported >= SCORES_PER_REPORT or (rows.stop >= reviews and pending):
+                    reports.append(evaluator.concatenate(pending))
+                    if on_scores is not None:
+                        on_scores(reported, reports[-1])
+                    pending, reported = [], min(done, (epoch + 1) * reviews)
+                    bar.update(reported - bar.n)
+    return evaluator.concatenate(reports)
+
+
+def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int = 256) -> Encrypted:
+    """Return the encrypted scores z of all reviews, shape (reviews, outputs); changes nothing."""
+    _check_features(network.architecture, X)
+    scores = [forward(evaluator, network, batch)[-1] for _, batch in batches(X, batch_size)]
+    return evaluator.concatenate(scores)
+
+
+def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encrypted, Encrypted, Encrypted]:
+    """Return (pooled rows, hidden layer, scores z) of one batch."""
+    a = network.architecture
+    pooled = evaluator.gather(batch, network.W1)
+    if a.pooling == "mean":
+        pooled = evaluator.multiply_plain(pooled, batch.inverse_counts())
+    if not a.hidden:
+        return pooled, pooled, pooled
+    h = pooled if a.hidden_sigmoid is None else evaluator.activate(a.hidden_sigmoid, pooled)
+    return pooled, h, evaluator.bilinear(vector_matrix(a.hidden, a.outputs), h, network.W2)
+
+
+def targets_of(y: Any, outputs: int, reviews: int) -> Any:
+    """Return targets of shape (reviews, outputs): 0/1 columns of plain labels, or the encrypted targets as they are."""
+    if not isinstance(y, np.ndarray | list | tuple):
+        if y.shape != (reviews, outputs):
+            raise DataError(f"encrypted labels have shape {y.shape}, expected {(reviews, outputs)}; encrypt one row a review")
+        return y
+    labels = np.asarray(y)
+    if labels.shape != (reviews,):
+        raise DataError(f"labels have shape {labels.shape}, expected {(reviews,)}: one label a review")
+    classes = max(outputs, 2)
+    if not np.isin(labels, np.arange(classes)).all():
+        raise DataError(f"labels must be whole numbers from 0 to {classes - 1}; found {np.unique(labels)[:5]} ...")
+    if outputs == 1:
+        return labels.astype(np.float64)[:, None]
+    return (labels[:, None] == np.arange(outputs)).astype(np.float64)
+
+
+@dataclass
+class _Layer:
+    """One network under training: the maps and the step are looked up once, not once a review."""
+
+    evaluator: Evaluator
+    network: Network
+    plan: TrainingPlan
+    step: ErrorStep
+    backward: BilinearMap | None = field(init=False)
+    outer: BilinearMap | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        a = self.network.architecture
+        self.backward = vector_transposed_matrix(a.hidden, a.outputs) if a.hidden else None
+        self.outer = outer(a.hidden, a.outputs) if a.hidden else None
+
+    def train_batch(self, batch: Batch, targets: Any, rate: float) -> Encrypted:
+        """Do one step of gradient descent; return the scores z it met, shape (B, outputs)."""
+        evaluator, network = self.evaluator, self.network
+        pooled, h, z = forward(evaluator, network, batch)
+        d, gain = self.step(evaluator, z, targets, rate)
+        if self.backward is None:
+            G = d if gain == 1 else evaluator.multiply_plain(d, gain)
+        else:
+            G = evaluator.bilinear(self.backward, d, network.W2, gain)
+            G = self._through_hidden_sigmoid(G, pooled)
+            network.W2 = network.W2 - evaluator.bilinear(self.outer, h, d, gain, total=True)
+        if self.plan.divide_update and network.architecture.pooling == "mean":
+            G = evaluator.multiply_plain(G, batch.inverse_counts())
+        evaluator.scatter_subtract(network.W1, batch, G)
+        return z
+
+    def _through_hidden_sigmoid(self, G: Encrypted, pooled: Encrypted) -> Encrypted:
+        sigmoid = self.network.architecture.hidden_sigmoid
+        if sigmoid is None:
+            return G
+        slope = [k * c for k, c in enumerate(sigmoid.coefficients)][1:]
+        return self.evaluator.multiply(G, self.evaluator.polynomial(pooled, slope))
+
+
+def _check_features(architecture: Architecture, X: Features) -> None:
+    if X.ndim != 2 or X.shape[1] != architecture.features:
+        raise DataError(
+            f"features have shape {X.shape}, but the network has {architecture.features} rows; use the vocabulary it was made for"
+        )
+    if X.shape[0] == 0:
+        raise DataError("there is no review to work on; pass at least one")

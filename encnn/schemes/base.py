@@ -1,0 +1,144 @@
+"""What the network asks of a scheme.
+
+A scheme has two sides.  The **secret key** (owner) encrypts and decrypts.  The **evaluator** (trainer, user) holds public
+material only and computes on encrypted arrays.  An encrypted array stands for real vectors: its last axis is the vector, the
+axes before it count ciphertexts, and `+`, `-` work between arrays of one scheme and between an array and plain numbers.
+
+The training loop is written over these few methods, so a scheme that has them can train the network.  What a scheme cannot do
+raises `CapabilityError`, naming the scheme, the operation and a scheme that has it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from encnn.batches import Batch
+from encnn.errors import CapabilityError
+from encnn.schemes.bilinear import BilinearMap, elementwise
+from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid
+
+Encrypted = Any
+"""An array of one scheme: numpy floats for the clear scheme, a `CiphertextArray` for the integer-vector scheme."""
+
+
+class SecretKey(ABC):
+    """The owner's side of a scheme."""
+
+    @abstractmethod
+    def encrypt(self, v: np.ndarray) -> Encrypted:
+        """Return fresh, randomised encryptions of real vectors, shape (..., m)."""
+
+    @abstractmethod
+    def decrypt(self, a: Encrypted) -> np.ndarray:
+        """Return the real vectors, shape (..., m)."""
+
+    @abstractmethod
+    def export(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """Return (header, arrays), *secret*, from which `schemes.restore_secret_key` makes this key again."""
+
+
+class Evaluator(ABC):
+    """The public side of a scheme: operations on encrypted arrays, no secret."""
+
+    scheme: ClassVar[str]
+
+    @abstractmethod
+    def multiply_plain(self, a: Encrypted, factor: float | np.ndarray) -> Encrypted:
+        """Return factor * a; `factor` is a number or has shape (B, 1), one number a ciphertext."""
+
+    @abstractmethod
+    def bilinear(
+        self, f: BilinearMap, a: Encrypted, b: Encrypted, gain: float = 1.0, total: bool = False
+    ) -> Encrypted:
+        """Return gain * f(a, b), ciphertext by ciphertext; with `total` the sum over the ciphertexts, as one ciphertext."""
+
+    @abstractmethod
+    def gather(self, X: Batch, W: Encrypted) -> Encrypted:
+        """Return X W: for each review of the batch the weighted sum of the rows of W, shape (B, width)."""
+
+    @abstractmethod
+    def scatter_subtract(self, W: Encrypted, X: Batch, G: Encrypted) -> None:
+        """Do W -= X^T G in place."""
+
+    @abstractmethod
+    def concatenate(self, arrays: Sequence[Encrypted]) -> Encrypted:
+        """Return the arrays joined along their first axis."""
+
+    @abstractmethod
+    def export(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """Return (header, arrays), all public, from which `schemes.restore_evaluator` makes this evaluator again."""
+
+    @abstractmethod
+    def export_array(self, a: Encrypted) -> tuple[dict, np.ndarray]:
+        """Return (header, array) of one encrypted array."""
+
+    @abstractmethod
+    def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> Encrypted:
+        """Return the encrypted array that `export_array` took apart; raise `FileError` unless it has that shape."""
+
+    def multiply(self, a: Encrypted, b: Encrypted) -> Encrypted:
+        """Return the product of two encrypted arrays, entry by entry."""
+        return self.bilinear(elementwise(width(a)), a, b)
+
+    def polynomial(self, z: Encrypted, coefficients: Sequence) -> Encrypted:
+        """Return sum_k coefficients[k] z^k, entry by entry; the constant may be an array that broadcasts to z.
+
+        Even and odd part are evaluated in u = z^2 by Horner's rule, which for an odd polynomial of degree 2 j + 1 takes
+        j + 1 products of ciphertexts (none for degree 1) and forms no power higher than the polynomial needs.
+        """
+        constant, even, odd = coefficients[0], _trimmed(coefficients[2::2]), _trimmed(coefficients[1::2])
+        u = self.multiply(z, z) if len(even) or len(odd) > 1 else None
+        result = self._times_horner(z, u, odd)
+        if len(even):
+            result = result + self._times_horner(u, u, even)
+        return result + constant
+
+    def _times_horner(self, z: Encrypted, u: Encrypted | None, coefficients: Sequence[float]) -> Encrypted:
+        """Return z (c_0 + u (c_1 + u (...)))."""
+        if not coefficients:
+            return z * 0.0
+        if len(coefficients) == 1:
+            return self.multiply_plain(z, coefficients[0])
+        return self.multiply(z, self._times_horner(u, u, coefficients[1:]) + coefficients[0])
+
+    def reciprocal(self, a: Encrypted, guess: float, steps: int) -> Encrypted:
+        """Return 1 / a by `steps` Newton steps x <- x (2 - a x) from x = `guess`; two products a step.
+
+        Converges for 0 < a guess < 2, and squares the relative error |1 - a guess| in every step.
+        """
+        x = a * 0 + guess
+        for _ in range(steps):
+            x = self.multiply(x, 2 - self.multiply(a, x))
+        return x
+
+    def activate(
+        self, sigmoid: PolynomialSigmoid | ExactSigmoid, z: Encrypted, minus: Encrypted | np.ndarray | float = 0.0
+    ) -> Encrypted:
+        """Return sigmoid(z) - minus; encrypted schemes evaluate polynomials only.
+
+        A plain `minus` (labels) is taken from the constant coefficient, so it costs nothing; it may also be encrypted.
+        """
+        if isinstance(sigmoid, ExactSigmoid):
+            raise CapabilityError(
+                f"scheme {self.scheme!r} cannot evaluate the exact sigmoid on ciphertexts; "
+                "use a polynomial (encnn.sigmoid.taylor, least_squares, minimax), or the scheme 'clear'"
+            )
+        constant, *rest = sigmoid.coefficients
+        if isinstance(minus, np.ndarray | float | int):
+            return self.polynomial(z, [constant - minus, *rest])
+        return self.polynomial(z, sigmoid.coefficients) - minus
+
+
+def width(a: Encrypted) -> int:
+    """Return the length of the vectors that `a` stands for."""
+    return a.shape[-1]
+
+
+def _trimmed(coefficients: Sequence[float]) -> Sequence[float]:
+    """Return the coefficients without trailing zeros."""
+    last = len(coefficients)
+    while last and not coefficients[last - 1]:
+        last -= 1
+    return coefficients[:last]

@@ -1,0 +1,89 @@
+"""Bilinear maps y_k = x1^T H_k x2: all the products that a network is made of.
+
+The paper builds elementwise and outer products from masks and many weighted inner products.  Each is one bilinear map, so
+each is one key switch with one row of the key per output (module `integer_vector`).  A map is given once, by the plain numpy
+function that computes it; the matrices H follow by applying that function to unit vectors.
+
+Matrices travel as vectors, row by row: a matrix of shape (m, k) has width m k.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class BilinearMap:
+    """A bilinear map from vectors of widths `left` and `right` to vectors of width `out`."""
+
+    name: str
+    left: int
+    right: int
+    out: int
+    apply: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(compare=False, repr=False)
+
+    def matrices(self) -> np.ndarray:
+        """Return H of shape (out, left, right), with apply(x1, x2)[k] = x1^T H[k] x2.
+
+        >>> inner_product(2).matrices()
+        array([[[1, 0],
+                [0, 1]]])
+        """
+        basis_left = np.repeat(np.eye(self.left, dtype=np.int64), self.right, axis=0)
+        basis_right = np.tile(np.eye(self.right, dtype=np.int64), (self.left, 1))
+        return self.apply(basis_left, basis_right).T.reshape(self.out, self.left, self.right)
+
+
+@cache
+def inner_product(m: int) -> BilinearMap:
+    """Return (x, y) -> x . y for vectors of width m."""
+    return vector_matrix(m, 1)
+
+
+@cache
+def elementwise(m: int) -> BilinearMap:
+    """Return (x, y) -> x * y, entry by entry, for vectors of width m; m = 1 is the product of two scalars."""
+    return BilinearMap(f"elementwise:{m}", m, m, m, np.multiply)
+
+
+@cache
+def scalar_vector(m: int) -> BilinearMap:
+    """Return (a, x) -> a x for a scalar a (width 1) and a vector of width m."""
+    return outer(1, m)
+
+
+@cache
+def outer(m: int, k: int) -> BilinearMap:
+    """Return (x, y) -> x y^T, a matrix of shape (m, k) as a vector of width m k."""
+
+    def apply(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        if m == 1 or k == 1:
+            return x * y
+        product = x[..., :, None] * y[..., None, :]
+        return product.reshape(*product.shape[:-2], m * k)
+
+    return BilinearMap(f"outer:{m}x{k}", m, k, m * k, apply)
+
+
+@cache
+def vector_matrix(m: int, k: int) -> BilinearMap:
+    """Return (x, Y) -> x Y for a vector of width m and a matrix of shape (m, k)."""
+    return BilinearMap(f"vector_matrix:{m}x{k}", m, m * k, k, lambda x, Y: _matmul(x, Y.reshape(*Y.shape[:-1], m, k)))
+
+
+@cache
+def vector_transposed_matrix(m: int, k: int) -> BilinearMap:
+    """Return (x, Y) -> x Y^T for a vector of width k and a matrix of shape (m, k)."""
+
+    def apply(x: np.ndarray, Y: np.ndarray) -> np.ndarray:
+        if k == 1:
+            return x * Y
+        return _matmul(x, Y.reshape(*Y.shape[:-1], m, k).swapaxes(-1, -2))
+
+    return BilinearMap(f"vector_transposed_matrix:{m}x{k}", k, m * k, m, apply)
+
+
+def _matmul(x: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    return x @ Y if Y.ndim == 2 else np.matmul(x[..., None, :], Y)[..., 0, :]

@@ -1,0 +1,254 @@
+"""The public side of the integer-vector scheme: what a trainer computes with.  No secret is reachable from here.
+
+A product of two ciphertexts is, for t = round(c1 (x) c2 / divisor),
+
+    vec(S1^T H S2) . t = H(x1, x2) scaled + noise,
+
+so it is a key switch of t from the key vec(S1^T H S2).  Without modulus the divisor is w * scale, which keeps one scale
+throughout and keeps fractions; with a modulus it is w (which divides q), and scales multiply.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from encnn.batches import Batch
+from encnn.digits import digits
+from encnn.errors import CapabilityError, CiphertextOverflowError, MissingKeyError
+from encnn.modular import centred, rounded_product
+from encnn.sampling import Randomness
+from encnn.schemes import base
+from encnn.schemes.bilinear import BilinearMap
+from encnn.schemes.integer_vector import noise, storage
+from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context, concatenate, encode, magnitude
+from encnn.schemes.integer_vector.keys import PublicKey, SwitchKey
+from encnn.schemes.integer_vector.parameters import Parameters
+
+
+class IntegerVectorEvaluator(base.Evaluator):
+    """Operations on `CiphertextArray`s of one key, by the evaluation keys that its owner made."""
+
+    scheme: ClassVar[str] = "integer_vector"
+
+    def __init__(
+        self,
+        context: Context,
+        products: dict[str, SwitchKey] | None = None,
+        public_keys: dict[int, PublicKey] | None = None,
+    ) -> None:
+        self.context = context
+        self.products = products or {}
+        self.public_keys = public_keys or {}
+
+    def __repr__(self) -> str:
+        """Name the key and list the operations."""
+        return f"IntegerVectorEvaluator({self.parameters.name!r}, products={sorted(self.products)})"
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameter set."""
+        return self.context.parameters
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all evaluation keys."""
+        switches = [*self.products.values(), *(k.switch for k in self.public_keys.values())]
+        return sum(k.M_transposed.nbytes for k in switches) + sum(k.zeros.nbytes for k in self.public_keys.values())
+
+    # -- public-key encryption
+
+    def encrypt_deterministic(self, v: np.ndarray) -> CiphertextArray:
+        """Return the paper's encryption of real vectors v, shape (..., m): c = M (w x)*, a key switch from the key I.
+
+        Equal vectors give equal ciphertexts, so whoever can guess a vector can check the guess.  Noise: |E c*|.
+        """
+        v = np.asarray(v, dtype=np.float64)
+        p = self.parameters
+        key = self._public_key(v.shape[-1])
+        phase, rounding = encode(v, p, p.scale)
+        largest = float(np.abs(v).max(initial=0))
+        data, bound, added = self._switch(phase, key.switch, largest * p.unit)
+        return CiphertextArray(data, self.context, p.scale, bound, largest, added + rounding)
+
+    def encrypt(self, v: np.ndarray, rng: np.random.Generator | None = None) -> CiphertextArray:
+        """Return randomised public-key encryptions of real vectors v: the deterministic one plus an encryption of zero.
+
+        Zero is P r + e' with r ternary and fresh noise e' (LWE public-key encryption).  Noise: |E c*| + `noise.zero`.
+        """
+        c = self.encrypt_deterministic(v)
+        return c + self._encrypt_zero(c.shape, Randomness(rng))
+
+    def _encrypt_zero(self, shape: tuple[int, ...], randomness: Randomness) -> CiphertextArray:
+        p = self.parameters
+        P = self._public_key(shape[-1]).zeros
+        n, k = P.shape
+        r = randomness.integers(-1, 2, (*shape[:-1], k))
+        if p.sigma is None:
+            fresh = randomness.integers(-p.E_bound, p.E_bound + 1, (*shape[:-1], n))
+        else:
+            fresh = randomness.gaussian(p.sigma, (*shape[:-1], n))
+        data = self._reduce(r @ P.T + fresh)
+        bound = float(np.abs(P).astype(np.float64).sum(axis=1).max()) + p.noise_bound
+        return CiphertextArray(data, self.context, p.scale, bound, 0.0, noise.zero(p, k))
+
+    def _public_key(self, m: int) -> PublicKey:
+        if m not in self.public_keys:
+            raise MissingKeyError(
+                f"no public key for vectors of width {m}, only for {sorted(self.public_keys)}; the owner makes one with "
+                f"secret_key.public_key({m})"
+            )
+        return self.public_keys[m]
+
+    # -- what key switching does
+
+    def switch(self, c: CiphertextArray, key: SwitchKey) -> CiphertextArray:
+        """Return c' = M c*, equation (9): the same vectors (or their linear map) under the key that M leads to.
+
+        Noise: key_norm / (1 + d |T|) times the old, plus |E c*|.
+        """
+        gain = max(1.0, key.key_norm / self.parameters.key_row_bound)
+        largest = c.tightened(1.0)
+        data, bound, added = self._switch(c.data, key, key.key_norm * largest)
+        return CiphertextArray(data, self.context, c.scale, bound, gain * c.value, gain * c.noise + added)
+
+    linear = switch
+    """Return G x for a key made by `secret_key.linear_key(G)`: the linear transformation (GS) c."""
+
+    def bilinear(
+        self, f: BilinearMap, a: CiphertextArray, b: CiphertextArray, gain: float = 1.0, total: bool = False
+    ) -> CiphertextArray:
+        """Return gain * f(a, b) as one key switch; with `total` the sum over the batch, tensors added before the switch.
+
+        The gain is part of the divisor, so it costs nothing and scales no key-switch noise.  With a modulus it must be 1.
+        Noise: `noise.product` + `noise.key_switch`.
+        """
+        key = self.products.get(f.name)
+        if key is None:
+            raise MissingKeyError(
+                f"no evaluation key for {f.name!r}, only for {sorted(self.products)}; the owner makes it by naming the map "
+                "when the keys are made"
+            )
+        a.check_same_key(b)
+        p = self.parameters
+        if gain != 1 and p.q_bits is not None:
+            self._refuse_fractions(f"a gain of {gain}")
+        divisor = p.w if p.q_bits is not None else p.unit / gain
+        t, largest = self._tensor(a, b, divisor, total)
+        data, bound, added = self._switch(t, key, key.key_norm * largest)
+        terms = key.terms * (len(a) if total else 1)
+        added += noise.product(p, terms, a, b, divisor, key.key_norm * (terms / key.terms), largest)
+        scale = a.scale if p.q_bits is None else a.scale * b.scale
+        return CiphertextArray(data, self.context, scale, bound, abs(gain) * terms * a.value * b.value, added)
+
+    def _tensor(
+        self, a: CiphertextArray, b: CiphertextArray, divisor: float, total: bool
+    ) -> tuple[np.ndarray, float]:
+        """Return round(c1 (x) c2 / divisor) as (..., n1 n2) and a bound on its entries."""
+        p = self.parameters
+        if p.q_bits is not None:
+            left, right = centred(a.data, p.q_bits), centred(b.data, p.q_bits)
+            t = rounded_product(left[..., :, None], right[..., None, :], p.w_bits)
+            t = t.sum(axis=0) if total else t
+            return self._reduce(t.reshape(*t.shape[:-2], -1)), 0.0
+        left, right = a.data.astype(np.float64), b.data / divisor
+        if total:
+            quotient = left.T @ right if b.data.ndim > 1 else np.outer(left.sum(axis=0), right)
+        else:
+            quotient = left[..., :, None] * right[..., None, :]
+        largest = magnitude(quotient)
+        if not largest < p.entry_limit:
+            raise CiphertextOverflowError(
+                f"an entry of a product reached {largest:.3g}, the limit of {p.name!r} is {p.entry_limit:.3g}; the values "
+                "multiplied have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
+            )
+        return np.rint(quotient).astype(np.int64).reshape(*quotient.shape[:-2], -1), largest
+
+    def _switch(self, c: np.ndarray, key: SwitchKey, message_bound: float) -> tuple[np.ndarray, float, float]:
+        """Return c' = M c*, a bound on its entries, and the noise added; raise if c' could leave 64 bits."""
+        p = self.parameters
+        added = noise.key_switch(p, c.shape[-1])
+        if p.q_bits is not None:
+            c_star = digits(c, p.base_bits, p.n_digits, p.balanced)
+            return centred(c_star @ key.M_transposed, p.q_bits), 0.0, added
+        mask = c.shape[-1] * p.n_digits * p.digit_bound * p.A_high
+        bound = message_bound + added + p.key_row_bound * mask
+        if not bound < p.entry_limit:
+            raise CiphertextOverflowError(
+                f"a key switch could give entries up to {bound:.3g}, the limit of {p.name!r} is {p.entry_limit:.3g}; the "
+                "values have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
+            )
+        return digits(c, p.base_bits, p.n_digits, p.balanced) @ key.M_transposed, bound, added
+
+    # -- what the network needs besides
+
+    def multiply_plain(self, a: CiphertextArray, factor: float | np.ndarray) -> CiphertextArray:
+        """Return factor * a (see `CiphertextArray.__mul__`)."""
+        return a * factor
+
+    def gather(self, X: Batch, W: CiphertextArray) -> CiphertextArray:
+        """Return X W, shape (B, m); noises add, weighted by |X|, and fractions are rounded."""
+        weight = X.largest_row()
+        bound = W.tightened(weight)
+        data = X.gather(W.data)
+        rounding = 0.0
+        if data.dtype != W.data.dtype:
+            self._refuse_fractions("features with fractions")
+            data, rounding = np.rint(data).astype(np.int64), self._float_rounding(bound)
+        return self._array(W, data, bound, weight * W.value, weight * W.noise + rounding)
+
+    def scatter_subtract(self, W: CiphertextArray, X: Batch, G: CiphertextArray) -> None:
+        """Do W -= X^T G in place; noises add, weighted by |X|, and fractions are rounded."""
+        W.check_same_key(G)
+        weight = X.largest_column()
+        added = G.tightened(2 * weight) / 2
+        if W.bound + added >= self.parameters.entry_limit / 2:
+            W.tightened(2)
+        X.scatter_subtract(W.data, G.data)  # modulo 2^64; reducing all of W for one batch would cost more than the batch
+        W.bound += added + 1
+        W.value += weight * G.value
+        W.noise += weight * G.noise + self._float_rounding(added)
+
+    def concatenate(self, arrays: Sequence[CiphertextArray]) -> CiphertextArray:
+        """Return the arrays joined along their first axis."""
+        return concatenate(arrays)
+
+    # -- files
+
+    def export(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """Return (header, arrays): parameters, name of the key, and all evaluation keys; nothing secret."""
+        arrays, products = {}, []
+        for i, (name, key) in enumerate(self.products.items()):
+            arrays[f"product_{i}"] = key.M_transposed
+            products.append({"name": name, "key_norm": key.key_norm, "terms": key.terms})
+        for m, public in self.public_keys.items():
+            arrays[f"public_{m}_switch"], arrays[f"public_{m}_zeros"] = public.switch.M_transposed, public.zeros
+        header = storage.export_context(self.context)
+        return header | {"products": products, "public_widths": sorted(self.public_keys)}, arrays
+
+    def export_array(self, a: CiphertextArray) -> tuple[dict, np.ndarray]:
+        """Return (header, int64 array) of an array of ciphertexts."""
+        return storage.export_array(a)
+
+    def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> CiphertextArray:
+        """Return the ciphertexts that `export_array` took apart, of vectors of `shape`."""
+        return storage.restore_array(self.context, header, array, shape)
+
+    def _array(
+        self, like: CiphertextArray, data: np.ndarray, bound: float, value: float, noise_: float
+    ) -> CiphertextArray:
+        return CiphertextArray(self._reduce(data), self.context, like.scale, bound, value, noise_)
+
+    def _float_rounding(self, bound: float) -> float:
+        return (0.5 + 2.0**-51 * bound) * self.parameters.key_row_bound
+
+    def _refuse_fractions(self, what: str) -> None:
+        if self.parameters.q_bits is not None:
+            raise CapabilityError(
+                f"scheme 'integer_vector' with a modulus ({self.parameters.name!r}) cannot use {what}: round them to "
+                "integers first, or use parameters without modulus or the scheme 'clear'"
+            )
+
+    def _reduce(self, data: np.ndarray) -> np.ndarray:
+        q_bits = self.parameters.q_bits
+        return data if q_bits is None or q_bits == 64 else centred(data, q_bits)

@@ -1,0 +1,106 @@
+"""Making and restoring the two sides of a key: `SecretKey` for the owner, `IntegerVectorEvaluator` for everybody else."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from encnn.errors import FileError, ParameterError
+from encnn.schemes.bilinear import BilinearMap
+from encnn.schemes.integer_vector import storage
+from encnn.schemes.integer_vector.evaluator import IntegerVectorEvaluator
+from encnn.schemes.integer_vector.keys import PublicKey, SecretKey, SwitchKey, widths_of
+from encnn.schemes.integer_vector.parameters import Parameters
+
+MAX_KEY_BYTES = 4 << 30
+
+
+def make_keys(
+    parameters: Parameters,
+    widths: Iterable[int],
+    products: Sequence[BilinearMap] = (),
+    rng: np.random.Generator | None = None,
+    public_widths: Iterable[int] = (),
+) -> tuple[SecretKey, IntegerVectorEvaluator]:
+    """Return a new secret key and its evaluator.
+
+    widths: lengths of the vectors to encrypt.  products: maps that the evaluator shall be able to compute.
+    public_widths: lengths of vectors that anyone shall be able to encrypt.  Without `rng` the key is real.
+    """
+    _check_size(parameters, products)
+    secret = SecretKey(parameters, {*widths, *widths_of(products), *public_widths}, rng)
+    switches = {f.name: secret.bilinear_key(f) for f in products}
+    return secret, IntegerVectorEvaluator(secret.context, switches, {m: secret.public_key(m) for m in public_widths})
+
+
+def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[BilinearMap]) -> IntegerVectorEvaluator:
+    """Return the evaluator that `IntegerVectorEvaluator.export` took apart; `products` are all maps it may hold keys for."""
+    context = storage.restore_context(header)
+    known = {f.name: f for f in products}
+    switches = {}
+    for i, entry in enumerate(_listed(header, "products")):
+        f = known.get(entry.get("name")) if isinstance(entry, dict) else None
+        if f is None:
+            raise FileError(f"the file holds a key for the operation {entry!r}, which this network does not use")
+        N = (f.left + context.parameters.d) * (f.right + context.parameters.d)
+        switches[f.name] = _switch(context.parameters, arrays, f"product_{i}", N, f.out, _norms(entry))
+    public = {}
+    for m in _listed(header, "public_widths"):
+        if isinstance(m, bool) or not isinstance(m, int) or not 1 <= m <= 1 << 16:
+            raise FileError(f"the file holds a public key for vectors of width {m!r}, which is no width")
+        switch = _switch(context.parameters, arrays, f"public_{m}_switch", m, m, (1.0, 1))
+        zeros = _taken(arrays, f"public_{m}_zeros")
+        storage.check_array("public key", zeros, (m + context.parameters.d, zeros.shape[-1]))
+        public[m] = PublicKey(switch, zeros)
+    return IntegerVectorEvaluator(context, switches, public)
+
+
+def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:
+    """Return the secret key that `SecretKey.export` took apart."""
+    context = storage.restore_context(header)
+    T = {}
+    for name, array in arrays.items():
+        if not name.startswith("T_") or not name[2:].isdigit():
+            raise FileError(f"a secret key does not hold {name!r}; this is no file of a secret key")
+        storage.check_array(name, array, (int(name[2:]), context.parameters.d))
+        T[int(name[2:])] = array
+    return SecretKey.from_matrices(context, T)
+
+
+def _switch(
+    p: Parameters, arrays: dict[str, np.ndarray], name: str, entries: int, out: int, norms: tuple[float, int]
+) -> SwitchKey:
+    M_transposed = _taken(arrays, name)
+    storage.check_array(name, M_transposed, (entries * p.n_digits, out + p.d))
+    return SwitchKey(M_transposed, *norms)
+
+
+def _norms(entry: dict) -> tuple[float, int]:
+    norm, terms = entry.get("key_norm"), entry.get("terms")
+    if not isinstance(norm, float) or not norm > 0 or not isinstance(terms, int) or terms < 1:
+        raise FileError(f"the bounds of the key for {entry.get('name')!r} cannot be true; get a new file from its sender")
+    return norm, terms
+
+
+def _taken(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
+    if name not in arrays:
+        raise FileError(f"the file lacks the array {name!r} that its header announces; get a new file from its sender")
+    return arrays[name]
+
+
+def _listed(header: dict, name: str) -> list[Any]:
+    value = header.get(name)
+    if not isinstance(value, list):
+        raise FileError(f"the file's header lacks the list {name!r}; get a new file from its sender")
+    return value
+
+
+def _check_size(p: Parameters, products: Sequence[BilinearMap]) -> None:
+    """Refuse keys that no machine of today holds before making them: they grow as (m + d)^3."""
+    for f in products:
+        size = 8 * (f.left + p.d) * (f.right + p.d) * p.n_digits * (f.out + p.d)
+        if size > MAX_KEY_BYTES:
+            raise ParameterError(
+                f"the evaluation key for {f.name!r} at d = {p.d} would take {size / 2**30:.3g} GiB (it grows as d^3), the limit "
+                f"is {MAX_KEY_BYTES / 2**30:.0f} GiB; use additions only, or a smaller d"
+            )

@@ -1,0 +1,250 @@
+"""Keys of the integer-vector scheme: S = [I, T], key-switch matrices, and the public material made from them.
+
+    S' M = S* + E  (mod q)                 (7)
+    S' = [I, T],   M = [S* - T A + E ; A]  (8)
+    c' = M c*                              (9)
+    S' c' = S* c* + E c* = S c + E c*      (10)
+
+A key switch takes a ciphertext of any key, given by its row(s) R = S over the old ciphertext, to the key S'.  Everything is
+one of these switches: encryption (from the key I, ciphertext w x), a linear map G (from the key G S), and a bilinear map
+(from the key vec(S1^T H_k S2), on the ciphertext round(c1 (x) c2 / w)).
+
+The secret key lives in `SecretKey` only; `repr` never shows it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from encnn.digits import expand_key
+from encnn.errors import KeyMismatchError, ParameterError
+from encnn.modular import centred
+from encnn.sampling import Randomness
+from encnn.schemes import base
+from encnn.schemes.bilinear import BilinearMap
+from encnn.schemes.integer_vector import noise
+from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context, encode
+from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.storage import export_context
+
+TOY_ZEROS = 64
+"""Public encryptions of zero per vector width when there is no modulus (with one: d, as in LWE public-key encryption)."""
+
+
+@dataclass(frozen=True)
+class SwitchKey:
+    """A key-switch matrix M of shape (n', N l), stored transposed for c* M^T, and the L1 norm that its source key can have."""
+
+    M_transposed: np.ndarray
+    key_norm: float
+    terms: int = 1
+
+    @property
+    def M(self) -> np.ndarray:
+        """M in the paper's orientation, shape (n', N l)."""
+        return self.M_transposed.T
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """What anyone needs to encrypt vectors of one width: the switch from the key I, and encryptions of zero P, (n, k)."""
+
+    switch: SwitchKey
+    zeros: np.ndarray
+
+
+class SecretKey(base.SecretKey):
+    """The owner's key: one matrix T of shape (m, d) for every vector width m in use.
+
+    `rng` makes an experimental key that repeats; without it the key comes from the operating system's entropy.
+    """
+
+    def __init__(self, parameters: Parameters, widths: Iterable[int], rng: np.random.Generator | None = None) -> None:
+        self.parameters = parameters
+        self._randomness = Randomness(rng)
+        self._T = {m: self._draw_T(m) for m in sorted(set(widths))}
+        self.context = Context(parameters, self._randomness.token().hex(), self._randomness.experimental)
+
+    @classmethod
+    def from_matrices(cls, context: Context, T: dict[int, np.ndarray]) -> "SecretKey":
+        """Return the key with given matrices, as read from a file; new randomness comes from the operating system."""
+        key = cls(context.parameters, ())
+        key._T, key.context = T, context
+        return key
+
+    def export(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """Return (header, arrays): *the secret*, every T by its width."""
+        return export_context(self.context), {f"T_{m}": T for m, T in self._T.items()}
+
+    def __repr__(self) -> str:
+        """Name the key; show nothing of it."""
+        return f"SecretKey({self.parameters.name!r}, widths={list(self._T)}, key_id={self.context.key_id}, T=<secret>)"
+
+    @property
+    def widths(self) -> list[int]:
+        """Vector widths for which there is a T."""
+        return list(self._T)
+
+    def T(self, m: int) -> np.ndarray:
+        """Return the secret T for vectors of width m, shape (m, d)."""
+        if m not in self._T:
+            raise KeyMismatchError(f"this key has no T for vectors of width {m}, only for {self.widths}")
+        return self._T[m]
+
+    def S(self, m: int) -> np.ndarray:
+        """Return the secret S = [I, T] for vectors of width m, shape (m, m + d)."""
+        return np.concatenate([np.eye(m, dtype=np.int64), self.T(m)], axis=1)
+
+    # -- encryption and decryption
+
+    def encrypt(self, v: np.ndarray) -> CiphertextArray:
+        """Return fresh ciphertexts of real vectors v, shape (..., m): c = [w x + e - T a ; a] with a fresh mask a.
+
+        Noise: at most `noise_bound` (plus 1/2 of rounding).  The owner's own way; without the secret see `PublicKey`.
+        """
+        v = np.asarray(v, dtype=np.float64)
+        p = self.parameters
+        phase, rounding = encode(v, p, p.scale)
+        a = self._mask((*v.shape[:-1], p.d))
+        top = phase + self._noise(phase.shape) - a @ self.T(v.shape[-1]).T
+        data = self._reduce(np.concatenate([top, a], axis=-1))
+        largest = float(np.abs(v).max(initial=0))
+        bound = largest * p.unit + p.noise_bound + (p.key_row_bound * self._mask_bound())
+        self._check_encoded(largest, bound)
+        return CiphertextArray(data, self.context, p.scale, bound, largest, p.noise_bound + rounding)
+
+    def phase(self, c: CiphertextArray) -> np.ndarray:
+        """Return S c, modulo q when there is one: w x + e, shape (..., m)."""
+        self._check_own(c)
+        m = c.shape[-1]
+        return self._reduce(c.data[..., :m] + c.data[..., m:] @ self.T(m).T)
+
+    def decrypt(self, c: CiphertextArray) -> np.ndarray:
+        """Return the real vectors, phase / (w scale), with fractions kept; shape (..., m)."""
+        return self.phase(c) / c.unit
+
+    def decrypt_integers(self, c: CiphertextArray) -> np.ndarray:
+        """Return the plaintext integers x = round(S c / w), equation (2): `scale` times the numbers."""
+        return np.rint(self.phase(c) / self.parameters.w).astype(np.int64)
+
+    def measure_noise(self, c: CiphertextArray, v: np.ndarray) -> np.ndarray:
+        """Return e = S c - w x for the vectors v that c ought to hold, shape (..., m)."""
+        expected = np.asarray(v, dtype=np.float64) * c.scale
+        if self.parameters.q_bits is None:
+            return (self.phase(c) - expected * self.parameters.w).astype(np.float64)
+        x = np.rint(expected).astype(np.int64) << np.int64(self.parameters.w_bits)
+        return self._reduce(self.phase(c) - x).astype(np.float64)
+
+    # -- key switching
+
+    def switch_key(self, R: np.ndarray, to_width: int, key_norm: float, terms: int = 1) -> SwitchKey:
+        """Return M of equation (8), from a key with rows R of shape (m', N) to this key's S' of width m'.
+
+        Noise of its use: |E c*| <= N l D |E| (`noise.key_switch`).
+        """
+        p = self.parameters
+        R_star = expand_key(R, p.base_bits, p.n_digits)
+        A = self._public_matrix((p.d, R_star.shape[1]))
+        E = self._noise(R_star.shape)
+        M = self._reduce(np.concatenate([R_star + E - self.T(to_width) @ A, A]))
+        if p.q_bits is None:
+            self._check_switch(R.shape[1])
+        return SwitchKey(np.ascontiguousarray(M.T), key_norm, terms)
+
+    def public_key(self, m: int) -> PublicKey:
+        """Return what anyone needs to encrypt vectors of width m."""
+        p = self.parameters
+        k = TOY_ZEROS if p.q_bits is None else p.d
+        A = self._public_matrix((p.d, k))
+        zeros = self._reduce(np.concatenate([self._noise((m, k)) - self.T(m) @ A, A]))
+        return PublicKey(self.switch_key(np.eye(m, dtype=np.int64), m, 1.0), zeros)
+
+    def linear_key(self, G: np.ndarray) -> SwitchKey:
+        """Return the key for x -> G x, a switch from the key G S; G holds integers, shape (m', m).
+
+        Applied to c it gives S' c' = G S c + E c* = w G x + G e + E c*.
+        """
+        G = np.asarray(G, dtype=np.int64)
+        largest_row = float(np.abs(G).sum(axis=1).max())
+        return self.switch_key(G @ self.S(G.shape[1]), G.shape[0], largest_row * self.parameters.key_row_bound)
+
+    def bilinear_key(self, f: BilinearMap) -> SwitchKey:
+        """Return the key for y_k = x1^T H_k x2: one switch with one row vec(S1^T H_k S2) per output."""
+        H = f.matrices()
+        R = np.einsum("ai,kab,bj->kij", self.S(f.left), H, self.S(f.right)).reshape(f.out, -1)
+        terms = int(np.abs(H).sum(axis=(1, 2)).max())
+        return self.switch_key(R, f.out, self._product_norm(H), terms)
+
+    def re_key(self, other: "SecretKey", m: int) -> SwitchKey:
+        """Return the switch of vectors of width m from this key to `other`, for one who holds both."""
+        return other.switch_key(self.S(m), m, float(self.parameters.key_row_bound))
+
+    # -- randomness
+
+    def _draw_T(self, m: int) -> np.ndarray:
+        return self._randomness.integers(self.parameters.T_low, self.parameters.T_high, (m, self.parameters.d))
+
+    def _noise(self, shape: tuple[int, ...]) -> np.ndarray:
+        p = self.parameters
+        if p.sigma is not None:
+            return self._randomness.gaussian(p.sigma, shape)
+        return self._randomness.integers(-p.E_bound, p.E_bound + 1, shape)
+
+    def _public_matrix(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return A: uniform modulo q, or the paper's small numbers."""
+        p = self.parameters
+        if p.q_bits is not None:
+            return self._randomness.words(shape, p.q_bits)
+        return self._randomness.integers(0, p.A_high, shape)
+
+    def _mask_bound(self) -> int:
+        """Without modulus: the size of A c* for one digit, so that fresh masks look like switched ones."""
+        return self.parameters.A_high * self.parameters.digit_bound
+
+    def _mask(self, shape: tuple[int, ...]) -> np.ndarray:
+        if self.parameters.q_bits is not None:
+            return self._randomness.words(shape, self.parameters.q_bits)
+        return self._randomness.integers(-self._mask_bound(), self._mask_bound() + 1, shape)
+
+    # -- checks
+
+    def _reduce(self, data: np.ndarray) -> np.ndarray:
+        q_bits = self.parameters.q_bits
+        return data if q_bits is None else centred(data, q_bits)
+
+    def _product_norm(self, H: np.ndarray) -> float:
+        """Return a public bound on the L1 norm of vec(S1^T H_k S2): |H| with S at its largest."""
+        row, column = np.abs(H).sum(axis=2).astype(float), self.parameters.key_row_bound
+        return float(row.sum(axis=1).max() * column**2)
+
+    def _check_own(self, c: CiphertextArray) -> None:
+        if c.context != self.context:
+            raise KeyMismatchError(
+                f"this ciphertext belongs to key {c.context.key_id}, not to key {self.context.key_id}; use its own key"
+            )
+
+    def _check_encoded(self, largest: float, bound: float) -> None:
+        p = self.parameters
+        limit = p.entry_limit if p.q is None else p.q / 2
+        reached = bound if p.q is None else largest * p.unit
+        if not reached < limit:
+            raise ParameterError(
+                f"a value of {largest:.6g} has phase {largest * p.unit:.3g}, beyond what {p.name!r} can hold "
+                f"({limit:.3g}); encrypt smaller values, or lower w_bits or scale"
+            )
+
+    def _check_switch(self, entries: int) -> None:
+        """Without modulus the switched ciphertext must leave at least half of the range to its message."""
+        p = self.parameters
+        added = noise.key_switch(p, entries) + entries * p.n_digits * p.digit_bound * p.A_high * p.key_row_bound
+        if added >= p.entry_limit / 2:
+            raise ParameterError(
+                f"masks and noise of a key switch from {entries} entries reach {added:.3g}, more than half of the limit "
+                f"{p.entry_limit:.3g} of {p.name!r}; lower base_bits, d, A_high or the width of the vectors"
+            )
+
+
+def widths_of(maps: Sequence[BilinearMap]) -> set[int]:
+    """Return all vector widths that the maps take or give."""
+    return {w for f in maps for w in (f.left, f.right, f.out)}

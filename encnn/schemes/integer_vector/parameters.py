@@ -1,0 +1,209 @@
+"""Parameters of the integer-vector scheme, the limits that follow from them, and named sets.
+
+Letters are the paper's: w is the weight (here a power of two), d = n - m the number of extra entries of a ciphertext,
+S = [I, T] the key.  A real number v travels as the integer plaintext x = scale * v, so a ciphertext satisfies
+
+    S c = w scale v + e   (+ q k when there is a modulus).
+
+Two families:
+
+- **no modulus** (`q_bits=None`), the paper's: integers that must never leave 64 bits.  Whatever could leave them is refused:
+  every ciphertext carries a bound on its entries, derived from the limits below.
+- **modulus** q = 2^q_bits: arithmetic wraps modulo q, keys are small (ternary), masks uniform modulo q, noise Gaussian.  This
+  is LWE of dimension d.  Fractions cannot be kept by dividing ciphertexts, so plaintexts are integers and scales multiply.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from encnn.digits import digit_bound, largest
+from encnn.errors import ParameterError
+from encnn.sampling import TAIL
+
+EXACT_BITS = 62
+"""Entries of ciphertexts without modulus stay below 2^62, one bit from the edge of int64, so one addition cannot wrap."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """A validated parameter set; raises `ParameterError` when made if 64-bit arithmetic could not hold it.
+
+    name: how it is called; a set without protection must have INSECURE in its name.
+    w_bits: log2 of the weight w.  scale: fixed-point scaling factor, integer plaintext per 1.0.
+    d: extra entries of a ciphertext, the LWE dimension.  q_bits: log2 of the modulus, or None.
+    base_bits: log2 of the digit base of key switches.  balanced: balanced digits instead of the paper's signed ones.
+    T_low, T_high: entries of T are uniform in [T_low, T_high).  A_high: without modulus, A is uniform in [0, A_high).
+    E_bound: without `sigma`, E is uniform in [-E_bound, E_bound].  sigma: E is a rounded Gaussian.
+    """
+
+    name: str
+    w_bits: int = 25
+    scale: int = 1000
+    d: int = 1
+    q_bits: int | None = None
+    base_bits: int = 8
+    balanced: bool = True
+    T_low: int = 0
+    T_high: int = 10
+    A_high: int = 10
+    E_bound: int = 9
+    sigma: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before any key exists."""
+        self._check_ranges()
+        if self.q_bits is None:
+            self._check_without_modulus()
+        else:
+            self._check_modulus()
+
+    @cached_property
+    def w(self) -> int:
+        """The weight w."""
+        return 1 << self.w_bits
+
+    @cached_property
+    def unit(self) -> int:
+        """The phase of the number 1: w * scale."""
+        return self.scale << self.w_bits
+
+    @property
+    def q(self) -> int | None:
+        """The modulus, or None."""
+        return None if self.q_bits is None else 1 << self.q_bits
+
+    @cached_property
+    def n_digits(self) -> int:
+        """Digits of one ciphertext entry: all 64 bits without modulus, q_bits with one."""
+        return 64 // self.base_bits if self.q_bits is None else -(-self.q_bits // self.base_bits)
+
+    @cached_property
+    def digit_bound(self) -> int:
+        """Largest absolute value of a digit."""
+        return digit_bound(self.base_bits, self.balanced)
+
+    @cached_property
+    def T_bound(self) -> int:
+        """Largest absolute value of an entry of T."""
+        return max(abs(self.T_low), abs(self.T_high - 1))
+
+    @cached_property
+    def noise_bound(self) -> int:
+        """Largest absolute value of an entry of E."""
+        return self.E_bound if self.sigma is None else int(TAIL * self.sigma + 0.5)
+
+    @cached_property
+    def entry_limit(self) -> int:
+        """Without modulus: what no entry of a ciphertext, and no entry of a product, may reach."""
+        return min(1 << EXACT_BITS, largest(self.base_bits, self.n_digits, self.balanced))
+
+    @cached_property
+    def key_row_bound(self) -> int:
+        """Largest possible L1 norm of a row of S = [I, T]: how much S can amplify rounding errors of a ciphertext."""
+        return 1 + self.d * self.T_bound
+
+    @property
+    def value_limit(self) -> float:
+        """Largest |real number| that a product of two scalars may reach, 0 when there is a modulus for products to wrap."""
+        return self.entry_limit / (self.unit * self.key_row_bound**2) if self.q_bits is None else 0.0
+
+    @property
+    def insecure(self) -> bool:
+        """Whether the set is marked as giving no protection."""
+        return "INSECURE" in self.name
+
+    def updated(self, **changes: Any) -> "Parameters":
+        """Return a changed, newly validated copy.
+
+        >>> PAPER.updated(scale=1, name="integers-INSECURE").unit == PAPER.w
+        True
+        """
+        return replace(self, **changes)
+
+    def _check_ranges(self) -> None:
+        bounds = {"w_bits": (0, 60), "scale": (1, 1 << 52), "d": (1, 1 << 16), "base_bits": (1, 32), "E_bound": (0, 1 << 40)}
+        for field, (low, high) in bounds.items():
+            if not low <= getattr(self, field) <= high:
+                raise ParameterError(f"{field} is {getattr(self, field)}; it must lie between {low} and {high}")
+        if self.balanced and self.base_bits == 1:
+            raise ParameterError("balanced digits need base_bits >= 2; use base_bits=1 with balanced=False")
+        if self.T_high <= self.T_low:
+            raise ParameterError(f"T is drawn from [{self.T_low}, {self.T_high}), which is empty")
+        if self.A_high < 1:
+            raise ParameterError(f"A is drawn from [0, {self.A_high}), which is empty; A_high must be at least 1")
+        if self.sigma is not None and not 0 <= self.sigma < 2.0**40:
+            raise ParameterError(f"sigma is {self.sigma}; it must lie between 0 and 2^40")
+
+    def _check_without_modulus(self) -> None:
+        if not self.insecure:
+            raise ParameterError(f"parameters without a modulus protect nothing: put INSECURE into the name {self.name!r}")
+        if self.value_limit < 1:
+            raise ParameterError(
+                f"w_bits={self.w_bits}, scale={self.scale}, d={self.d}, |T| <= {self.T_bound}: the product of 1 and 1 would "
+                f"leave {EXACT_BITS} bits; lower w_bits by {_missing_bits(self.value_limit)}, or scale, d or T accordingly"
+            )
+
+    def _check_modulus(self) -> None:
+        if self.q_bits is None or not 2 <= self.q_bits <= 64:
+            raise ParameterError(f"q_bits is {self.q_bits}; it must lie between 2 and 64")
+        if self.base_bits * self.n_digits > 64:
+            raise ParameterError(
+                f"{self.n_digits} digits of {self.base_bits} bits exceed 64 bits; choose base_bits so that they fit"
+            )
+        if self.unit >= self.q // 2:
+            raise ParameterError(
+                f"the number 1 has phase w * scale = {self.unit}, not below q / 2 = {self.q // 2}; lower w_bits or scale"
+            )
+        if self.w_bits and self.noise_bound >= self.w // 2:
+            raise ParameterError(f"noise up to {self.noise_bound} drowns w / 2 = {self.w // 2}; raise w_bits or lower sigma")
+
+
+def _missing_bits(ratio: float) -> int:
+    bits = 0
+    while ratio < 1:
+        ratio, bits = 2 * ratio, bits + 1
+    return bits
+
+
+PAPER = Parameters(name="paper-INSECURE")
+"""The paper's toy parameters (w = 2^25, scale 1000, one extra entry), with balanced base-256 digits in practice."""
+
+PAPER_BITS = Parameters(name="paper-bits-INSECURE", base_bits=1, balanced=False)
+"""The same, with the bits of eq. (4) as printed."""
+
+MODULUS_TOY = Parameters(
+    name="modulus-toy-INSECURE",
+    w_bits=44,
+    scale=1,
+    d=16,
+    q_bits=64,
+    base_bits=16,
+    T_low=-1,
+    T_high=2,
+    sigma=3.2,
+)
+"""The scheme modulo q = 2^64 with proper noise, but in a dimension that lattice reduction breaks at once."""
+
+ADDITIVE_128 = Parameters(
+    name="additive-128",
+    w_bits=0,
+    scale=1 << 36,
+    d=2048,
+    q_bits=54,
+    base_bits=18,
+    T_low=-1,
+    T_high=2,
+    sigma=3.2,
+)
+"""128 bits of security: dimension 2048 and log2 q = 54, as in the table of the HomomorphicEncryption.org standard (2018) for
+ternary keys.  Made for additions and linear maps; keys for products of ciphertexts grow as d^3."""
+
+PRESETS = {p.name: p for p in (PAPER, PAPER_BITS, MODULUS_TOY, ADDITIVE_128)}
+
+
+def preset(name: str) -> Parameters:
+    """Return the named set, or raise `ParameterError` with the names there are."""
+    if name not in PRESETS:
+        raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]

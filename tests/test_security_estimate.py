@@ -1,0 +1,301 @@
+"""The security estimate against published figures, and the laws every such estimate obeys."""
+
+import dataclasses
+import math
+import time
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from encnn.errors import ParameterError
+from encnn.security import AttackCost, Estimate, estimate, estimate_table, minimum_dimension, root_hermite_factor
+from encnn.security.estimate import CORE_SVP, SIEVING
+
+LOG_KYBER_Q = math.log2(3329)
+HES_SIGMA = 8 / math.sqrt(2 * math.pi)  # the standard's error, printed there as 3.2 (about 3.19)
+
+# Homomorphic Encryption Standard v1.1 (2018, ePrint 2019/939), Table 1, secret in {-1, 0, 1}, classical: the largest
+# log2 q for a security level and a dimension.  The same numbers are in Microsoft SEAL 4.0, util/hestdparms.h.
+HES_TERNARY = {
+    128: {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881},
+    192: {1024: 19, 2048: 37, 4096: 75, 8192: 152, 16384: 305, 32768: 611},
+    256: {1024: 14, 2048: 29, 4096: 58, 8192: 118, 16384: 237, 32768: 476},
+}
+HES_ROWS = [(level, n, log_q) for level, row in HES_TERNARY.items() for n, log_q in row.items()]
+
+
+def cost_of(result: Estimate, attack: str, model: str) -> AttackCost:
+    """Return the one cost of `attack` in `model`."""
+    (cost,) = [each for each in result.costs if (each.attack, each.model) == (attack, model)]
+    return cost
+
+
+class TestPublishedFigures:
+    @pytest.mark.parametrize(("level", "n", "log_q"), HES_ROWS)
+    def test_standard_rows_keep_their_level(self, level: int, n: int, log_q: int) -> None:
+        # The rows come in whole bits of q, so that small n overshoot their level; none is below it by more than 0.3.
+        assert level - 0.3 <= estimate(n, log_q, HES_SIGMA, "ternary").bits < level * 1.04
+
+    @pytest.mark.parametrize(("level", "n", "log_q"), HES_ROWS)
+    def test_standard_rows_are_largest(self, level: int, n: int, log_q: int) -> None:
+        # One part in 32 more, or one bit, and the level is lost.
+        assert estimate(n, log_q + max(1, log_q // 32), HES_SIGMA, "ternary").bits < level
+
+    @pytest.mark.parametrize(
+        ("n", "printed"), [(1024, 131.6), (2048, 129.7), (4096, 128.1), (8192, 128.5), (16384, 128.1), (32768, 128.5)]
+    )
+    def test_standard_usvp_column_at_128_bits(self, n: int, printed: float) -> None:
+        # Same table, column "uSVP", the smallest of its three attacks on these rows.
+        result = estimate(n, HES_TERNARY[128][n], HES_SIGMA, "ternary")
+        assert result.bits == pytest.approx(printed, abs=0.5)
+        assert result.best().attack == "primal uSVP"
+
+    @pytest.mark.parametrize(("n", "eta", "claimed"), [(512, 3, 118), (768, 2, 182), (1024, 2, 256)])
+    def test_kyber_core_svp(self, n: int, eta: int, claimed: int) -> None:
+        # CRYSTALS-Kyber specification, round 3 (version 3.02, August 2021), Table 4, "core-SVP classical hardness".
+        result = estimate(n, LOG_KYBER_Q, math.sqrt(eta / 2), f"binomial({eta})", samples=n)
+        assert result.core_svp_bits == pytest.approx(claimed, abs=1.5)
+
+    @pytest.mark.parametrize(("n", "log_deviation", "printed"), [(630, -15, 128), (1024, -25, 130)])
+    def test_tfhe_library(self, n: int, log_deviation: int, printed: int) -> None:
+        # tfhe.github.io/tfhe, "Security estimates and parameter choices" (2020): binary keys, q = 2^32, any number of
+        # samples, and 0.292 beta + 16.4 + log2(8 d) as the cost.
+        assert estimate(n, 32, 2.0 ** (32 + log_deviation), "binary").bits == pytest.approx(printed, abs=1.0)
+
+    # What follows is printed in lattice-estimator (github.com/malb/lattice-estimator), in the README and in the
+    # docstrings of lwe_primal.py and lwe_dual.py.
+
+    def test_lattice_estimator_kyber512(self) -> None:
+        # LWE.estimate.rough: "usvp: rop 2^118.6, beta 406, d 998".
+        result = estimate(512, LOG_KYBER_Q, math.sqrt(1.5), "binomial(3)", samples=512)
+        primal = cost_of(result, "primal uSVP", CORE_SVP)
+        assert primal.bits == pytest.approx(118.6, abs=0.05)
+        assert (primal.block_size, primal.dimension) == (406, 998)
+
+    def test_lattice_estimator_kyber768(self) -> None:
+        # Albrecht's talk at FHE.org 2024: "usvp: rop 2^182.2, beta 624, d 1427".
+        result = estimate(768, LOG_KYBER_Q, 1.0, "binomial(2)", samples=768)
+        primal = cost_of(result, "primal uSVP", CORE_SVP)
+        assert primal.bits == pytest.approx(182.2, abs=0.05)
+        assert (primal.block_size, primal.dimension) == (624, 1427)
+
+    def test_lattice_estimator_binary_secret(self) -> None:
+        # Issue 87, model BDGL16: n=384, q=2^7, CenteredBinomial(8), m=768: "rop 2^161.8, beta 456, d 595".
+        result = estimate(384, 7, 2.0, "binary", samples=768)
+        primal = cost_of(result, "primal uSVP", SIEVING)
+        assert primal.bits == pytest.approx(161.8, abs=0.05)
+        assert (primal.block_size, primal.dimension, primal.samples) == (456, 595, 595 - 384 - 1)
+
+    def test_lattice_estimator_dual(self) -> None:
+        # LWE.dual, n=1024, q=2^32, Uniform(0, 1), DiscreteGaussian(3.0): "rop 2^107.0, m 970, beta 264, d 1994".  Its
+        # default cost model is another one, and it also guesses one coordinate: a bit and a per cent of tolerance.
+        dual = cost_of(estimate(1024, 32, 3.0, "binary"), "dual", SIEVING)
+        assert dual.bits == pytest.approx(107.0, abs=1.0)
+        assert dual.block_size == pytest.approx(264, rel=0.01)
+        assert dual.dimension == pytest.approx(1994, rel=0.01)
+        assert dual.samples == dual.dimension - 1024
+
+    def test_lattice_estimator_dual_kyber512(self) -> None:
+        # LWE.estimate: "dual: rop 2^149.9, m 512, beta 424, d 1024"; only the block size does not depend on the model.
+        result = estimate(512, LOG_KYBER_Q, math.sqrt(1.5), "binomial(3)", samples=512)
+        dual = cost_of(result, "dual", SIEVING)
+        assert dual.block_size == pytest.approx(424, rel=0.01)
+        assert (dual.dimension, dual.samples) == (1024, 512)
+
+    def test_block_size_is_small_for_a_very_large_modulus(self) -> None:
+        # Issue 68 of lattice-estimator: n=4096, q=2^790 was once given 1179 bits; n=2048, rightly, beta <= 40.
+        assert estimate(4096, 790, 2.0, "gaussian(2)").core_svp_bits < 0.292 * 40
+
+    @pytest.mark.parametrize(("delta", "block_size"), [(1.0121, 50), (1.0093, 100)])
+    def test_root_hermite_factor(self, delta: float, block_size: int) -> None:
+        # Chen's thesis (Paris 7, 2013), as quoted in lattice-estimator, reduction.py.
+        assert root_hermite_factor(block_size) == pytest.approx(delta, abs=5e-5)
+
+
+SECRETS = st.sampled_from(["ternary", "binary", "uniform", "binomial(2)", "gaussian(3.2)"])
+DIMENSIONS = st.integers(1, 4096)
+MODULI = st.floats(8, 200)
+SIGMAS = st.floats(0.3, 60)
+SLACK = 0.05
+"""Bits: the dimension of the dual attack is the one of the shortest vectors, not exactly that of the lowest cost."""
+
+
+class TestLaws:
+    @given(n=DIMENSIONS, more=st.integers(1, 500), q_bits=MODULI, sigma=SIGMAS, secret=SECRETS)
+    def test_bits_grow_with_the_dimension(self, n: int, more: int, q_bits: float, sigma: float, secret: str) -> None:
+        small, large = estimate(n, q_bits, sigma, secret), estimate(n + more, q_bits, sigma, secret)
+        assert large.bits >= small.bits - SLACK
+        assert large.core_svp_bits >= small.core_svp_bits - SLACK
+
+    @given(n=DIMENSIONS, q_bits=MODULI, sigma=SIGMAS, factor=st.floats(1, 2), secret=SECRETS)
+    def test_bits_grow_with_the_noise(self, n: int, q_bits: float, sigma: float, factor: float, secret: str) -> None:
+        low, high = estimate(n, q_bits, sigma, secret), estimate(n, q_bits, sigma * factor, secret)
+        assert high.bits >= low.bits - SLACK
+        assert high.core_svp_bits >= low.core_svp_bits - SLACK
+
+    @given(n=DIMENSIONS, q_bits=MODULI, more=st.floats(0, 100), sigma=SIGMAS, secret=SECRETS)
+    def test_bits_fall_with_the_modulus(self, n: int, q_bits: float, more: float, sigma: float, secret: str) -> None:
+        low, high = estimate(n, q_bits, sigma, secret), estimate(n, q_bits + more, sigma, secret)
+        assert high.bits <= low.bits + SLACK
+        assert high.core_svp_bits <= low.core_svp_bits + SLACK
+
+    @given(n=DIMENSIONS, q_bits=MODULI, sigma=SIGMAS, secret=SECRETS, few=st.integers(1, 9000))
+    def test_few_samples_never_make_it_easier(self, n: int, q_bits: float, sigma: float, secret: str, few: int) -> None:
+        fewer, unlimited = estimate(n, q_bits, sigma, secret, few), estimate(n, q_bits, sigma, secret)
+        assert fewer.bits >= estimate(n, q_bits, sigma, secret, few + few // 2 + 1).bits - SLACK
+        assert fewer.bits >= unlimited.bits - SLACK
+        assert all(cost.samples <= few for cost in fewer.costs)
+
+    @given(n=st.integers(100, 4096), q_bits=MODULI, sigma=SIGMAS)
+    def test_wider_secrets_are_no_easier(self, n: int, q_bits: float, sigma: float) -> None:
+        from_narrow = ("binary", "ternary", "binomial(8)", "uniform")
+        bits = [estimate(n, q_bits, sigma, secret).bits for secret in from_narrow]
+        assert all(narrow <= wide + SLACK for narrow, wide in pairwise(bits))
+
+    @given(n=st.integers(1, 32768), q_bits=st.floats(10, 900), sigma=SIGMAS, secret=SECRETS)
+    def test_costs_are_what_the_models_say(self, n: int, q_bits: float, sigma: float, secret: str) -> None:
+        result = estimate(n, q_bits, sigma, secret)
+        primal = cost_of(result, "primal uSVP", SIEVING)
+        expected = 0.292 * primal.block_size + 16.4 + math.log2(8 * primal.dimension)
+        assert primal.bits == pytest.approx(expected)
+        assert cost_of(result, "primal uSVP", CORE_SVP).bits == pytest.approx(0.292 * primal.block_size, abs=2)
+        assert result.bits == min(cost.bits for cost in result.costs if cost.model == SIEVING)
+        assert result.core_svp_bits <= result.bits
+
+    def test_normal_form_makes_a_uniform_secret_as_easy_as_one_of_the_noise(self) -> None:
+        uniform, noise = estimate(1024, 29, 3.2, "uniform"), estimate(1024, 29, 3.2, "gaussian(3.2)")
+        assert uniform.bits == pytest.approx(noise.bits, abs=1e-9)
+        spent = cost_of(uniform, "primal uSVP", SIEVING)
+        assert spent.samples == spent.dimension - 1
+
+
+class TestSmallAndStrange:
+    @pytest.mark.parametrize("n", [1, 2, 16])
+    @pytest.mark.parametrize("secret", ["ternary", "binary", "uniform", "binomial(3)", "gaussian(3.2)"])
+    def test_tiny_dimensions_fall_at_once(self, n: int, secret: str) -> None:
+        result = estimate(n, 32, 3.2, secret)
+        assert result.core_svp_bits < 1
+        assert result.bits < 26  # 16.4 + log2(8 d): what the sieving model charges for even the smallest lattice
+        assert result.insecure
+
+    def test_guessing_wins_on_the_smallest(self) -> None:
+        assert estimate(2, 32, 3.2, "ternary").bits == pytest.approx(2 * math.log2(3))
+        assert estimate(2, 32, 3.2, "uniform").bits < 2 * 4
+
+    def test_without_enough_samples_only_guessing_is_left(self) -> None:
+        result = estimate(16, 32, 3.2, "uniform", samples=1)
+        assert cost_of(result, "primal uSVP", SIEVING) == AttackCost("primal uSVP", SIEVING, math.inf)
+        assert result.best().attack == "guessing"
+        assert result.bits == 16 * 32
+
+    @pytest.mark.parametrize("samples", [None, 10])
+    def test_without_noise_there_is_no_security(self, samples: int | None) -> None:
+        result = estimate(2048, 54, 0, "ternary", samples)
+        assert (result.bits, result.core_svp_bits, result.insecure) == (0.0, 0.0, True)
+        assert "INSECURE: 0.0 bits" in str(result) and "elimination" in str(result)
+
+    @pytest.mark.parametrize(("secret", "entropy"), [("binomial(1)", 1.5), ("gaussian(0.001)", 0.0)])
+    def test_guessing_counts_the_entropy_of_the_secret(self, secret: str, entropy: float) -> None:
+        guessing = cost_of(estimate(64, 32, 3.2, secret), "guessing", SIEVING)
+        assert guessing.bits == pytest.approx(64 * entropy, abs=1e-6)
+
+    def test_entropies_join_smoothly(self) -> None:
+        exact, approximate = estimate(100, 32, 50, "binomial(100)"), estimate(100, 32, 50, "binomial(101)")
+        step = cost_of(approximate, "guessing", SIEVING).bits - cost_of(exact, "guessing", SIEVING).bits
+        assert 0 < step < 1.5  # 100 log2(101 / 100) / 2 = 0.72
+        just_below, at = estimate(1, 32, 50, "gaussian(3.9999)"), estimate(1, 32, 50, "gaussian(4)")
+        assert just_below.costs[-1].bits == pytest.approx(at.costs[-1].bits, abs=1e-3)
+
+    def test_it_is_fast(self) -> None:
+        start = time.process_time()
+        for _ in range(5):
+            estimate(32768, 881, 3.2, "ternary")
+        assert (time.process_time() - start) / 5 < 0.05
+
+
+class TestMinimumDimension:
+    @given(bits=st.sampled_from([80, 100, 128, 192]), q_bits=st.floats(10, 100), secret=SECRETS)
+    @settings(max_examples=20, deadline=None)
+    def test_is_the_inverse(self, bits: int, q_bits: float, secret: str) -> None:
+        n = minimum_dimension(bits, q_bits, 3.2, secret)
+        assert estimate(n, q_bits, 3.2, secret).bits >= bits > estimate(n - 1, q_bits, 3.2, secret).bits
+
+    @pytest.mark.parametrize(("n", "log_q"), HES_TERNARY[128].items())
+    def test_standard_dimensions_are_close_to_minimal(self, n: int, log_q: int) -> None:
+        assert minimum_dimension(128, log_q, HES_SIGMA) == pytest.approx(n, rel=0.04)
+
+    def test_one_is_enough_for_one_bit(self) -> None:
+        assert minimum_dimension(1.0, 32, 3.2) == 1
+
+    @pytest.mark.parametrize("bits", [0, -1, math.nan, math.inf])
+    def test_refuses_other_bits(self, bits: float) -> None:
+        with pytest.raises(ParameterError, match="positive finite number"):
+            minimum_dimension(bits, 32, 3.2)
+
+    def test_says_when_no_dimension_suffices(self) -> None:
+        with pytest.raises(ParameterError, match="raise sigma"):
+            minimum_dimension(128, 32, 0)
+
+
+class TestArguments:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"n": 0}, "n is 0"),
+            ({"n": -5}, "n is -5"),
+            ({"n": 10.5}, "whole number"),
+            ({"n": None}, "whole number"),
+            ({"samples": 0}, "samples is 0"),
+            ({"samples": "many"}, "samples is 'many'"),
+            ({"q_bits": 0.5}, "q_bits is 0.5"),
+            ({"q_bits": math.inf}, "q_bits"),
+            ({"q_bits": math.nan}, "q_bits"),
+            ({"sigma": -1.0}, "sigma is -1.0"),
+            ({"sigma": math.nan}, "sigma"),
+            ({"sigma": 2.0**27}, "q/2"),
+            ({"secret": "sparse"}, "'ternary'"),
+            ({"secret": 3}, "secret distribution is 3"),
+            ({"secret": "binomial(1.5)"}, "integer eta"),
+            ({"secret": "binomial(0)"}, "integer eta"),
+            ({"secret": "gaussian(1e999)"}, "gaussian"),
+            ({"secret": "gaussian(-1)"}, "gaussian"),
+            ({"secret": "gaussian(1-1)"}, "gaussian"),
+        ],
+    )
+    def test_bad_arguments(self, arguments: dict, message: str) -> None:
+        with pytest.raises(ParameterError) as error:
+            estimate(**({"n": 1024, "q_bits": 27, "sigma": 3.2} | arguments))
+        assert message in str(error.value)
+
+    def test_block_size_below_two(self) -> None:
+        with pytest.raises(ParameterError, match="block size is 1"):
+            root_hermite_factor([50, 1])
+
+
+class TestReport:
+    def test_names_both_models_and_the_parameters(self) -> None:
+        text = str(estimate(2048, 54, 3.2, "ternary", samples=4000))
+        for part in (SIEVING, CORE_SVP, "n=2048", "log2 q=54", "sigma=3.2", "ternary secret", "4000 samples", "uSVP"):
+            assert part in text
+        assert "INSECURE" not in text
+
+    @given(n=st.integers(1, 2000))
+    def test_says_insecure_below_eighty_bits(self, n: int) -> None:
+        result = estimate(n, 32, 3.2, "ternary")
+        assert ("INSECURE" in str(result)) == result.insecure == (result.bits < 80)
+
+    def test_is_frozen(self) -> None:
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            estimate(10, 32, 3.2).n = 11  # type: ignore[misc]
+
+    def test_table_has_one_row_each(self) -> None:
+        estimates = [estimate(512, 27, 3.2), estimate(1024, 27, 3.2, samples=2000)]
+        table = estimate_table(estimates)
+        assert list(table["n"]) == [512, 1024]
+        assert list(table["samples"]) == [math.inf, 2000]
+        assert list(table["insecure"]) == [True, False]
+        assert list(table[f"bits ({SIEVING})"]) == [each.bits for each in estimates]
+        assert list(table[f"bits ({CORE_SVP})"]) == [each.core_svp_bits for each in estimates]
+        assert list(table["block size"]) == [each.best().block_size for each in estimates]
