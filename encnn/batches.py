@@ -6,11 +6,12 @@ written once here and used by every scheme that keeps W as rows of a numpy array
 """
 
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
-Features = np.ndarray | csr_array
+Features: TypeAlias = np.ndarray | csr_array
 """Plaintext features of shape (reviews, features): dense, or sparse rows (a bag of words)."""
 
 
@@ -129,10 +130,14 @@ Batch = OneReview | SparseBatch | DenseBatch
 
 def batches(X: Features, size: int) -> Iterator[tuple[slice, Batch]]:
     """Yield (rows, batch) over X from top to bottom, `size` reviews at a time."""
-    make = _sparse_maker(X) if issparse(X) else lambda start, stop: DenseBatch(X[start:stop])
+    make = _dense_maker(X) if isinstance(X, np.ndarray) else _sparse_maker(X)
     for start in range(0, X.shape[0], size):
         stop = min(start + size, X.shape[0])
         yield slice(start, stop), make(start, stop)
+
+
+def _dense_maker(X: np.ndarray) -> Callable[[int, int], Batch]:
+    return lambda start, stop: DenseBatch(X[start:stop])
 
 
 def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:

@@ -170,9 +170,7 @@ def write(
     return contents.nbytes
 
 
-def to_bytes(
-    kind: str, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, mac_key: bytes | None = None
-) -> bytes:
+def to_bytes(kind: str, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, mac_key: bytes | None = None) -> bytes:
     """Return what `write` would write, as a message to another party.
 
     >>> message = to_bytes("demo", {"lr": 0.1}, {"W": np.arange(3)})
@@ -253,9 +251,7 @@ def _check_header(contents: Contents) -> None:
     if not same:
         raise FileError("cannot write a header that JSON would change: use lists for tuples and strings for keys")
     if len(encoded) > MAX_HEADER_BYTES:
-        raise FileError(
-            f"the header has {len(encoded)} bytes, at most {MAX_HEADER_BYTES} are allowed; move data to arrays"
-        )
+        raise FileError(f"the header has {len(encoded)} bytes, at most {MAX_HEADER_BYTES} are allowed; move data to arrays")
 
 
 def _check_size(contents: Contents) -> None:
@@ -298,9 +294,7 @@ class _Sink:
 # Reading
 
 
-def _read(
-    source: "_Source", kind: str, max_bytes: int, mac_key: bytes | None
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(source: "_Source", kind: str, max_bytes: int, mac_key: bytes | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read and check a whole file; see `read`."""
     if source.size > max_bytes:
         raise FileError(
@@ -514,9 +508,7 @@ def _check_contents(contents: Contents, complaint: str) -> None:
     seen: set[str] = set()
     for spec in contents.arrays:
         if not _is_name(spec.name) or spec.name in seen:
-            raise FileError(
-                f"{complaint}: array name {spec.name!r:.80}; expected distinct names of letters, digits and _ . -"
-            )
+            raise FileError(f"{complaint}: array name {spec.name!r:.80}; expected distinct names of letters, digits and _ . -")
         if not isinstance(spec.dtype, str) or spec.dtype not in _DTYPES:
             raise FileError(f"{complaint}: array {spec.name!r} of dtype {spec.dtype!r:.80}; expected bool, int, float")
         if not _is_shape(spec):

@@ -13,7 +13,7 @@ scheme, from the same start, is the **clear twin** of a run.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ from encnn.errors import DataError, ParameterError
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted, Evaluator
 from encnn.schemes.bilinear import BilinearMap, elementwise, outer, vector_matrix, vector_transposed_matrix
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid
+from encnn.sigmoid import PolynomialSigmoid, Sigmoid
 
 ErrorStep = Callable[[Evaluator, Encrypted, Any, float], tuple[Encrypted, float]]
 """(evaluator, z, targets, rate) -> (e, gain) with gain * e the encrypted rate * (sigmoid(z) - targets)."""
@@ -70,13 +70,13 @@ class Architecture:
         """Return the widths of all vectors that training meets."""
         return {self.row_width, self.outputs, self.hidden * self.outputs} - {0}
 
-    def products(self, sigmoid: PolynomialSigmoid) -> list[BilinearMap]:
+    def products(self, sigmoid: Sigmoid) -> list[BilinearMap]:
         """Return the bilinear maps that training with this sigmoid needs: what the owner makes evaluation keys for."""
         maps = []
         if self.hidden:
             shape = (self.hidden, self.outputs)
             maps += [vector_matrix(*shape), vector_transposed_matrix(*shape), outer(*shape)]
-        if sigmoid.degree > 1:
+        if isinstance(sigmoid, PolynomialSigmoid) and sigmoid.degree > 1:
             maps.append(elementwise(self.outputs))
         if self.hidden_sigmoid is not None:
             maps.append(elementwise(self.hidden))
@@ -93,7 +93,7 @@ class Network:
 
     @classmethod
     def initial(cls, architecture: Architecture, rng: np.random.Generator, first_layer_sd: float = 0.0) -> "Network":
-        """Return a start in the clear: W2 standard normal, W1 zero (or normal with the given deviation, for hidden sigmoids)."""
+        """Return a start in the clear: W2 standard normal, W1 zero or normal with the given deviation."""
         shape = (architecture.features, architecture.row_width)
         W2 = rng.normal(0.0, 1.0, architecture.hidden * architecture.outputs) if architecture.hidden else None
         W1 = rng.normal(0.0, first_layer_sd, shape) if first_layer_sd else np.zeros(shape)
@@ -114,7 +114,7 @@ class TrainingPlan:
     network does not.
     """
 
-    sigmoid: PolynomialSigmoid | ExactSigmoid
+    sigmoid: Sigmoid
     learning_rate: float = 0.001
     decay: float = 0.0
     batch_size: int = 1
@@ -159,14 +159,14 @@ def train(
     """
     _check_features(network.architecture, X)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
-    layer = _Layer(evaluator, network, plan, step or plan.error_step())
+    train_batch = _Step(evaluator, network, plan, step or plan.error_step())
     reports, pending = [], []
     reviews, reported = X.shape[0], 0
     with progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review") as bar:
         for epoch in range(plan.epochs):
             for rows, batch in batches(X, plan.batch_size):
                 rate = plan.rate(epoch + rows.start / reviews)
-                pending.append(layer.train_batch(batch, targets[rows], rate))
+                pending.append(train_batch(batch, targets[rows], rate))
                 done = epoch * reviews + rows.stop
                 if done - reported >= SCORES_PER_REPORT or (rows.stop >= reviews and pending):
                     reports.append(evaluator.concatenate(pending))
@@ -213,34 +213,27 @@ def targets_of(y: Any, outputs: int, reviews: int) -> Any:
     return (labels[:, None] == np.arange(outputs)).astype(np.float64)
 
 
-@dataclass
-class _Layer:
-    """One network under training: the maps and the step are looked up once, not once a review."""
+class _Step:
+    """One step of gradient descent of one network; the maps are looked up once, not once a review."""
 
-    evaluator: Evaluator
-    network: Network
-    plan: TrainingPlan
-    step: ErrorStep
-    backward: BilinearMap | None = field(init=False)
-    outer: BilinearMap | None = field(init=False)
+    def __init__(self, evaluator: Evaluator, network: Network, plan: TrainingPlan, error_step: ErrorStep) -> None:
+        self.evaluator, self.network, self.error_step = evaluator, network, error_step
+        a = network.architecture
+        self.divide = plan.divide_update and a.pooling == "mean"
+        self.products = (vector_transposed_matrix(a.hidden, a.outputs), outer(a.hidden, a.outputs)) if a.hidden else None
 
-    def __post_init__(self) -> None:
-        a = self.network.architecture
-        self.backward = vector_transposed_matrix(a.hidden, a.outputs) if a.hidden else None
-        self.outer = outer(a.hidden, a.outputs) if a.hidden else None
-
-    def train_batch(self, batch: Batch, targets: Any, rate: float) -> Encrypted:
-        """Do one step of gradient descent; return the scores z it met, shape (B, outputs)."""
+    def __call__(self, batch: Batch, targets: Any, rate: float) -> Encrypted:
+        """Update the network with one batch; return the scores z it met, shape (B, outputs)."""
         evaluator, network = self.evaluator, self.network
         pooled, h, z = forward(evaluator, network, batch)
-        d, gain = self.step(evaluator, z, targets, rate)
-        if self.backward is None:
+        d, gain = self.error_step(evaluator, z, targets, rate)
+        if self.products is None:
             G = d if gain == 1 else evaluator.multiply_plain(d, gain)
         else:
-            G = evaluator.bilinear(self.backward, d, network.W2, gain)
-            G = self._through_hidden_sigmoid(G, pooled)
-            network.W2 = network.W2 - evaluator.bilinear(self.outer, h, d, gain, total=True)
-        if self.plan.divide_update and network.architecture.pooling == "mean":
+            backward, gradient = self.products
+            G = self._through_hidden_sigmoid(evaluator.bilinear(backward, d, network.W2, gain), pooled)
+            network.W2 = network.W2 - evaluator.bilinear(gradient, h, d, gain, total=True)
+        if self.divide:
             G = evaluator.multiply_plain(G, batch.inverse_counts())
         evaluator.scatter_subtract(network.W1, batch, G)
         return z
@@ -255,8 +248,6 @@ class _Layer:
 
 def _check_features(architecture: Architecture, X: Features) -> None:
     if X.ndim != 2 or X.shape[1] != architecture.features:
-        raise DataError(
-            f"features have shape {X.shape}, but the network has {architecture.features} rows; use the vocabulary it was made for"
-        )
+        raise DataError(f"features have shape {X.shape}, the network has {architecture.features} rows; use its own vocabulary")
     if X.shape[0] == 0:
         raise DataError("there is no review to work on; pass at least one")

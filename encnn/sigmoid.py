@@ -127,13 +127,18 @@ def sigmoid(x: ArrayLike) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ExactSigmoid:
-    """The sigmoid itself, for clear arithmetic only; additions and products on ciphertexts cannot make it."""
+    """The sigmoid itself, for clear arithmetic only: ciphertexts can be added and multiplied, not exponentiated."""
 
     name: str = "exact"
+    interval: tuple[float, float] = (-math.inf, math.inf)
+    monotone_radius: float = math.inf
 
     def __call__(self, x: ArrayLike) -> np.ndarray:
-        """Return sigma(x)."""
+        """Return sigma(x), in the shape of `x`."""
         return sigmoid(x)
+
+
+Sigmoid = PolynomialSigmoid | ExactSigmoid
 
 
 # Approximations
@@ -297,7 +302,7 @@ class RangeReport:
     max_abs_p: float
 
 
-def error_over(approximation: PolynomialSigmoid, z: ArrayLike) -> RangeReport:
+def error_over(approximation: Sigmoid, z: ArrayLike) -> RangeReport:
     """Report the error over the values `z` (any shape, not scaled) that training really met."""
     z = _values(z)
     low, high = approximation.interval
@@ -316,9 +321,7 @@ def error_over(approximation: PolynomialSigmoid, z: ArrayLike) -> RangeReport:
     )
 
 
-def check_range(
-    approximation: PolynomialSigmoid, z: ArrayLike, learning_rate: float, first_review: int = 0
-) -> RangeReport:
+def check_range(approximation: Sigmoid, z: ArrayLike, learning_rate: float, first_review: int = 0) -> RangeReport:
     """Report as `error_over` does, unless the run is lost: then raise DivergenceError.
 
     `z` holds one value per review, in order, from review `first_review` on.  Leaving the interval is no divergence: in
@@ -356,13 +359,13 @@ def _wrong_by(z: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.where(z > 0, -p, p - 1)
 
 
-def _divergence(approximation: PolynomialSigmoid, z: np.ndarray, learning_rate: float, first_review: int) -> str:
+def _divergence(approximation: Sigmoid, z: np.ndarray, learning_rate: float, first_review: int) -> str:
     low, high = approximation.interval
     with np.errstate(over="ignore", invalid="ignore"):
         value = float(approximation(z[-1]))
     return (
         f"training diverged at review {first_review + z.size - 1}: z = {z[-1]:.3g} gave {value:.3g} for a probability "
-        f"({approximation.name}, of degree {approximation.degree}, learning rate {learning_rate:g}, "
+        f"({approximation.name}, learning rate {learning_rate:g}, "
         f"meant for z from {low:.3g} to {high:.3g}); lower the learning rate, use another degree or a wider fit"
     )
 

@@ -158,13 +158,9 @@ def _safe_name(path: Path, member: tarfile.TarInfo) -> str:
     """Return the member's name without leading "./"; refuse what no honest copy of the dataset contains."""
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts or "\\" in member.name or "\0" in member.name:
-        raise DataError(
-            f"{path} holds the unsafe name {member.name!r}; expected names inside {FOLDER_NAME}/. {_ADVICE}"
-        )
+        raise DataError(f"{path} holds the unsafe name {member.name!r}; expected names inside {FOLDER_NAME}/. {_ADVICE}")
     if not (member.isfile() or member.isdir()) or member.issparse():
-        raise DataError(
-            f"{path}: {member.name!r} is a link, a device or a sparse file; expected plain files. {_ADVICE}"
-        )
+        raise DataError(f"{path}: {member.name!r} is a link, a device or a sparse file; expected plain files. {_ADVICE}")
     return str(name)
 
 

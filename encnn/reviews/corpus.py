@@ -61,9 +61,7 @@ class Reviews:
         object.__setattr__(self, "labels", labels)
 
     @classmethod
-    def from_frame(
-        cls, frame: pd.DataFrame, text: str = "text", label: str = "label", *, raw: bool = True
-    ) -> "Reviews":
+    def from_frame(cls, frame: pd.DataFrame, text: str = "text", label: str = "label", *, raw: bool = True) -> "Reviews":
         """Return the reviews in two columns of a table, named by `text` and `label`.
 
         raw: bring the texts into the paper's text form (lower case, letters a-z and full stops only).  Pass False for
@@ -76,9 +74,7 @@ class Reviews:
         return cls(tuple(map(paper_form, texts)) if raw else texts, frame[label].to_numpy())
 
     @classmethod
-    def from_csv(
-        cls, path: str | os.PathLike, text: str = "text", label: str = "label", *, raw: bool = True
-    ) -> "Reviews":
+    def from_csv(cls, path: str | os.PathLike, text: str = "text", label: str = "label", *, raw: bool = True) -> "Reviews":
         """Return the reviews in a CSV file in UTF-8 with a header line; arguments as in `from_frame`."""
         try:
             frame = pd.read_csv(path, dtype={text: str}, keep_default_na=False, na_values=[""])
@@ -273,7 +269,6 @@ def _pack(corpus: Corpus, sources: list[str]) -> dict[str, np.ndarray]:
 
 def _unpack(arrays: Mapping[str, np.ndarray]) -> Corpus:
     train, test = (
-        Reviews(tuple(unpack_strings(arrays[f"{split}_texts"])), arrays[f"{split}_labels"])
-        for split in ("train", "test")
+        Reviews(tuple(unpack_strings(arrays[f"{split}_texts"])), arrays[f"{split}_labels"]) for split in ("train", "test")
     )
     return Corpus("imdb", train, test, is_real=True)

@@ -131,9 +131,7 @@ def _train_vectors(train: Reviews, settings: dict[str, Any]) -> tuple[list[str],
         sentences = _Sentences(train.texts, bar)
         model.build_vocab(sentences)
         if not len(model.wv):
-            raise DataError(
-                f"No word is seen {settings['min_count']} times or more; lower min_count or give more texts."
-            )
+            raise DataError(f"No word is seen {settings['min_count']} times or more; lower min_count or give more texts.")
         model.train(sentences, total_examples=len(train), epochs=settings["epochs"])
     words = sorted(model.wv.index_to_key)
     return words, model.wv[words]

@@ -46,9 +46,7 @@ class Vocabulary:
         if not words:
             raise DataError("The vocabulary has no words; lower min_count or polarity_cutoff.")
         if any(not isinstance(word, str) for word in words) or any(a >= b for a, b in pairwise(words)):
-            raise DataError(
-                "The words of a vocabulary must be distinct strings in sorted order; pass sorted(set(words))."
-            )
+            raise DataError("The words of a vocabulary must be distinct strings in sorted order; pass sorted(set(words)).")
         object.__setattr__(self, "words", words)
         object.__setattr__(self, "index", MappingProxyType({word: i for i, word in enumerate(words)}))
 

@@ -41,9 +41,7 @@ def make_keys(
     return ClearSecretKey(), FixedPointEvaluator(parameters.scale, parameters.rounding)
 
 
-def restore_evaluator(
-    scheme: str, header: dict, arrays: dict[str, np.ndarray], products: Sequence[BilinearMap]
-) -> Evaluator:
+def restore_evaluator(scheme: str, header: dict, arrays: dict[str, np.ndarray], products: Sequence[BilinearMap]) -> Evaluator:
     """Return the evaluator that its `export` took apart; `products` are the maps it may hold keys for."""
     if scheme == integer_vector.IntegerVectorEvaluator.scheme:
         return factory.restore_evaluator(header, arrays, products)

@@ -17,7 +17,7 @@ import numpy as np
 from encnn.batches import Batch
 from encnn.errors import CapabilityError
 from encnn.schemes.bilinear import BilinearMap, elementwise
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid
+from encnn.sigmoid import ExactSigmoid, Sigmoid
 
 Encrypted = Any
 """An array of one scheme: numpy floats for the clear scheme, a `CiphertextArray` for the integer-vector scheme."""
@@ -43,15 +43,14 @@ class Evaluator(ABC):
     """The public side of a scheme: operations on encrypted arrays, no secret."""
 
     scheme: ClassVar[str]
+    parameters: Any
 
     @abstractmethod
     def multiply_plain(self, a: Encrypted, factor: float | np.ndarray) -> Encrypted:
         """Return factor * a; `factor` is a number or has shape (B, 1), one number a ciphertext."""
 
     @abstractmethod
-    def bilinear(
-        self, f: BilinearMap, a: Encrypted, b: Encrypted, gain: float = 1.0, total: bool = False
-    ) -> Encrypted:
+    def bilinear(self, f: BilinearMap, a: Encrypted, b: Encrypted, gain: float = 1.0, total: bool = False) -> Encrypted:
         """Return gain * f(a, b), ciphertext by ciphertext; with `total` the sum over the ciphertexts, as one ciphertext."""
 
     @abstractmethod
@@ -113,9 +112,7 @@ class Evaluator(ABC):
             x = self.multiply(x, 2 - self.multiply(a, x))
         return x
 
-    def activate(
-        self, sigmoid: PolynomialSigmoid | ExactSigmoid, z: Encrypted, minus: Encrypted | np.ndarray | float = 0.0
-    ) -> Encrypted:
+    def activate(self, sigmoid: Sigmoid, z: Encrypted, minus: Encrypted | np.ndarray | float = 0.0) -> Encrypted:
         """Return sigmoid(z) - minus; encrypted schemes evaluate polynomials only.
 
         A plain `minus` (labels) is taken from the constant coefficient, so it costs nothing; it may also be encrypted.

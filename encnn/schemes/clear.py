@@ -15,7 +15,7 @@ from encnn.batches import Batch
 from encnn.errors import FileError, ParameterError
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid
+from encnn.sigmoid import ExactSigmoid, Sigmoid
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,7 @@ class ClearEvaluator(base.Evaluator):
         """Return factor * a."""
         return a * factor
 
-    def bilinear(
-        self, f: BilinearMap, a: np.ndarray, b: np.ndarray, gain: float = 1.0, total: bool = False
-    ) -> np.ndarray:
+    def bilinear(self, f: BilinearMap, a: np.ndarray, b: np.ndarray, gain: float = 1.0, total: bool = False) -> np.ndarray:
         """Return gain * f(a, b); with `total` the sum over the first axis."""
         result = f.apply(a, b) if gain == 1 else f.apply(a * gain, b)
         if not total:
@@ -83,14 +81,12 @@ class ClearEvaluator(base.Evaluator):
 
     def polynomial(self, z: np.ndarray, coefficients: Sequence) -> np.ndarray:
         """Return sum_k coefficients[k] z^k, even and odd part by Horner's rule in z^2."""
-        u = z * z if len(coefficients) > 2 else None
+        u = z * z
         odd = coefficients[1::2]
         even = _horner(u, coefficients[0::2])
         return z * _horner(u, odd) + even if odd else z * 0.0 + even
 
-    def activate(
-        self, sigmoid: PolynomialSigmoid | ExactSigmoid, z: np.ndarray, minus: np.ndarray | float = 0.0
-    ) -> np.ndarray:
+    def activate(self, sigmoid: Sigmoid, z: np.ndarray, minus: np.ndarray | float = 0.0) -> np.ndarray:
         """Return sigmoid(z) - minus, polynomial or exact."""
         p = sigmoid(z) if isinstance(sigmoid, ExactSigmoid) else self.polynomial(z, sigmoid.coefficients)
         return p - minus
@@ -131,9 +127,7 @@ class FixedPointEvaluator(ClearEvaluator):
         """Return factor * a, rounded."""
         return self.rounded(super().multiply_plain(a, factor))
 
-    def bilinear(
-        self, f: BilinearMap, a: np.ndarray, b: np.ndarray, gain: float = 1.0, total: bool = False
-    ) -> np.ndarray:
+    def bilinear(self, f: BilinearMap, a: np.ndarray, b: np.ndarray, gain: float = 1.0, total: bool = False) -> np.ndarray:
         """Return gain * f(a, b), rounded after the product and again after the gain, before any sum."""
         result = self.rounded(self.rounded(f.apply(a, b)) * gain)
         return result.sum(axis=0) if total else result
@@ -142,14 +136,12 @@ class FixedPointEvaluator(ClearEvaluator):
         """Return X W, rounded (which changes nothing for a bag of words)."""
         return self.rounded(super().gather(X, W))
 
-    def activate(
-        self, sigmoid: PolynomialSigmoid | ExactSigmoid, z: np.ndarray, minus: np.ndarray | float = 0.0
-    ) -> np.ndarray:
+    def activate(self, sigmoid: Sigmoid, z: np.ndarray, minus: np.ndarray | float = 0.0) -> np.ndarray:
         """Return sigmoid(z) - minus, rounded once."""
         return self.rounded(super().activate(sigmoid, z, minus))
 
 
-def _horner(u: np.ndarray | None, coefficients: Sequence[float]) -> np.ndarray | float:
+def _horner(u: np.ndarray, coefficients: Sequence[float]) -> np.ndarray | float:
     result: np.ndarray | float = coefficients[-1]
     for c in coefficients[-2::-1]:
         result = result * u + c

@@ -196,9 +196,7 @@ def estimate(n: int, q_bits: float, sigma: float, secret: str = "ternary", sampl
     return Estimate(n, q_bits, sigma, secret, samples, (*costs, *guessing))
 
 
-def minimum_dimension(
-    bits: float, q_bits: float, sigma: float, secret: str = "ternary", samples: int | None = None
-) -> int:
+def minimum_dimension(bits: float, q_bits: float, sigma: float, secret: str = "ternary", samples: int | None = None) -> int:
     """Return the smallest n for which `estimate(n, ...).bits` (BKZ with sieving) is at least `bits`.
 
     It is a lower bound for a design, not a recommendation: see the attacks the module does not cover.  Raises
@@ -255,9 +253,7 @@ def _row(each: Estimate) -> dict[str, object]:
     }
 
 
-def _lattice_costs(
-    n: int, q_bits: float, log_sigma: float, secret: _Secret, samples: int | None
-) -> tuple[AttackCost, ...]:
+def _lattice_costs(n: int, q_bits: float, log_sigma: float, secret: _Secret, samples: int | None) -> tuple[AttackCost, ...]:
     """Return the best primal and dual attack in each model, over both families of embeddings and all block sizes."""
     available = math.inf if samples is None else samples
     lattices = (

@@ -46,9 +46,7 @@ class CiphertextArray:
     __slots__ = ("bound", "context", "data", "noise", "scale", "value")
     __array_ufunc__ = None  # plain array + ciphertexts is ours to compute
 
-    def __init__(
-        self, data: np.ndarray, context: Context, scale: float, bound: float, value: float, noise: float
-    ) -> None:
+    def __init__(self, data: np.ndarray, context: Context, scale: float, bound: float, value: float, noise: float) -> None:
         self.data, self.context, self.scale = data, context, scale
         self.bound, self.value, self.noise = bound, value, noise
 
@@ -117,7 +115,7 @@ class CiphertextArray:
 
     def __mul__(self, factor: float | np.ndarray) -> "CiphertextArray":
         """Return factor * v; noise times |factor|, and for fractions the rounding, at most (1 + d |T|) / 2."""
-        if isinstance(factor, CiphertextArray):
+        if isinstance(factor, CiphertextArray):  # type: ignore[unreachable]
             raise CapabilityError("a product of two ciphertexts needs an evaluation key: use evaluator.multiply(a, b)")
         if self.context.parameters.q_bits is not None:
             return self._multiplied_exactly(np.asarray(factor))
@@ -125,9 +123,7 @@ class CiphertextArray:
         bound = self.tightened(largest)
         rounding = (0.5 + FLOAT_ERROR * bound) * self.context.parameters.key_row_bound
         data = np.rint(self.data * factor).astype(np.int64)
-        return CiphertextArray(
-            data, self.context, self.scale, bound + 1, largest * self.value, largest * self.noise + rounding
-        )
+        return CiphertextArray(data, self.context, self.scale, bound + 1, largest * self.value, largest * self.noise + rounding)
 
     __rmul__ = __mul__
 
@@ -195,9 +191,7 @@ class CiphertextArray:
                 "ciphertexts modulo q cannot be divided; use parameters without modulus, or the scheme 'clear'"
             )
         largest = float(np.abs(f).max())
-        return self._reduced(
-            self.data * f.astype(np.int64), 0.0, largest * self.value, largest * self.noise
-        )
+        return self._reduced(self.data * f.astype(np.int64), 0.0, largest * self.value, largest * self.noise)
 
     def _reduced(self, data: np.ndarray, bound: float, value: float, noise: float) -> "CiphertextArray":
         q_bits = self.context.parameters.q_bits

@@ -141,9 +141,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         scale = a.scale if p.q_bits is None else a.scale * b.scale
         return CiphertextArray(data, self.context, scale, bound, abs(gain) * terms * a.value * b.value, added)
 
-    def _tensor(
-        self, a: CiphertextArray, b: CiphertextArray, divisor: float, total: bool
-    ) -> tuple[np.ndarray, float]:
+    def _tensor(self, a: CiphertextArray, b: CiphertextArray, divisor: float, total: bool) -> tuple[np.ndarray, float]:
         """Return round(c1 (x) c2 / divisor) as (..., n1 n2) and a bound on its entries."""
         p = self.parameters
         if p.q_bits is not None:
@@ -234,9 +232,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         """Return the ciphertexts that `export_array` took apart, of vectors of `shape`."""
         return storage.restore_array(self.context, header, array, shape)
 
-    def _array(
-        self, like: CiphertextArray, data: np.ndarray, bound: float, value: float, noise_: float
-    ) -> CiphertextArray:
+    def _array(self, like: CiphertextArray, data: np.ndarray, bound: float, value: float, noise_: float) -> CiphertextArray:
         return CiphertextArray(self._reduce(data), self.context, like.scale, bound, value, noise_)
 
     def _float_rounding(self, bound: float) -> float:

@@ -39,7 +39,7 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
     known = {f.name: f for f in products}
     switches = {}
     for i, entry in enumerate(_listed(header, "products")):
-        f = known.get(entry.get("name")) if isinstance(entry, dict) else None
+        f = known.get(str(entry.get("name"))) if isinstance(entry, dict) else None
         if f is None:
             raise FileError(f"the file holds a key for the operation {entry!r}, which this network does not use")
         N = (f.left + context.parameters.d) * (f.right + context.parameters.d)
@@ -101,6 +101,6 @@ def _check_size(p: Parameters, products: Sequence[BilinearMap]) -> None:
         size = 8 * (f.left + p.d) * (f.right + p.d) * p.n_digits * (f.out + p.d)
         if size > MAX_KEY_BYTES:
             raise ParameterError(
-                f"the evaluation key for {f.name!r} at d = {p.d} would take {size / 2**30:.3g} GiB (it grows as d^3), the limit "
-                f"is {MAX_KEY_BYTES / 2**30:.0f} GiB; use additions only, or a smaller d"
+                f"the evaluation key for {f.name!r} at d = {p.d} would take {size / 2**30:.3g} GiB (it grows as d^3), above "
+                f"{MAX_KEY_BYTES / 2**30:.0f} GiB; use additions only, or a smaller d"
             )

@@ -63,7 +63,7 @@ class SecretKey(base.SecretKey):
     def __init__(self, parameters: Parameters, widths: Iterable[int], rng: np.random.Generator | None = None) -> None:
         self.parameters = parameters
         self._randomness = Randomness(rng)
-        self._T = {m: self._draw_T(m) for m in sorted(set(widths))}
+        self._T = {m: self._draw_matrix(m) for m in sorted(set(widths))}
         self.context = Context(parameters, self._randomness.token().hex(), self._randomness.experimental)
 
     @classmethod
@@ -182,7 +182,7 @@ class SecretKey(base.SecretKey):
 
     # -- randomness
 
-    def _draw_T(self, m: int) -> np.ndarray:
+    def _draw_matrix(self, m: int) -> np.ndarray:
         return self._randomness.integers(self.parameters.T_low, self.parameters.T_high, (m, self.parameters.d))
 
     def _noise(self, shape: tuple[int, ...]) -> np.ndarray:

@@ -122,7 +122,13 @@ class Parameters:
         return replace(self, **changes)
 
     def _check_ranges(self) -> None:
-        bounds = {"w_bits": (0, 60), "scale": (1, 1 << 52), "d": (1, 1 << 16), "base_bits": (1, 32), "E_bound": (0, 1 << 40)}
+        bounds = {
+            "w_bits": (0, 60),
+            "scale": (1, 1 << 52),
+            "d": (1, 1 << 16),
+            "base_bits": (1, 32),
+            "E_bound": (0, 1 << 40),
+        }
         for field, (low, high) in bounds.items():
             if not low <= getattr(self, field) <= high:
                 raise ParameterError(f"{field} is {getattr(self, field)}; it must lie between {low} and {high}")
@@ -151,9 +157,9 @@ class Parameters:
             raise ParameterError(
                 f"{self.n_digits} digits of {self.base_bits} bits exceed 64 bits; choose base_bits so that they fit"
             )
-        if self.unit >= self.q // 2:
+        if self.unit >= 1 << (self.q_bits - 1):
             raise ParameterError(
-                f"the number 1 has phase w * scale = {self.unit}, not below q / 2 = {self.q // 2}; lower w_bits or scale"
+                f"the number 1 has phase w * scale = {self.unit}, not below q / 2 = 2^{self.q_bits - 1}; lower w_bits or scale"
             )
         if self.w_bits and self.noise_bound >= self.w // 2:
             raise ParameterError(f"noise up to {self.noise_bound} drowns w / 2 = {self.w // 2}; raise w_bits or lower sigma")

@@ -1,0 +1,1 @@
+"""Tables and figures: numbers in, DataFrame or Figure out."""

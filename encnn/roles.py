@@ -1,0 +1,325 @@
+"""Who holds what: owner, trainer, user.
+
+| party   | holds                                     | does                                                       |
+|---------|-------------------------------------------|------------------------------------------------------------|
+| owner   | the secret key                            | encrypts a network; decrypts scores or the trained network |
+| trainer | an `EncryptedModel`, its own reviews      | trains the encrypted network, sees no weight and no score  |
+| user    | an `EncryptedModel`                       | gets encrypted scores                                      |
+
+An `EncryptedModel` is all that leaves the owner: encrypted weights and evaluation keys.  Nothing secret is reachable from it
+(but what the *paper's own parameters* publish reveals the secret: see SECURITY.md).  Parties exchange files, or live in one
+process and exchange these objects.
+"""
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from encnn import files, metrics
+from encnn.batches import Features
+from encnn.errors import EncnnError, FileError, KeyMismatchError, ParameterError
+from encnn.network import Architecture, ErrorStep, Network, OnScores, TrainingPlan, predict, train
+from encnn.schemes import ClearParameters, SchemeParameters, make_keys, restore_evaluator, restore_secret_key
+from encnn.schemes.base import Encrypted, Evaluator, SecretKey
+from encnn.schemes.integer_vector import PAPER
+from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, RangeReport, Sigmoid, check_range, error_over
+
+Path = str | os.PathLike[str]
+
+MODEL, SCORES, SECRET = "encrypted-model", "encrypted-scores", "secret-key"
+
+
+@dataclass
+class EncryptedModel:
+    """What an owner hands out: the evaluator (public keys only), the encrypted network, the sigmoid the keys are made for."""
+
+    evaluator: Evaluator
+    network: Network
+    sigmoid: Sigmoid
+
+    @property
+    def architecture(self) -> Architecture:
+        """Shape of the network."""
+        return self.network.architecture
+
+    def copy(self) -> "EncryptedModel":
+        """Return a model with its own weights and the same keys."""
+        return EncryptedModel(self.evaluator, self.network.copy(), self.sigmoid)
+
+    def save(self, path: Path) -> int:
+        """Write the model to `path`; return the bytes written.  Experimental keys are refused."""
+        context = getattr(self.evaluator, "context", None)
+        if context is None:
+            raise ParameterError("a network in the clear is not saved as an encrypted model; encrypt it first")
+        _refuse_experimental(context.experimental)
+        keys, arrays = self.evaluator.export()
+        header: dict[str, Any] = {"scheme": self.evaluator.scheme, "keys": keys, "sigmoid": _describe(self.sigmoid)}
+        header["architecture"] = _describe_architecture(self.architecture)
+        weights = {"W1": self.network.W1} | ({} if self.network.W2 is None else {"W2": self.network.W2})
+        for name, a in weights.items():
+            header[name], arrays[name] = self.evaluator.export_array(a)
+        return files.write(path, MODEL, header, arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> "EncryptedModel":
+        """Read a model that `save` wrote; anything else is a `FileError`."""
+        header, arrays = files.read(path, MODEL)
+        with _HeaderOf(path):
+            a = _restore_architecture(header["architecture"])
+            sigmoid = _restore_sigmoid(header["sigmoid"])
+            W1, W2 = arrays.pop("W1"), arrays.pop("W2") if a.hidden else None
+            evaluator = restore_evaluator(header["scheme"], header["keys"], arrays, a.products(sigmoid))
+            network = Network(a, evaluator.restore_array(header["W1"], W1, (a.features, a.row_width)), None)
+            if W2 is not None:
+                network.W2 = evaluator.restore_array(header["W2"], W2, (a.hidden * a.outputs,))
+        return cls(evaluator, network, sigmoid)
+
+
+class User:
+    """Holds an encrypted model and runs it; reads nothing."""
+
+    def __init__(self, model: EncryptedModel) -> None:
+        self.model = model
+
+    @classmethod
+    def load(cls, path: Path) -> "User":
+        """Return one who holds the model in the file."""
+        return cls(EncryptedModel.load(path))
+
+    def predict(self, X: Features) -> Encrypted:
+        """Return encrypted scores z of features X, shape (reviews, outputs); only the owner can read them."""
+        return predict(self.model.evaluator, self.model.network, X)
+
+    def save_scores(self, scores: Encrypted, path: Path) -> int:
+        """Write encrypted scores for the owner; return the bytes written."""
+        evaluator = self.model.evaluator
+        _refuse_experimental(scores.context.experimental)
+        keys, _ = evaluator.export()
+        described, array = evaluator.export_array(scores)
+        header = {
+            "scheme": evaluator.scheme,
+            "key_id": keys["key_id"],
+            "shape": list(scores.shape),
+            "scores": described,
+        }
+        return files.write(path, SCORES, header, {"scores": array})
+
+
+class Trainer(User):
+    """Trains an encrypted model on its own plaintext reviews."""
+
+    def train(
+        self,
+        X: Features,
+        y: Any,
+        plan: TrainingPlan,
+        on_scores: OnScores | None = None,
+        step: ErrorStep | None = None,
+    ) -> Encrypted:
+        """Train the model in place (see `network.train`); return the encrypted scores met, for the owner."""
+        return train(self.model.evaluator, self.model.network, X, y, plan, on_scores, step)
+
+    def dry_run(self, X: Features, y: np.ndarray, plan: TrainingPlan, rng: np.random.Generator) -> RangeReport:
+        """Train in the clear from a start of the trainer's own, to learn whether the plan diverges on these reviews.
+
+        The owner's start is another one, so this is a rehearsal, no proof.  Raises `DivergenceError` as the owner's check does.
+        """
+        rehearsal = Owner(self.model.architecture, plan.sigmoid, ClearParameters())
+        trainer = Trainer(rehearsal.encrypt(Network.initial(self.model.architecture, rng)))
+        scores = trainer.train(X, y, plan, on_scores=rehearsal.watch(plan))
+        return rehearsal.evaluate(scores, y, plan).range
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the owner reads from the scores of a run: all arrays have shape (reviews, outputs) or (reviews,)."""
+
+    z: np.ndarray
+    p: np.ndarray
+    right: np.ndarray
+    right_running_mean: np.ndarray = field(repr=False)
+    range: RangeReport
+
+    @property
+    def accuracy(self) -> metrics.Accuracy:
+        """Right predictions with the threshold one half: the paper's "correct trained"."""
+        return metrics.accuracy(self.right)
+
+    @property
+    def running_mean_accuracy(self) -> metrics.Accuracy:
+        """Right predictions with the ancestor notebook's running-mean threshold."""
+        return metrics.accuracy(self.right_running_mean)
+
+
+class Owner:
+    """Holds the secret key.
+
+    architecture: of the network to be trained.  sigmoid: what training may evaluate; keys are made for it.  parameters: of the
+    scheme: the paper's (insecure) by default, `ClearParameters()` for the Non-PP baseline.  public: also make public keys, so
+    that others can encrypt.  rng: makes experimental keys that repeat and refuse export.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        sigmoid: Sigmoid,
+        parameters: SchemeParameters = PAPER,
+        rng: np.random.Generator | None = None,
+        public: bool = False,
+    ) -> None:
+        self.architecture, self.sigmoid, self.parameters = architecture, sigmoid, parameters
+        widths = architecture.widths()
+        self._secret, self.evaluator = make_keys(
+            parameters, widths, architecture.products(sigmoid), rng, widths if public else ()
+        )
+
+    def __repr__(self) -> str:
+        """Name the parameters and the architecture, nothing secret."""
+        return f"Owner({self.architecture}, {self.parameters.name!r})"
+
+    @property
+    def secret_key(self) -> SecretKey:
+        """The secret key, for looking inside; never hand it to anyone."""
+        return self._secret
+
+    # -- giving out
+
+    def encrypt(self, network: Network) -> EncryptedModel:
+        """Return the encrypted model of a network in the clear, with the evaluation keys."""
+        if network.architecture != self.architecture:
+            raise ParameterError(f"the keys are for {self.architecture}, not for {network.architecture}; make another owner")
+        W2 = None if network.W2 is None else self._secret.encrypt(network.W2)
+        encrypted = Network(self.architecture, self._secret.encrypt(network.W1), W2)
+        return EncryptedModel(self.evaluator, encrypted, self.sigmoid)
+
+    # -- reading
+
+    def decrypt(self, a: Encrypted) -> np.ndarray:
+        """Return the real numbers in an encrypted array."""
+        return self._secret.decrypt(a)
+
+    def decrypt_network(self, model: EncryptedModel) -> Network:
+        """Return the network of a model in the clear."""
+        W2 = None if model.network.W2 is None else self.decrypt(model.network.W2)
+        return Network(model.architecture, self.decrypt(model.network.W1), W2)
+
+    def load_scores(self, path: Path) -> np.ndarray:
+        """Return the real scores z in a file written by `User.save_scores`, shape (reviews, outputs)."""
+        header, arrays = files.read(path, SCORES)
+        with _HeaderOf(path):
+            own, _ = self.evaluator.export()
+            if header["scheme"] != self.evaluator.scheme or header["key_id"] != own["key_id"]:
+                raise KeyMismatchError(
+                    f"{path} holds scores under key {header['key_id']!r}, this owner has key {own['key_id']!r}; ask for scores "
+                    "from a model of this owner"
+                )
+            shape = tuple(int(k) for k in header["shape"])
+            return self.decrypt(self.evaluator.restore_array(header["scores"], arrays["scores"], shape))
+
+    def evaluate(self, scores: Encrypted, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
+        """Return predictions, right counts and the range of z from scores, encrypted or already decrypted."""
+        z = scores if isinstance(scores, np.ndarray) else self.decrypt(scores)
+        labels = np.tile(np.asarray(y), len(z) // len(y))
+        p = np.asarray(plan.sigmoid(z))
+        if p.shape[1] == 1:
+            right, right_mean = metrics.right_at_half(p[:, 0], labels), metrics.right_at_running_mean(p[:, 0], labels)
+        else:
+            right = right_mean = metrics.classify(p) == labels
+        return Evaluation(z, p, right, right_mean, error_over(plan.sigmoid, z))
+
+    def watch(self, plan: TrainingPlan) -> OnScores:
+        """Return a check for `train(on_scores=...)`: it decrypts scores as they come and raises `DivergenceError`.
+
+        It holds the secret key, so it runs at the owner's; in one process it stands for scores sent back as they come.
+        """
+
+        def check(first_review: int, scores: Encrypted) -> None:
+            check_range(plan.sigmoid, self.decrypt(scores), plan.learning_rate, first_review)
+
+        return check
+
+    # -- the secret on disk
+
+    def save_secret(self, path: Path) -> int:
+        """Write the secret key to `path`, readable by its owner only (mode 0600).  Experimental keys are refused."""
+        context = getattr(self._secret, "context", None)
+        if context is None:
+            raise ParameterError("the clear scheme has no secret to save")
+        _refuse_experimental(context.experimental)
+        header, arrays = self._secret.export()
+        evaluator, public = self.evaluator.export()
+        described = {
+            "scheme": self.evaluator.scheme,
+            "secret": header,
+            "keys": evaluator,
+            "sigmoid": _describe(self.sigmoid),
+        }
+        described["architecture"] = _describe_architecture(self.architecture)
+        return files.write(path, SECRET, described, arrays | public, private=True)
+
+    @classmethod
+    def load(cls, path: Path) -> "Owner":
+        """Read an owner that `save_secret` wrote."""
+        header, arrays = files.read(path, SECRET)
+        with _HeaderOf(path):
+            owner = cls.__new__(cls)
+            owner.architecture = _restore_architecture(header["architecture"])
+            owner.sigmoid = _restore_sigmoid(header["sigmoid"])
+            secret = {name: arrays.pop(name) for name in list(arrays) if name.startswith("T_")}
+            owner._secret = restore_secret_key(header["scheme"], header["secret"], secret)
+            products = owner.architecture.products(owner.sigmoid)
+            owner.evaluator = restore_evaluator(header["scheme"], header["keys"], arrays, products)
+            owner.parameters = owner.evaluator.parameters
+        return owner
+
+
+class _HeaderOf:
+    """Turns whatever a strange header makes of us into a `FileError` that names the file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, _: Any) -> None:
+        if isinstance(error, FileError | KeyMismatchError) or error is None:
+            return
+        if isinstance(error, EncnnError | KeyError | TypeError | ValueError | AttributeError):
+            raise FileError(f"{self._path}: its header makes no sense ({error}); get a new file from its sender") from error
+
+
+def _refuse_experimental(experimental: bool) -> None:
+    if experimental:
+        raise ParameterError(
+            "this key was made from a passed rng, so it repeats and protects nothing; it is not written to files. "
+            "Make the owner without rng"
+        )
+
+
+def _describe(sigmoid: Sigmoid) -> dict:
+    if isinstance(sigmoid, ExactSigmoid):
+        raise ParameterError("an encrypted model needs a polynomial sigmoid; the exact one is for clear arithmetic")
+    return {"name": sigmoid.name, "coefficients": list(sigmoid.coefficients), "interval": list(sigmoid.interval)}
+
+
+def _restore_sigmoid(header: dict) -> PolynomialSigmoid:
+    coefficients = tuple(float(c) for c in header["coefficients"])
+    low, high = (float(x) for x in header["interval"])
+    return PolynomialSigmoid(str(header["name"]), coefficients, (low, high))
+
+
+def _describe_architecture(a: Architecture) -> dict:
+    hidden = None if a.hidden_sigmoid is None else _describe(a.hidden_sigmoid)
+    described = {"features": a.features, "hidden": a.hidden, "outputs": a.outputs, "pooling": a.pooling}
+    return described | {"hidden_sigmoid": hidden}
+
+
+def _restore_architecture(header: dict) -> Architecture:
+    sizes = {name: header[name] for name in ("features", "hidden", "outputs")}
+    if not all(isinstance(k, int) and not isinstance(k, bool) for k in sizes.values()):
+        raise FileError(f"the network's sizes {sizes} are not whole numbers")
+    hidden = header["hidden_sigmoid"]
+    return Architecture(**sizes, pooling=header["pooling"], hidden_sigmoid=hidden and _restore_sigmoid(hidden))
