@@ -41,7 +41,8 @@ class OneReview:
 
     def gather(self, W: np.ndarray) -> np.ndarray:
         """Return the sum of the rows of W, shape (1, k)."""
-        return W.take(self.indices, axis=0).sum(axis=0, keepdims=True)
+        # for a few rows a product with ones takes half the time of a sum
+        return np.ones((1, len(self.indices)), W.dtype) @ W.take(self.indices, axis=0)
 
     def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
         """Subtract G, of shape (1, k), from the rows of W in place."""
@@ -142,6 +143,9 @@ def _dense_maker(X: np.ndarray) -> Callable[[int, int], Batch]:
 
 def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
     """Return what cuts rows start..stop out of X; index arrays are converted once, not once a review."""
+    if not X.has_canonical_format:  # a word stored twice would be updated once only
+        X = X.copy()
+        X.sum_duplicates()
     indices, bounds = X.indices.astype(np.intp), X.indptr.tolist()
     values = None if (X.data == 1).all() else X.data
 

@@ -15,9 +15,11 @@ from functools import cache
 
 import numpy as np
 
+_MACHINE_INTEGERS: dict[int, type] = {8: np.int8, 16: np.int16, 32: np.int32}
 
-def digits(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool = False) -> np.ndarray:
-    """Return c*, equation (4): shape (..., n) -> (..., n * n_digits), int64.
+
+def digits(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool = False, dtype: type = np.int64) -> np.ndarray:
+    """Return c*, equation (4): shape (..., n) -> (..., n * n_digits).
 
     Signed digits are exact for |c| < 2^(base_bits * n_digits), balanced ones for |c| <= `largest(...)`.
 
@@ -27,16 +29,26 @@ def digits(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool = False)
     array([ 1,  0, -1])
     """
     c = np.asarray(c, dtype=np.int64)
-    shifts, mask = _shifts(base_bits, n_digits), (1 << base_bits) - 1
     if balanced:
-        d = (c + _balance(base_bits, n_digits))[..., None] >> shifts
-        d &= mask
-        d -= 1 << (base_bits - 1)
+        d = _balanced_digits(c, base_bits, n_digits)
     else:
-        d = np.abs(c)[..., None] >> shifts
-        d &= mask
+        d = np.abs(c)[..., None] >> _shifts(base_bits, n_digits)
+        d &= (1 << base_bits) - 1
         d *= np.sign(c)[..., None]
-    return d.reshape(*c.shape[:-1], c.shape[-1] * n_digits)
+    return d.astype(dtype, copy=False).reshape(*c.shape[:-1], c.shape[-1] * n_digits)
+
+
+def _balanced_digits(c: np.ndarray, base_bits: int, n_digits: int) -> np.ndarray:
+    """Return balanced digits, shape (..., n, n_digits): the plain digits of c + (B/2, ..., B/2), less B/2 each."""
+    raised = c + _balance(base_bits, n_digits)
+    if base_bits in _MACHINE_INTEGERS and base_bits * n_digits == 64:
+        # The digits are the bytes (or words) in memory, lowest first; flipping each top bit subtracts B/2.
+        flipped = raised ^ _balance(base_bits, n_digits)
+        return flipped.view(_MACHINE_INTEGERS[base_bits]).reshape(*c.shape, n_digits)[..., ::-1]
+    d = raised[..., None] >> _shifts(base_bits, n_digits)
+    d &= (1 << base_bits) - 1
+    d -= 1 << (base_bits - 1)
+    return d
 
 
 def expand_key(S: np.ndarray, base_bits: int, n_digits: int) -> np.ndarray:

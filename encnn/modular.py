@@ -20,12 +20,14 @@ def centred(x: np.ndarray, q_bits: int) -> np.ndarray:
 
 
 def rounded_product(a: np.ndarray, b: np.ndarray, shift: int) -> np.ndarray:
-    """Return round(a b / 2^shift) modulo 2^64 for int64 arrays, from the exact 128-bit product; 0 < shift < 64.
+    """Return round(a b / 2^shift) modulo 2^64 for int64 arrays, from the exact 128-bit product; 0 <= shift < 64.
 
     >>> rounded_product(np.array([2**62 + 1]), np.array([6]), 2)
     array([6917529027641081858])
     """
     low, high = _wide_product(a, b)
+    if shift == 0:
+        return low.view(np.int64)
     half = np.uint64(1 << (shift - 1))
     rounded = low + half
     high = high + (rounded < low)

@@ -165,7 +165,7 @@ def train(
     with progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review") as bar:
         for epoch in range(plan.epochs):
             for rows, batch in batches(X, plan.batch_size):
-                rate = plan.rate(epoch + rows.start / reviews)
+                rate = plan.rate(epoch + rows.start / reviews) if plan.decay else plan.learning_rate
                 pending.append(train_batch(batch, targets[rows], rate))
                 done = epoch * reviews + rows.stop
                 if done - reported >= SCORES_PER_REPORT or (rows.stop >= reviews and pending):

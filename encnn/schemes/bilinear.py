@@ -70,7 +70,13 @@ def outer(m: int, k: int) -> BilinearMap:
 @cache
 def vector_matrix(m: int, k: int) -> BilinearMap:
     """Return (x, Y) -> x Y for a vector of width m and a matrix of shape (m, k)."""
-    return BilinearMap(f"vector_matrix:{m}x{k}", m, m * k, k, lambda x, Y: _matmul(x, Y.reshape(*Y.shape[:-1], m, k)))
+
+    def apply(x: np.ndarray, Y: np.ndarray) -> np.ndarray:
+        if Y.ndim == 1:
+            return x @ Y.reshape(m, k)
+        return np.matmul(x[..., None, :], Y.reshape(*Y.shape[:-1], m, k))[..., 0, :]
+
+    return BilinearMap(f"vector_matrix:{m}x{k}", m, m * k, k, apply)
 
 
 @cache
@@ -80,10 +86,8 @@ def vector_transposed_matrix(m: int, k: int) -> BilinearMap:
     def apply(x: np.ndarray, Y: np.ndarray) -> np.ndarray:
         if k == 1:
             return x * Y
-        return _matmul(x, Y.reshape(*Y.shape[:-1], m, k).swapaxes(-1, -2))
+        if Y.ndim == 1:
+            return x @ Y.reshape(m, k).T
+        return np.matmul(Y.reshape(*Y.shape[:-1], m, k), x[..., :, None])[..., 0]
 
     return BilinearMap(f"vector_transposed_matrix:{m}x{k}", k, m * k, m, apply)
-
-
-def _matmul(x: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    return x @ Y if Y.ndim == 2 else np.matmul(x[..., None, :], Y)[..., 0, :]

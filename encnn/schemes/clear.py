@@ -81,7 +81,7 @@ class ClearEvaluator(base.Evaluator):
 
     def polynomial(self, z: np.ndarray, coefficients: Sequence) -> np.ndarray:
         """Return sum_k coefficients[k] z^k, even and odd part by Horner's rule in z^2."""
-        u = z * z
+        u = z * z if len(coefficients) > 2 else z  # not needed below degree 2
         odd = coefficients[1::2]
         even = _horner(u, coefficients[0::2])
         return z * _horner(u, odd) + even if odd else z * 0.0 + even

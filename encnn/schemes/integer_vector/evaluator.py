@@ -14,7 +14,6 @@ from typing import ClassVar
 import numpy as np
 
 from encnn.batches import Batch
-from encnn.digits import digits
 from encnn.errors import CapabilityError, CiphertextOverflowError, MissingKeyError
 from encnn.modular import centred, rounded_product
 from encnn.sampling import Randomness
@@ -164,19 +163,16 @@ class IntegerVectorEvaluator(base.Evaluator):
 
     def _switch(self, c: np.ndarray, key: SwitchKey, message_bound: float) -> tuple[np.ndarray, float, float]:
         """Return c' = M c*, a bound on its entries, and the noise added; raise if c' could leave 64 bits."""
-        p = self.parameters
-        added = noise.key_switch(p, c.shape[-1])
+        p = self.context.parameters
         if p.q_bits is not None:
-            c_star = digits(c, p.base_bits, p.n_digits, p.balanced)
-            return centred(c_star @ key.M_transposed, p.q_bits), 0.0, added
-        mask = c.shape[-1] * p.n_digits * p.digit_bound * p.A_high
-        bound = message_bound + added + p.key_row_bound * mask
+            return centred(key.apply(c), p.q_bits), 0.0, key.noise
+        bound = message_bound + key.noise + key.mask
         if not bound < p.entry_limit:
             raise CiphertextOverflowError(
                 f"a key switch could give entries up to {bound:.3g}, the limit of {p.name!r} is {p.entry_limit:.3g}; the "
                 "values have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
             )
-        return digits(c, p.base_bits, p.n_digits, p.balanced) @ key.M_transposed, bound, added
+        return key.apply(c), bound, key.noise
 
     # -- what the network needs besides
 

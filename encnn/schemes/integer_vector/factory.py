@@ -72,7 +72,7 @@ def _switch(
 ) -> SwitchKey:
     M_transposed = _taken(arrays, name)
     storage.check_array(name, M_transposed, (entries * p.n_digits, out + p.d))
-    return SwitchKey(M_transposed, *norms)
+    return SwitchKey(p, M_transposed, *norms)
 
 
 def _norms(entry: dict) -> tuple[float, int]:

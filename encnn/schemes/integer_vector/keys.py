@@ -14,10 +14,11 @@ The secret key lives in `SecretKey` only; `repr` never shows it.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from encnn.digits import expand_key
+from encnn.digits import digits, expand_key
 from encnn.errors import KeyMismatchError, ParameterError
 from encnn.modular import centred
 from encnn.sampling import Randomness
@@ -34,8 +35,13 @@ TOY_ZEROS = 64
 
 @dataclass(frozen=True)
 class SwitchKey:
-    """A key-switch matrix M of shape (n', N l), stored transposed for c* M^T, and the L1 norm that its source key can have."""
+    """A key-switch matrix M of shape (n', N l), stored transposed, with what is publicly known of its source key.
 
+    key_norm: the largest L1 norm that a row of the source key can have.  terms: the most products that one output of a
+    bilinear map adds up.
+    """
+
+    parameters: Parameters
     M_transposed: np.ndarray
     key_norm: float
     terms: int = 1
@@ -44,6 +50,45 @@ class SwitchKey:
     def M(self) -> np.ndarray:
         """M in the paper's orientation, shape (n', N l)."""
         return self.M_transposed.T
+
+    @cached_property
+    def noise(self) -> float:
+        """The noise that its use adds at most, |E c*|."""
+        return noise.key_switch(self.parameters, self.entries)
+
+    @cached_property
+    def mask(self) -> float:
+        """Without modulus: what A c* can add to an entry of the phase's other half, (1 + d |T|) |A c*|."""
+        p = self.parameters
+        return self.entries * p.n_digits * p.digit_bound * p.A_high * p.key_row_bound
+
+    @property
+    def entries(self) -> int:
+        """Entries N of the ciphertexts that it switches."""
+        return self.M_transposed.shape[0] // self.parameters.n_digits
+
+    def apply(self, c: np.ndarray) -> np.ndarray:
+        """Return c* M^T modulo 2^64 for int64 c of shape (..., N): exact, though the product runs in float64 (BLAS).
+
+        M is cut into limbs so small that no sum of digits times limbs can reach 2^53.
+        """
+        p = self.parameters
+        limbs, limb_bits = self._limbs
+        parts = digits(c, p.base_bits, p.n_digits, p.balanced, np.float64) @ limbs
+        parts = parts.reshape(*parts.shape[:-1], -1, self.M_transposed.shape[1]).astype(np.int64)
+        result = parts[..., -1, :]
+        for i in range(parts.shape[-2] - 2, -1, -1):
+            result = (result << limb_bits) + parts[..., i, :]
+        return result
+
+    @cached_property
+    def _limbs(self) -> tuple[np.ndarray, int]:
+        """Return the limbs of M^T side by side as float64, lowest first, and the bits of a limb."""
+        limb_bits = 53 - (self.M_transposed.shape[0] * self.parameters.digit_bound).bit_length()
+        shifts = range(0, 64, limb_bits)
+        low = [(self.M_transposed >> s) & ((1 << limb_bits) - 1) for s in shifts[:-1]]
+        limbs = [*low, self.M_transposed >> shifts[-1]]  # the last one keeps the sign
+        return np.concatenate(limbs, axis=1).astype(np.float64), limb_bits
 
 
 @dataclass(frozen=True)
@@ -148,9 +193,10 @@ class SecretKey(base.SecretKey):
         A = self._public_matrix((p.d, R_star.shape[1]))
         E = self._noise(R_star.shape)
         M = self._reduce(np.concatenate([R_star + E - self.T(to_width) @ A, A]))
+        key = SwitchKey(p, np.ascontiguousarray(M.T), key_norm, terms)
         if p.q_bits is None:
-            self._check_switch(R.shape[1])
-        return SwitchKey(np.ascontiguousarray(M.T), key_norm, terms)
+            self._check_switch(key)
+        return key
 
     def public_key(self, m: int) -> PublicKey:
         """Return what anyone needs to encrypt vectors of width m."""
@@ -234,13 +280,13 @@ class SecretKey(base.SecretKey):
                 f"({limit:.3g}); encrypt smaller values, or lower w_bits or scale"
             )
 
-    def _check_switch(self, entries: int) -> None:
+    def _check_switch(self, key: SwitchKey) -> None:
         """Without modulus the switched ciphertext must leave at least half of the range to its message."""
         p = self.parameters
-        added = noise.key_switch(p, entries) + entries * p.n_digits * p.digit_bound * p.A_high * p.key_row_bound
+        added = key.noise + key.mask
         if added >= p.entry_limit / 2:
             raise ParameterError(
-                f"masks and noise of a key switch from {entries} entries reach {added:.3g}, more than half of the limit "
+                f"masks and noise of a key switch from {key.entries} entries reach {added:.3g}, more than half of the limit "
                 f"{p.entry_limit:.3g} of {p.name!r}; lower base_bits, d, A_high or the width of the vectors"
             )
 

@@ -1,0 +1,89 @@
+"""Figures on the reviews: which way words lean, how many are kept, how long reviews are, what word vectors know.
+
+Every function takes numbers and returns a matplotlib `Figure`.  Ratios are the `log_ratio` of `positive_to_negative_ratios`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from encnn.report.style import COLOURS, PALETTE
+
+POSITIVE, NEGATIVE, MARK = PALETTE[0], PALETTE[1], COLOURS["paper"]
+
+
+def ratio_distribution(ratios: Mapping[str, np.ndarray], cutoff: float) -> Figure:
+    """How many words lean, and how far?  One histogram a corpus; words within +-cutoff, which a cutoff drops, are shaded."""
+    figure, axes = plt.subplots(1, len(ratios), figsize=(5.4 * len(ratios), 3.6), squeeze=False)
+    for axis, (name, values) in zip(axes[0], ratios.items(), strict=True):
+        _, edges, bars = axis.hist(values, bins=61, color=POSITIVE)
+        for left, bar in zip(edges, bars, strict=False):
+            bar.set_facecolor(POSITIVE if left > 0 else NEGATIVE)
+        axis.axvspan(-cutoff, cutoff, color=MARK, alpha=0.15, lw=0, label=f"|log ratio| < {cutoff:g}")
+        axis.set(xlabel="log ratio (negative words left, positive right)", ylabel="words", title=name)
+        axis.legend()
+    return figure
+
+
+def leaning_words(positive: pd.DataFrame, negative: pd.DataFrame, title: str) -> Figure:
+    """Which words lean most?  Bars of `log_ratio` for the tables of `most_positive` and `most_negative`."""
+    table = pd.concat([positive, negative[::-1]])
+    figure, axis = plt.subplots(figsize=(7.5, 0.24 * len(table) + 1.2))
+    colours = [POSITIVE if ratio > 0 else NEGATIVE for ratio in table.log_ratio]
+    bars = axis.barh(table.word, table.log_ratio, color=colours)
+    axis.bar_label(bars, labels=[f"{p} : {n}" for p, n in zip(table.positive, table.negative, strict=True)], padding=3, size=8)
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    axis.margins(x=0.18)
+    axis.set(xlabel="log ratio (labels: seen in positive : in negative reviews)", title=title)
+    return figure
+
+
+def vocabulary_sizes(sizes: pd.DataFrame, title: str) -> Figure:
+    """What do the two selections keep?  Index `min_count`, one column a polarity cutoff, entries words kept; log scales."""
+    figure, axis = plt.subplots(figsize=(7, 3.8))
+    for name, colour in zip(sizes, sns.color_palette("flare", sizes.shape[1]), strict=True):
+        axis.plot(sizes.index, sizes[name], "o-", color=colour, label=f"{name}")
+    axis.set(xscale="symlog", yscale="log", xlabel="min_count", ylabel="words kept", title=title)
+    axis.set_xticks(sizes.index, [f"{count}" for count in sizes.index])
+    axis.legend(title="polarity cutoff")
+    return figure
+
+
+def review_lengths(lengths: Mapping[str, np.ndarray], different: Mapping[str, np.ndarray]) -> Figure:
+    """How long are reviews?  One panel a corpus: words in a review, and different known words, with their medians."""
+    figure, axes = plt.subplots(1, len(lengths), figsize=(5.4 * len(lengths), 3.6), squeeze=False)
+    for axis, name in zip(axes[0], lengths, strict=True):
+        edges = list(np.linspace(0, np.percentile(lengths[name], 99), 60))
+        for values, label, colour in (
+            (lengths[name], "words", PALETTE[0]),
+            (different[name], "different known words", PALETTE[1]),
+        ):
+            median = float(np.median(values))
+            axis.hist(values, bins=edges, color=colour, alpha=0.5, label=f"{label}, median {median:g}")
+            axis.axvline(median, color=colour, ls="--")
+        axis.set(xlabel="words in a review", ylabel="reviews", title=name)
+        axis.legend()
+    return figure
+
+
+def word_map(points: np.ndarray, words: Sequence[str], lean: np.ndarray, lean_label: str, title: str) -> Figure:
+    """What do word vectors know?  Words at `points`, shape (words, 2), coloured by `lean`, shape (words,)."""
+    figure, axis = plt.subplots(figsize=(8.5, 5.4))
+    limit = float(np.abs(lean).max())
+    dots = axis.scatter(*points.T, c=lean, cmap="coolwarm_r", vmin=-limit, vmax=limit, s=55, edgecolor=MARK, linewidth=0.5)
+    _label_words(axis, points, words)
+    axis.set(xlabel="first principal component", ylabel="second principal component", title=title)
+    axis.margins(0.08)
+    figure.colorbar(dots, label=lean_label)
+    return figure
+
+
+def _label_words(axis: Axes, points: np.ndarray, words: Sequence[str]) -> None:
+    for point, word in zip(points, words, strict=True):
+        axis.annotate(word, point, (5, 3), textcoords="offset points", size=8)

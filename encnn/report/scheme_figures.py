@@ -1,0 +1,172 @@
+"""Figures on the schemes: what noise looks like, how it grows, what it costs to keep it small.
+
+Every function takes numbers, a `DataFrame` or arrays, and returns a matplotlib `Figure`; nothing is computed but the densities
+drawn.  Noise is in units of the phase S c, and "bits" are log2 of its size.
+"""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy.special import ndtr
+
+from encnn.report.style import COLOURS, PALETTE
+
+MEASURED, PREDICTED, LIMIT = PALETTE[0], PALETTE[1], COLOURS["paper"]
+RIGHT, WRONG = PALETTE[2], PALETTE[1]
+
+
+def noise_histogram(noise: np.ndarray, sd: float, bound: float, limit: float, title: str) -> Figure:
+    """Is the noise what it was predicted to be?  Left its histogram under the predicted density, right its size in bits.
+
+    noise: measured e, any shape.  sd: predicted standard deviation of a Gaussian that is rounded to integers.
+    bound: predicted worst case.  limit: w / 2, at which decryption fails.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=[3, 2])
+    edges = _integer_edges(noise, 60)
+    left.hist(noise.ravel(), bins=list(edges), density=True, color=MEASURED, alpha=0.45, label=f"measured, {noise.size} values")
+    centres, density = gaussian_density(edges, sd)
+    left.plot(centres, density, color=PREDICTED, lw=2, label=f"predicted, sd {sd:.4g}")
+    left.set(xlabel="noise e", ylabel="density", title=title, ylim=(0, 1.35 * density.max()))
+    left.xaxis.set_major_locator(MaxNLocator(nbins=7))
+    left.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+    left.legend(loc="upper right")
+    largest = float(np.abs(noise).max())
+    _noise_ladder(right, {"predicted sd": sd, "largest measured": largest, "worst-case bound": bound, "limit w / 2": limit})
+    return figure
+
+
+def gaussian_density(edges: np.ndarray, sd: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return (centres, mean density) over the bins `edges` of a centred Gaussian of standard deviation `sd`.
+
+    The mean over a bin is right for rounded Gaussians too, if edges lie half-way between integers.
+    """
+    return (edges[1:] + edges[:-1]) / 2, np.diff(ndtr(edges / sd)) / np.diff(edges)
+
+
+def ciphertext_against_plaintext(plain: np.ndarray, readings: Mapping[str, np.ndarray]) -> Figure:
+    """Can a ciphertext be read without the key?  One panel a parameter set, c / w against x; a diagonal means yes."""
+    figure, axes = plt.subplots(1, len(readings), figsize=(4.8 * len(readings), 3.8), squeeze=False)
+    for axis, (name, reading) in zip(axes[0], readings.items(), strict=True):
+        axis.scatter(plain.ravel(), reading.ravel(), s=14, color=MEASURED, alpha=0.7, linewidths=0)
+        axis.set(xlabel="plaintext x", ylabel="c / w, read without a key", title=name)
+    return figure
+
+
+def failure_curve(table: pd.DataFrame) -> Figure:
+    """From what noise on does decryption fail?  Columns `sd_bits` (of w / 2), `failed`, `predicted` (fractions of entries)."""
+    figure, axis = plt.subplots(figsize=(7, 3.8))
+    axis.plot(table.sd_bits, table.predicted, color=PREDICTED, lw=2, label="predicted: P(|e| > w / 2)")
+    axis.plot(table.sd_bits, table.failed, "o", color=MEASURED, label="measured")
+    axis.axvline(0, color=LIMIT, ls=":", label="sd = w / 2")
+    axis.set(xlabel="log2(sd of the noise / (w / 2))", ylabel="entries decrypted wrongly", ylim=(-0.03, 1.03))
+    axis.legend()
+    return figure
+
+
+def noise_by_key(table: pd.DataFrame) -> Figure:
+    """Which digits are quieter?  Columns `key`, `digits`, `noise`: one violin a key and kind of digits, of many messages."""
+    figure, axis = plt.subplots(figsize=(10, 4))
+    sns.violinplot(table, x="key", y="noise", hue="digits", split=True, inner="quart", linewidth=0.8, cut=0, ax=axis)
+    axis.axhline(0, color=LIMIT, lw=1)
+    axis.set(xlabel="key", ylabel="noise of a key switch, E c*")
+    sns.move_legend(axis, "upper right", title="digits")
+    return figure
+
+
+def convergence(table: pd.DataFrame, floor: float) -> Figure:
+    """How fast do Newton steps converge?  Columns `step`, `error`, `computed`: one line a value of `computed`, log scale.
+
+    floor: the smallest number that the fixed point keeps.
+    """
+    figure, axis = plt.subplots(figsize=(7, 3.8))
+    sns.lineplot(table, x="step", y="error", hue="computed", style="computed", markers=True, dashes=False, ax=axis)
+    axis.axhline(floor, color=LIMIT, ls=":", label="1 / (w scale)")
+    axis.set(yscale="log", xlabel="Newton steps", ylabel="largest relative error")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend()
+    return figure
+
+
+def noise_growth(table: pd.DataFrame, limits: Mapping[str, float]) -> Figure:
+    """How does noise grow with each operation?  A grid, one row a parameter set, one column an operation.
+
+    Columns `parameters`, `operation`, `count`, `predicted_bits`, `measured_bits`; limits: log2(w / 2) by parameter set.
+    """
+    sets, operations = list(table.parameters.unique()), list(table.operation.unique())
+    size = (2.9 * len(operations), 3.0 * len(sets))
+    figure, axes = plt.subplots(len(sets), len(operations), figsize=size, sharex="col", sharey="row", squeeze=False)
+    for row, name in zip(axes, sets, strict=True):
+        for axis, operation in zip(row, operations, strict=True):
+            chosen = table[(table.parameters == name) & (table.operation == operation)]
+            _growth_panel(axis, chosen, limits[name])
+        row[0].set_ylabel(f"{name}\nlog2 |noise|")
+    for axis, operation in zip(axes[0], operations, strict=True):
+        axis.set_title(operation)
+    for axis in axes[-1]:
+        axis.set_xlabel("operations")
+    axes[0, 0].legend(loc="best", fontsize="small")
+    return figure
+
+
+def budget(table: pd.DataFrame) -> Figure:
+    """How much is left, and when does decryption fail?
+
+    Columns `count`, `guaranteed_bits` (known to all), `measured_bits` (known to the owner), `right` (decrypted rightly).
+    """
+    figure, axis = plt.subplots(figsize=(7, 3.8))
+    axis.plot(table["count"], table.guaranteed_bits, "--", color=PREDICTED, label="guaranteed, no key needed")
+    axis.plot(table["count"], table.measured_bits, color=MEASURED, label="measured by the owner")
+    for right, colour, marker in ((True, RIGHT, "o"), (False, WRONG, "X")):
+        chosen = table[table.right == right]
+        label = "decrypts rightly" if right else "decrypts wrongly"
+        axis.scatter(chosen["count"], chosen.measured_bits, color=colour, marker=marker, zorder=3, label=label)
+    axis.axhline(0, color=LIMIT, ls=":")
+    axis.set(xlabel="operations", ylabel="bits left: log2(w / 2) - log2 |noise|")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend()
+    return figure
+
+
+def base_trade_off(table: pd.DataFrame, limit_bits: float) -> Figure:
+    """What do small digits buy?  Columns `base_bits`, `predicted_bits`, `measured_bits`, `key_kb`; limit_bits: log2(w / 2)."""
+    figure, axis = plt.subplots(figsize=(7, 4))
+    axis.plot(table.key_kb, table.predicted_bits, "s--", color=PREDICTED, label="worst-case bound")
+    axis.plot(table.key_kb, table.measured_bits, "o-", color=MEASURED, label="largest measured")
+    for row in table.itertuples():
+        axis.annotate(f"{row.base_bits}-bit digits", (row.key_kb, row.measured_bits), (0, -14), textcoords="offset points")
+    axis.axhline(limit_bits, color=LIMIT, ls=":", label="limit w / 2")
+    axis.set(
+        xscale="log", xlabel="evaluation key, kB (and time of a switch, in proportion)", ylabel="log2 |noise| of one product"
+    )
+    axis.margins(x=0.15, y=0.12)
+    axis.legend()
+    return figure
+
+
+def _integer_edges(values: np.ndarray, bins: int) -> np.ndarray:
+    """Return bin edges half-way between integers, about `bins` of them, on both sides of zero."""
+    width = max(1, -(-2 * int(np.abs(values).max()) // bins))
+    half = int(np.abs(values).max()) // width + 1
+    return width * np.arange(-half, half + 2) - 0.5
+
+
+def _noise_ladder(axis: Axes, sizes: Mapping[str, float]) -> None:
+    bits = [float(np.log2(size)) for size in sizes.values()]
+    bars = axis.barh(list(sizes), bits, color=[PREDICTED, MEASURED, PREDICTED, LIMIT], alpha=0.75)
+    axis.bar_label(bars, fmt="%.1f", padding=3)
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    axis.set(xlabel="size in bits, log2", xlim=(0, 1.25 * max(bits)))
+
+
+def _growth_panel(axis: Axes, table: pd.DataFrame, limit: float) -> None:
+    axis.plot(table["count"], table.predicted_bits, "--", color=PREDICTED, label="worst-case bound")
+    axis.plot(table["count"], table.measured_bits, color=MEASURED, label="largest measured")
+    axis.axhline(limit, color=LIMIT, ls=":", label="limit w / 2")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))

@@ -1,0 +1,123 @@
+"""Figures on the sigmoid: how far polynomials are from it, where training asks for it, what encryption adds.
+
+Every function takes numbers and returns a matplotlib `Figure`.  A "curves" table has one row a value of z (its index) and one
+column a polynomial, named as the legend shall name it.
+"""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from encnn.report.style import COLOURS, PALETTE
+from encnn.sigmoid import sigmoid
+
+TRUTH, ENCRYPTION, APPROXIMATION = COLOURS["paper"], COLOURS["PP"], COLOURS["Non-PP"]
+
+
+def error_bands(curves: pd.DataFrame, radii: Mapping[str, float], tolerance: float) -> Figure:
+    """How good is a polynomial as a sigmoid?  Left the values about sigma and its tolerance band, right the errors, log scale.
+
+    curves: values p(z).  radii: by column, the |z| at which the error passes `tolerance`; marked where it lies in the picture.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
+    z, truth = curves.index.to_numpy(), sigmoid(curves.index)
+    left.fill_between(z, truth - tolerance, truth + tolerance, color=TRUTH, alpha=0.15, lw=0, label=f"sigma ± {tolerance:g}")
+    left.plot(z, truth, color=TRUTH, lw=2.5, label="sigma")
+    for name, colour in zip(curves, sns.color_palette("flare", curves.shape[1]), strict=True):
+        left.plot(z, curves[name], color=colour, lw=1.6)
+        right.plot(z, _positive(curves[name] - truth), color=colour, lw=1.6, label=name)
+        if radii[name] <= z.max():
+            right.plot([-radii[name], radii[name]], [tolerance] * 2, "o", color=colour, ms=5)
+    right.axhline(tolerance, color=TRUTH, ls=":", label=f"tolerance {tolerance:g}")
+    left.set(xlabel="z", ylabel="p(z)", ylim=(-0.6, 1.6), title="values")
+    right.set(xlabel="z", ylabel="|p(z) - sigma(z)|", yscale="log", ylim=(1e-6, None), title="errors, and where they pass it")
+    left.legend(loc="upper left")
+    right.legend(loc="lower right", fontsize="small")
+    return figure
+
+
+def error_waves(errors: pd.DataFrame, peaks: Mapping[str, np.ndarray]) -> Figure:
+    """Does the error take its largest size again and again?  Signed errors p - sigma of fits, one panel a column.
+
+    peaks: by column, the z of the local extremes, which are marked; dashed lines lie at the largest size.
+    """
+    figure, axes = plt.subplots(1, errors.shape[1], figsize=(11, 3.4), sharey=True, squeeze=False)
+    for axis, name, colour in zip(axes[0], errors, PALETTE, strict=False):
+        error, level = errors[name], float(errors[name].abs().max())
+        axis.fill_between(errors.index, error, color=colour, alpha=0.2, lw=0)
+        axis.plot(errors.index, error, color=colour)
+        axis.plot(peaks[name], error.loc[peaks[name]], "o", color=colour, ms=5)
+        for side in (-level, level):
+            axis.axhline(side, color=TRUTH, ls="--", lw=0.9)
+        axis.set(xlabel="z", title=f"{name}: at most {level:.4f}")
+    axes[0, 0].set_ylabel("p(z) - sigma(z)")
+    return figure
+
+
+def scores_met(scores: Mapping[str, np.ndarray], errors: pd.DataFrame) -> Figure:
+    """Which z does training meet, and how wrong is p there?  Above the density of z by run, below |p - sigma|, log scale.
+
+    scores: by run, the z met, any shape.  errors: signed errors over the z to be shown.
+    """
+    figure, (above, below) = plt.subplots(2, 1, figsize=(9, 5.4), sharex=True, height_ratios=[3, 2])
+    edges = list(np.linspace(errors.index.min(), errors.index.max(), 81))
+    for (name, z), colour in zip(scores.items(), PALETTE, strict=False):
+        above.hist(z.ravel(), bins=edges, density=True, histtype="stepfilled", color=colour, alpha=0.25)
+        above.hist(z.ravel(), bins=edges, density=True, histtype="step", color=colour, lw=1.6, label=name)
+    above.set(ylabel="density of z met (log scale)", yscale="log")
+    above.legend(loc="upper left", fontsize="small")
+    for name, colour in zip(errors, sns.color_palette("flare", errors.shape[1]), strict=True):
+        below.plot(errors.index, _positive(errors[name]), color=colour, label=name)
+    below.set(xlabel="z", ylabel="|p(z) - sigma(z)|", yscale="log", ylim=(1e-6, None))
+    below.legend(loc="lower right", fontsize="small")
+    return figure
+
+
+def runs_in_range(runs: Mapping[str, np.ndarray], interval: tuple[float, float]) -> Figure:
+    """Which runs stay in range?  One panel a run: z of every review in turn, and the interval meant for it as a band.
+
+    The scale is linear within the interval, logarithmic beyond.
+    """
+    figure, axes = plt.subplots(1, len(runs), figsize=(11, 3.6), sharey=True, squeeze=False)
+    for axis, (name, z), colour in zip(axes[0], runs.items(), PALETTE, strict=False):
+        axis.axhspan(*interval, color=TRUTH, alpha=0.12, lw=0)
+        inside = (z >= interval[0]) & (z <= interval[1])
+        reviews = np.arange(len(z))
+        axis.plot(reviews[inside], z[inside], ".", color=colour, ms=3, alpha=0.5)
+        axis.plot(reviews[~inside], z[~inside], "x", color=TRUTH, ms=4)
+        axis.set_yscale("symlog", linthresh=max(interval))
+        axis.set(xlabel="review", title=name)
+    axes[0, 0].set_ylabel("z")
+    return figure
+
+
+def two_errors(table: pd.DataFrame) -> Figure:
+    """Which error matters, that of the encryption or that of the polynomial?  One panel a polynomial, log scale.
+
+    Columns `polynomial`, `z`, `encryption` (of the decrypted value against p(z)), `approximation` (of p(z) against sigma).
+    """
+    names = list(table.polynomial.unique())
+    figure, axes = plt.subplots(1, len(names), figsize=(2.8 * len(names), 3.6), sharey=True, squeeze=False)
+    for axis, name in zip(axes[0], names, strict=True):
+        _two_errors_panel(axis, table[table.polynomial == name])
+        axis.set(xlabel="z", title=name)
+    axes[0, 0].set(ylabel="absolute error", yscale="log")
+    axes[0, 0].legend(loc="upper center", fontsize="small")
+    return figure
+
+
+def _two_errors_panel(axis: Axes, table: pd.DataFrame) -> None:
+    approximation, encryption = _positive(table.approximation), _positive(table.encryption)
+    axis.fill_between(table.z, encryption, approximation, where=approximation > encryption, color=APPROXIMATION, alpha=0.12)
+    axis.plot(table.z, approximation, color=APPROXIMATION, label="polynomial against sigma")
+    axis.plot(table.z, encryption, color=ENCRYPTION, label="decrypted against polynomial")
+
+
+def _positive(errors: pd.Series) -> pd.Series:
+    """Return |errors| with gaps for zeros, which have no place on a logarithmic scale."""
+    return errors.abs().where(errors != 0)
