@@ -31,6 +31,10 @@ class OneReview:
         """Return 1 / words, 1 for a review without words."""
         return 1.0 / max(len(self.indices), 1)
 
+    def is_whole(self) -> bool:
+        """Return True: the row holds ones."""
+        return True
+
     def largest_row(self) -> float:
         """Return the number of words: how much a pooled row can exceed a row of W."""
         return float(len(self.indices))
@@ -65,6 +69,10 @@ class SparseBatch:
         """Return what turns sums into means, shape (B, 1): 1 / sum of the row, 1 for empty rows."""
         counts = np.diff(self.indptr) if self.values is None else self._magnitudes().sum(axis=1)
         return 1.0 / np.where(counts > 0, counts, 1)[:, None]
+
+    def is_whole(self) -> bool:
+        """Return whether the entries are of an integer type, so that products with integers are exact."""
+        return self.values is None or self.values.dtype.kind in "iub"
 
     def largest_row(self) -> float:
         """Return the largest row sum of |X|: how much a pooled row can exceed a row of W."""
@@ -108,6 +116,10 @@ class DenseBatch:
     def inverse_counts(self) -> np.ndarray:
         """Return 1: a dense row has no words to take the mean of."""
         return np.ones((1, 1))
+
+    def is_whole(self) -> bool:
+        """Return whether the entries are of an integer type, so that products with integers are exact."""
+        return self.X.dtype.kind in "iub"
 
     def largest_row(self) -> float:
         """Return the largest row sum of |X|."""

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from encnn.batches import Batch, Features, batches
-from encnn.errors import DataError, ParameterError
+from encnn.errors import CiphertextOverflowError, DataError, ParameterError
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted, Evaluator
 from encnn.schemes.bilinear import BilinearMap, elementwise, outer, vector_matrix, vector_transposed_matrix
@@ -155,7 +155,8 @@ def train(
 
     y: plain labels, 0/1 of shape (reviews,) or class numbers when there are several outputs; or the owner's encrypted targets
     of shape (reviews, outputs).  The scores, shape (epochs * reviews, outputs), are those met in training, each computed
-    before its review was learnt from.  `on_scores` receives them every few hundred reviews.  `step` replaces the error step.
+    before its review was learnt from.  `on_scores` receives them every few hundred reviews, and when
+    an overflow ends the run.  `step` replaces the error step.
     """
     _check_features(network.architecture, X)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
@@ -166,7 +167,12 @@ def train(
         for epoch in range(plan.epochs):
             for rows, batch in batches(X, plan.batch_size):
                 rate = plan.rate(epoch + rows.start / reviews) if plan.decay else plan.learning_rate
-                pending.append(train_batch(batch, targets[rows], rate))
+                try:
+                    pending.append(train_batch(batch, targets[rows], rate))
+                except CiphertextOverflowError:
+                    if pending and on_scores is not None:  # the scores that led here say more than the overflow
+                        on_scores(reported, evaluator.concatenate(pending))
+                    raise
                 done = epoch * reviews + rows.stop
                 if done - reported >= SCORES_PER_REPORT or (rows.stop >= reviews and pending):
                     reports.append(evaluator.concatenate(pending))

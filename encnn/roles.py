@@ -19,7 +19,7 @@ import numpy as np
 
 from encnn import files, metrics
 from encnn.batches import Features
-from encnn.errors import EncnnError, FileError, KeyMismatchError, ParameterError
+from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, ErrorStep, Network, OnScores, TrainingPlan, predict, train
 from encnn.schemes import ClearParameters, SchemeParameters, make_keys, restore_evaluator, restore_secret_key
 from encnn.schemes.base import Encrypted, Evaluator, SecretKey
@@ -95,7 +95,15 @@ class User:
     def save_scores(self, scores: Encrypted, path: Path) -> int:
         """Write encrypted scores for the owner; return the bytes written."""
         evaluator = self.model.evaluator
-        _refuse_experimental(scores.context.experimental)
+        context = getattr(evaluator, "context", None)
+        if context is None:
+            raise ParameterError("scores in the clear are not saved as encrypted scores; use numpy.save")
+        if scores.context != context:
+            raise KeyMismatchError(
+                f"the scores belong to key {scores.context.key_id}, the model to key {context.key_id}; save them by the user "
+                "of their own model"
+            )
+        _refuse_experimental(context.experimental)
         keys, _ = evaluator.export()
         described, array = evaluator.export_array(scores)
         header = {
@@ -128,7 +136,8 @@ class Trainer(User):
         """
         rehearsal = Owner(self.model.architecture, plan.sigmoid, ClearParameters())
         trainer = Trainer(rehearsal.encrypt(Network.initial(self.model.architecture, rng)))
-        scores = trainer.train(X, y, plan, on_scores=rehearsal.watch(plan))
+        with np.errstate(over="ignore", invalid="ignore"):  # a lost run leaves all bounds; the check says so
+            scores = trainer.train(X, y, plan, on_scores=rehearsal.watch(plan))
         return rehearsal.evaluate(scores, y, plan).range
 
 
@@ -221,6 +230,8 @@ class Owner:
     def evaluate(self, scores: Encrypted, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
         """Return predictions, right counts and the range of z from scores, encrypted or already decrypted."""
         z = scores if isinstance(scores, np.ndarray) else self.decrypt(scores)
+        if not len(y) or len(z) % len(y):
+            raise DataError(f"{len(z)} scores are no whole number of epochs over {len(y)} labels; pass the labels of the run")
         labels = np.tile(np.asarray(y), len(z) // len(y))
         p = np.asarray(plan.sigmoid(z))
         if p.shape[1] == 1:
@@ -272,6 +283,8 @@ class Owner:
             products = owner.architecture.products(owner.sigmoid)
             owner.evaluator = restore_evaluator(header["scheme"], header["keys"], arrays, products)
             owner.parameters = owner.evaluator.parameters
+            if header["secret"] != {name: header["keys"][name] for name in header["secret"]}:
+                raise FileError(f"{path}: its secret key and its evaluation keys belong to different owners")
         return owner
 
 
@@ -287,7 +300,7 @@ class _HeaderOf:
     def __exit__(self, kind: type | None, error: BaseException | None, _: Any) -> None:
         if isinstance(error, FileError | KeyMismatchError) or error is None:
             return
-        if isinstance(error, EncnnError | KeyError | TypeError | ValueError | AttributeError):
+        if isinstance(error, EncnnError | LookupError | ArithmeticError | TypeError | ValueError | AttributeError):
             raise FileError(f"{self._path}: its header makes no sense ({error}); get a new file from its sender") from error
 
 
@@ -322,4 +335,4 @@ def _restore_architecture(header: dict) -> Architecture:
     if not all(isinstance(k, int) and not isinstance(k, bool) for k in sizes.values()):
         raise FileError(f"the network's sizes {sizes} are not whole numbers")
     hidden = header["hidden_sigmoid"]
-    return Architecture(**sizes, pooling=header["pooling"], hidden_sigmoid=hidden and _restore_sigmoid(hidden))
+    return Architecture(**sizes, pooling=header["pooling"], hidden_sigmoid=None if hidden is None else _restore_sigmoid(hidden))

@@ -324,7 +324,9 @@ def error_over(approximation: Sigmoid, z: ArrayLike) -> RangeReport:
 def check_range(approximation: Sigmoid, z: ArrayLike, learning_rate: float, first_review: int = 0) -> RangeReport:
     """Report as `error_over` does, unless the run is lost: then raise DivergenceError.
 
-    `z` holds one value per review, in order, from review `first_review` on.  Leaving the interval is no divergence: in
+    `z` holds one value per review, or one row of shape (outputs,), in order, from review `first_review` on.
+
+    Leaving the interval is no divergence: in
     a healthy run z grows past it, the polynomial overshoots 0 or 1, and its error p - y pulls z back.  A run is lost
     at the first review where
 
@@ -342,6 +344,7 @@ def check_range(approximation: Sigmoid, z: ArrayLike, learning_rate: float, firs
 
     Raises ParameterError for no values, or a learning rate that is not above 0.
     """
+    outputs = np.shape(z)[-1] if np.ndim(z) > 1 else 1
     z = _values(z)
     if not 0 < learning_rate < math.inf:
         raise ParameterError(f"learning rate {learning_rate}: expected a finite number above 0")
@@ -350,7 +353,7 @@ def check_range(approximation: Sigmoid, z: ArrayLike, learning_rate: float, firs
         step = learning_rate * np.minimum(np.abs(p), np.abs(p - 1))
         lost = np.flatnonzero(~np.isfinite(p) | (_wrong_by(z, p) > WRONG_SIDE_LIMIT) | (step > STEP_LIMIT))
     if lost.size:
-        raise DivergenceError(_divergence(approximation, z[: lost[0] + 1], learning_rate, first_review))
+        raise DivergenceError(_divergence(approximation, float(z[lost[0]]), learning_rate, first_review + lost[0] // outputs))
     return error_over(approximation, z)
 
 
@@ -359,12 +362,12 @@ def _wrong_by(z: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.where(z > 0, -p, p - 1)
 
 
-def _divergence(approximation: Sigmoid, z: np.ndarray, learning_rate: float, first_review: int) -> str:
+def _divergence(approximation: Sigmoid, z: float, learning_rate: float, review: int) -> str:
     low, high = approximation.interval
     with np.errstate(over="ignore", invalid="ignore"):
-        value = float(approximation(z[-1]))
+        value = float(approximation(z))
     return (
-        f"training diverged at review {first_review + z.size - 1}: z = {z[-1]:.3g} gave {value:.3g} for a probability "
+        f"training diverged at review {review}: z = {z:.3g} gave {value:.3g} for a probability "
         f"({approximation.name}, learning rate {learning_rate:g}, "
         f"meant for z from {low:.3g} to {high:.3g}); lower the learning rate, use another degree or a wider fit"
     )

@@ -60,12 +60,10 @@ def review_lengths(lengths: Mapping[str, np.ndarray], different: Mapping[str, np
     figure, axes = plt.subplots(1, len(lengths), figsize=(5.4 * len(lengths), 3.6), squeeze=False)
     for axis, name in zip(axes[0], lengths, strict=True):
         edges = list(np.linspace(0, np.percentile(lengths[name], 99), 60))
-        for values, label, colour in (
-            (lengths[name], "words", PALETTE[0]),
-            (different[name], "different known words", PALETTE[1]),
-        ):
+        kinds = {"words": lengths[name], "different known words": different[name]}
+        for (kind, values), colour in zip(kinds.items(), PALETTE, strict=False):
             median = float(np.median(values))
-            axis.hist(values, bins=edges, color=colour, alpha=0.5, label=f"{label}, median {median:g}")
+            axis.hist(values, bins=edges, color=colour, alpha=0.5, label=f"{kind}, median {median:g}")
             axis.axvline(median, color=colour, ls="--")
         axis.set(xlabel="words in a review", ylabel="reviews", title=name)
         axis.legend()
@@ -76,7 +74,8 @@ def word_map(points: np.ndarray, words: Sequence[str], lean: np.ndarray, lean_la
     """What do word vectors know?  Words at `points`, shape (words, 2), coloured by `lean`, shape (words,)."""
     figure, axis = plt.subplots(figsize=(8.5, 5.4))
     limit = float(np.abs(lean).max())
-    dots = axis.scatter(*points.T, c=lean, cmap="coolwarm_r", vmin=-limit, vmax=limit, s=55, edgecolor=MARK, linewidth=0.5)
+    x, y = points.T
+    dots = axis.scatter(x, y, s=55, c=lean, cmap="coolwarm_r", vmin=-limit, vmax=limit, edgecolor=MARK, linewidth=0.5)
     _label_words(axis, points, words)
     axis.set(xlabel="first principal component", ylabel="second principal component", title=title)
     axis.margins(0.08)

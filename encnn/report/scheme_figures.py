@@ -75,7 +75,7 @@ def noise_by_key(table: pd.DataFrame) -> Figure:
     sns.violinplot(table, x="key", y="noise", hue="digits", split=True, inner="quart", linewidth=0.8, cut=0, ax=axis)
     axis.axhline(0, color=LIMIT, lw=1)
     axis.set(xlabel="key", ylabel="noise of a key switch, E c*")
-    sns.move_legend(axis, "upper right", title="digits")
+    sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure
 
 
@@ -100,7 +100,7 @@ def noise_growth(table: pd.DataFrame, limits: Mapping[str, float]) -> Figure:
     """
     sets, operations = list(table.parameters.unique()), list(table.operation.unique())
     size = (2.9 * len(operations), 3.0 * len(sets))
-    figure, axes = plt.subplots(len(sets), len(operations), figsize=size, sharex="col", sharey="row", squeeze=False)
+    figure, axes = plt.subplots(len(sets), len(operations), figsize=size, sharey="row", squeeze=False)
     for row, name in zip(axes, sets, strict=True):
         for axis, operation in zip(row, operations, strict=True):
             chosen = table[(table.parameters == name) & (table.operation == operation)]

@@ -17,6 +17,7 @@ from encnn.report.style import COLOURS, PALETTE
 from encnn.sigmoid import sigmoid
 
 TRUTH, ENCRYPTION, APPROXIMATION = COLOURS["paper"], COLOURS["PP"], COLOURS["Non-PP"]
+RESOLUTION = 1e-11
 
 
 def error_bands(curves: pd.DataFrame, radii: Mapping[str, float], tolerance: float) -> Figure:
@@ -28,7 +29,7 @@ def error_bands(curves: pd.DataFrame, radii: Mapping[str, float], tolerance: flo
     z, truth = curves.index.to_numpy(), sigmoid(curves.index)
     left.fill_between(z, truth - tolerance, truth + tolerance, color=TRUTH, alpha=0.15, lw=0, label=f"sigma ± {tolerance:g}")
     left.plot(z, truth, color=TRUTH, lw=2.5, label="sigma")
-    for name, colour in zip(curves, sns.color_palette("flare", curves.shape[1]), strict=True):
+    for name, colour in zip(radii, sns.color_palette("viridis", len(radii)), strict=True):
         left.plot(z, curves[name], color=colour, lw=1.6)
         right.plot(z, _positive(curves[name] - truth), color=colour, lw=1.6, label=name)
         if radii[name] <= z.max():
@@ -46,8 +47,8 @@ def error_waves(errors: pd.DataFrame, peaks: Mapping[str, np.ndarray]) -> Figure
 
     peaks: by column, the z of the local extremes, which are marked; dashed lines lie at the largest size.
     """
-    figure, axes = plt.subplots(1, errors.shape[1], figsize=(11, 3.4), sharey=True, squeeze=False)
-    for axis, name, colour in zip(axes[0], errors, PALETTE, strict=False):
+    figure, axes = plt.subplots(1, len(peaks), figsize=(11, 3.4), sharey=True, squeeze=False)
+    for axis, name, colour in zip(axes[0], peaks, PALETTE, strict=False):
         error, level = errors[name], float(errors[name].abs().max())
         axis.fill_between(errors.index, error, color=colour, alpha=0.2, lw=0)
         axis.plot(errors.index, error, color=colour)
@@ -64,15 +65,15 @@ def scores_met(scores: Mapping[str, np.ndarray], errors: pd.DataFrame) -> Figure
 
     scores: by run, the z met, any shape.  errors: signed errors over the z to be shown.
     """
-    figure, (above, below) = plt.subplots(2, 1, figsize=(9, 5.4), sharex=True, height_ratios=[3, 2])
+    figure, (above, below) = plt.subplots(2, 1, figsize=(9, 6), sharex=True, height_ratios=[1, 1])
     edges = list(np.linspace(errors.index.min(), errors.index.max(), 81))
     for (name, z), colour in zip(scores.items(), PALETTE, strict=False):
         above.hist(z.ravel(), bins=edges, density=True, histtype="stepfilled", color=colour, alpha=0.25)
         above.hist(z.ravel(), bins=edges, density=True, histtype="step", color=colour, lw=1.6, label=name)
     above.set(ylabel="density of z met (log scale)", yscale="log")
     above.legend(loc="upper left", fontsize="small")
-    for name, colour in zip(errors, sns.color_palette("flare", errors.shape[1]), strict=True):
-        below.plot(errors.index, _positive(errors[name]), color=colour, label=name)
+    for polynomial, colour in zip(errors, sns.color_palette("viridis", errors.shape[1]), strict=True):
+        below.plot(errors.index, _positive(errors[polynomial]), color=colour, label=polynomial)
     below.set(xlabel="z", ylabel="|p(z) - sigma(z)|", yscale="log", ylim=(1e-6, None))
     below.legend(loc="lower right", fontsize="small")
     return figure
@@ -112,7 +113,8 @@ def two_errors(table: pd.DataFrame) -> Figure:
 
 
 def _two_errors_panel(axis: Axes, table: pd.DataFrame) -> None:
-    approximation, encryption = _positive(table.approximation), _positive(table.encryption)
+    """Draw both errors; what is below the resolution of the fixed point, an accident of rounding, at `RESOLUTION`."""
+    approximation, encryption = (table[kind].clip(lower=RESOLUTION) for kind in ("approximation", "encryption"))
     axis.fill_between(table.z, encryption, approximation, where=approximation > encryption, color=APPROXIMATION, alpha=0.12)
     axis.plot(table.z, approximation, color=APPROXIMATION, label="polynomial against sigma")
     axis.plot(table.z, encryption, color=ENCRYPTION, label="decrypted against polynomial")

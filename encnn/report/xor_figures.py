@@ -63,7 +63,6 @@ def trainer_view(before: np.ndarray, after: np.ndarray) -> Figure:
 
 
 def _mark_corners(axis: Axes) -> None:
+    box = {"boxstyle": "circle", "facecolor": "white"}
     for x, y in CORNERS:
-        axis.annotate(
-            f"{x ^ y}", (x, y), ha="center", va="center", bbox={"boxstyle": "circle", "fc": "white"}, annotation_clip=False
-        )
+        axis.annotate(f"{x ^ y}", (x, y), ha="center", va="center", bbox=box, annotation_clip=False)

@@ -11,11 +11,15 @@ import io
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pooch
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # in notebooks without ipywidgets, pooch's import of tqdm.auto warns
+    import pooch
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pooch
 
 from encnn.errors import DataError
 from encnn.progress import progress
@@ -218,6 +217,8 @@ def _find_source(place: Path) -> Path | None:
 def _downloaded(download: bool) -> Path:
     if not download:
         raise DataError(f"The real reviews are not on this machine, and downloading was ruled out. {_HOW_TO_GET}")
+    import pooch  # here, since `cache` is to be the first to import it
+
     bar = progress(total=1, description="downloading reviews", unit="B", unit_scale=True)
     try:
         path = pooch.retrieve(

@@ -36,9 +36,9 @@ def make_keys(
     """Return the secret key and the evaluator of a new key pair for these parameters (see the scheme's own `make_keys`)."""
     if isinstance(parameters, integer_vector.Parameters):
         return integer_vector.make_keys(parameters, widths, products, rng, public_widths)
-    if parameters.scale is None:
-        return ClearSecretKey(), ClearEvaluator()
-    return ClearSecretKey(), FixedPointEvaluator(parameters.scale, parameters.rounding)
+    scale = parameters.scale
+    evaluator = ClearEvaluator() if scale is None else FixedPointEvaluator(scale, parameters.rounding)
+    return ClearSecretKey(evaluator), evaluator
 
 
 def restore_evaluator(scheme: str, header: dict, arrays: dict[str, np.ndarray], products: Sequence[BilinearMap]) -> Evaluator:

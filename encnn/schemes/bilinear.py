@@ -7,6 +7,7 @@ function that computes it; the matrices H follow by applying that function to un
 Matrices travel as vectors, row by row: a matrix of shape (m, k) has width m k.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -34,6 +35,20 @@ class BilinearMap:
         basis_left = np.repeat(np.eye(self.left, dtype=np.int64), self.right, axis=0)
         basis_right = np.tile(np.eye(self.right, dtype=np.int64), (self.left, 1))
         return self.apply(basis_left, basis_right).T.reshape(self.out, self.left, self.right)
+
+
+def weighted_inner_product(H: np.ndarray) -> BilinearMap:
+    """Return (x, y) -> x^T H y, of width 1, for integers H of shape (left, right).
+
+    The name holds a digest of H, so that equal weights find one key and different weights never do.
+
+    >>> f = weighted_inner_product(np.array([[0, 1], [0, 0]]))
+    >>> f.name, f.apply(np.array([2, 3]), np.array([5, 7]))
+    ('weighted_inner_product:2x2:49293309d25cafc9', array([14]))
+    """
+    H = np.array(H, dtype="<i8")
+    name = f"weighted_inner_product:{H.shape[0]}x{H.shape[1]}:{hashlib.sha256(H.tobytes()).hexdigest()[:16]}"
+    return BilinearMap(name, H.shape[0], H.shape[1], 1, lambda x, y: ((x @ H) * y).sum(axis=-1, keepdims=True))
 
 
 @cache

@@ -35,11 +35,14 @@ class ClearParameters:
 
 
 class ClearSecretKey(base.SecretKey):
-    """No key: encryption and decryption are the identity."""
+    """No key: encryption and decryption are the identity, up to fixed-point rounding."""
+
+    def __init__(self, evaluator: "ClearEvaluator") -> None:
+        self._evaluator = evaluator
 
     def encrypt(self, v: np.ndarray) -> np.ndarray:
-        """Return a float64 copy of v."""
-        return np.array(v, dtype=np.float64)
+        """Return a float64 copy of v, on the grid of the evaluator."""
+        return self._evaluator.rounded(np.array(v, dtype=np.float64))
 
     def decrypt(self, a: np.ndarray) -> np.ndarray:
         """Return a."""
@@ -55,6 +58,10 @@ class ClearEvaluator(base.Evaluator):
 
     scheme: ClassVar[str] = "clear"
     parameters = ClearParameters()
+
+    def rounded(self, a: np.ndarray) -> np.ndarray:
+        """Return a: exact arithmetic has no grid."""
+        return a
 
     def multiply_plain(self, a: np.ndarray, factor: float | np.ndarray) -> np.ndarray:
         """Return factor * a."""
@@ -117,7 +124,7 @@ class FixedPointEvaluator(ClearEvaluator):
     def __init__(self, scale: int = 1000, rounding: Literal["nearest", "truncate"] = "nearest") -> None:
         self.parameters = ClearParameters(scale, rounding)
         self.scale = scale
-        self._round: Callable = np.rint if rounding == "nearest" else np.trunc
+        self._round: Callable = np.rint if rounding == "nearest" else _truncated
 
     def rounded(self, a: np.ndarray) -> np.ndarray:
         """Return a on the grid of multiples of 1 / scale."""
@@ -139,6 +146,11 @@ class FixedPointEvaluator(ClearEvaluator):
     def activate(self, sigmoid: Sigmoid, z: np.ndarray, minus: np.ndarray | float = 0.0) -> np.ndarray:
         """Return sigmoid(z) - minus, rounded once."""
         return self.rounded(super().activate(sigmoid, z, minus))
+
+
+def _truncated(a: np.ndarray) -> np.ndarray:
+    """Return a without its fractions; what float64 has lost of a whole number (7.9999999999999) is given back first."""
+    return np.trunc(a + np.copysign(1e-6, a))
 
 
 def _horner(u: np.ndarray, coefficients: Sequence[float]) -> np.ndarray | float:

@@ -7,7 +7,8 @@ A ciphertext c in Z^n of a vector x in Z^m satisfies, equation (1),
 so ciphertexts of one key add, and may be multiplied by plain integers.  Without a modulus they may also be multiplied by plain
 fractions and rounded: S round(f c) = f (w x + e) + S r with |r| <= 1/2, which is how the paper divides by its scaling factor.
 
-Three bounds travel with an array, all public and all worst-case: `bound` on |c|, `value` on |v|, `noise` on |e|.
+Three bounds travel with an array, all public and all worst-case: `bound` on |c| (without modulus only, with one the entries
+are anything modulo q), `value` on |v|, `noise` on |e|.
 """
 
 import math
@@ -16,14 +17,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError
+from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, ParameterError
 from encnn.modular import centred
 from encnn.schemes.integer_vector.parameters import Parameters
 
 FLOAT_ERROR = 2.0**-50
 """Relative error of a product or quotient of int64 numbers that was formed in float64: at most five roundings of 2^-53."""
 
+PLAIN_BITS = 61
+"""Without modulus the phase of a plain number stays below 2^61, so that it can be added to a ciphertext of half the limit."""
+
 FEW = 1000
+"""Up to so many entries, `magnitude` uses the Euclidean norm."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,11 @@ class CiphertextArray:
         """Return factor * v; noise times |factor|, and for fractions the rounding, at most (1 + d |T|) / 2."""
         if isinstance(factor, CiphertextArray):  # type: ignore[unreachable]
             raise CapabilityError("a product of two ciphertexts needs an evaluation key: use evaluator.multiply(a, b)")
+        if isinstance(factor, np.ndarray) and factor.ndim and factor.shape[-1] != 1:
+            raise ParameterError(
+                f"a plain factor of shape {factor.shape} is not one number a ciphertext; give it shape (..., 1), or multiply "
+                "entries by different numbers with a linear map (secret_key.linear_key)"
+            )
         if self.context.parameters.q_bits is not None:
             return self._multiplied_exactly(np.asarray(factor))
         largest = magnitude(factor)
@@ -157,13 +167,17 @@ class CiphertextArray:
                 "encrypt both under one key"
             )
 
-    def _combined(self, other: "CiphertextArray", operation: np.ufunc) -> "CiphertextArray":
+    def check_same_scale(self, other: "CiphertextArray") -> None:
+        """Raise unless both arrays belong to one key (`KeyMismatchError`) and have one scale (`CapabilityError`)."""
         self.check_same_key(other)
         if self.scale != other.scale:
             raise CapabilityError(
                 f"scales {self.scale:g} and {other.scale:g} differ: with a modulus scales multiply and cannot be divided; "
                 "multiply the smaller one by their quotient, or use parameters without modulus"
             )
+
+    def _combined(self, other: "CiphertextArray", operation: np.ufunc) -> "CiphertextArray":
+        self.check_same_scale(other)
         limit = self.context.parameters.entry_limit / 2
         if self.bound + other.bound >= limit:  # only then is it worth measuring
             self.tightened(2), other.tightened(2)
@@ -178,16 +192,15 @@ class CiphertextArray:
         p = self.context.parameters
         x: np.ndarray | int
         if isinstance(plain, float) and p.q_bits is None:  # a third of the time of an array of one
-            x, rounding = round(plain * self.unit), 0.5
+            x, largest, rounding = _encode_number(plain, p, self.scale)
         else:
-            x, rounding = encode(plain, p, self.scale)
-        largest = magnitude(x)
-        bound = self.bound + largest
-        if bound >= p.entry_limit / 2:
+            x, largest, rounding = encode(plain, p, self.scale)
+        if self.bound + largest >= p.entry_limit / 2:
             self.tightened(2)
         data = self.data.copy()
         data[..., : data.shape[-1] - p.d] += x
-        return self._reduced(data, bound, self.value + largest / self.unit, self.noise + rounding)
+        value = self.value + (largest + rounding) / self.unit
+        return self._reduced(data, self.bound + largest, value, self.noise + rounding)
 
     def _multiplied_exactly(self, f: np.ndarray) -> "CiphertextArray":
         if not (f == np.rint(f)).all():
@@ -196,6 +209,8 @@ class CiphertextArray:
                 "ciphertexts modulo q cannot be divided; use parameters without modulus, or the scheme 'clear'"
             )
         largest = float(np.abs(f).max())
+        if not largest < 2.0**63:
+            raise ParameterError(f"a factor of {largest:.3g} does not fit 64 bits; multiply by numbers below 2^63")
         return self._reduced(self.data * f.astype(np.int64), 0.0, largest * self.value, largest * self.noise)
 
     def _reduced(self, data: np.ndarray, bound: float, value: float, noise: float) -> "CiphertextArray":
@@ -208,33 +223,60 @@ class CiphertextArray:
         return CiphertextArray(data, self.context, self.scale, self.bound, self.value, self.noise)
 
 
-def magnitude(x: np.ndarray | float | int) -> float:
-    """Return a bound on |x|: its maximum, or for a few entries the Euclidean norm, which takes a third of the time."""
+def magnitude(x: np.ndarray | float | int, limit: float = math.inf) -> float:
+    """Return a bound on |x|: its maximum, or for a few entries the Euclidean norm, which takes a third of the time.
+
+    Where the norm is not below `limit` it is the maximum, too.
+    """
     if not isinstance(x, np.ndarray):
         return float(abs(x))
     if x.size > FEW:
         return float(max(x.max(), -x.min()))
     flat = x.ravel().astype(np.float64, copy=False)
-    return math.sqrt(flat.dot(flat))
+    norm = math.sqrt(flat.dot(flat))
+    return norm if norm < limit else float(np.abs(flat).max(initial=0))
 
 
-def encode(plain: np.ndarray | float, parameters: Parameters, scale: float) -> tuple[np.ndarray, float]:
-    """Return the phase of plain numbers and the noise of its rounding.
+def encode(plain: np.ndarray | float, parameters: Parameters, scale: float) -> tuple[np.ndarray, float, float]:
+    """Return the phase of plain numbers, a bound on it, and the noise of its rounding.
 
     Without modulus round(w scale v), so fractions below 1 / scale are kept; with one w round(scale v), a whole plaintext,
-    whose rounding changes the plaintext and is no noise.
+    whose rounding changes the plaintext and is no noise.  Raises `ParameterError` where a phase would pass half of the limit
+    of ciphertexts, with a modulus q / 2.
     """
-    v = np.asarray(plain, dtype=np.float64)
-    if parameters.q_bits is None:
-        return np.rint(v * (parameters.w * scale)).astype(np.int64), 0.5
-    return np.rint(v * scale).astype(np.int64) << np.int64(parameters.w_bits), 0.0
+    p = parameters
+    if p.q_bits is not None:
+        x = np.rint(np.asarray(plain, dtype=np.float64) * scale)
+        largest = p.w * _below(p.q_bits - 1 - p.w_bits, x, p)
+        return x.astype(np.int64) << np.int64(p.w_bits), largest, 0.0
+    x = np.rint(np.asarray(plain, dtype=np.float64) * (p.w * scale))
+    largest = _below(PLAIN_BITS, x, p)
+    return x.astype(np.int64), largest, 0.5 + FLOAT_ERROR * largest
+
+
+def _encode_number(plain: float, parameters: Parameters, scale: float) -> tuple[int, float, float]:
+    """Return what `encode` does, for one number and no modulus."""
+    phase = plain * (parameters.w * scale)
+    largest = _below(PLAIN_BITS, phase, parameters)
+    return round(phase), largest, 0.5 + FLOAT_ERROR * largest
+
+
+def _below(bits: int, x: np.ndarray | float, parameters: Parameters) -> float:
+    """Return a bound on |x|; raise `ParameterError` unless it is below 2^bits."""
+    largest = magnitude(x, 2.0**bits)
+    if not largest < 2.0**bits:
+        raise ParameterError(
+            f"a plain number reaches {largest / 2.0**bits:.3g} times what {parameters.name!r} can hold; use smaller "
+            "numbers, or lower w_bits or scale"
+        )
+    return largest
 
 
 def concatenate(arrays: Sequence[CiphertextArray]) -> CiphertextArray:
     """Return the arrays joined along their first axis, with the largest of their bounds."""
     first = arrays[0]
     for other in arrays[1:]:
-        first.check_same_key(other)
+        first.check_same_scale(other)
     return CiphertextArray(
         np.concatenate([a.data for a in arrays]),
         first.context,

@@ -14,13 +14,13 @@ from typing import ClassVar
 import numpy as np
 
 from encnn.batches import Batch
-from encnn.errors import CapabilityError, CiphertextOverflowError, MissingKeyError
+from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, MissingKeyError, ParameterError
 from encnn.modular import centred, rounded_product
 from encnn.sampling import Randomness
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import noise, storage
-from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context, concatenate, encode, magnitude
+from encnn.schemes.integer_vector.ciphertext import FLOAT_ERROR, CiphertextArray, Context, concatenate, encode, magnitude
 from encnn.schemes.integer_vector.keys import PublicKey, SwitchKey
 from encnn.schemes.integer_vector.parameters import Parameters
 
@@ -65,10 +65,10 @@ class IntegerVectorEvaluator(base.Evaluator):
         v = np.asarray(v, dtype=np.float64)
         p = self.parameters
         key = self._public_key(v.shape[-1])
-        phase, rounding = encode(v, p, p.scale)
-        largest = float(np.abs(v).max(initial=0))
-        data, bound, added = self._switch(phase, key.switch, largest * p.unit)
-        return CiphertextArray(data, self.context, p.scale, bound, largest, added + rounding)
+        phase, _, rounding = encode(v, p, p.scale)
+        largest = float(np.abs(phase).max(initial=0))
+        data, bound, added = self._switch(phase, key.switch, largest)
+        return CiphertextArray(data, self.context, p.scale, bound, (largest + rounding) / p.unit, added + rounding)
 
     def encrypt(self, v: np.ndarray, rng: np.random.Generator | None = None) -> CiphertextArray:
         """Return randomised public-key encryptions of real vectors v: the deterministic one plus an encryption of zero.
@@ -107,8 +107,12 @@ class IntegerVectorEvaluator(base.Evaluator):
         Noise: key_norm / (1 + d |T|) times the old, plus |E c*|.
         """
         gain = max(1.0, key.key_norm / self.parameters.key_row_bound)
-        largest = c.tightened(1.0)
-        data, bound, added = self._switch(c.data, key, key.key_norm * largest)
+        if key.entries != c.data.shape[-1]:
+            raise KeyMismatchError(
+                f"this key switches ciphertexts of {key.entries} entries, not of {c.data.shape[-1]}; use a key for vectors of "
+                f"width {c.shape[-1]}"
+            )
+        data, bound, added = self._switch(c.data, key, c.tightened(key.key_norm))
         return CiphertextArray(data, self.context, c.scale, bound, gain * c.value, gain * c.noise + added)
 
     linear = switch
@@ -129,37 +133,50 @@ class IntegerVectorEvaluator(base.Evaluator):
                 "when the keys are made"
             )
         a.check_same_key(b)
+        if (a.shape[-1], b.shape[-1]) != (f.left, f.right):
+            raise ParameterError(
+                f"{f.name!r} takes vectors of widths {f.left} and {f.right}, not {a.shape[-1]} and {b.shape[-1]}; see their order"
+            )
         p = self.parameters
         if gain != 1 and p.q_bits is not None:
             self._refuse_fractions(f"a gain of {gain}")
         divisor = p.w if p.q_bits is not None else p.unit / gain
-        t, largest = self._tensor(a, b, divisor, total)
+        t, largest, rounding = self._tensor(a, b, divisor, total, p.entry_limit / (2 * key.key_norm))
         data, bound, added = self._switch(t, key, key.key_norm * largest)
-        terms = key.terms * (len(a) if total else 1)
-        added += noise.product(p, terms, a, b, divisor, key.key_norm * (terms / key.terms), largest)
+        terms = key.terms * (_batch_size(a, b) if total else 1)
+        added += noise.product(p, terms, a, b, divisor) + rounding * key.key_norm
         scale = a.scale if p.q_bits is None else a.scale * b.scale
         return CiphertextArray(data, self.context, scale, bound, abs(gain) * terms * a.value * b.value, added)
 
-    def _tensor(self, a: CiphertextArray, b: CiphertextArray, divisor: float, total: bool) -> tuple[np.ndarray, float]:
-        """Return round(c1 (x) c2 / divisor) as (..., n1 n2) and a bound on its entries."""
+    def _tensor(
+        self, a: CiphertextArray, b: CiphertextArray, divisor: float, total: bool, limit: float
+    ) -> tuple[np.ndarray, float, float]:
+        """Return round(c1 (x) c2 / divisor) as (..., n1 n2), a bound on its entries, and one on their rounding errors.
+
+        The bound on entries may be loose below `limit`.
+        """
         p = self.parameters
         if p.q_bits is not None:
             left, right = centred(a.data, p.q_bits), centred(b.data, p.q_bits)
             t = rounded_product(left[..., :, None], right[..., None, :], p.w_bits)
             t = t.sum(axis=0) if total else t
-            return self._reduce(t.reshape(*t.shape[:-2], -1)), 0.0
+            return self._reduce(t.reshape(*t.shape[:-2], -1)), 0.0, 0.5 * (_batch_size(a, b) if total else 1)
         left, right = a.data.astype(np.float64), b.data / divisor
         if total:
-            quotient = left.T @ right if b.data.ndim > 1 else np.outer(left.sum(axis=0), right)
+            left, right = _same_batch(left, right)
+            quotient = left.T @ right
+            # entries may cancel, so what bounds their errors is |c1| |c2| (Cauchy-Schwarz), not the sum that is left
+            float_error = (len(left) + 5) * 2.0**-53 * float(np.linalg.norm(left) * np.linalg.norm(right))
         else:
             quotient = left[..., :, None] * right[..., None, :]
-        largest = magnitude(quotient)
+        largest = magnitude(quotient, limit)
         if not largest < p.entry_limit:
             raise CiphertextOverflowError(
                 f"an entry of a product reached {largest:.3g}, the limit of {p.name!r} is {p.entry_limit:.3g}; the values "
                 "multiplied have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
             )
-        return np.rint(quotient).astype(np.int64).reshape(*quotient.shape[:-2], -1), largest
+        t = np.rint(quotient).astype(np.int64).reshape(*quotient.shape[:-2], -1)
+        return t, largest, 0.5 + (float_error if total else FLOAT_ERROR * largest)
 
     def _switch(self, c: np.ndarray, key: SwitchKey, message_bound: float) -> tuple[np.ndarray, float, float]:
         """Return c' = M c*, a bound on its entries, and the noise added; raise if c' could leave 64 bits."""
@@ -188,12 +205,14 @@ class IntegerVectorEvaluator(base.Evaluator):
         rounding = 0.0
         if data.dtype != W.data.dtype:
             self._refuse_fractions("features with fractions")
-            data, rounding = np.rint(data).astype(np.int64), self._float_rounding(bound)
+            data, rounding = np.rint(data).astype(np.int64), self._float_rounding(bound, len(W))
         return self._array(W, data, bound, weight * W.value, weight * W.noise + rounding)
 
     def scatter_subtract(self, W: CiphertextArray, X: Batch, G: CiphertextArray) -> None:
         """Do W -= X^T G in place; noises add, weighted by |X|, and fractions are rounded."""
-        W.check_same_key(G)
+        W.check_same_scale(G)
+        if not X.is_whole():
+            self._refuse_fractions("features with fractions")
         weight = X.largest_column()
         added = G.tightened(2 * weight) / 2
         if W.bound + added >= self.parameters.entry_limit / 2:
@@ -201,7 +220,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         X.scatter_subtract(W.data, G.data)  # modulo 2^64; reducing all of W for one batch would cost more than the batch
         W.bound += added + 1
         W.value += weight * G.value
-        W.noise += weight * G.noise + self._float_rounding(added)
+        W.noise += weight * G.noise + (0.0 if X.is_whole() else self._float_rounding(added, len(X)))
 
     def concatenate(self, arrays: Sequence[CiphertextArray]) -> CiphertextArray:
         """Return the arrays joined along their first axis."""
@@ -214,7 +233,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         arrays, products = {}, []
         for i, (name, key) in enumerate(self.products.items()):
             arrays[f"product_{i}"] = key.M_transposed
-            products.append({"name": name, "key_norm": key.key_norm, "terms": key.terms})
+            products.append(name)
         for m, public in self.public_keys.items():
             arrays[f"public_{m}_switch"], arrays[f"public_{m}_zeros"] = public.switch.M_transposed, public.zeros
         header = storage.export_context(self.context)
@@ -231,8 +250,9 @@ class IntegerVectorEvaluator(base.Evaluator):
     def _array(self, like: CiphertextArray, data: np.ndarray, bound: float, value: float, noise_: float) -> CiphertextArray:
         return CiphertextArray(self._reduce(data), self.context, like.scale, bound, value, noise_)
 
-    def _float_rounding(self, bound: float) -> float:
-        return (0.5 + 2.0**-51 * bound) * self.parameters.key_row_bound
+    def _float_rounding(self, bound: float, terms: int) -> float:
+        """Return the noise of sums of `terms` products in float64, sums of |products| below `bound`, rounded."""
+        return (0.5 + (terms + 5) * 2.0**-53 * bound) * self.parameters.key_row_bound
 
     def _refuse_fractions(self, what: str) -> None:
         if self.parameters.q_bits is not None:
@@ -244,3 +264,14 @@ class IntegerVectorEvaluator(base.Evaluator):
     def _reduce(self, data: np.ndarray) -> np.ndarray:
         q_bits = self.parameters.q_bits
         return data if q_bits is None or q_bits == 64 else centred(data, q_bits)
+
+
+def _batch_size(a: CiphertextArray, b: CiphertextArray) -> int:
+    """Return the number of ciphertexts of a batch, of which one side may be a single one."""
+    return max(len(c) if c.data.ndim > 1 else 1 for c in (a, b))
+
+
+def _same_batch(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both as (B, n), a single ciphertext repeated."""
+    B = max(left.size // left.shape[-1], right.size // right.shape[-1])
+    return np.broadcast_to(left, (B, left.shape[-1])), np.broadcast_to(right, (B, right.shape[-1]))

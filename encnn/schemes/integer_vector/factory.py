@@ -9,7 +9,7 @@ from encnn.errors import FileError, ParameterError
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import storage
 from encnn.schemes.integer_vector.evaluator import IntegerVectorEvaluator
-from encnn.schemes.integer_vector.keys import PublicKey, SecretKey, SwitchKey, widths_of
+from encnn.schemes.integer_vector.keys import PublicKey, SecretKey, SwitchKey, product_bounds, widths_of
 from encnn.schemes.integer_vector.parameters import Parameters
 
 MAX_KEY_BYTES = 4 << 30
@@ -38,19 +38,20 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
     context = storage.restore_context(header)
     known = {f.name: f for f in products}
     switches = {}
-    for i, entry in enumerate(_listed(header, "products")):
-        f = known.get(str(entry.get("name"))) if isinstance(entry, dict) else None
+    for i, name in enumerate(_listed(header, "products")):
+        f = known.get(name) if isinstance(name, str) else None
         if f is None:
-            raise FileError(f"the file holds a key for the operation {entry!r}, which this network does not use")
+            raise FileError(f"the file holds a key for the operation {name!r}, which this network does not use")
         N = (f.left + context.parameters.d) * (f.right + context.parameters.d)
-        switches[f.name] = _switch(context.parameters, arrays, f"product_{i}", N, f.out, _norms(entry))
+        norms = product_bounds(context.parameters, f.matrices())
+        switches[f.name] = _switch(context.parameters, arrays, f"product_{i}", N, f.out, norms)
     public = {}
     for m in _listed(header, "public_widths"):
         if isinstance(m, bool) or not isinstance(m, int) or not 1 <= m <= 1 << 16:
             raise FileError(f"the file holds a public key for vectors of width {m!r}, which is no width")
         switch = _switch(context.parameters, arrays, f"public_{m}_switch", m, m, (1.0, 1))
         zeros = _taken(arrays, f"public_{m}_zeros")
-        storage.check_array("public key", zeros, (m + context.parameters.d, zeros.shape[-1]))
+        storage.check_array("public key", zeros, (m + context.parameters.d, zeros.size // (m + context.parameters.d)))
         public[m] = PublicKey(switch, zeros)
     return IntegerVectorEvaluator(context, switches, public)
 
@@ -60,10 +61,14 @@ def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey
     context = storage.restore_context(header)
     T = {}
     for name, array in arrays.items():
-        if not name.startswith("T_") or not name[2:].isdigit():
+        if not name.startswith("T_") or not name[2:].isdecimal():
             raise FileError(f"a secret key does not hold {name!r}; this is no file of a secret key")
         storage.check_array(name, array, (int(name[2:]), context.parameters.d))
+        if not ((array >= context.parameters.T_low) & (array < context.parameters.T_high)).all():
+            raise FileError(f"{name} holds entries that its parameters cannot draw; restore the file from a backup")
         T[int(name[2:])] = array
+    if not T:
+        raise FileError("the file holds no matrix T; this is no file of a secret key")
     return SecretKey.from_matrices(context, T)
 
 
@@ -73,13 +78,6 @@ def _switch(
     M_transposed = _taken(arrays, name)
     storage.check_array(name, M_transposed, (entries * p.n_digits, out + p.d))
     return SwitchKey(p, M_transposed, *norms)
-
-
-def _norms(entry: dict) -> tuple[float, int]:
-    norm, terms = entry.get("key_norm"), entry.get("terms")
-    if not isinstance(norm, float) or not norm > 0 or not isinstance(terms, int) or terms < 1:
-        raise FileError(f"the bounds of the key for {entry.get('name')!r} cannot be true; get a new file from its sender")
-    return norm, terms
 
 
 def _taken(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:

@@ -150,14 +150,13 @@ class SecretKey(base.SecretKey):
         """
         v = np.asarray(v, dtype=np.float64)
         p = self.parameters
-        phase, rounding = encode(v, p, p.scale)
+        phase, _, rounding = encode(v, p, p.scale)
         a = self._mask((*v.shape[:-1], p.d))
         top = phase + self._noise(phase.shape) - a @ self.T(v.shape[-1]).T
         data = self._reduce(np.concatenate([top, a], axis=-1))
-        largest = float(np.abs(v).max(initial=0))
-        bound = largest * p.unit + p.noise_bound + (p.key_row_bound * self._mask_bound())
-        self._check_encoded(largest, bound)
-        return CiphertextArray(data, self.context, p.scale, bound, largest, p.noise_bound + rounding)
+        largest = float(np.abs(phase).max(initial=0))
+        bound = largest + p.noise_bound + p.key_row_bound * p.mask_bound
+        return CiphertextArray(data, self.context, p.scale, bound, (largest + rounding) / p.unit, p.noise_bound + rounding)
 
     def phase(self, c: CiphertextArray) -> np.ndarray:
         """Return S c, modulo q when there is one: w x + e, shape (..., m)."""
@@ -171,7 +170,8 @@ class SecretKey(base.SecretKey):
 
     def decrypt_integers(self, c: CiphertextArray) -> np.ndarray:
         """Return the plaintext integers x = round(S c / w), equation (2): `scale` times the numbers."""
-        return np.rint(self.phase(c) / self.parameters.w).astype(np.int64)
+        phase, w_bits = self.phase(c), self.parameters.w_bits
+        return phase if w_bits == 0 else (phase >> w_bits) + (phase >> (w_bits - 1) & 1)
 
     def measure_noise(self, c: CiphertextArray, v: np.ndarray) -> np.ndarray:
         """Return e = S c - w x for the vectors v that c ought to hold, shape (..., m)."""
@@ -218,12 +218,20 @@ class SecretKey(base.SecretKey):
     def bilinear_key(self, f: BilinearMap) -> SwitchKey:
         """Return the key for y_k = x1^T H_k x2: one switch with one row vec(S1^T H_k S2) per output."""
         H = f.matrices()
+        key_norm, terms = product_bounds(self.parameters, H)
         R = np.einsum("ai,kab,bj->kij", self.S(f.left), H, self.S(f.right)).reshape(f.out, -1)
-        terms = int(np.abs(H).sum(axis=(1, 2)).max())
-        return self.switch_key(R, f.out, self._product_norm(H), terms)
+        return self.switch_key(R, f.out, key_norm, terms)
 
     def re_key(self, other: "SecretKey", m: int) -> SwitchKey:
-        """Return the switch of vectors of width m from this key to `other`, for one who holds both."""
+        """Return the switch of vectors of width m from this key to `other`, for one who holds both.
+
+        Used by the evaluator of `other`: `evaluator.switch(c, key)`.  Weight, scale and modulus must be the same.
+        """
+        if self._encoding() != other._encoding():
+            raise ParameterError(
+                f"(w_bits, scale, q_bits) are {self._encoding()} here and {other._encoding()} there; a key switch changes none "
+                "of them, so make both keys with the same"
+            )
         return other.switch_key(self.S(m), m, float(self.parameters.key_row_bound))
 
     # -- randomness
@@ -244,14 +252,10 @@ class SecretKey(base.SecretKey):
             return self._randomness.words(shape, p.q_bits)
         return self._randomness.integers(0, p.A_high, shape)
 
-    def _mask_bound(self) -> int:
-        """Without modulus: the size of A c* for one digit, so that fresh masks look like switched ones."""
-        return self.parameters.A_high * self.parameters.digit_bound
-
     def _mask(self, shape: tuple[int, ...]) -> np.ndarray:
         if self.parameters.q_bits is not None:
             return self._randomness.words(shape, self.parameters.q_bits)
-        return self._randomness.integers(-self._mask_bound(), self._mask_bound() + 1, shape)
+        return self._randomness.integers(-self.parameters.mask_bound, self.parameters.mask_bound + 1, shape)
 
     # -- checks
 
@@ -259,25 +263,13 @@ class SecretKey(base.SecretKey):
         q_bits = self.parameters.q_bits
         return data if q_bits is None else centred(data, q_bits)
 
-    def _product_norm(self, H: np.ndarray) -> float:
-        """Return a public bound on the L1 norm of vec(S1^T H_k S2): |H| with S at its largest."""
-        row, column = np.abs(H).sum(axis=2).astype(float), self.parameters.key_row_bound
-        return float(row.sum(axis=1).max() * column**2)
+    def _encoding(self) -> tuple[int, int, int | None]:
+        return self.parameters.w_bits, self.parameters.scale, self.parameters.q_bits
 
     def _check_own(self, c: CiphertextArray) -> None:
         if c.context != self.context:
             raise KeyMismatchError(
                 f"this ciphertext belongs to key {c.context.key_id}, not to key {self.context.key_id}; use its own key"
-            )
-
-    def _check_encoded(self, largest: float, bound: float) -> None:
-        p = self.parameters
-        limit = p.entry_limit if p.q is None else p.q / 2
-        reached = bound if p.q is None else largest * p.unit
-        if not reached < limit:
-            raise ParameterError(
-                f"a value of {largest:.6g} has phase {largest * p.unit:.3g}, beyond what {p.name!r} can hold "
-                f"({limit:.3g}); encrypt smaller values, or lower w_bits or scale"
             )
 
     def _check_switch(self, key: SwitchKey) -> None:
@@ -289,6 +281,12 @@ class SecretKey(base.SecretKey):
                 f"masks and noise of a key switch from {key.entries} entries reach {added:.3g}, more than half of the limit "
                 f"{p.entry_limit:.3g} of {p.name!r}; lower base_bits, d, A_high or the width of the vectors"
             )
+
+
+def product_bounds(parameters: Parameters, H: np.ndarray) -> tuple[float, int]:
+    """Return public bounds on the L1 norm of any vec(S1^T H_k S2), |H| with S at its largest, and on that of H_k."""
+    terms = int(np.abs(H).sum(axis=(1, 2)).max())
+    return float(terms * parameters.key_row_bound**2), terms
 
 
 def widths_of(maps: Sequence[BilinearMap]) -> set[int]:

@@ -5,7 +5,7 @@ on average; the owner, who can measure, sees far less.  Letters: l digits of at 
 bounds of the parameters, K = 1 + d |T| the largest L1 norm of a row of S = [I, T].
 """
 
-from encnn.schemes.integer_vector.ciphertext import FLOAT_ERROR, CiphertextArray
+from encnn.schemes.integer_vector.ciphertext import CiphertextArray
 from encnn.schemes.integer_vector.parameters import Parameters
 
 
@@ -19,25 +19,17 @@ def zero(parameters: Parameters, columns: int) -> float:
     return parameters.noise_bound * (columns + parameters.key_row_bound)
 
 
-def product(
-    parameters: Parameters,
-    terms: int,
-    a: CiphertextArray,
-    b: CiphertextArray,
-    divisor: float,
-    key_norm: float,
-    largest_entry: float,
-) -> float:
-    """Return the noise of t = round(c1 (x) c2 / divisor) under vec(S1^T H S2), before its key switch.
+def product(parameters: Parameters, terms: int, a: CiphertextArray, b: CiphertextArray, divisor: float) -> float:
+    """Return the noise of c1 (x) c2 / divisor under vec(S1^T H S2), before it is rounded and switched.
 
     With u the phase of 1, expanding (u1 v1 + e1)(u2 v2 + e2) / divisor leaves, for each of the `terms` products that H adds,
 
-        (u1 |v1 e2| + u2 |v2 e1| + |e1 e2|) / divisor,
+        (u1 |v1 e2| + u2 |v2 e1| + |e1 e2|) / divisor.
 
-    then the rounding of each entry of t, amplified by at most `key_norm`, the L1 norm of vec(S1^T H S2).  With a modulus the
-    phases also hold multiples k q, |k| <= K / 2 + 1, which add (q / divisor)(|k1 e2| + |k2 e1|).
+    With a modulus the phases also hold multiples k q, |k| <= K / 2 + 1, which add (q / divisor)(|k1 e2| + |k2 e1|).
+    Rounding each entry by r then adds at most r times the L1 norm of vec(S1^T H S2).
     """
     crossed = a.unit * a.value * b.noise + b.unit * b.value * a.noise + a.noise * b.noise
     if parameters.q is not None:
         crossed += parameters.q * (parameters.key_row_bound / 2 + 1) * (a.noise + b.noise)
-    return terms * crossed / abs(divisor) + (0.5 + FLOAT_ERROR * largest_entry) * key_norm
+    return terms * crossed / abs(divisor)

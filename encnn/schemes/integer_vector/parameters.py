@@ -103,6 +103,11 @@ class Parameters:
         """Largest possible L1 norm of a row of S = [I, T]: how much S can amplify rounding errors of a ciphertext."""
         return 1 + self.d * self.T_bound
 
+    @cached_property
+    def mask_bound(self) -> int:
+        """Without modulus: the size of A c* for one digit, so that the owner's fresh masks look like switched ones."""
+        return self.A_high * self.digit_bound
+
     @property
     def value_limit(self) -> float:
         """Largest |real number| that a product of two scalars may reach, 0 when there is a modulus for products to wrap."""
@@ -128,6 +133,9 @@ class Parameters:
             "d": (1, 1 << 16),
             "base_bits": (1, 32),
             "E_bound": (0, 1 << 40),
+            "T_low": (-(1 << 40), 1 << 40),
+            "T_high": (-(1 << 40), 1 << 40),
+            "A_high": (1, 1 << 40),
         }
         for field, (low, high) in bounds.items():
             if not low <= getattr(self, field) <= high:
@@ -136,8 +144,6 @@ class Parameters:
             raise ParameterError("balanced digits need base_bits >= 2; use base_bits=1 with balanced=False")
         if self.T_high <= self.T_low:
             raise ParameterError(f"T is drawn from [{self.T_low}, {self.T_high}), which is empty")
-        if self.A_high < 1:
-            raise ParameterError(f"A is drawn from [0, {self.A_high}), which is empty; A_high must be at least 1")
         if self.sigma is not None and not 0 <= self.sigma < 2.0**40:
             raise ParameterError(f"sigma is {self.sigma}; it must lie between 0 and 2^40")
 
@@ -148,6 +154,10 @@ class Parameters:
             raise ParameterError(
                 f"w_bits={self.w_bits}, scale={self.scale}, d={self.d}, |T| <= {self.T_bound}: the product of 1 and 1 would "
                 f"leave {EXACT_BITS} bits; lower w_bits by {_missing_bits(self.value_limit)}, or scale, d or T accordingly"
+            )
+        if self.key_row_bound * self.mask_bound >= self.entry_limit // 4:
+            raise ParameterError(
+                f"masks up to {self.mask_bound} leave no room for plaintexts in {EXACT_BITS} bits; lower A_high, base_bits or d"
             )
 
     def _check_modulus(self) -> None:

@@ -3,6 +3,7 @@
 Everything read is checked against the parameters it claims: types, shapes, key names.  What does not fit is a `FileError`.
 """
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -49,7 +50,19 @@ def restore_array(context: Context, header: Any, data: np.ndarray, shape: tuple[
     if not bounds[0] > 0 or not all(b >= 0 for b in bounds):
         raise FileError(f"the bounds {bounds} of an array of ciphertexts cannot be true; get a new file from its sender")
     scale, _, value, noise = bounds
-    return CiphertextArray(data, context, scale, _magnitude(data), value, noise)
+    _check_scale(context.parameters, scale)
+    largest = _magnitude(data)
+    if context.parameters.q_bits is None and largest >= context.parameters.entry_limit:
+        raise FileError(f"ciphertexts reach {largest:.3g}, beyond what their parameters allow; get a new file from its sender")
+    return CiphertextArray(data, context, scale, largest, value, noise)
+
+
+def _check_scale(p: Parameters, scale: float) -> None:
+    """Without modulus there is one scale; with one, scales multiply, but stay numbers."""
+    if not math.isfinite(scale) or (p.q_bits is None and scale != p.scale):
+        raise FileError(
+            f"ciphertexts of scale {scale} do not fit parameters of scale {p.scale}; get a new file from its sender"
+        )
 
 
 def _magnitude(data: np.ndarray) -> float:
@@ -66,10 +79,12 @@ def check_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
 def _check_types(fields: dict) -> None:
     """JSON knows one kind of number; the parameters know which of theirs are whole."""
     for name, value in fields.items():
+        if name == "name" and not isinstance(value, str):
+            raise FileError(f"the file's parameters have the name {value!r}, expected a text")
         whole = name not in ("name", "sigma", "balanced")
         if whole and value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise FileError(f"the file's parameter {name} is {value!r}, expected a whole number")
 
 
 def _finite(number: float) -> float | None:
-    return float(number) if np.isfinite(number) else None
+    return float(number) if math.isfinite(number) else None

@@ -1,0 +1,96 @@
+"""Tables II and III, and the tables beside them: runs in, DataFrame out."""
+
+import numpy as np
+import pandas as pd
+
+from encnn import experiments as ex
+from encnn.schemes.integer_vector import PAPER
+
+
+def table2(dataset: ex.Dataset, plan_sigmoid: str) -> pd.DataFrame:
+    """Return the settings: what the paper states, and what this run uses."""
+    p = PAPER
+    return pd.DataFrame(
+        [
+            ("training reviews", f"{ex.PAPER_REVIEWS:,}", f"{dataset.X.shape[0]:,} ({dataset.name})"),
+            ("learning rate", "0.001", f"{ex.LEARNING_RATE}"),
+            ("scaling factor", "1000", f"{p.scale}"),
+            ("sigmoid", "Taylor series", plan_sigmoid),
+            ("scheme", "integer vectors, key switching", f"integer vectors, key switching ({p.name})"),
+            ("weight w", "not stated", f"2^{p.w_bits}"),
+            ("digits of c*", "bits", f"base 2^{p.base_bits}, {'balanced' if p.balanced else 'signed'}"),
+            ("vocabulary", "not stated", f"{dataset.X.shape[1]:,} features"),
+            ("hidden units", "not stated", f"{ex.HIDDEN}, mean of the rows of a review's words"),
+            ("start", "not stated", "W1 = 0, W2 standard normal, by seed"),
+        ],
+        columns=["setting", "paper", "here"],
+    )
+
+
+def table3(results: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return Table III: paper, the run with `seed`, and the spread over all seeds, for Non-PP and PP."""
+    rows = []
+    for row in ("Non-PP", "PP"):
+        of_row = results[results["row"] == row]
+        one = of_row[of_row["seed"] == seed].iloc[0]
+        correct = of_row["correct"].astype(int)
+        rows.append(
+            {
+                "row": row,
+                "paper: correct": ex.PAPER_CORRECT[row],
+                "paper: %": ex.PAPER_PERCENT[row],
+                "correct": int(one["correct"]),
+                "of": int(one["reviews"]),
+                "%": round(float(one["accuracy_percent"]), 2),
+                "test %": round(float(one["test_accuracy_percent"]), 2),
+                "CPU s": round(float(one["cpu_seconds"]), 1),
+                f"correct, {len(of_row)} seeds": f"{correct.min():,} to {correct.max():,}, median {int(correct.median()):,}",
+            }
+        )
+    return pd.DataFrame(rows).set_index("row")
+
+
+def summary(results: pd.DataFrame) -> pd.DataFrame:
+    """Return one line a row and learning rate: right counts and accuracy over the seeds, and where the paper's counts lie.
+
+    The last columns give the share of seeds below the paper's Non-PP and PP counts (0 or 1: outside the spread).
+    """
+    lines = []
+    for (row, rate, sigmoid), group in results.groupby(["row", "learning_rate", "sigmoid"], sort=False):
+        correct = group["correct"].dropna().astype(int)
+        line = {
+            "row": row,
+            "learning rate": rate,
+            "sigmoid": sigmoid,
+            "seeds": len(group),
+            "diverged": len(group) - len(correct),
+        }
+        if len(correct):
+            line |= {"min": correct.min(), "median": int(correct.median()), "max": correct.max()}
+            line |= {"mean %": round(float(group["accuracy_percent"].mean()), 2)}
+            line |= {"test mean %": round(float(group["test_accuracy_percent"].mean()), 2)}
+            for name, count in ex.PAPER_CORRECT.items():
+                if int(group["reviews"].iloc[0]) == ex.PAPER_REVIEWS:
+                    line[f"below paper's {name}"] = round(float((correct < count).mean()), 2)
+        lines.append(line)
+    return pd.DataFrame(lines).set_index("row")
+
+
+def differences(results: pd.DataFrame) -> pd.DataFrame:
+    """Return PP beside Non-PP, pair by pair: what encryption alone changes, in reviews and in points of test accuracy."""
+    keys = ["seed", "learning_rate", "sigmoid"]
+    pairs = []
+    for name in [r for r in results["row"].unique() if r.startswith("Non-PP")]:
+        clear = results[results["row"] == name].set_index(keys)
+        encrypted = results[results["row"] == name.replace("Non-PP", "PP")].set_index(keys)
+        both = clear.join(encrypted, lsuffix="_clear", rsuffix="_encrypted", how="inner")
+        both["features"] = name.replace("Non-PP", "").strip(", ") or "words"
+        pairs.append(both.reset_index())
+    both = pd.concat(pairs, ignore_index=True)
+    out = both[["features", *keys]].copy()
+    out["Non-PP"], out["PP"] = both["correct_clear"], both["correct_encrypted"]
+    out["PP - Non-PP"] = both["correct_encrypted"] - both["correct_clear"]
+    out["points"] = np.round(both["accuracy_percent_encrypted"] - both["accuracy_percent_clear"], 4)
+    out["test points"] = np.round(both["test_accuracy_percent_encrypted"] - both["test_accuracy_percent_clear"], 4)
+    out["CPU ratio"] = np.round(both["cpu_seconds_encrypted"] / both["cpu_seconds_clear"], 2)
+    return out

@@ -1,0 +1,80 @@
+"""Figures of training: accuracy over the epoch, the spread over seeds, the grid of what the paper may have run."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from encnn import experiments as ex
+from encnn.metrics import running_percent
+from encnn.report.style import COLOURS, use_style
+
+STEP = 50
+
+
+def accuracy_curves(evaluations: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Return the running accuracy after every `STEP` reviews; `evaluations` maps a row to which reviews were right."""
+    columns = {name: running_percent(right)[STEP - 1 :: STEP] for name, right in evaluations.items()}
+    frame = pd.DataFrame(columns)
+    frame.insert(0, "review", STEP * np.arange(1, len(frame) + 1))
+    return frame
+
+
+def plot_accuracy(curves: pd.DataFrame, real: bool) -> Figure:
+    """Plot running accuracy of Non-PP and PP over the epoch, and below it their difference in points."""
+    use_style()
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 5.5), sharex=True, height_ratios=[3, 1])
+    for row, style in (("Non-PP", "-"), ("PP", "--")):
+        top.plot(curves["review"], curves[row], style, color=COLOURS[row], label=row, linewidth=2)
+        if real:
+            percent = 100 * ex.PAPER_CORRECT[row] / ex.PAPER_REVIEWS
+            top.axhline(percent, color=COLOURS[row], linestyle=":", linewidth=1)
+            top.annotate(f"paper, {row}", (curves["review"].iloc[-1], percent), ha="right", va="bottom", color=COLOURS[row])
+    top.set(ylabel="right so far (%)", title="Accuracy while training, without and with encryption")
+    top.legend(loc="lower right", frameon=True)
+    bottom.plot(curves["review"], curves["PP"] - curves["Non-PP"], color=COLOURS["paper"])
+    bottom.set(xlabel="reviews", ylabel="PP - Non-PP\n(points)")
+    return figure
+
+
+def plot_spread(results: pd.DataFrame) -> Figure:
+    """Plot the right counts of all seeds, one line a row of the table, with the paper's two counts marked."""
+    use_style()
+    order = list(dict.fromkeys(results["row"]))
+    figure, axes = plt.subplots(figsize=(9, 0.55 * len(order) + 1.6))
+    sns.stripplot(results, x="accuracy_percent", y="row", hue="row", order=order, legend=False, jitter=0.25, size=4, ax=axes)
+    sns.pointplot(
+        results, x="accuracy_percent", y="row", order=order, estimator="median", errorbar=None,
+        linestyle="none", marker="|", markersize=22, color="#222222", ax=axes,
+    )  # fmt: skip
+    if int(results["reviews"].iloc[0]) == ex.PAPER_REVIEWS:
+        mark_paper(axes)
+    axes.set(xlabel="right in training (%)", ylabel="", title="One dot a start of the network; the bar is the median")
+    return figure
+
+
+def plot_grid(grid: pd.DataFrame) -> Figure:
+    """Plot the mean right count over vocabulary (polarity cutoff) and threshold for each network of the grid."""
+    use_style()
+    networks = list(dict.fromkeys(grid["row"]))
+    figure, panels = plt.subplots(1, len(networks), figsize=(4.1 * len(networks), 3.6), sharey=True, squeeze=False)
+    for axes, network in zip(panels[0], networks, strict=True):
+        means = grid[grid["row"] == network].pivot_table(index="polarity_cutoff", columns="threshold", values="correct")
+        sns.heatmap(means, annot=True, fmt=",.0f", cmap="crest", cbar=False, ax=axes, vmin=17500, vmax=21500)
+        axes.set(title=network, xlabel="threshold", ylabel="polarity cutoff" if axes is panels[0][0] else "")
+    marks = ", ".join(f"{row} {count:,}" for row, count in ex.PAPER_CORRECT.items())
+    figure.suptitle(f"Right of {ex.PAPER_REVIEWS:,} (the paper: {marks})", fontsize="medium")
+    return figure
+
+
+def mark_paper(axes: Axes) -> None:
+    """Draw the paper's two accuracies as vertical lines."""
+    for row, count in ex.PAPER_CORRECT.items():
+        percent = 100 * count / ex.PAPER_REVIEWS
+        axes.axvline(percent, color=COLOURS[row], linestyle=":", linewidth=1.5)
+        axes.annotate(
+            f"paper, {row}", (percent, 1.0), xycoords=("data", "axes fraction"), rotation=90, ha="right", va="top",
+            color=COLOURS[row], fontsize="small",
+        )  # fmt: skip
