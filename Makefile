@@ -8,7 +8,7 @@ RUN := .venv/.ready-run
 ALL := .venv/.ready-all
 
 # One thread a process, so that times are CPU times; no progress bars in stored outputs.
-unit notebooks-check notebooks: export OMP_NUM_THREADS = 1
+reproduce figures unit notebooks-check notebooks bench: export OMP_NUM_THREADS = 1
 notebooks-check notebooks: export TQDM_DISABLE = 1
 
 .DEFAULT_GOAL := help

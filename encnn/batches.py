@@ -50,7 +50,7 @@ class OneReview:
 
     def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
         """Subtract G, of shape (1, k), from the rows of W in place."""
-        W[self.indices] -= G[0]
+        W[self.indices] -= G
 
 
 class SparseBatch:

@@ -18,8 +18,8 @@ import numpy as np
 _MACHINE_INTEGERS: dict[int, type] = {8: np.int8, 16: np.int16, 32: np.int32}
 
 
-def digits(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool = False, dtype: type = np.int64) -> np.ndarray:
-    """Return c*, equation (4): shape (..., n) -> (..., n * n_digits).
+def digits(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool = False) -> np.ndarray:
+    """Return c*, equation (4): shape (..., n) -> (..., n * n_digits), int64.
 
     Signed digits are exact for |c| < 2^(base_bits * n_digits), balanced ones for |c| <= `largest(...)`.
 
@@ -29,26 +29,29 @@ def digits(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool = False,
     array([ 1,  0, -1])
     """
     c = np.asarray(c, dtype=np.int64)
-    if balanced:
-        d = _balanced_digits(c, base_bits, n_digits)
-    else:
+    d = digits_lowest_first(c, base_bits, n_digits, balanced).reshape(*c.shape, n_digits)[..., ::-1]
+    return d.astype(np.int64).reshape(*c.shape[:-1], c.shape[-1] * n_digits)
+
+
+def digits_lowest_first(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool) -> np.ndarray:
+    """Return the digits of c, int64 of shape (..., n), least significant first in each entry, in any integer type.
+
+    Balanced digits are the plain digits of c + (B/2, ..., B/2), less B/2 each.  If they fill 64 bits as machine integers, they
+    are what lies in memory; flipping each top bit subtracts B/2.
+    """
+    if not balanced:
         d = np.abs(c)[..., None] >> _shifts(base_bits, n_digits)
         d &= (1 << base_bits) - 1
         d *= np.sign(c)[..., None]
-    return d.astype(dtype, copy=False).reshape(*c.shape[:-1], c.shape[-1] * n_digits)
-
-
-def _balanced_digits(c: np.ndarray, base_bits: int, n_digits: int) -> np.ndarray:
-    """Return balanced digits, shape (..., n, n_digits): the plain digits of c + (B/2, ..., B/2), less B/2 each."""
-    raised = c + _balance(base_bits, n_digits)
-    if base_bits in _MACHINE_INTEGERS and base_bits * n_digits == 64:
-        # The digits are the bytes (or words) in memory, lowest first; flipping each top bit subtracts B/2.
-        flipped = raised ^ _balance(base_bits, n_digits)
-        return flipped.view(_MACHINE_INTEGERS[base_bits]).reshape(*c.shape, n_digits)[..., ::-1]
-    d = raised[..., None] >> _shifts(base_bits, n_digits)
-    d &= (1 << base_bits) - 1
-    d -= 1 << (base_bits - 1)
-    return d
+    else:
+        raised = c + _balance(base_bits, n_digits)
+        if base_bits in _MACHINE_INTEGERS and base_bits * n_digits == 64:
+            raised ^= _balance(base_bits, n_digits)
+            return np.ascontiguousarray(raised).view(_MACHINE_INTEGERS[base_bits])
+        d = raised[..., None] >> _shifts(base_bits, n_digits)
+        d &= (1 << base_bits) - 1
+        d -= 1 << (base_bits - 1)
+    return d.reshape(*c.shape[:-1], c.shape[-1] * n_digits)
 
 
 def expand_key(S: np.ndarray, base_bits: int, n_digits: int) -> np.ndarray:
@@ -59,7 +62,7 @@ def expand_key(S: np.ndarray, base_bits: int, n_digits: int) -> np.ndarray:
            [20, 10,  5, 16,  8,  4]])
     """
     S = np.asarray(S, dtype=np.int64)
-    return (S[..., None] << _shifts(base_bits, n_digits)).reshape(*S.shape[:-1], -1)
+    return (S[..., None] << _shifts(base_bits, n_digits)[::-1]).reshape(*S.shape[:-1], -1)
 
 
 def largest(base_bits: int, n_digits: int, balanced: bool = False) -> int:
@@ -80,7 +83,7 @@ def digit_bound(base_bits: int, balanced: bool = False) -> int:
 
 @cache
 def _shifts(base_bits: int, n_digits: int) -> np.ndarray:
-    return base_bits * np.arange(n_digits - 1, -1, -1, dtype=np.int64)
+    return base_bits * np.arange(n_digits, dtype=np.int64)
 
 
 @cache

@@ -5,10 +5,13 @@ once, and listed with the reasons in docs/deviations.md.  Every run is a pair (s
 network and the key, so all rows of one seed start alike.  Keys are made from the seed, so they are experimental keys.
 """
 
+import os
 import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -38,6 +41,8 @@ POLARITY_CUTOFF = 0.1
 SEEDS = 20
 GRID_CUTOFFS = (0.05, 0.1, 0.15, 0.5)
 GRID_SEEDS = 3
+WORTH_A_PROCESS = 5000
+"""Reviews from which on a run is worth sending to a process of its own."""
 
 COLUMNS = [
     "row",
@@ -72,10 +77,10 @@ def words_dataset(corpus: Corpus, cutoff: float | None = POLARITY_CUTOFF, min_co
 
 
 def word2vec_dataset(corpus: Corpus) -> Dataset:
-    """Return mean word vectors, learnt from the training reviews only and standardised by their statistics."""
+    """Return the mean of the vectors of a review's words, learnt from the training reviews only."""
     # so few words as the toy corpus has must not be thinned out
     subsampling = 1e-4 if corpus.is_real else 0.0
-    X, X_test = word2vec_features(corpus.train, corpus.test, scaling="standard", subsampling=subsampling)
+    X, X_test = word2vec_features(corpus.train, corpus.test, scaling="none", subsampling=subsampling)
     return Dataset(f"{corpus.name}, word2vec", X, corpus.train.labels, X_test, corpus.test.labels)
 
 
@@ -128,10 +133,26 @@ def run(setting: Setting, data: Dataset, seed: int) -> Run:
 
 
 def runs(settings: Iterable[Setting], data: Dataset, seeds: Iterable[int], description: str) -> Iterator[Run]:
-    """Yield all runs of settings x seeds, seed by seed, under one progress bar."""
+    """Yield all runs of settings x seeds, seed by seed, on all processors, under one progress bar."""
     jobs = [(setting, seed) for seed in seeds for setting in settings]
-    for setting, seed in progress(jobs, description, unit="run"):
-        yield run(setting, data, seed)
+    workers = min(os.cpu_count() or 1, len(jobs))
+    if workers == 1 or data.X.shape[0] < WORTH_A_PROCESS:
+        yield from (run(setting, data, seed) for setting, seed in progress(jobs, description, unit="run"))
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), _receive, (data,)) as pool:
+        yield from progress(pool.map(_run_here, jobs), description, total=len(jobs), unit="run")
+
+
+_here: list[Dataset] = []
+
+
+def _receive(data: Dataset) -> None:
+    """Keep the data in a worker process: it is sent once, not once a run."""
+    _here[:] = [data]
+
+
+def _run_here(job: tuple[Setting, int]) -> Run:
+    return run(job[0], _here[0], job[1])
 
 
 def table(results: Iterable[Run]) -> pd.DataFrame:

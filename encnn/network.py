@@ -155,15 +155,16 @@ def train(
 
     y: plain labels, 0/1 of shape (reviews,) or class numbers when there are several outputs; or the owner's encrypted targets
     of shape (reviews, outputs).  The scores, shape (epochs * reviews, outputs), are those met in training, each computed
-    before its review was learnt from.  `on_scores` receives them every few hundred reviews, and when
-    an overflow ends the run.  `step` replaces the error step.
+    before its review was learnt from.  `on_scores` receives them every few hundred reviews, and when an
+    overflow ends the run.  `step` replaces the error step.
     """
     _check_features(network.architecture, X)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
     train_batch = _Step(evaluator, network, plan, step or plan.error_step())
     reports, pending = [], []
     reviews, reported = X.shape[0], 0
-    with progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review") as bar:
+    bar = progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review")
+    with bar, np.errstate(over="ignore", invalid="ignore"):  # a diverging run in the clear is told by its scores
         for epoch in range(plan.epochs):
             for rows, batch in batches(X, plan.batch_size):
                 rate = plan.rate(epoch + rows.start / reviews) if plan.decay else plan.learning_rate

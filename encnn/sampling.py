@@ -7,7 +7,8 @@ Every distribution below is made from one stream of uniform 64-bit words.  Three
 - a `numpy.random.Generator` that the caller passes (for experiments that must repeat; **never for real keys**: what it
   makes is marked experimental).
 
-Noise is a rounded Gaussian: round(sigma * Phi^-1(u)) with u uniform on 2^53 midpoints, so |e| <= TAIL * sigma + 1/2 always.
+Noise is a rounded Gaussian: round(sigma * Phi^-1(u)) with u uniform on 2^52 midpoints
+(which float64 holds exactly, so u is never 1), and so |e| <= TAIL * sigma + 1/2 always.
 A scale of zero gives exact zeros, so exact tests need no other source.
 """
 
@@ -19,7 +20,7 @@ import numpy as np
 from scipy.special import ndtri
 
 TAIL = 8.3
-"""Largest |e| / sigma that the Gaussian can return: Phi^-1(2^-54) = -8.29."""
+"""Largest |e| / sigma that the Gaussian can return: Phi^-1(2^-53) = -8.21, and a little more."""
 
 _SHAKE_BLOCK_BYTES = 1 << 20
 
@@ -55,7 +56,7 @@ class Randomness:
 
     def gaussian(self, sigma: float, shape: tuple[int, ...]) -> np.ndarray:
         """Return int64 of `shape`, a Gaussian of standard deviation `sigma` rounded to integers."""
-        u = ((self._words(int(np.prod(shape))) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+        u = ((self._words(int(np.prod(shape))) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
         return np.rint(sigma * ndtri(u)).astype(np.int64).reshape(shape)
 
     def token(self) -> bytes:

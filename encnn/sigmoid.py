@@ -326,9 +326,8 @@ def check_range(approximation: Sigmoid, z: ArrayLike, learning_rate: float, firs
 
     `z` holds one value per review, or one row of shape (outputs,), in order, from review `first_review` on.
 
-    Leaving the interval is no divergence: in
-    a healthy run z grows past it, the polynomial overshoots 0 or 1, and its error p - y pulls z back.  A run is lost
-    at the first review where
+    Leaving the interval is no divergence: in a healthy run z grows past it, the polynomial overshoots 0 or 1, and its
+    error p - y pulls z back.  A run is lost at the first review where
 
     1. z or p(z) is no finite number; or
     2. p(z) lies more than `WRONG_SIDE_LIMIT` to the wrong side of *both* labels: far below 0 though z > 0, or far

@@ -13,9 +13,9 @@ small_integers = st.integers(-50, 50)
 fractions = st.integers(-64, 64).map(lambda k: k / 16)  # sums of these are exact in float64, so equality is equality
 
 
-def matrices(elements: st.SearchStrategy, rows: st.SearchStrategy = st.integers(1, 7)) -> st.SearchStrategy:
+def matrices(elements: st.SearchStrategy) -> st.SearchStrategy:
     dtype = st.sampled_from([np.int64, np.float64]) if elements is not fractions else st.just(np.float64)
-    shapes = st.tuples(rows, st.integers(1, 6))
+    shapes = st.tuples(st.integers(1, 7), st.integers(1, 6))
     return st.tuples(dtype, shapes).flatmap(lambda both: hnp.arrays(*both, elements=elements))
 
 

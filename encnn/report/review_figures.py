@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from encnn.report.style import COLOURS, PALETTE
@@ -49,40 +48,49 @@ def vocabulary_sizes(sizes: pd.DataFrame, title: str) -> Figure:
     figure, axis = plt.subplots(figsize=(7, 3.8))
     for name, colour in zip(sizes, sns.color_palette("flare", sizes.shape[1]), strict=True):
         axis.plot(sizes.index, sizes[name], "o-", color=colour, label=f"{name}")
-    axis.set(xscale="symlog", yscale="log", xlabel="min_count", ylabel="words kept", title=title)
+    axis.set(yscale="log", xlabel="min_count", ylabel="words kept", title=title)
+    axis.set_xscale("symlog", linthresh=10)
     axis.set_xticks(sizes.index, [f"{count}" for count in sizes.index])
     axis.legend(title="polarity cutoff")
     return figure
 
 
 def review_lengths(lengths: Mapping[str, np.ndarray], different: Mapping[str, np.ndarray]) -> Figure:
-    """How long are reviews?  One panel a corpus: words in a review, and different known words, with their medians."""
+    """How long are reviews?  One panel a corpus: words in a review, and different known words, with their medians.
+
+    The longest hundredth of the reviews lies beyond the picture.
+    """
     figure, axes = plt.subplots(1, len(lengths), figsize=(5.4 * len(lengths), 3.6), squeeze=False)
     for axis, name in zip(axes[0], lengths, strict=True):
-        edges = list(np.linspace(0, np.percentile(lengths[name], 99), 60))
+        longest = np.percentile(lengths[name], 99)
+        step = -(-longest // 60)
+        edges = list(np.arange(0, longest + step, step) - 0.5)  # bins of equally many whole numbers
         kinds = {"words": lengths[name], "different known words": different[name]}
         for (kind, values), colour in zip(kinds.items(), PALETTE, strict=False):
             median = float(np.median(values))
             axis.hist(values, bins=edges, color=colour, alpha=0.5, label=f"{kind}, median {median:g}")
             axis.axvline(median, color=colour, ls="--")
+        axis.margins(y=0.35)
         axis.set(xlabel="words in a review", ylabel="reviews", title=name)
         axis.legend()
     return figure
 
 
-def word_map(points: np.ndarray, words: Sequence[str], lean: np.ndarray, lean_label: str, title: str) -> Figure:
-    """What do word vectors know?  Words at `points`, shape (words, 2), coloured by `lean`, shape (words,)."""
+def word_map(
+    points: np.ndarray, words: Sequence[str], lean: np.ndarray, lean_label: str, title: str, named: int = 36
+) -> Figure:
+    """What do word vectors know?  Words at `points`, shape (words, 2), coloured by `lean`, shape (words,).
+
+    named: how many words are written beside their points, half of them at each end of `lean`.
+    """
     figure, axis = plt.subplots(figsize=(8.5, 5.4))
     limit = float(np.abs(lean).max())
     x, y = points.T
     dots = axis.scatter(x, y, s=55, c=lean, cmap="coolwarm_r", vmin=-limit, vmax=limit, edgecolor=MARK, linewidth=0.5)
-    _label_words(axis, points, words)
+    order = np.argsort(lean, kind="stable")
+    for i in [*order[: named // 2], *order[len(order) - named // 2 :]]:
+        axis.annotate(words[i], points[i], (5, 3), textcoords="offset points", size=8)
     axis.set(xlabel="first principal component", ylabel="second principal component", title=title)
     axis.margins(0.08)
     figure.colorbar(dots, label=lean_label)
     return figure
-
-
-def _label_words(axis: Axes, points: np.ndarray, words: Sequence[str]) -> None:
-    for point, word in zip(points, words, strict=True):
-        axis.annotate(word, point, (5, 3), textcoords="offset points", size=8)

@@ -138,13 +138,11 @@ def base_trade_off(table: pd.DataFrame, limit_bits: float) -> Figure:
     figure, axis = plt.subplots(figsize=(7, 4))
     axis.plot(table.key_kb, table.predicted_bits, "s--", color=PREDICTED, label="worst-case bound")
     axis.plot(table.key_kb, table.measured_bits, "o-", color=MEASURED, label="largest measured")
-    for row in table.itertuples():
-        axis.annotate(f"{row.base_bits}-bit digits", (row.key_kb, row.measured_bits), (0, -14), textcoords="offset points")
     axis.axhline(limit_bits, color=LIMIT, ls=":", label="limit w / 2")
-    axis.set(
-        xscale="log", xlabel="evaluation key, kB (and time of a switch, in proportion)", ylabel="log2 |noise| of one product"
-    )
-    axis.margins(x=0.15, y=0.12)
+    axis.set(xscale="log", xlabel="bits of a digit, and size of the evaluation key", ylabel="log2 |noise| of one product")
+    labels = [f"{bits}\n{kb:.0f} kB" for bits, kb in zip(table.base_bits, table.key_kb, strict=True)]
+    axis.set_xticks(table.key_kb, labels=labels)
+    axis.minorticks_off()
     axis.legend()
     return figure
 

@@ -27,7 +27,7 @@ def learning_curves(clear: np.ndarray, encrypted: np.ndarray, inputs: Sequence[s
         left.plot(epochs, clear[:, k], color=colour, lw=5, alpha=0.3)
         left.plot(epochs, encrypted[:, k], color=colour, lw=1.3, label=name)
     left.set(xscale="log", xlabel="epoch", ylabel="prediction p", title="Non-PP (wide) and PP (thin)")
-    left.legend(title="input", loc="center left")
+    left.legend(title="input", loc="upper left")
     right.plot(epochs, np.abs(clear - encrypted).max(axis=1), color=COLOURS["PP"])
     right.set(xscale="log", yscale="log", xlabel="epoch", ylabel="largest |PP - Non-PP|", title="what encryption changes")
     return figure
@@ -55,7 +55,7 @@ def trainer_view(before: np.ndarray, after: np.ndarray) -> Figure:
     limit = max(np.abs(before).max(), np.abs(after).max()) / 1e9
     for axis, (name, entries) in zip(axes, {"before training": before, "after training": after}.items(), strict=True):
         sns.heatmap(
-            entries / 1e9, ax=axis, cmap="coolwarm_r", vmin=-limit, vmax=limit, annot=True, fmt=".1f", cbar=False, linewidths=1
+            entries / 1e9, ax=axis, cmap="coolwarm_r", vmin=-limit, vmax=limit, annot=True, fmt=".3g", cbar=False, linewidths=1
         )
         axis.set(ylabel="ciphertext", title=f"{name}, in billions")
     axes[-1].set_xlabel("entry")

@@ -191,6 +191,8 @@ class CiphertextArray:
     def _add_plain(self, plain: np.ndarray | float) -> "CiphertextArray":
         p = self.context.parameters
         x: np.ndarray | int
+        if isinstance(plain, np.ndarray) and plain.size == 1:
+            plain = plain.item()
         if isinstance(plain, float) and p.q_bits is None:  # a third of the time of an array of one
             x, largest, rounding = _encode_number(plain, p, self.scale)
         else:

@@ -133,11 +133,11 @@ class IntegerVectorEvaluator(base.Evaluator):
                 "when the keys are made"
             )
         a.check_same_key(b)
-        if (a.shape[-1], b.shape[-1]) != (f.left, f.right):
+        p = self.context.parameters
+        if a.data.shape[-1] != f.left + p.d or b.data.shape[-1] != f.right + p.d:
             raise ParameterError(
                 f"{f.name!r} takes vectors of widths {f.left} and {f.right}, not {a.shape[-1]} and {b.shape[-1]}; see their order"
             )
-        p = self.parameters
         if gain != 1 and p.q_bits is not None:
             self._refuse_fractions(f"a gain of {gain}")
         divisor = p.w if p.q_bits is not None else p.unit / gain
@@ -162,13 +162,15 @@ class IntegerVectorEvaluator(base.Evaluator):
             t = t.sum(axis=0) if total else t
             return self._reduce(t.reshape(*t.shape[:-2], -1)), 0.0, 0.5 * (_batch_size(a, b) if total else 1)
         left, right = a.data.astype(np.float64), b.data / divisor
-        if total:
+        summed = total and _batch_size(a, b) > 1
+        if summed:
             left, right = _same_batch(left, right)
             quotient = left.T @ right
             # entries may cancel, so what bounds their errors is |c1| |c2| (Cauchy-Schwarz), not the sum that is left
             float_error = (len(left) + 5) * 2.0**-53 * float(np.linalg.norm(left) * np.linalg.norm(right))
         else:
             quotient = left[..., :, None] * right[..., None, :]
+            quotient = quotient.reshape(quotient.shape[-2:]) if total else quotient
         largest = magnitude(quotient, limit)
         if not largest < p.entry_limit:
             raise CiphertextOverflowError(
@@ -176,7 +178,7 @@ class IntegerVectorEvaluator(base.Evaluator):
                 "multiplied have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
             )
         t = np.rint(quotient).astype(np.int64).reshape(*quotient.shape[:-2], -1)
-        return t, largest, 0.5 + (float_error if total else FLOAT_ERROR * largest)
+        return t, largest, 0.5 + (float_error if summed else FLOAT_ERROR * largest)
 
     def _switch(self, c: np.ndarray, key: SwitchKey, message_bound: float) -> tuple[np.ndarray, float, float]:
         """Return c' = M c*, a bound on its entries, and the noise added; raise if c' could leave 64 bits."""

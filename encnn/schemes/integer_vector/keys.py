@@ -18,7 +18,7 @@ from functools import cached_property
 
 import numpy as np
 
-from encnn.digits import digits, expand_key
+from encnn.digits import digits_lowest_first, expand_key
 from encnn.errors import KeyMismatchError, ParameterError
 from encnn.modular import centred
 from encnn.sampling import Randomness
@@ -62,7 +62,7 @@ class SwitchKey:
         p = self.parameters
         return self.entries * p.n_digits * p.digit_bound * p.A_high * p.key_row_bound
 
-    @property
+    @cached_property
     def entries(self) -> int:
         """Entries N of the ciphertexts that it switches."""
         return self.M_transposed.shape[0] // self.parameters.n_digits
@@ -73,22 +73,21 @@ class SwitchKey:
         M is cut into limbs so small that no sum of digits times limbs can reach 2^53.
         """
         p = self.parameters
-        limbs, limb_bits = self._limbs
-        parts = digits(c, p.base_bits, p.n_digits, p.balanced, np.float64) @ limbs
-        parts = parts.reshape(*parts.shape[:-1], -1, self.M_transposed.shape[1]).astype(np.int64)
-        result = parts[..., -1, :]
-        for i in range(parts.shape[-2] - 2, -1, -1):
-            result = (result << limb_bits) + parts[..., i, :]
-        return result
+        limbs, recombine = self._limbs
+        d = digits_lowest_first(c, p.base_bits, p.n_digits, p.balanced)
+        return (d.astype(np.float64) @ limbs).astype(np.int64) @ recombine
 
     @cached_property
-    def _limbs(self) -> tuple[np.ndarray, int]:
-        """Return the limbs of M^T side by side as float64, lowest first, and the bits of a limb."""
-        limb_bits = 53 - (self.M_transposed.shape[0] * self.parameters.digit_bound).bit_length()
+    def _limbs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the limbs of M^T side by side, float64, rows in the order of `digits_lowest_first`, and what joins them."""
+        rows, n_new = self.M_transposed.shape
+        limb_bits = 53 - (rows * self.parameters.digit_bound).bit_length()
         shifts = range(0, 64, limb_bits)
-        low = [(self.M_transposed >> s) & ((1 << limb_bits) - 1) for s in shifts[:-1]]
-        limbs = [*low, self.M_transposed >> shifts[-1]]  # the last one keeps the sign
-        return np.concatenate(limbs, axis=1).astype(np.float64), limb_bits
+        M = self.M_transposed.reshape(self.entries, -1, n_new)[:, ::-1].reshape(rows, n_new)
+        low = [(M >> s) & ((1 << limb_bits) - 1) for s in shifts[:-1]]
+        limbs = np.concatenate([*low, M >> shifts[-1]], axis=1)  # the last one keeps the sign
+        recombine = np.concatenate([np.eye(n_new, dtype=np.int64) << s for s in shifts])
+        return limbs.astype(np.float64), recombine
 
 
 @dataclass(frozen=True)
