@@ -21,8 +21,10 @@ import numpy as np
 from encnn.batches import Batch, Features, batches
 from encnn.errors import CiphertextOverflowError, DataError, ParameterError
 from encnn.progress import progress
+from encnn.schemes import Product
 from encnn.schemes.base import Encrypted, Evaluator
-from encnn.schemes.bilinear import BilinearMap, elementwise, outer, vector_matrix, vector_transposed_matrix
+from encnn.schemes.bilinear import elementwise, outer, vector_matrix, vector_transposed_matrix
+from encnn.schemes.powers import power_sum
 from encnn.sigmoid import PolynomialSigmoid, Sigmoid
 
 ErrorStep = Callable[[Evaluator, Encrypted, Any, float], tuple[Encrypted, float]]
@@ -70,16 +72,15 @@ class Architecture:
         """Return the widths of all vectors that training meets."""
         return {self.row_width, self.outputs, self.hidden * self.outputs} - {0}
 
-    def products(self, sigmoid: Sigmoid) -> list[BilinearMap]:
-        """Return the bilinear maps that training with this sigmoid needs: what the owner makes evaluation keys for."""
-        maps = []
+    def products(self, sigmoid: Sigmoid) -> list[Product]:
+        """Return the products that training with this sigmoid needs: what the owner makes evaluation keys for."""
+        maps: list[Product] = []
         if self.hidden:
             shape = (self.hidden, self.outputs)
             maps += [vector_matrix(*shape), vector_transposed_matrix(*shape), outer(*shape)]
-        if isinstance(sigmoid, PolynomialSigmoid) and sigmoid.degree > 1:
-            maps.append(elementwise(self.outputs))
+        maps += _powers(self.outputs, sigmoid)
         if self.hidden_sigmoid is not None:
-            maps.append(elementwise(self.hidden))
+            maps += [*_powers(self.hidden, self.hidden_sigmoid), elementwise(self.hidden)]
         return list({f.name: f for f in maps}.values())
 
 
@@ -218,6 +219,13 @@ def targets_of(y: Any, outputs: int, reviews: int) -> Any:
     if outputs == 1:
         return labels.astype(np.float64)[:, None]
     return (labels[:, None] == np.arange(outputs)).astype(np.float64)
+
+
+def _powers(width: int, sigmoid: Sigmoid) -> list[Product]:
+    """Return what a polynomial of degree 2 or more needs: its powers at once, or product after product."""
+    if not isinstance(sigmoid, PolynomialSigmoid) or sigmoid.degree < 2:
+        return []
+    return [power_sum(width, sigmoid.coefficients), elementwise(width)]
 
 
 class _Step:

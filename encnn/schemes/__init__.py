@@ -10,8 +10,10 @@ from encnn.schemes.base import Encrypted, Evaluator, SecretKey
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.clear import ClearEvaluator, ClearParameters, ClearSecretKey, FixedPointEvaluator
 from encnn.schemes.integer_vector import factory
+from encnn.schemes.powers import PowerSum
 
 __all__ = [
+    "Product",
     "ClearParameters",
     "Encrypted",
     "Evaluator",
@@ -22,6 +24,9 @@ __all__ = [
     "restore_secret_key",
 ]
 
+Product = BilinearMap | PowerSum
+"""What an evaluator can be asked to be able to compute: each needs an evaluation key."""
+
 SchemeParameters = ClearParameters | integer_vector.Parameters
 """Parameters of any scheme; their type chooses the scheme."""
 
@@ -29,7 +34,7 @@ SchemeParameters = ClearParameters | integer_vector.Parameters
 def make_keys(
     parameters: SchemeParameters,
     widths: Iterable[int],
-    products: Sequence[BilinearMap] = (),
+    products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
 ) -> tuple[SecretKey, Evaluator]:
@@ -41,7 +46,7 @@ def make_keys(
     return ClearSecretKey(evaluator), evaluator
 
 
-def restore_evaluator(scheme: str, header: dict, arrays: dict[str, np.ndarray], products: Sequence[BilinearMap]) -> Evaluator:
+def restore_evaluator(scheme: str, header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> Evaluator:
     """Return the evaluator that its `export` took apart; `products` are the maps it may hold keys for."""
     if scheme == integer_vector.IntegerVectorEvaluator.scheme:
         return factory.restore_evaluator(header, arrays, products)

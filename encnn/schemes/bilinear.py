@@ -25,6 +25,11 @@ class BilinearMap:
     out: int
     apply: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(compare=False, repr=False)
 
+    @property
+    def widths(self) -> set[int]:
+        """Widths of the vectors that it takes and gives."""
+        return {self.left, self.right, self.out}
+
     def matrices(self) -> np.ndarray:
         """Return H of shape (out, left, right), with apply(x1, x2)[k] = x1^T H[k] x2.
 

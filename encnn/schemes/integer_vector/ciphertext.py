@@ -259,8 +259,9 @@ def encode(plain: np.ndarray | float, parameters: Parameters, scale: float) -> t
 def _encode_number(plain: float, parameters: Parameters, scale: float) -> tuple[int, float, float]:
     """Return what `encode` does, for one number and no modulus."""
     phase = plain * (parameters.w * scale)
-    largest = _below(PLAIN_BITS, phase, parameters)
-    return round(phase), largest, 0.5 + FLOAT_ERROR * largest
+    rounding = 0.5 + FLOAT_ERROR * _below(PLAIN_BITS, phase, parameters)
+    x = round(phase)
+    return x, float(abs(x)), rounding
 
 
 def _below(bits: int, x: np.ndarray | float, parameters: Parameters) -> float:

@@ -19,10 +19,11 @@ from encnn.modular import centred, rounded_product
 from encnn.sampling import Randomness
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
-from encnn.schemes.integer_vector import noise, storage
+from encnn.schemes.integer_vector import noise, powers, storage
 from encnn.schemes.integer_vector.ciphertext import FLOAT_ERROR, CiphertextArray, Context, concatenate, encode, magnitude
 from encnn.schemes.integer_vector.keys import PublicKey, SwitchKey
 from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.powers import PreparedPolynomial
 
 
 class IntegerVectorEvaluator(base.Evaluator):
@@ -39,6 +40,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         self.context = context
         self.products = products or {}
         self.public_keys = public_keys or {}
+        self._polynomials: dict[tuple, PreparedPolynomial | None] = {}
 
     def __repr__(self) -> str:
         """Name the key and list the operations."""
@@ -136,49 +138,83 @@ class IntegerVectorEvaluator(base.Evaluator):
         p = self.context.parameters
         if a.data.shape[-1] != f.left + p.d or b.data.shape[-1] != f.right + p.d:
             raise ParameterError(
-                f"{f.name!r} takes vectors of widths {f.left} and {f.right}, not {a.shape[-1]} and {b.shape[-1]}; see their order"
+                f"{f.name!r} takes vectors of widths {f.left} and {f.right}, not {a.shape[-1]} and {b.shape[-1]}; "
+                "mind their order"
             )
         if gain != 1 and p.q_bits is not None:
             self._refuse_fractions(f"a gain of {gain}")
         divisor = p.w if p.q_bits is not None else p.unit / gain
-        t, largest, rounding = self._tensor(a, b, divisor, total, p.entry_limit / (2 * key.key_norm))
+        summed = _batch_size(a, b) if total else 0
+        t, largest, rounding = self._tensor(a, b, divisor, summed, p.entry_limit / (2 * key.key_norm))
         data, bound, added = self._switch(t, key, key.key_norm * largest)
-        terms = key.terms * (_batch_size(a, b) if total else 1)
+        terms = key.terms * (summed or 1)
         added += noise.product(p, terms, a, b, divisor) + rounding * key.key_norm
         scale = a.scale if p.q_bits is None else a.scale * b.scale
         return CiphertextArray(data, self.context, scale, bound, abs(gain) * terms * a.value * b.value, added)
 
-    def _tensor(
-        self, a: CiphertextArray, b: CiphertextArray, divisor: float, total: bool, limit: float
-    ) -> tuple[np.ndarray, float, float]:
-        """Return round(c1 (x) c2 / divisor) as (..., n1 n2), a bound on its entries, and one on their rounding errors.
+    def polynomial(self, z: CiphertextArray, coefficients: Sequence) -> CiphertextArray:
+        """Return sum_k coefficients[k] z^k, entry by entry: one key switch if there is a key for these powers, else by Horner.
 
-        The bound on entries may be loose below `limit`.
+        Noise: `powers.noise`, the rounding of the monomials under their key, and `noise.key_switch`.
         """
-        p = self.parameters
-        if p.q_bits is not None:
-            left, right = centred(a.data, p.q_bits), centred(b.data, p.q_bits)
-            t = rounded_product(left[..., :, None], right[..., None, :], p.w_bits)
-            t = t.sum(axis=0) if total else t
-            return self._reduce(t.reshape(*t.shape[:-2], -1)), 0.0, 0.5 * (_batch_size(a, b) if total else 1)
-        left, right = a.data.astype(np.float64), b.data / divisor
-        summed = total and _batch_size(a, b) > 1
-        if summed:
-            left, right = _same_batch(left, right)
-            quotient = left.T @ right
-            # entries may cancel, so what bounds their errors is |c1| |c2| (Cauchy-Schwarz), not the sum that is left
-            float_error = (len(left) + 5) * 2.0**-53 * float(np.linalg.norm(left) * np.linalg.norm(right))
-        else:
-            quotient = left[..., :, None] * right[..., None, :]
-            quotient = quotient.reshape(quotient.shape[-2:]) if total else quotient
-        largest = magnitude(quotient, limit)
+        prepared = self._prepared(z, tuple(coefficients[1:]))
+        if prepared is None:
+            return super().polynomial(z, coefficients)
+        key = self.products[prepared.f.name]
+        t = prepared.tensor(z)
+        largest = magnitude(t)
+        self._check_product(largest)
+        message = float(magnitude(np.abs(t) @ prepared.bounds))
+        data, bound, added = self._switch(np.rint(t).astype(np.int64), key, message)
+        added += prepared.noise(z) + (0.5 + FLOAT_ERROR * largest) * key.key_norm
+        return CiphertextArray(data, self.context, z.scale, bound, prepared.value(z), added) + coefficients[0]
+
+    def _prepared(self, z: CiphertextArray, plain: tuple[float, ...]) -> PreparedPolynomial | None:
+        """Return the polynomial ready for one key switch, or None if it is no more than a factor or there is no key for it."""
+        if len(plain) < 2:
+            return None
+        name = (z.data.shape[-1], plain)
+        if name not in self._polynomials:
+            prepared = powers.prepare(self.parameters, z.shape[-1], plain) if any(plain) else None
+            known = prepared is not None and prepared.f.name in self.products
+            self._polynomials[name] = prepared if known else None
+        return self._polynomials[name]
+
+    def _check_product(self, largest: float) -> None:
+        """Raise unless the entries of a tensor are within the limit."""
+        p = self.context.parameters
         if not largest < p.entry_limit:
             raise CiphertextOverflowError(
                 f"an entry of a product reached {largest:.3g}, the limit of {p.name!r} is {p.entry_limit:.3g}; the values "
                 "multiplied have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
             )
+
+    def _tensor(
+        self, a: CiphertextArray, b: CiphertextArray, divisor: float, summed: int, limit: float
+    ) -> tuple[np.ndarray, float, float]:
+        """Return round(c1 (x) c2 / divisor) as (..., n1 n2), a bound on its entries, and one on their rounding errors.
+
+        summed: 0, or the number of ciphertexts whose tensors are added up.  The bound on entries may be loose below `limit`.
+        """
+        p = self.context.parameters
+        if p.q_bits is not None:
+            left, right = centred(a.data, p.q_bits), centred(b.data, p.q_bits)
+            t = rounded_product(left[..., :, None], right[..., None, :], p.w_bits)
+            t = t.sum(axis=0) if summed and t.ndim > 2 else t
+            return self._reduce(t.reshape(*t.shape[:-2], -1)), 0.0, 0.5 * (summed or 1)
+        left, right = a.data.astype(np.float64), b.data / divisor
+        if summed > 1:
+            left, right = _same_batch(left, right)
+            quotient = left.T @ right
+            # entries may cancel, so what bounds their errors is |c1| |c2| (Cauchy-Schwarz), not the sum that is left
+            float_error = (summed + 5) * 2.0**-53 * float(np.linalg.norm(left) * np.linalg.norm(right))
+        else:
+            quotient = left[..., :, None] * right[..., None, :]
+            quotient = quotient.reshape(quotient.shape[-2:]) if summed else quotient
+        largest = magnitude(quotient, limit)
+        self._check_product(largest)
         t = np.rint(quotient).astype(np.int64).reshape(*quotient.shape[:-2], -1)
-        return t, largest, 0.5 + (float_error if summed else FLOAT_ERROR * largest)
+        return t, largest, 0.5 + (float_error if summed > 1 else FLOAT_ERROR * largest)
 
     def _switch(self, c: np.ndarray, key: SwitchKey, message_bound: float) -> tuple[np.ndarray, float, float]:
         """Return c' = M c*, a bound on its entries, and the noise added; raise if c' could leave 64 bits."""
@@ -207,7 +243,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         rounding = 0.0
         if data.dtype != W.data.dtype:
             self._refuse_fractions("features with fractions")
-            data, rounding = np.rint(data).astype(np.int64), self._float_rounding(bound, len(W))
+            data, rounding, bound = np.rint(data).astype(np.int64), self._float_rounding(bound, len(W)), bound + 1
         return self._array(W, data, bound, weight * W.value, weight * W.noise + rounding)
 
     def scatter_subtract(self, W: CiphertextArray, X: Batch, G: CiphertextArray) -> None:
@@ -270,7 +306,8 @@ class IntegerVectorEvaluator(base.Evaluator):
 
 def _batch_size(a: CiphertextArray, b: CiphertextArray) -> int:
     """Return the number of ciphertexts of a batch, of which one side may be a single one."""
-    return max(len(c) if c.data.ndim > 1 else 1 for c in (a, b))
+    left, right = a.data.shape, b.data.shape
+    return max(left[0] if len(left) > 1 else 1, right[0] if len(right) > 1 else 1)
 
 
 def _same_batch(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

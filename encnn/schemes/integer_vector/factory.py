@@ -7,18 +7,21 @@ import numpy as np
 
 from encnn.errors import FileError, ParameterError
 from encnn.schemes.bilinear import BilinearMap
-from encnn.schemes.integer_vector import storage
+from encnn.schemes.integer_vector import powers, storage
 from encnn.schemes.integer_vector.evaluator import IntegerVectorEvaluator
-from encnn.schemes.integer_vector.keys import PublicKey, SecretKey, SwitchKey, product_bounds, widths_of
+from encnn.schemes.integer_vector.keys import PublicKey, SecretKey, SwitchKey, power_bounds, product_bounds
 from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.powers import PowerSum
 
 MAX_KEY_BYTES = 4 << 30
+
+Product = BilinearMap | PowerSum
 
 
 def make_keys(
     parameters: Parameters,
     widths: Iterable[int],
-    products: Sequence[BilinearMap] = (),
+    products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
 ) -> tuple[SecretKey, IntegerVectorEvaluator]:
@@ -27,13 +30,14 @@ def make_keys(
     widths: lengths of the vectors to encrypt.  products: maps that the evaluator shall be able to compute.
     public_widths: lengths of vectors that anyone shall be able to encrypt.  Without `rng` the key is real.
     """
+    products = [f for f in products if isinstance(f, BilinearMap) or powers.worthwhile(f, parameters)]
     _check_size(parameters, products)
-    secret = SecretKey(parameters, {*widths, *widths_of(products), *public_widths}, rng)
-    switches = {f.name: secret.bilinear_key(f) for f in products}
+    secret = SecretKey(parameters, {*widths, *public_widths}.union(*(f.widths for f in products)), rng)
+    switches = {f.name: secret.bilinear_key(f) if isinstance(f, BilinearMap) else secret.power_key(f) for f in products}
     return secret, IntegerVectorEvaluator(secret.context, switches, {m: secret.public_key(m) for m in public_widths})
 
 
-def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[BilinearMap]) -> IntegerVectorEvaluator:
+def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> IntegerVectorEvaluator:
     """Return the evaluator that `IntegerVectorEvaluator.export` took apart; `products` are all maps it may hold keys for."""
     context = storage.restore_context(header)
     known = {f.name: f for f in products}
@@ -42,9 +46,7 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
         f = known.get(name) if isinstance(name, str) else None
         if f is None:
             raise FileError(f"the file holds a key for the operation {name!r}, which this network does not use")
-        N = (f.left + context.parameters.d) * (f.right + context.parameters.d)
-        norms = product_bounds(context.parameters, f.matrices())
-        switches[f.name] = _switch(context.parameters, arrays, f"product_{i}", N, f.out, norms)
+        switches[f.name] = _switch(context.parameters, arrays, f"product_{i}", *_source(context.parameters, f))
     public = {}
     for m in _listed(header, "public_widths"):
         if isinstance(m, bool) or not isinstance(m, int) or not 1 <= m <= 1 << 16:
@@ -72,6 +74,13 @@ def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey
     return SecretKey.from_matrices(context, T)
 
 
+def _source(p: Parameters, f: Product) -> tuple[int, int, tuple[float, int]]:
+    """Return what the key of a product must be: entries switched, width of the result, (key_norm, terms)."""
+    if isinstance(f, BilinearMap):
+        return (f.left + p.d) * (f.right + p.d), f.out, product_bounds(p, f.matrices())
+    return powers.count_monomials(f, p.d), f.width, power_bounds(p, f)
+
+
 def _switch(
     p: Parameters, arrays: dict[str, np.ndarray], name: str, entries: int, out: int, norms: tuple[float, int]
 ) -> SwitchKey:
@@ -93,10 +102,11 @@ def _listed(header: dict, name: str) -> list[Any]:
     return value
 
 
-def _check_size(p: Parameters, products: Sequence[BilinearMap]) -> None:
+def _check_size(p: Parameters, products: Sequence[Product]) -> None:
     """Refuse keys that no machine of today holds before making them: they grow as (m + d)^3."""
     for f in products:
-        size = 8 * (f.left + p.d) * (f.right + p.d) * p.n_digits * (f.out + p.d)
+        entries, out, _ = _source(p, f) if isinstance(f, PowerSum) else ((f.left + p.d) * (f.right + p.d), f.out, None)
+        size = 8 * entries * p.n_digits * (out + p.d)
         if size > MAX_KEY_BYTES:
             raise ParameterError(
                 f"the evaluation key for {f.name!r} at d = {p.d} would take {size / 2**30:.3g} GiB (it grows as d^3), above "

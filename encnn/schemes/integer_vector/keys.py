@@ -12,7 +12,7 @@ one of these switches: encryption (from the key I, ciphertext w x), a linear map
 The secret key lives in `SecretKey` only; `repr` never shows it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,10 +24,11 @@ from encnn.modular import centred
 from encnn.sampling import Randomness
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
-from encnn.schemes.integer_vector import noise
+from encnn.schemes.integer_vector import noise, powers
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context, encode
 from encnn.schemes.integer_vector.parameters import Parameters
 from encnn.schemes.integer_vector.storage import export_context
+from encnn.schemes.powers import PowerSum
 
 TOY_ZEROS = 64
 """Public encryptions of zero per vector width when there is no modulus (with one: d, as in LWE public-key encryption)."""
@@ -221,6 +222,10 @@ class SecretKey(base.SecretKey):
         R = np.einsum("ai,kab,bj->kij", self.S(f.left), H, self.S(f.right)).reshape(f.out, -1)
         return self.switch_key(R, f.out, key_norm, terms)
 
+    def power_key(self, f: PowerSum) -> SwitchKey:
+        """Return the key for x -> sum_k c_k x^k with plain coefficients of any size: one switch (see `powers`)."""
+        return self.switch_key(powers.source_key(self.S(f.width), f), f.width, *power_bounds(self.parameters, f))
+
     def re_key(self, other: "SecretKey", m: int) -> SwitchKey:
         """Return the switch of vectors of width m from this key to `other`, for one who holds both.
 
@@ -288,6 +293,6 @@ def product_bounds(parameters: Parameters, H: np.ndarray) -> tuple[float, int]:
     return float(terms * parameters.key_row_bound**2), terms
 
 
-def widths_of(maps: Sequence[BilinearMap]) -> set[int]:
-    """Return all vector widths that the maps take or give."""
-    return {w for f in maps for w in (f.left, f.right, f.out)}
+def power_bounds(parameters: Parameters, f: PowerSum) -> tuple[float, int]:
+    """Return (key_norm, terms) for a sum of powers."""
+    return float(powers.largest_source_key(parameters, f).sum()), 1

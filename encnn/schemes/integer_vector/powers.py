@@ -1,0 +1,110 @@
+"""A whole polynomial as one key switch.
+
+The paper evaluates a polynomial product after product, a key switch each.  But as c1 (x) c2 is a ciphertext of x1 x2 under
+S (x) S, the k-fold tensor c (x) ... (x) c / u^(k-1) is one of u x^k under S (x) ... (x) S, u the phase of 1.  So the tensors of
+all powers, each times its coefficient and one after the other, are a ciphertext of c_1 x + c_3 x^3 + ... under the rows
+
+    R_j = [S_j ; S_j (x) S_j (x) S_j ; ...],
+
+and *one* switch from R gives the result, with less noise and in less time than a chain of products.  Equal entries of a tensor
+are taken once, as monomials with their multinomial coefficient; there are C(n + k - 1, k) of degree k, which is few for the
+scalars of an output (n = 2) and too many in a large dimension.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations_with_replacement
+from math import comb, factorial, prod
+
+import numpy as np
+
+from encnn.schemes.integer_vector.ciphertext import CiphertextArray
+from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.powers import PowerSum, power_sum
+
+MAX_MONOMIALS = 2000
+"""No key is made for more: Horner's rule is cheaper then."""
+
+
+def count_monomials(f: PowerSum, d: int) -> int:
+    """Return the number of entries that its key switch takes."""
+    n = f.width + d
+    return sum(comb(n + k - 1, k) for k in f.exponents)
+
+
+def worthwhile(f: PowerSum, parameters: Parameters) -> bool:
+    """Return whether a key for f is made: few monomials, no modulus (plain fractions), and something beyond a plain factor."""
+    return parameters.q_bits is None and f.exponents != (1,) and count_monomials(f, parameters.d) <= MAX_MONOMIALS
+
+
+def source_key(S: np.ndarray, f: PowerSum) -> np.ndarray:
+    """Return R for a key S of shape (m, n): one row per output over all monomials, int64 modulo 2^64."""
+    indices, multinomials, _ = _monomials(S.shape[1], f.exponents)
+    extended = np.concatenate([S, np.ones((len(S), 1), np.int64)], axis=1)
+    return extended[:, indices].prod(axis=-1) * multinomials
+
+
+def largest_source_key(parameters: Parameters, f: PowerSum) -> np.ndarray:
+    """Return public bounds on |R|, the largest over its rows for each monomial, as float64: S at its largest."""
+    S = np.concatenate([np.eye(f.width), np.full((f.width, parameters.d), float(parameters.T_bound))], axis=1)
+    indices, multinomials, _ = _monomials(S.shape[1], f.exponents)
+    extended = np.concatenate([S, np.ones((len(S), 1))], axis=1)
+    return (extended[:, indices].prod(axis=-1) * multinomials).max(axis=0)
+
+
+@dataclass(frozen=True)
+class PreparedPolynomial:
+    """What one polynomial needs again and again: where the monomials come from, and what they are multiplied by.
+
+    indices: (monomials, longest), entries of the ciphertext, n standing for one.  weights: their coefficients.  bounds: public
+    bounds on |R|.
+    """
+
+    f: PowerSum
+    coefficients: tuple[float, ...]
+    indices: np.ndarray
+    weights: np.ndarray
+    bounds: np.ndarray
+
+    def tensor(self, c: CiphertextArray) -> np.ndarray:
+        """Return c_k u (c / u)^k for all monomials of all exponents, in float64, shape (..., monomials)."""
+        n, unit = c.data.shape[-1], c.unit
+        extended = np.empty((*c.data.shape[:-1], n + 1))
+        extended[..., :n] = c.data
+        extended[..., :n] /= unit
+        extended[..., n] = 1.0
+        monomials = np.multiply.reduce(extended.take(self.indices, axis=-1), axis=-1)
+        monomials *= self.weights * unit
+        return monomials
+
+    def noise(self, c: CiphertextArray) -> float:
+        """Return the noise before rounding and switching: sum_k |c_k| ((u v + e)^k - (u v)^k) / u^(k-1)."""
+        relative = c.noise / c.unit
+        if not c.value + relative < 1e40:
+            return math.inf
+        return c.unit * sum(abs(self.coefficients[k]) * ((c.value + relative) ** k - c.value**k) for k in self.f.exponents)
+
+    def value(self, c: CiphertextArray) -> float:
+        """Return a bound on |sum_k c_k v^k|."""
+        if not c.value < 1e40:
+            return math.inf
+        return sum(abs(self.coefficients[k]) * c.value**k for k in self.f.exponents)
+
+
+def prepare(parameters: Parameters, width: int, plain: tuple[float, ...]) -> PreparedPolynomial:
+    """Return the polynomial sum_k plain[k - 1] x^k for vectors of this width, ready for use."""
+    coefficients = (0.0, *plain)
+    f = power_sum(width, coefficients)
+    indices, _, exponents = _monomials(width + parameters.d, f.exponents)
+    return PreparedPolynomial(f, coefficients, indices, np.asarray(coefficients)[exponents], largest_source_key(parameters, f))
+
+
+@cache
+def _monomials(n: int, exponents: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (indices, multinomials, exponents) of all monomials; indices are padded with n, the place of a constant one."""
+    longest = max(exponents)
+    chosen = [m for k in exponents for m in combinations_with_replacement(range(n), k)]
+    indices = np.array([[*m, *[n] * (longest - len(m))] for m in chosen], dtype=np.intp)
+    orders = [factorial(len(m)) // prod(factorial(m.count(i)) for i in set(m)) for m in chosen]
+    return indices, np.array(orders, dtype=np.int64), np.array([len(m) for m in chosen], dtype=np.intp)
