@@ -157,7 +157,7 @@ def _run_here(job: tuple[Setting, int]) -> Run:
 
 def table(results: Iterable[Run]) -> pd.DataFrame:
     """Return one line a run, with the columns of figures/table3.csv."""
-    return pd.DataFrame([r.line for r in results], columns=COLUMNS)
+    return pd.DataFrame([r.line for r in results], columns=COLUMNS).astype({"correct": "Int64"})
 
 
 # -- the rows
@@ -173,10 +173,7 @@ def pair(
 
 
 def ablation() -> list[Setting]:
-    """Return the steps from the textbook network to the ciphertext, then what others have run.
-
-    Each of the first steps changes one thing of the one before.  The step after the last is PP itself.
-    """
+    """Return the steps from the textbook network to the ciphertext, then what others have run; `ladder` puts them in order."""
     exact, polynomial = TrainingPlan(ExactSigmoid(), LEARNING_RATE), TrainingPlan(taylor(DEGREE), LEARNING_RATE)
     fixed = ClearParameters(PAPER.scale)
     return [
@@ -187,6 +184,18 @@ def ablation() -> list[Setting]:
         Setting("Udacity network", exact, pooling="sum", step=udacity_step),
         ancestor_as_coded(),
     ]
+
+
+def ladder(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines of the ablation, Non-PP and PP included, in the order in which one thing changes at a time."""
+    steps = [s.row for s in ablation()]
+    order = {row: i for i, row in enumerate([*steps[:2], "Non-PP", *steps[2:4], "PP", *steps[4:]])}
+    plan = pair()[0].plan
+    of_plan = (results["learning_rate"] == plan.learning_rate) & (
+        ~results["row"].isin(["Non-PP", "PP"]) | (results["sigmoid"] == plan.sigmoid.name)
+    )
+    chosen = results[of_plan & results["row"].isin(list(order))]
+    return chosen.sort_values("row", key=lambda rows: rows.map(order), kind="stable")
 
 
 def ancestor_as_coded() -> Setting:
@@ -202,7 +211,7 @@ def ancestor_as_coded() -> Setting:
 
 def other_settings() -> list[Setting]:
     """Return Non-PP and PP pairs at other degrees and learning rates; runs that diverge are part of the answer."""
-    choices = [(LEARNING_RATE, 1), (LEARNING_RATE, 3), (LEARNING_RATE, 7), (0.01, 1), (0.01, 5)]
+    choices = [(LEARNING_RATE, 1), (LEARNING_RATE, 3), (LEARNING_RATE, 7), (0.01, 1), (0.01, 3), (0.01, 5)]
     return [setting for rate, degree in choices for setting in pair(rate, degree)]
 
 

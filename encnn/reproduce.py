@@ -72,7 +72,7 @@ def _everything(options: argparse.Namespace, corpus: Corpus, words: ex.Dataset, 
     heading(f"Table III over {options.seeds} starts, and the ablation step by step")
     print(tables.table3(results, options.first_seed).iloc[:, [0, -1]].to_string())
     print()
-    print(tables.summary(results).to_string())
+    print(tables.summary(ex.ladder(results)).to_string())
 
     others = ex.table(ex.runs(ex.other_settings(), words, [options.first_seed], "other settings"))
     everything = pd.concat([results, ex.table(word2vec), others], ignore_index=True)
@@ -108,12 +108,9 @@ def draw(folder: Path) -> None:
     if missing:
         raise DataError(f"{folder}/ lacks {', '.join(missing)}; run `make reproduce` first, which writes them")
     results = pd.read_csv(folder / "table3.csv")
-    spread = results[~results["row"].str.contains("word2vec") & (results["learning_rate"] == ex.LEARNING_RATE)]
-    counts = spread.groupby(["row", "sigmoid"])["seed"].transform("size")
-    spread = spread[counts == counts.max()].dropna(subset=["correct"])
     real = int(results["reviews"].max()) == ex.PAPER_REVIEWS
     save(training_figures.plot_accuracy(pd.read_csv(folder / "accuracy.csv"), real), folder, "accuracy")
-    save(training_figures.plot_spread(spread), folder, "spread")
+    save(training_figures.plot_spread(ex.ladder(results).dropna(subset=["correct"])), folder, "spread")
     save(training_figures.plot_grid(pd.read_csv(folder / "grid.csv")), folder, "grid")
     save(_sigmoid_error(), folder, "sigmoid_error")
 

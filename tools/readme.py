@@ -16,21 +16,31 @@ def block(results: pd.DataFrame) -> str:
     """Return Table III as Markdown: the paper's counts, the first seed's, the spread over all seeds."""
     rows = []
     first = int(results["seed"].min())
-    main = results[(results["learning_rate"] == ex.LEARNING_RATE) & (results["sigmoid"] == ex.pair()[0].plan.sigmoid.name)]
+    plan = ex.pair()[0].plan
+    main = results[(results["learning_rate"] == plan.learning_rate) & (results["sigmoid"] == plan.sigmoid.name)]
     clear = main[main["row"] == "Non-PP"].set_index("seed")["correct"]
     for row in ("Non-PP", "PP"):
         runs = main[main["row"] == row].set_index("seed")
-        one, correct = runs.loc[first], runs["correct"].astype(int)
+        one, correct = runs.loc[[first]].iloc[0], runs["correct"].astype(int)
         change = (correct - clear).abs().max()
-        rows.append(
-            f"| {row} | {ex.PAPER_CORRECT[row]:,} ({ex.PAPER_PERCENT[row]} %) | {int(one['correct']):,} "
-            f"({one['accuracy_percent']:.2f} %) | {one['test_accuracy_percent']:.2f} % | {correct.min():,} to {correct.max():,} "
-            f"| {'' if row == 'Non-PP' else f'at most {int(change)} reviews'} |"
-        )
-    head = (
-        f"| row | paper: right of {ex.PAPER_REVIEWS:,} | here, seed {first} | test accuracy | here, {len(clear)} seeds | PP - Non-PP |\n"
-        "|---|---|---|---|---|---|\n"
-    )
+        columns = [
+            row,
+            f"{ex.PAPER_CORRECT[row]:,} ({ex.PAPER_PERCENT[row]} %)",
+            f"{int(one['correct']):,} ({one['accuracy_percent']:.2f} %)",
+            f"{one['test_accuracy_percent']:.2f} %",
+            f"{correct.min():,} to {correct.max():,}",
+            "" if row == "Non-PP" else f"at most {int(change)} of {ex.PAPER_REVIEWS:,}",
+        ]
+        rows.append(f"| {' | '.join(columns)} |")
+    names = [
+        "row",
+        "paper: right",
+        f"here, seed {first}",
+        "its test accuracy",
+        f"here, {len(clear)} seeds",
+        "PP against Non-PP",
+    ]
+    head = f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n"
     return head + "\n".join(rows) + "\n"
 
 

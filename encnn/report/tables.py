@@ -81,11 +81,10 @@ def differences(results: pd.DataFrame) -> pd.DataFrame:
     keys = ["seed", "learning_rate", "sigmoid"]
     pairs = []
     for name in [r for r in results["row"].unique() if r.startswith("Non-PP")]:
-        clear = results[results["row"] == name].set_index(keys)
-        encrypted = results[results["row"] == name.replace("Non-PP", "PP")].set_index(keys)
-        both = clear.join(encrypted, lsuffix="_clear", rsuffix="_encrypted", how="inner")
-        both["features"] = name.replace("Non-PP", "").strip(", ") or "words"
-        pairs.append(both.reset_index())
+        clear = results[results["row"] == name]
+        encrypted = results[results["row"] == name.replace("Non-PP", "PP")]
+        both = clear.merge(encrypted, on=keys, suffixes=("_clear", "_encrypted"))
+        pairs.append(both.assign(features=name.replace("Non-PP", "").strip(", ") or "words"))
     both = pd.concat(pairs, ignore_index=True)
     out = both[["features", *keys]].copy()
     out["Non-PP"], out["PP"] = both["correct_clear"], both["correct_encrypted"]

@@ -1,0 +1,1 @@
+"""Speed as ratios against the clear twin, measured in the same run."""

@@ -1,0 +1,100 @@
+"""What encryption costs a review: a hand-written numpy loop, the clear twin, the encrypted network, one after the other.
+
+Machines are noisy, so each round runs all three on the same reviews and the medians of the rounds' ratios count.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from encnn import experiments as ex
+from encnn.network import Architecture, Network, TrainingPlan, train
+from encnn.progress import progress
+from encnn.roles import Owner
+from encnn.schemes import ClearParameters, SchemeParameters
+from encnn.schemes.integer_vector import PAPER
+from encnn.sigmoid import taylor
+
+ANCESTOR_REVIEWS_PER_S = 22.0
+"""What the ancestor notebook of 2017 trains in a CPU second on this kind of machine."""
+
+
+def hand_written(X: csr_array, y: np.ndarray, W2: np.ndarray, rate: float, degree: int, batch: int) -> tuple:
+    """Train as one would without this package: the same updates, nothing else.  Returns (W1, W2)."""
+    indptr, indices = X.indptr, X.indices.astype(np.intp)
+    W1, W2 = np.zeros((X.shape[1], len(W2))), W2.copy()
+    if batch == 1:
+        for r in range(X.shape[0]):
+            words = indices[indptr[r] : indptr[r + 1]]
+            h = W1[words].sum(0) / len(words)
+            z = h @ W2
+            d = polynomial(z, degree) - y[r]
+            update = rate * d * W2
+            W2 = W2 - rate * d * h
+            W1[words] -= update
+        return W1, W2
+    for start in range(0, X.shape[0], batch):
+        part = X[start : start + batch]
+        lengths = np.diff(part.indptr)
+        h = (part @ W1) / lengths[:, None]
+        d = polynomial(h @ W2, degree) - y[start : start + batch]
+        update = rate * d[:, None] * W2
+        W2 = W2 - rate * (d @ h)
+        np.subtract.at(W1, part.indices, np.repeat(update, lengths, axis=0))
+    return W1, W2
+
+
+def polynomial(z: np.ndarray, degree: int) -> np.ndarray:
+    """Return the Taylor sigmoid of degree 1, 3, 5 or 7, written out."""
+    p = 0.5 + z / 4
+    if degree >= 3:
+        p = p - z**3 / 48
+    if degree >= 5:
+        p = p + z**5 / 480
+    if degree >= 7:
+        p = p - 17 * z**7 / 80640
+    return p
+
+
+def measure(data: ex.Dataset, degree: int, batch: int, reviews: int, rounds: int) -> dict:
+    """Return CPU microseconds a review and ratios, medians over `rounds`."""
+    X, y = data.X[:reviews], data.y[:reviews]
+    plan = TrainingPlan(taylor(degree), ex.LEARNING_RATE, batch_size=batch)
+    start = Network.initial(Architecture(X.shape[1], ex.HIDDEN), np.random.default_rng(0))
+    jobs = [lambda: hand_written(X, y, start.W2, ex.LEARNING_RATE, degree, batch)]
+    jobs += [_training(parameters, start, X, y, plan) for parameters in (ClearParameters(), PAPER)]
+    seconds = np.array([[_cpu_seconds(job) for job in jobs] for _ in range(rounds)])
+    hand, clear, encrypted = np.median(seconds, axis=0) / reviews * 1e6
+    return {
+        "degree": degree,
+        "batch": batch,
+        "hand_us": round(hand, 1),
+        "clear_us": round(clear, 1),
+        "encrypted_us": round(encrypted, 1),
+        "clear_to_hand": round(float(np.median(seconds[:, 1] / seconds[:, 0])), 2),
+        "encrypted_to_clear": round(float(np.median(seconds[:, 2] / seconds[:, 1])), 2),
+        "times_ancestor": round(1e6 / encrypted / ANCESTOR_REVIEWS_PER_S),
+    }
+
+
+def table(data: ex.Dataset, rounds: int = 15) -> pd.DataFrame:
+    """Return one line for each degree and batch size."""
+    cases = [(1, 1, 1000), (5, 1, 1000), (7, 1, 1000), (1, 64, 6400), (5, 64, 6400)]
+    rows = [measure(data, degree, batch, n, rounds) for degree, batch, n in progress(cases, "twins", unit="case")]
+    return pd.DataFrame(rows)
+
+
+def _training(
+    parameters: SchemeParameters, start: Network, X: csr_array, y: np.ndarray, plan: TrainingPlan
+) -> Callable[[], object]:
+    model = Owner(start.architecture, plan.sigmoid, parameters, rng=np.random.default_rng(1)).encrypt(start)
+    return lambda: train(model.evaluator, model.network.copy(), X, y, plan)
+
+
+def _cpu_seconds(job: Callable[[], object]) -> float:
+    begun = time.process_time()
+    job()
+    return time.process_time() - begun

@@ -1,0 +1,83 @@
+"""Figures on the attacks: what they read, what they cost, and from where on they fail.
+
+Every function takes a `DataFrame` or numbers and returns a matplotlib `Figure`.
+"""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from encnn.report.style import COLOURS, PALETTE
+
+ATTACK, LIMIT = PALETTE[1], COLOURS["paper"]
+DURATIONS = {"1 second": 1.0, "1 day": 86400.0, "1,000 years": 3.156e10, "age of the universe": 4.35e17}
+"""Seconds, to compare times with."""
+
+
+def advantages(table: pd.DataFrame) -> Figure:
+    """Which encryption stops which distinguisher?  Columns `encryption`, `test`, `advantage`: bars from 0 to 1."""
+    figure, axis = plt.subplots(figsize=(8.5, 3.4))
+    sns.barplot(table, x="encryption", y="advantage", hue="test", errorbar=None, ax=axis)
+    for bars in axis.containers:
+        axis.bar_label(bars, fmt="%.2f", padding=2, fontsize="small")  # type: ignore[arg-type]
+    axis.set(ylim=(0, 1.15), xlabel="")
+    sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return figure
+
+
+def oracle_queries(table: pd.DataFrame) -> Figure:
+    """How many answers give the key?  Columns `d`, `secret`, `answers`, `queries`: one line a kind, both axes logarithmic."""
+    figure, axis = plt.subplots(figsize=(8, 4))
+    sns.lineplot(table, x="d", y="queries", hue="secret", style="answers", markers=True, ax=axis)
+    axis.set_xscale("log", base=2)
+    axis.set_yscale("log")
+    axis.set(xlabel="dimension d", ylabel="ciphertexts decrypted")
+    sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return figure
+
+
+def lattice_cost(measured: pd.DataFrame, extrapolated: Mapping[int, pd.DataFrame]) -> Figure:
+    """When does lattice reduction stop to work?  Left CPU time against d, right the block size that it took.
+
+    measured: columns `q_bits`, `d`, `cpu_s`, `block_size`, `predicted_block_size`.  extrapolated: by q_bits, columns `d`,
+    `log2_seconds`; drawn on from the measured times.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2), width_ratios=[3, 2])
+    for (q_bits, rows), colour in zip(measured.groupby("q_bits"), PALETTE, strict=False):
+        left.plot(rows.d, np.log2(rows.cpu_s), "o", ms=4, color=colour, label=f"measured, log2 q = {q_bits}")
+        ahead = extrapolated[int(str(q_bits))]
+        left.plot(ahead.d, ahead.log2_seconds, "--", color=colour, label=f"extrapolated by the estimate, log2 q = {q_bits}")
+        right.plot(rows.d, rows.block_size, "o", color=colour, label=f"needed, log2 q = {q_bits}")
+        right.plot(rows.d, rows.predicted_block_size, "--", color=colour, label=f"estimate, log2 q = {q_bits}")
+    left.set(xscale="log", xlabel="dimension d", ylabel="log2(CPU seconds)", title="time")
+    right.set(xlabel="dimension d", ylabel="block size (2 is LLL)", title="block size")
+    _mark_durations(left)
+    left.legend(fontsize="small", loc="upper left")
+    right.legend(fontsize="small", loc="upper left")
+    return figure
+
+
+def verdicts(table: pd.DataFrame, minimum: float) -> Figure:
+    """Which models does the acceptance test catch?  Columns `model`, `percent`, `accepted`; minimum: percent required."""
+    figure, axis = plt.subplots(figsize=(8, 0.45 * len(table) + 1.2))
+    colours = [PALETTE[2] if accepted else ATTACK for accepted in table.accepted]
+    bars = axis.barh(list(table.model), list(table.percent), color=colours, alpha=0.8)
+    axis.bar_label(bars, labels=["accepted" if accepted else "rejected" for accepted in table.accepted], padding=3)
+    axis.axvline(minimum, color=LIMIT, ls=":", label=f"{minimum:g} % required")
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    axis.set(xlim=(0, 119), xlabel="right on held-out reviews, percent")
+    axis.legend(loc="lower right")
+    return figure
+
+
+def _mark_durations(axis: Axes) -> None:
+    right = axis.get_xlim()[1]
+    for name, seconds in DURATIONS.items():
+        axis.axhline(np.log2(seconds), color=LIMIT, lw=0.7, ls=":")
+        axis.annotate(name, (right, np.log2(seconds)), ha="right", va="bottom", fontsize="x-small")
