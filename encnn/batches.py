@@ -2,14 +2,19 @@
 
 With X of shape (B, features) a network needs X W (the rows of W, pooled per review) and W -= X^T G (the update, spread over
 the rows).  Both are products of *plain* numbers with whatever W holds, floats or the integers of ciphertexts, so they are
-written once here and used by every scheme that keeps W as rows of a numpy array.
+written once here and used by every scheme that keeps W as rows of a numpy array.  Where every entry of X is one and the rows
+are wide ciphertexts, `kernels` takes over, with equal results.
 """
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_array
+
+from encnn import kernels
+from encnn.errors import DataError
 
 Features: TypeAlias = np.ndarray | csr_array
 """Plaintext features of shape (reviews, features): dense, or sparse rows (a bag of words)."""
@@ -45,12 +50,20 @@ class OneReview:
 
     def gather(self, W: np.ndarray) -> np.ndarray:
         """Return the sum of the rows of W, shape (1, k)."""
+        if kernels.worthwhile(W):
+            return kernels.gather(W, self.indices, self._pointers())
         # for a few rows a product with ones takes half the time of a sum
-        return np.ones((1, len(self.indices)), W.dtype) @ W.take(self.indices, axis=0)
+        return _ones(len(self.indices), W.dtype) @ W.take(self.indices, axis=0)
 
     def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
         """Subtract G, of shape (1, k), from the rows of W in place."""
-        W[self.indices] -= G
+        if kernels.worthwhile(W):
+            kernels.scatter_subtract(W, self.indices, self._pointers(), G)
+        else:
+            W[self.indices] -= G
+
+    def _pointers(self) -> np.ndarray:
+        return np.array([0, len(self.indices)])
 
 
 class SparseBatch:
@@ -86,10 +99,15 @@ class SparseBatch:
 
     def gather(self, W: np.ndarray) -> np.ndarray:
         """Return X W, shape (B, k); integers stay exact integers when X is made of ones or of integers."""
+        if self.values is None and kernels.worthwhile(W):
+            return kernels.gather(W, self.indices, self.indptr)
         return self._matrix(self.indices, self.columns, W.dtype) @ W
 
     def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
         """Do W -= X^T G in place, touching only the rows that the batch uses; rounded when W holds integers."""
+        if self.values is None and kernels.worthwhile(W):
+            kernels.scatter_subtract(W, self.indices, self.indptr, G)
+            return
         used, local = _renumber(self.indices, self.columns)
         W[used] -= _like(W, self._matrix(local, len(used), G.dtype).T @ G)
 
@@ -160,6 +178,8 @@ def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
         X.sum_duplicates()
     indices, bounds = X.indices.astype(np.intp), X.indptr.tolist()
     values = None if (X.data == 1).all() else X.data
+    if len(indices) and not 0 <= indices.min() <= indices.max() < X.shape[1]:
+        raise DataError(f"a review names feature {indices.max()} of {X.shape[1]}; build the matrix with its own vocabulary")
 
     def make(start: int, stop: int) -> Batch:
         words = slice(bounds[start], bounds[stop])
@@ -171,9 +191,16 @@ def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
     return make
 
 
+@cache
+def _ones(count: int, dtype: np.dtype) -> np.ndarray:
+    return np.ones((1, count), dtype)
+
+
 def _like(W: np.ndarray, update: np.ndarray) -> np.ndarray:
     """Return the update in the type of W, rounded where that holds integers."""
-    return update if update.dtype == W.dtype else np.rint(update).astype(W.dtype)
+    if update.dtype.kind == "f" and W.dtype.kind == "i":
+        update = np.rint(update)
+    return update.astype(W.dtype, copy=False)
 
 
 def _renumber(indices: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:

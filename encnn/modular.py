@@ -1,6 +1,7 @@
-"""Arithmetic modulo a power of two, in int64 with wrap-around.
+"""Arithmetic modulo a power of two, in machine integers with wrap-around.
 
-Because 2^q_bits divides 2^64, sums and products may wrap freely; only the result is reduced to its centred representative.
+Because 2^q_bits divides 2^64 (for int32, 2^32), sums and products may wrap freely; only the result is reduced to its centred
+representative.
 """
 
 import numpy as np
@@ -10,12 +11,12 @@ _32 = np.uint64(32)
 
 
 def centred(x: np.ndarray, q_bits: int) -> np.ndarray:
-    """Return the representatives of x modulo 2^q_bits in [-2^(q_bits-1), 2^(q_bits-1)).
+    """Return the representatives of x modulo 2^q_bits in [-2^(q_bits-1), 2^(q_bits-1)), in the signed integer type of x.
 
     >>> centred(np.array([5, 8, -9]), 4)
     array([ 5, -8,  7])
     """
-    shift = np.int64(64 - q_bits)
+    shift = x.dtype.type(8 * x.itemsize - q_bits)
     return (x << shift) >> shift
 
 

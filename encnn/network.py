@@ -151,18 +151,21 @@ def train(
     plan: TrainingPlan,
     on_scores: OnScores | None = None,
     step: ErrorStep | None = None,
+    keep_scores: bool = True,
 ) -> Encrypted:
     """Train `network` in place on features X (reviews, features) and labels y; return the encrypted scores z.
 
     y: plain labels, 0/1 of shape (reviews,) or class numbers when there are several outputs; or the owner's encrypted targets
     of shape (reviews, outputs).  The scores, shape (epochs * reviews, outputs), are those met in training, each computed
-    before its review was learnt from.  `on_scores` receives them every few hundred reviews, and when an
-    overflow ends the run.  `step` replaces the error step.
+    before its review was learnt from.  `on_scores` receives them every few hundred reviews, and when an overflow ends the run.
+    `step` replaces the error step.  Without `keep_scores` they are forgotten once they are reported, and the last ones are
+    returned: for an owner who met them in its own step, since wide ciphertexts fill the memory.
     """
     _check_features(network.architecture, X)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
     train_batch = _Step(evaluator, network, plan, step or plan.error_step())
-    reports, pending = [], []
+    reports: list[Encrypted] = []
+    pending: list[Encrypted] = []
     reviews, reported = X.shape[0], 0
     bar = progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review")
     with bar, np.errstate(over="ignore", invalid="ignore"):  # a diverging run in the clear is told by its scores
@@ -177,6 +180,8 @@ def train(
                     raise
                 done = epoch * reviews + rows.stop
                 if done - reported >= SCORES_PER_REPORT or (rows.stop >= reviews and pending):
+                    if not keep_scores:
+                        reports.clear()
                     reports.append(evaluator.concatenate(pending))
                     if on_scores is not None:
                         on_scores(reported, reports[-1])

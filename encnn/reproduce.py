@@ -4,7 +4,7 @@ It prints Table II (settings), Table III (paper, Non-PP, PP), the same pair on w
 the gap step by step over 20 starts, a grid over vocabulary and threshold, and settings where PP equals Non-PP.  It writes
 `figures/*.csv`, from which `--figures` draws the pictures again without training.
 
-Without the real reviews it runs on the generated toy corpus, and says so.
+Without the real reviews it runs on the generated toy corpus, says so, and writes to `figures/toy/`.
 """
 
 import argparse
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     begun = time.perf_counter()
     corpus = load_or_toy(options.corpus)
+    if not corpus.is_real:  # never in place of the paper's
+        options.folder = options.folder / "toy"
     words = ex.words_dataset(corpus)
     heading("Table II: settings")
     print(tables.table2(words, taylor(ex.DEGREE).name).to_string(index=False))

@@ -9,18 +9,25 @@
 An `EncryptedModel` is all that leaves the owner: encrypted weights and evaluation keys.  Nothing secret is reachable from it
 (but what the *paper's own parameters* publish reveals the secret: see SECURITY.md).  Parties exchange files, or live in one
 process and exchange these objects.
+
+**Which files to believe.**  Every file has a digest, which finds damage, and which anybody can compute again.  Files of models
+that the owner writes also carry a MAC under a key that only the owner has: `Owner.is_own` and `Owner.load_own_model` tell that
+such a file is as the owner wrote it (not that it is the newest one).  Trainers and users read it without that key, and cannot
+check the MAC.  What comes back from a trainer cannot carry it: `EncryptedModel.load` accepts it by its digest, and the owner
+judges it on reviews that the trainer did not have.
 """
 
 import os
+import secrets
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from encnn import files, metrics
 from encnn.batches import Features
-from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError, ParameterError
-from encnn.network import Architecture, ErrorStep, Network, OnScores, TrainingPlan, predict, train
+from encnn.errors import CapabilityError, DataError, EncnnError, FileError, KeyMismatchError, ParameterError
+from encnn.network import Architecture, ErrorStep, Network, OnScores, TrainingPlan, predict, targets_of, train
 from encnn.schemes import ClearParameters, SchemeParameters, make_keys, restore_evaluator, restore_secret_key
 from encnn.schemes.base import Encrypted, Evaluator, SecretKey
 from encnn.schemes.integer_vector import PAPER
@@ -29,6 +36,10 @@ from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, RangeReport, Sigmoid,
 Path = str | os.PathLike[str]
 
 MODEL, SCORES, SECRET = "encrypted-model", "encrypted-scores", "secret-key"
+
+MAC_KEY_BYTES = 32
+MAX_COEFFICIENTS = 64
+"""Most coefficients of a sigmoid in a file: a higher degree is no approximation, but work for whoever reads the file."""
 
 
 @dataclass
@@ -48,8 +59,11 @@ class EncryptedModel:
         """Return a model with its own weights and the same keys."""
         return EncryptedModel(self.evaluator, self.network.copy(), self.sigmoid)
 
-    def save(self, path: Path) -> int:
-        """Write the model to `path`; return the bytes written.  Experimental keys are refused."""
+    def save(self, path: Path, *, mac_key: bytes | None = None) -> int:
+        """Write the model to `path`; return the bytes written.  Experimental keys are refused.
+
+        `mac_key` is the owner's, who writes by `Owner.save_model`; all others have none.
+        """
         context = getattr(self.evaluator, "context", None)
         if context is None:
             raise ParameterError("a network in the clear is not saved as an encrypted model; encrypt it first")
@@ -60,12 +74,15 @@ class EncryptedModel:
         weights = {"W1": self.network.W1} | ({} if self.network.W2 is None else {"W2": self.network.W2})
         for name, a in weights.items():
             header[name], arrays[name] = self.evaluator.export_array(a)
-        return files.write(path, MODEL, header, arrays)
+        return files.write(path, MODEL, header, arrays, mac_key=mac_key)
 
     @classmethod
-    def load(cls, path: Path) -> "EncryptedModel":
-        """Read a model that `save` wrote; anything else is a `FileError`."""
-        header, arrays = files.read(path, MODEL)
+    def load(cls, path: Path, *, mac_key: bytes | None = None) -> "EncryptedModel":
+        """Read a model that `save` wrote; anything else is a `FileError`.
+
+        Without `mac_key` anybody may have written it: its parts fit together, and that is all.
+        """
+        header, arrays = files.read(path, MODEL, mac_key=mac_key)
         with _HeaderOf(path):
             a = _restore_architecture(header["architecture"])
             sigmoid = _restore_sigmoid(header["sigmoid"])
@@ -125,9 +142,10 @@ class Trainer(User):
         plan: TrainingPlan,
         on_scores: OnScores | None = None,
         step: ErrorStep | None = None,
+        keep_scores: bool = True,
     ) -> Encrypted:
         """Train the model in place (see `network.train`); return the encrypted scores met, for the owner."""
-        return train(self.model.evaluator, self.model.network, X, y, plan, on_scores, step)
+        return train(self.model.evaluator, self.model.network, X, y, plan, on_scores, step, keep_scores)
 
     def dry_run(self, X: Features, y: np.ndarray, plan: TrainingPlan, rng: np.random.Generator) -> RangeReport:
         """Train in the clear from a start of the trainer's own, to learn whether the plan diverges on these reviews.
@@ -183,10 +201,15 @@ class Owner:
         self._secret, self.evaluator = make_keys(
             parameters, widths, architecture.products(sigmoid), rng, widths if public else ()
         )
+        self._mac_key = secrets.token_bytes(MAC_KEY_BYTES)  # never from `rng`: a MAC key that repeats proves nothing
 
     def __repr__(self) -> str:
         """Name the parameters and the architecture, nothing secret."""
         return f"Owner({self.architecture}, {self.parameters.name!r})"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse pickling and copying, as the secret key does."""
+        raise TypeError("an owner holds a secret key, so it is not pickled or copied; write its secret with save_secret(path)")
 
     @property
     def secret_key(self) -> SecretKey:
@@ -202,6 +225,51 @@ class Owner:
         W2 = None if network.W2 is None else self._secret.encrypt(network.W2)
         encrypted = Network(self.architecture, self._secret.encrypt(network.W1), W2)
         return EncryptedModel(self.evaluator, encrypted, self.sigmoid)
+
+    def save_model(self, model: EncryptedModel, path: Path) -> int:
+        """Write a model of this owner's for a trainer or user, with the owner's MAC; return the bytes written."""
+        if model.evaluator is not self.evaluator:
+            raise KeyMismatchError("the MAC vouches for this owner's own models only; write others with model.save(path)")
+        return model.save(path, mac_key=self._mac_key)
+
+    def is_own(self, path: Path) -> bool:
+        """Return whether the file is, byte for byte, a model that this owner wrote by `save_model`.
+
+        Which one of them, an old one or the newest, it does not tell.  A file trained by others is never the owner's own.
+        """
+        try:
+            files.read(path, MODEL, mac_key=self._mac_key)
+        except FileError:
+            return False
+        return True
+
+    def load_own_model(self, path: Path) -> EncryptedModel:
+        """Read a model that this owner wrote by `save_model`; a `FileError` if anybody else touched it.
+
+        A model that comes back from a trainer has no MAC: read it by `EncryptedModel.load`, and judge it on held-out reviews.
+        """
+        return EncryptedModel.load(path, mac_key=self._mac_key)
+
+    def encrypt_labels(self, y: np.ndarray, rate: float = 1.0, insecure: bool = False) -> Encrypted:
+        """Return encrypted targets rate * y of shape (reviews, outputs) for `Trainer.train`, in place of plain labels.
+
+        The trainer then has texts only, the update p - Enc(y) is an addition, and the model is as secret as the labels: to
+        train a copy of its own the trainer must label texts itself.  So nothing else may tell the labels either: choose the
+        vocabulary by frequency alone or take word2vec features.  A polarity cutoff is computed from labels and tells whoever
+        sees the vocabulary which words lean, hence most labels; and reviews must not come sorted by label.
+
+        y: plain labels as for training.  rate: 1, or the learning rate of the run if the owner assists with Enc(rate * p)
+        (`protocol.AssistedStep`).  Every label is encrypted with a mask and noise of its own, since equal ciphertexts of
+        equal labels would sort them.  Under parameters that protect nothing the labels would only look hidden: this raises
+        `CapabilityError`, unless `insecure` says that it is meant to teach.  In the clear scheme there is nothing to encrypt.
+        """
+        if not isinstance(self.parameters, ClearParameters) and self.parameters.insecure and not insecure:
+            raise CapabilityError(
+                f"labels under {self.parameters.name!r} can be read without a key; use parameters of 128 bits (COMPACT_128, "
+                "ADDITIVE_128), or insecure=True for a lesson"
+            )
+        targets = targets_of(y, self.architecture.outputs, len(y))
+        return np.asarray(y) if isinstance(self.parameters, ClearParameters) else self._secret.encrypt(rate * targets)
 
     # -- reading
 
@@ -225,6 +293,8 @@ class Owner:
                     "from a model of this owner"
                 )
             shape = tuple(int(k) for k in header["shape"])
+            if arrays.keys() != {"scores"}:
+                raise FileError(f"{path} holds the arrays {', '.join(arrays):.200}, expected scores only; use another file")
             return self.decrypt(self.evaluator.restore_array(header["scores"], arrays["scores"], shape))
 
     def evaluate(self, scores: Encrypted, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
@@ -254,7 +324,10 @@ class Owner:
     # -- the secret on disk
 
     def save_secret(self, path: Path) -> int:
-        """Write the secret key to `path`, readable by its owner only (mode 0600).  Experimental keys are refused."""
+        """Write the secret key and the MAC key to `path`, readable by its owner only (mode 0600).
+
+        Experimental keys are refused.
+        """
         context = getattr(self._secret, "context", None)
         if context is None:
             raise ParameterError("the clear scheme has no secret to save")
@@ -268,6 +341,7 @@ class Owner:
             "sigmoid": _describe(self.sigmoid),
         }
         described["architecture"] = _describe_architecture(self.architecture)
+        arrays["mac_key"] = np.frombuffer(self._mac_key, dtype=np.uint8)
         return files.write(path, SECRET, described, arrays | public, private=True)
 
     @classmethod
@@ -278,8 +352,10 @@ class Owner:
             owner = cls.__new__(cls)
             owner.architecture = _restore_architecture(header["architecture"])
             owner.sigmoid = _restore_sigmoid(header["sigmoid"])
+            owner._mac_key = _restore_mac_key(arrays.pop("mac_key"))
             secret = {name: arrays.pop(name) for name in list(arrays) if name.startswith("T_")}
             owner._secret = restore_secret_key(header["scheme"], header["secret"], secret)
+            _check_widths(owner.architecture, secret)
             products = owner.architecture.products(owner.sigmoid)
             owner.evaluator = restore_evaluator(header["scheme"], header["keys"], arrays, products)
             owner.parameters = owner.evaluator.parameters
@@ -313,15 +389,38 @@ def _refuse_experimental(experimental: bool) -> None:
 
 
 def _describe(sigmoid: Sigmoid) -> dict:
-    if isinstance(sigmoid, ExactSigmoid):
-        raise ParameterError("an encrypted model needs a polynomial sigmoid; the exact one is for clear arithmetic")
+    if isinstance(sigmoid, ExactSigmoid):  # an owner who assists evaluates it
+        return {"name": sigmoid.name}
+    _check_degree(len(sigmoid.coefficients))
     return {"name": sigmoid.name, "coefficients": list(sigmoid.coefficients), "interval": list(sigmoid.interval)}
 
 
-def _restore_sigmoid(header: dict) -> PolynomialSigmoid:
+def _restore_sigmoid(header: dict) -> Sigmoid:
+    return ExactSigmoid() if header == {"name": ExactSigmoid.name} else _restore_polynomial(header)
+
+
+def _restore_polynomial(header: dict) -> PolynomialSigmoid:
+    _check_degree(len(header["coefficients"]))
     coefficients = tuple(float(c) for c in header["coefficients"])
     low, high = (float(x) for x in header["interval"])
     return PolynomialSigmoid(str(header["name"]), coefficients, (low, high))
+
+
+def _check_degree(coefficients: int) -> None:
+    if coefficients > MAX_COEFFICIENTS:
+        raise FileError(f"a sigmoid has {coefficients} coefficients, files hold at most {MAX_COEFFICIENTS}; lower its degree")
+
+
+def _check_widths(architecture: Architecture, secret: dict[str, np.ndarray]) -> None:
+    missing = {f"T_{m}" for m in architecture.widths()} - secret.keys()
+    if missing:
+        raise FileError(f"the secret lacks {', '.join(sorted(missing))} for {architecture}; restore the file from a backup")
+
+
+def _restore_mac_key(array: np.ndarray) -> bytes:
+    if array.dtype != np.uint8 or array.shape != (MAC_KEY_BYTES,):
+        raise FileError(f"the MAC key is {array.dtype} of shape {array.shape}, expected {MAC_KEY_BYTES} bytes; use a backup")
+    return array.tobytes()
 
 
 def _describe_architecture(a: Architecture) -> dict:
@@ -335,4 +434,6 @@ def _restore_architecture(header: dict) -> Architecture:
     if not all(isinstance(k, int) and not isinstance(k, bool) for k in sizes.values()):
         raise FileError(f"the network's sizes {sizes} are not whole numbers")
     hidden = header["hidden_sigmoid"]
-    return Architecture(**sizes, pooling=header["pooling"], hidden_sigmoid=None if hidden is None else _restore_sigmoid(hidden))
+    return Architecture(
+        **sizes, pooling=header["pooling"], hidden_sigmoid=None if hidden is None else _restore_polynomial(hidden)
+    )

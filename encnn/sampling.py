@@ -22,7 +22,7 @@ from scipy.special import ndtri
 TAIL = 8.3
 """Largest |e| / sigma that the Gaussian can return: Phi^-1(2^-53) = -8.21, and a little more."""
 
-_SHAKE_BLOCK_BYTES = 1 << 20
+_SHAKE_BLOCK_BYTES = 1 << 14
 
 
 class Randomness:

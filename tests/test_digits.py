@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import slow_scheme
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encnn.digits import digit_bound, digits, expand_key, largest
@@ -21,6 +21,7 @@ def value(d, base_bits):
 
 
 @pytest.mark.parametrize("base_bits, n_digits, balanced", BASES)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_digits_are_those_of_the_slow_oracle_and_recompose(base_bits, n_digits, balanced, data):
     limit = largest(base_bits, n_digits, balanced)
@@ -32,6 +33,7 @@ def test_digits_are_those_of_the_slow_oracle_and_recompose(base_bits, n_digits, 
 
 
 @pytest.mark.parametrize("base_bits, n_digits, balanced", BASES)
+@settings(max_examples=30)
 @given(c=INT64)
 def test_digits_of_any_int64_recompose_modulo_the_power_they_hold(base_bits, n_digits, balanced, c):
     d = digits(np.array([c]), base_bits, n_digits, balanced)
@@ -47,6 +49,7 @@ def test_largest_is_the_edge(base_bits, n_digits, balanced):
 
 
 @pytest.mark.parametrize("base_bits, n_digits, balanced", BASES)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32))
 def test_equation_6_the_inner_products_agree_modulo_2_64(base_bits, n_digits, balanced, seed):
     rng = np.random.default_rng(seed)
@@ -73,7 +76,6 @@ def test_layout_of_the_memory_does_not_matter(base_bits, n_digits, balanced):
     assert expected.shape == (3, 4, 5 * n_digits)
     for other in (np.asfortranarray(c), c[::-1][::-1], np.ascontiguousarray(c.T).T, np.repeat(c, 2, axis=-1)[..., ::2]):
         assert np.array_equal(digits(other, base_bits, n_digits, balanced), expected)
-    assert digits(c, base_bits, n_digits, balanced, np.float64).dtype == np.float64
 
 
 @pytest.mark.parametrize("base_bits, n_digits, balanced", BASES)

@@ -74,7 +74,7 @@ def cpu_seconds(run, times):
     return (time.process_time() - start) / times
 
 
-def test_one_key_switch_is_several_times_faster(record_property):
+def test_one_key_switch_is_several_times_faster():
     secret, evaluator = key_pair(PAPER, {1}, [elementwise(8)])
     product = elementwise_by_masks(secret, 8)
     a, b = secret.encrypt(np.arange(8.0)), secret.encrypt(np.ones(8))
@@ -82,5 +82,5 @@ def test_one_key_switch_is_several_times_faster(record_property):
         cpu_seconds(lambda: product(a, b), 20) / cpu_seconds(lambda: evaluator.bilinear(elementwise(8), a, b), 100)
         for _ in range(5)
     ]
-    record_property("one key switch is faster by", np.median(ratios))
+    print(f"one key switch is {np.median(ratios):.1f} times faster at m = 8 (CPU time, median of 5; shown by pytest -s)")
     assert np.median(ratios) > 3

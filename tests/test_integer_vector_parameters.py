@@ -25,12 +25,13 @@ def test_the_papers_numbers():
 
 def test_the_modulus_numbers():
     assert (MODULUS_TOY.q, MODULUS_TOY.n_digits, MODULUS_TOY.value_limit) == (2**64, 4, 0.0)
-    assert (ADDITIVE_128.q, ADDITIVE_128.w, ADDITIVE_128.n_digits, ADDITIVE_128.T_bound) == (2**54, 1, 3, 1)
+    assert (ADDITIVE_128.q, ADDITIVE_128.w, ADDITIVE_128.n_digits, ADDITIVE_128.T_bound) == (2**53, 1, 3, 1)
     assert MODULUS_TOY.noise_bound == int(8.3 * 3.2 + 0.5)
 
 
-def test_only_the_secure_preset_is_not_named_insecure():
-    assert [p.name for p in PRESETS.values() if not p.insecure] == ["additive-128"]
+def test_presets_without_protection_say_so():
+    assert PAPER.insecure and PAPER_BITS.insecure and MODULUS_TOY.insecure and not ADDITIVE_128.insecure
+    assert all(p.insecure or p.d >= 1024 for p in PRESETS.values())
 
 
 def test_parameters_cannot_change():

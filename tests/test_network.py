@@ -399,9 +399,10 @@ def test_keys_are_made_for_the_products_that_training_needs_and_no_others() -> N
 
     layers = {"vector_matrix:8x1", "vector_transposed_matrix:8x1", "outer:8x1"}
     assert names(taylor(1), hidden=0) == names(ExactSigmoid(), hidden=0) == set()
-    assert names(taylor(3), hidden=0) == {"elementwise:1"}
+    powers = {"elementwise:1", "powers:1:1,3"}
+    assert names(taylor(3), hidden=0) == powers
     assert names(taylor(1)) == layers
-    assert names(taylor(3), hidden_sigmoid=taylor(3)) == layers | {"elementwise:1", "elementwise:8"}
+    assert names(taylor(3), hidden_sigmoid=taylor(3)) == layers | powers | {"elementwise:8", "powers:8:1,3"}
     assert Architecture(5, hidden=0, outputs=2).widths() == {2}
     assert Architecture(5, hidden=3, outputs=2).widths() == {3, 2, 6}
 

@@ -278,9 +278,7 @@ def test_the_fingerprint_follows_every_change(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not Path(os.environ.get("ENCNN_DATA", ""), archive.ARCHIVE_NAME).is_file(), reason="no archive here"
-)
+@pytest.mark.skipif(not Path(os.environ.get("ENCNN_DATA", ""), archive.ARCHIVE_NAME).is_file(), reason="no archive here")
 def test_the_real_archive_is_read_and_a_cut_one_is_not(tmp_path):
     source = Path(os.environ["ENCNN_DATA"], archive.ARCHIVE_NAME)
     assert len(read_reviews(source)) == 50_000

@@ -277,10 +277,10 @@ def test_clear_models_are_not_saved_as_encrypted_ones(tmp_path: Path) -> None:
             restore("clear", {}, {}, ()) if restore is restore_evaluator else restore("clear", {}, {})
 
 
-def test_a_model_for_the_exact_sigmoid_is_not_saved(tmp_path: Path) -> None:
+def test_a_model_for_the_exact_sigmoid_is_saved_for_an_owner_who_assists(tmp_path: Path) -> None:
     owner = Owner(Architecture(4, hidden=0), ExactSigmoid())
-    with pytest.raises(ParameterError, match="needs a polynomial sigmoid"):
-        owner.encrypt(start_of(owner.architecture)).save(tmp_path / "file")
+    owner.encrypt(start_of(owner.architecture)).save(tmp_path / "file")
+    assert isinstance(EncryptedModel.load(tmp_path / "file").sigmoid, ExactSigmoid)
 
 
 def test_scores_and_models_of_two_owners_are_told_apart(real: tuple[Owner, Path], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Put the table of figures/table3.csv into README.md between its markers: `python tools/readme.py check | write`."""
+"""Put the tables of figures/table3.csv and figures/assisted.csv into README.md: `python tools/readme.py check | write`."""
 
 import sys
 from pathlib import Path
@@ -8,11 +8,29 @@ import pandas as pd
 from encnn import experiments as ex
 
 ROOT = Path(__file__).parent.parent
-START = "<!-- table3: written by tools/readme.py from figures/table3.csv -->\n"
-END = "<!-- /table3 -->\n"
+TABLES = ("table3", "assisted")
 
 
-def block(results: pd.DataFrame) -> str:
+def assisted(runs: pd.DataFrame) -> str:
+    """Return the runs at 128 bits as Markdown, means over the keys."""
+    names = ["parameters", "security", "labels", "right (clear twin)", "test (clear twin)", "trainer, CPU a review", "model"]
+    rows = []
+    for (parameters, labels), of in runs.groupby(["parameters", "labels"], sort=False):
+        mean = of.mean(numeric_only=True)
+        columns = [
+            f"{parameters}, {len(of)} keys",
+            f"{mean['bits, BKZ with sieving']:.0f} bits (sieving), {mean['bits, core-SVP']:.0f} (core-SVP)",
+            str(labels),
+            f"{mean['correct']:,.0f} ({mean['clear twin correct']:,.0f}) of {mean['reviews']:,.0f}",
+            f"{mean['test accuracy percent']:.2f} % ({mean['clear twin test accuracy percent']:.2f} %)",
+            f"{mean['trainer CPU us a review']:.0f} us",
+            f"{mean['model bytes'] / 1e6:.0f} MB",
+        ]
+        rows.append(f"| {' | '.join(columns)} |")
+    return f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n" + "\n".join(rows) + "\n"
+
+
+def table3(results: pd.DataFrame) -> str:
     """Return Table III as Markdown: the paper's counts, the first seed's, the spread over all seeds."""
     rows = []
     first = int(results["seed"].min())
@@ -44,22 +62,30 @@ def block(results: pd.DataFrame) -> str:
     return head + "\n".join(rows) + "\n"
 
 
-def renewed(readme: str, results: pd.DataFrame) -> str:
-    """Return the README with the block replaced."""
-    before, rest = readme.split(START)
-    _, after = rest.split(END)
-    return before + START + block(results) + END + after
+def renewed(readme: str, name: str, block: str) -> str:
+    """Return the README with the block of that name replaced."""
+    start, end = f"<!-- {name}: written by tools/readme.py from figures/{name}.csv -->\n", f"<!-- /{name} -->\n"
+    before, rest = readme.split(start)
+    _, after = rest.split(end)
+    return before + start + block + end + after
+
+
+def current(readme: str) -> str:
+    """Return the README with every block as figures/ has it."""
+    for name, block in zip(TABLES, (table3, assisted), strict=True):
+        readme = renewed(readme, name, block(pd.read_csv(ROOT / "figures" / f"{name}.csv")))
+    return readme
 
 
 def main(arguments: list[str]) -> int:
-    """Write the block, or check that it is the one that figures/table3.csv gives."""
+    """Write the blocks, or check that they are those that figures/ gives."""
     path = ROOT / "README.md"
-    new = renewed(path.read_text(), pd.read_csv(ROOT / "figures" / "table3.csv"))
+    new = current(path.read_text())
     if arguments == ["write"]:
         path.write_text(new)
         return 0
     if new != path.read_text():
-        print("README.md and figures/table3.csv disagree: run `python tools/readme.py write`")
+        print("README.md and figures/*.csv disagree: run `python tools/readme.py write`")
         return 1
     return 0
 

@@ -72,7 +72,7 @@ def verdicts(table: pd.DataFrame, minimum: float) -> Figure:
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     axis.set(xlim=(0, 119), xlabel="right on held-out reviews, percent")
-    axis.legend(loc="lower right")
+    axis.legend(loc="center right")
     return figure
 
 

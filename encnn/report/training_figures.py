@@ -46,9 +46,7 @@ def plot_spread(results: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(figsize=(9, 0.55 * len(order) + 1.6))
     for place, row in enumerate(order):
         percent = results.loc[results["row"] == row, "accuracy_percent"].to_numpy(dtype=float)
-        apart = 0.5 * (
-            (0.618 * np.arange(len(percent))) % 1.0 - 0.5
-        )  # like jitter, but the same in every drawing
+        apart = 0.5 * ((0.618 * np.arange(len(percent))) % 1.0 - 0.5)  # like jitter, but the same in every drawing
         axes.scatter(percent, place + apart, s=16, color=COLOURS.get(row, "#777777"), alpha=0.8)
         axes.scatter(np.median(percent), place, marker="|", s=420, color=COLOURS["paper"], zorder=3)
     axes.set_yticks(range(len(order)), order)

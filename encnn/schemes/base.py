@@ -10,7 +10,7 @@ raises `CapabilityError`, naming the scheme, the operation and a scheme that has
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -25,6 +25,10 @@ Encrypted = Any
 
 class SecretKey(ABC):
     """The owner's side of a scheme."""
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse pickling and copying: both would spread the secret unseen, into caches, logs and other processes."""
+        raise TypeError("a secret key is not pickled or copied; write it to a private file with Owner.save_secret(path)")
 
     @abstractmethod
     def encrypt(self, v: np.ndarray) -> Encrypted:

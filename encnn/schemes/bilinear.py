@@ -17,12 +17,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class BilinearMap:
-    """A bilinear map from vectors of widths `left` and `right` to vectors of width `out`."""
+    """A bilinear map from vectors of widths `left` and `right` to vectors of width `out`.
+
+    terms: the largest sum of |H_k|, so the most products that one entry of the result adds up.
+    """
 
     name: str
     left: int
     right: int
     out: int
+    terms: int
     apply: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(compare=False, repr=False)
 
     @property
@@ -53,7 +57,8 @@ def weighted_inner_product(H: np.ndarray) -> BilinearMap:
     """
     H = np.array(H, dtype="<i8")
     name = f"weighted_inner_product:{H.shape[0]}x{H.shape[1]}:{hashlib.sha256(H.tobytes()).hexdigest()[:16]}"
-    return BilinearMap(name, H.shape[0], H.shape[1], 1, lambda x, y: ((x @ H) * y).sum(axis=-1, keepdims=True))
+    terms = int(np.abs(H).sum())
+    return BilinearMap(name, H.shape[0], H.shape[1], 1, terms, lambda x, y: ((x @ H) * y).sum(axis=-1, keepdims=True))
 
 
 @cache
@@ -65,7 +70,7 @@ def inner_product(m: int) -> BilinearMap:
 @cache
 def elementwise(m: int) -> BilinearMap:
     """Return (x, y) -> x * y, entry by entry, for vectors of width m; m = 1 is the product of two scalars."""
-    return BilinearMap(f"elementwise:{m}", m, m, m, np.multiply)
+    return BilinearMap(f"elementwise:{m}", m, m, m, 1, np.multiply)
 
 
 @cache
@@ -84,7 +89,7 @@ def outer(m: int, k: int) -> BilinearMap:
         product = x[..., :, None] * y[..., None, :]
         return product.reshape(*product.shape[:-2], m * k)
 
-    return BilinearMap(f"outer:{m}x{k}", m, k, m * k, apply)
+    return BilinearMap(f"outer:{m}x{k}", m, k, m * k, 1, apply)
 
 
 @cache
@@ -96,7 +101,7 @@ def vector_matrix(m: int, k: int) -> BilinearMap:
             return x @ Y.reshape(m, k)
         return np.matmul(x[..., None, :], Y.reshape(*Y.shape[:-1], m, k))[..., 0, :]
 
-    return BilinearMap(f"vector_matrix:{m}x{k}", m, m * k, k, apply)
+    return BilinearMap(f"vector_matrix:{m}x{k}", m, m * k, k, m, apply)
 
 
 @cache
@@ -110,4 +115,4 @@ def vector_transposed_matrix(m: int, k: int) -> BilinearMap:
             return x @ Y.reshape(m, k).T
         return np.matmul(Y.reshape(*Y.shape[:-1], m, k), x[..., :, None])[..., 0]
 
-    return BilinearMap(f"vector_transposed_matrix:{m}x{k}", k, m * k, m, apply)
+    return BilinearMap(f"vector_transposed_matrix:{m}x{k}", k, m * k, m, k, apply)

@@ -98,7 +98,8 @@ class ClearEvaluator(base.Evaluator):
         if isinstance(sigmoid, ExactSigmoid):
             return sigmoid(z) - minus
         if z.size == 1:  # per-review training: numbers of Python take a third of the time of arrays of one
-            return np.array(self.polynomial(z.item(), sigmoid.coefficients) - minus).reshape(z.shape)
+            result = self.polynomial(z.item(), sigmoid.coefficients) - minus
+            return result if isinstance(result, np.ndarray) else np.full(z.shape, result)
         return self.polynomial(z, sigmoid.coefficients) - minus
 
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:

@@ -13,6 +13,7 @@ from encnn.schemes.integer_vector.factory import make_keys
 from encnn.schemes.integer_vector.keys import PublicKey, SecretKey, SwitchKey
 from encnn.schemes.integer_vector.parameters import (
     ADDITIVE_128,
+    COMPACT_128,
     MODULUS_TOY,
     PAPER,
     PAPER_BITS,
@@ -23,6 +24,7 @@ from encnn.schemes.integer_vector.parameters import (
 
 __all__ = [
     "ADDITIVE_128",
+    "COMPACT_128",
     "MODULUS_TOY",
     "PAPER",
     "PAPER_BITS",

@@ -41,17 +41,27 @@ class Context:
 
 
 class CiphertextArray:
-    """Ciphertexts as int64 of shape (..., n), standing for real vectors of shape (..., m).
+    """Ciphertexts as integers (`parameters.dtype`) of shape (..., n), standing for real vectors of shape (..., m).
 
     `scale` is the plaintext integer per 1.0: the phase S c is w * scale * v + e.  `+`, `-` work with another array of the same
     key and scale and with plain numbers or arrays of shape (..., m); `*` and `/` with plain numbers or shape (B, 1).
+    `seed` is that of the masks of fresh ciphertexts, from which a file rebuilds them; whatever is computed has none.
     """
 
-    __slots__ = ("bound", "context", "data", "noise", "scale", "value")
+    __slots__ = ("bound", "context", "data", "noise", "scale", "seed", "value")
     __array_ufunc__ = None  # plain array + ciphertexts is ours to compute
 
-    def __init__(self, data: np.ndarray, context: Context, scale: float, bound: float, value: float, noise: float) -> None:
-        self.data, self.context, self.scale = data, context, scale
+    def __init__(
+        self,
+        data: np.ndarray,
+        context: Context,
+        scale: float,
+        bound: float,
+        value: float,
+        noise: float,
+        seed: bytes | None = None,
+    ) -> None:
+        self.data, self.context, self.scale, self.seed = data, context, scale, seed
         self.bound, self.value, self.noise = bound, value, noise
 
     @property
@@ -216,9 +226,9 @@ class CiphertextArray:
         return self._reduced(self.data * f.astype(np.int64), 0.0, largest * self.value, largest * self.noise)
 
     def _reduced(self, data: np.ndarray, bound: float, value: float, noise: float) -> "CiphertextArray":
-        q_bits = self.context.parameters.q_bits
-        if q_bits is not None and q_bits < 64:
-            data = centred(data, q_bits)
+        p = self.context.parameters
+        if p.q_bits is not None and p.q_bits < 64:
+            data = centred(data, p.q_bits).astype(p.dtype, copy=False)
         return CiphertextArray(data, self.context, self.scale, bound, value, noise)
 
     def _like(self, data: np.ndarray) -> "CiphertextArray":
@@ -254,6 +264,17 @@ def encode(plain: np.ndarray | float, parameters: Parameters, scale: float) -> t
     x = np.rint(np.asarray(plain, dtype=np.float64) * (p.w * scale))
     largest = _below(PLAIN_BITS, x, p)
     return x.astype(np.int64), largest, 0.5 + FLOAT_ERROR * largest
+
+
+def declared_bound(phase: np.ndarray, parameters: Parameters) -> float:
+    """Return the bound on |phase| that travels with a fresh ciphertext, for all to see.
+
+    Without modulus, where nothing is hidden, it is measured.  With one it is q / 2, whatever is encrypted: a measured bound on
+    a single number *is* that number.
+    """
+    if parameters.q_bits is not None:
+        return 2.0 ** (parameters.q_bits - 1)
+    return float(np.abs(phase).max(initial=0))
 
 
 def _encode_number(plain: float, parameters: Parameters, scale: float) -> tuple[int, float, float]:

@@ -20,10 +20,19 @@ from encnn.sampling import Randomness
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import noise, powers, storage
-from encnn.schemes.integer_vector.ciphertext import FLOAT_ERROR, CiphertextArray, Context, concatenate, encode, magnitude
+from encnn.schemes.integer_vector.ciphertext import (
+    FLOAT_ERROR,
+    CiphertextArray,
+    Context,
+    concatenate,
+    declared_bound,
+    encode,
+    magnitude,
+)
 from encnn.schemes.integer_vector.keys import PublicKey, SwitchKey
 from encnn.schemes.integer_vector.parameters import Parameters
 from encnn.schemes.integer_vector.powers import PreparedPolynomial
+from encnn.schemes.powers import power_sum
 
 
 class IntegerVectorEvaluator(base.Evaluator):
@@ -68,7 +77,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         p = self.parameters
         key = self._public_key(v.shape[-1])
         phase, _, rounding = encode(v, p, p.scale)
-        largest = float(np.abs(phase).max(initial=0))
+        largest = declared_bound(phase, p)
         data, bound, added = self._switch(phase, key.switch, largest)
         return CiphertextArray(data, self.context, p.scale, bound, (largest + rounding) / p.unit, added + rounding)
 
@@ -159,14 +168,14 @@ class IntegerVectorEvaluator(base.Evaluator):
         """
         prepared = self._prepared(z, tuple(coefficients[1:]))
         if prepared is None:
-            return super().polynomial(z, coefficients)
+            return z * coefficients[1] + coefficients[0] if len(coefficients) == 2 else super().polynomial(z, coefficients)
         key = self.products[prepared.f.name]
         t = prepared.tensor(z)
         largest = magnitude(t)
         self._check_product(largest)
         message = float(magnitude(np.abs(t) @ prepared.bounds))
         data, bound, added = self._switch(np.rint(t).astype(np.int64), key, message)
-        added += prepared.noise(z) + (0.5 + FLOAT_ERROR * largest) * key.key_norm
+        added += prepared.noise(z) + (0.5 + prepared.float_error * largest) * key.key_norm
         return CiphertextArray(data, self.context, z.scale, bound, prepared.value(z), added) + coefficients[0]
 
     def _prepared(self, z: CiphertextArray, plain: tuple[float, ...]) -> PreparedPolynomial | None:
@@ -175,9 +184,8 @@ class IntegerVectorEvaluator(base.Evaluator):
             return None
         name = (z.data.shape[-1], plain)
         if name not in self._polynomials:
-            prepared = powers.prepare(self.parameters, z.shape[-1], plain) if any(plain) else None
-            known = prepared is not None and prepared.f.name in self.products
-            self._polynomials[name] = prepared if known else None
+            known = any(plain) and power_sum(z.shape[-1], (0.0, *plain)).name in self.products
+            self._polynomials[name] = powers.prepare(self.parameters, z.shape[-1], plain) if known else None
         return self._polynomials[name]
 
     def _check_product(self, largest: float) -> None:
@@ -220,7 +228,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         """Return c' = M c*, a bound on its entries, and the noise added; raise if c' could leave 64 bits."""
         p = self.context.parameters
         if p.q_bits is not None:
-            return centred(key.apply(c), p.q_bits), 0.0, key.noise
+            return self._reduce(key.apply(c)), 0.0, key.noise
         bound = message_bound + key.noise + key.mask
         if not bound < p.entry_limit:
             raise CiphertextOverflowError(
@@ -241,7 +249,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         bound = W.tightened(weight)
         data = X.gather(W.data)
         rounding = 0.0
-        if data.dtype != W.data.dtype:
+        if data.dtype.kind == "f":
             self._refuse_fractions("features with fractions")
             data, rounding, bound = np.rint(data).astype(np.int64), self._float_rounding(bound, len(W)), bound + 1
         return self._array(W, data, bound, weight * W.value, weight * W.noise + rounding)
@@ -255,6 +263,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         added = G.tightened(2 * weight) / 2
         if W.bound + added >= self.parameters.entry_limit / 2:
             W.tightened(2)
+        W.seed = None
         X.scatter_subtract(W.data, G.data)  # modulo 2^64; reducing all of W for one batch would cost more than the batch
         W.bound += added + 1
         W.value += weight * G.value
@@ -300,8 +309,8 @@ class IntegerVectorEvaluator(base.Evaluator):
             )
 
     def _reduce(self, data: np.ndarray) -> np.ndarray:
-        q_bits = self.parameters.q_bits
-        return data if q_bits is None or q_bits == 64 else centred(data, q_bits)
+        p = self.parameters
+        return data if p.q_bits is None or p.q_bits == 64 else centred(data, p.q_bits).astype(p.dtype, copy=False)
 
 
 def _batch_size(a: CiphertextArray, b: CiphertextArray) -> int:

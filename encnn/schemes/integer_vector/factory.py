@@ -30,7 +30,7 @@ def make_keys(
     widths: lengths of the vectors to encrypt.  products: maps that the evaluator shall be able to compute.
     public_widths: lengths of vectors that anyone shall be able to encrypt.  Without `rng` the key is real.
     """
-    products = [f for f in products if isinstance(f, BilinearMap) or powers.worthwhile(f, parameters)]
+    products = _switched(parameters, products)
     _check_size(parameters, products)
     secret = SecretKey(parameters, {*widths, *public_widths}.union(*(f.widths for f in products)), rng)
     switches = {f.name: secret.bilinear_key(f) if isinstance(f, BilinearMap) else secret.power_key(f) for f in products}
@@ -38,23 +38,31 @@ def make_keys(
 
 
 def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> IntegerVectorEvaluator:
-    """Return the evaluator that `IntegerVectorEvaluator.export` took apart; `products` are all maps it may hold keys for."""
-    context = storage.restore_context(header)
-    known = {f.name: f for f in products}
+    """Return the evaluator that `IntegerVectorEvaluator.export` took apart; `products` are all maps it may hold keys for.
+
+    Every array must be one that the header announces.
+    """
+    context, arrays = storage.restore_context(header), dict(arrays)
+    known = {f.name: f for f in _switched(context.parameters, products)}
     switches = {}
     for i, name in enumerate(_listed(header, "products")):
         f = known.get(name) if isinstance(name, str) else None
-        if f is None:
-            raise FileError(f"the file holds a key for the operation {name!r}, which this network does not use")
-        switches[f.name] = _switch(context.parameters, arrays, f"product_{i}", *_source(context.parameters, f))
+        if f is None or f.name in switches:
+            raise FileError(
+                f"the file holds a key for the operation {name!r}, which this network does not use, or a second one"
+            )
+        switches[f.name] = _switch(context.parameters, arrays, f"product_{i}", f)
     public = {}
     for m in _listed(header, "public_widths"):
         if isinstance(m, bool) or not isinstance(m, int) or not 1 <= m <= 1 << 16:
             raise FileError(f"the file holds a public key for vectors of width {m!r}, which is no width")
-        switch = _switch(context.parameters, arrays, f"public_{m}_switch", m, m, (1.0, 1))
+        M_transposed = _matrix(context.parameters, arrays, f"public_{m}_switch", m, m)
+        switch = SwitchKey(context.parameters, M_transposed, 1.0)
         zeros = _taken(arrays, f"public_{m}_zeros")
         storage.check_array("public key", zeros, (m + context.parameters.d, zeros.size // (m + context.parameters.d)))
         public[m] = PublicKey(switch, zeros)
+    if arrays:
+        raise FileError(f"the file holds arrays that its header does not announce: {', '.join(arrays):.200}; use another file")
     return IntegerVectorEvaluator(context, switches, public)
 
 
@@ -74,25 +82,35 @@ def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey
     return SecretKey.from_matrices(context, T)
 
 
-def _source(p: Parameters, f: Product) -> tuple[int, int, tuple[float, int]]:
-    """Return what the key of a product must be: entries switched, width of the result, (key_norm, terms)."""
+def _switched(p: Parameters, products: Sequence[Product]) -> list[Product]:
+    """Return those of the products that get a key of their own."""
+    return [f for f in products if isinstance(f, BilinearMap) or powers.worthwhile(f, p)]
+
+
+def _size(p: Parameters, f: Product) -> tuple[int, int]:
+    """Return the size of the key of a product: entries switched, width of the result."""
     if isinstance(f, BilinearMap):
-        return (f.left + p.d) * (f.right + p.d), f.out, product_bounds(p, f.matrices())
-    return powers.count_monomials(f, p.d), f.width, power_bounds(p, f)
+        return (f.left + p.d) * (f.right + p.d), f.out
+    return powers.count_monomials(f, p.d), f.width
 
 
-def _switch(
-    p: Parameters, arrays: dict[str, np.ndarray], name: str, entries: int, out: int, norms: tuple[float, int]
-) -> SwitchKey:
+def _switch(p: Parameters, arrays: dict[str, np.ndarray], name: str, f: Product) -> SwitchKey:
+    """Return the key of a product.  Its size is checked before its bounds are computed, which takes memory of that order."""
+    M_transposed = _matrix(p, arrays, name, *_size(p, f))
+    return SwitchKey(p, M_transposed, *(product_bounds(p, f) if isinstance(f, BilinearMap) else power_bounds(p, f)))
+
+
+def _matrix(p: Parameters, arrays: dict[str, np.ndarray], name: str, entries: int, out: int) -> np.ndarray:
     M_transposed = _taken(arrays, name)
     storage.check_array(name, M_transposed, (entries * p.n_digits, out + p.d))
-    return SwitchKey(p, M_transposed, *norms)
+    return M_transposed
 
 
 def _taken(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """Remove and return an array, so that what is left over shows."""
     if name not in arrays:
         raise FileError(f"the file lacks the array {name!r} that its header announces; get a new file from its sender")
-    return arrays[name]
+    return arrays.pop(name)
 
 
 def _listed(header: dict, name: str) -> list[Any]:
@@ -105,7 +123,7 @@ def _listed(header: dict, name: str) -> list[Any]:
 def _check_size(p: Parameters, products: Sequence[Product]) -> None:
     """Refuse keys that no machine of today holds before making them: they grow as (m + d)^3."""
     for f in products:
-        entries, out, _ = _source(p, f) if isinstance(f, PowerSum) else ((f.left + p.d) * (f.right + p.d), f.out, None)
+        entries, out = _size(p, f)
         size = 8 * entries * p.n_digits * (out + p.d)
         if size > MAX_KEY_BYTES:
             raise ParameterError(

@@ -25,9 +25,9 @@ from encnn.sampling import Randomness
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import noise, powers
-from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context, encode
+from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context, declared_bound, encode
 from encnn.schemes.integer_vector.parameters import Parameters
-from encnn.schemes.integer_vector.storage import export_context
+from encnn.schemes.integer_vector.storage import expand_masks, export_context
 from encnn.schemes.powers import PowerSum
 
 TOY_ZEROS = 64
@@ -109,6 +109,7 @@ class SecretKey(base.SecretKey):
         self.parameters = parameters
         self._randomness = Randomness(rng)
         self._T = {m: self._draw_matrix(m) for m in sorted(set(widths))}
+        self._transposed: dict[int, np.ndarray] = {}
         self.context = Context(parameters, self._randomness.token().hex(), self._randomness.experimental)
 
     @classmethod
@@ -146,23 +147,27 @@ class SecretKey(base.SecretKey):
     def encrypt(self, v: np.ndarray) -> CiphertextArray:
         """Return fresh ciphertexts of real vectors v, shape (..., m): c = [w x + e - T a ; a] with a fresh mask a.
 
-        Noise: at most `noise_bound` (plus 1/2 of rounding).  The owner's own way; without the secret see `PublicKey`.
+        Noise: at most `noise_bound` (plus 1/2 of rounding).  The owner's own way; without the secret see `PublicKey`.  With a
+        modulus the masks of an array of ciphertexts are expanded from a fresh public seed, which stands for them in files.
         """
         v = np.asarray(v, dtype=np.float64)
         p = self.parameters
         phase, _, rounding = encode(v, p, p.scale)
-        a = self._mask((*v.shape[:-1], p.d))
+        seed = self._randomness.token() if p.q_bits is not None and v.ndim > 1 else None
+        a = self._mask(v.shape[:-1]) if seed is None else expand_masks(seed, v.shape[:-1], p)
         top = phase + self._noise(phase.shape) - a @ self.T(v.shape[-1]).T
-        data = self._reduce(np.concatenate([top, a], axis=-1))
-        largest = float(np.abs(phase).max(initial=0))
+        data = self._reduce(np.concatenate([top, a], axis=-1)).astype(p.dtype, copy=False)
+        largest = declared_bound(phase, p)
         bound = largest + p.noise_bound + p.key_row_bound * p.mask_bound
-        return CiphertextArray(data, self.context, p.scale, bound, (largest + rounding) / p.unit, p.noise_bound + rounding)
+        return CiphertextArray(
+            data, self.context, p.scale, bound, (largest + rounding) / p.unit, p.noise_bound + rounding, seed
+        )
 
     def phase(self, c: CiphertextArray) -> np.ndarray:
         """Return S c, modulo q when there is one: w x + e, shape (..., m)."""
         self._check_own(c)
         m = c.shape[-1]
-        return self._reduce(c.data[..., :m] + c.data[..., m:] @ self.T(m).T)
+        return self._reduce((c.data[..., :m] + c.data[..., m:] @ self._columns(m)).astype(np.int64, copy=False))
 
     def decrypt(self, c: CiphertextArray) -> np.ndarray:
         """Return the real vectors, phase / (w scale), with fractions kept; shape (..., m)."""
@@ -180,6 +185,12 @@ class SecretKey(base.SecretKey):
             return (self.phase(c) - expected * self.parameters.w).astype(np.float64)
         x = np.rint(expected).astype(np.int64) << np.int64(self.parameters.w_bits)
         return self._reduce(self.phase(c) - x).astype(np.float64)
+
+    def _columns(self, m: int) -> np.ndarray:
+        """Return T transposed, in the type of ciphertexts: then their product needs no conversion, and wraps as they do."""
+        if m not in self._transposed:
+            self._transposed[m] = np.ascontiguousarray(self.T(m).T.astype(self.parameters.dtype))
+        return self._transposed[m]
 
     # -- key switching
 
@@ -217,10 +228,8 @@ class SecretKey(base.SecretKey):
 
     def bilinear_key(self, f: BilinearMap) -> SwitchKey:
         """Return the key for y_k = x1^T H_k x2: one switch with one row vec(S1^T H_k S2) per output."""
-        H = f.matrices()
-        key_norm, terms = product_bounds(self.parameters, H)
-        R = np.einsum("ai,kab,bj->kij", self.S(f.left), H, self.S(f.right)).reshape(f.out, -1)
-        return self.switch_key(R, f.out, key_norm, terms)
+        R = np.einsum("ai,kab,bj->kij", self.S(f.left), f.matrices(), self.S(f.right)).reshape(f.out, -1)
+        return self.switch_key(R, f.out, *product_bounds(self.parameters, f))
 
     def power_key(self, f: PowerSum) -> SwitchKey:
         """Return the key for x -> sum_k c_k x^k with plain coefficients of any size: one switch (see `powers`)."""
@@ -257,9 +266,10 @@ class SecretKey(base.SecretKey):
         return self._randomness.integers(0, p.A_high, shape)
 
     def _mask(self, shape: tuple[int, ...]) -> np.ndarray:
-        if self.parameters.q_bits is not None:
-            return self._randomness.words(shape, self.parameters.q_bits)
-        return self._randomness.integers(-self.parameters.mask_bound, self.parameters.mask_bound + 1, shape)
+        p = self.parameters
+        if p.q_bits is not None:
+            return self._randomness.words((*shape, p.d), p.q_bits)
+        return self._randomness.integers(-p.mask_bound, p.mask_bound + 1, (*shape, p.d))
 
     # -- checks
 
@@ -271,7 +281,7 @@ class SecretKey(base.SecretKey):
         return self.parameters.w_bits, self.parameters.scale, self.parameters.q_bits
 
     def _check_own(self, c: CiphertextArray) -> None:
-        if c.context != self.context:
+        if c.context is not self.context and c.context != self.context:
             raise KeyMismatchError(
                 f"this ciphertext belongs to key {c.context.key_id}, not to key {self.context.key_id}; use its own key"
             )
@@ -287,10 +297,9 @@ class SecretKey(base.SecretKey):
             )
 
 
-def product_bounds(parameters: Parameters, H: np.ndarray) -> tuple[float, int]:
+def product_bounds(parameters: Parameters, f: BilinearMap) -> tuple[float, int]:
     """Return public bounds on the L1 norm of any vec(S1^T H_k S2), |H| with S at its largest, and on that of H_k."""
-    terms = int(np.abs(H).sum(axis=(1, 2)).max())
-    return float(terms * parameters.key_row_bound**2), terms
+    return float(f.terms * parameters.key_row_bound**2), f.terms
 
 
 def power_bounds(parameters: Parameters, f: PowerSum) -> tuple[float, int]:

@@ -11,21 +11,35 @@ Two families:
   every ciphertext carries a bound on its entries, derived from the limits below.
 - **modulus** q = 2^q_bits: arithmetic wraps modulo q, keys are small (ternary), masks uniform modulo q, noise Gaussian.  This
   is LWE of dimension d.  Fractions cannot be kept by dividing ciphertexts, so plaintexts are integers and scales multiply.
+
+Every set carries its estimate, `security`, and shows it when printed.  An estimate is an upper bound on what it may promise, so
+the presets of 128 bits also stay within two published tables.  Largest log2 q for 128 bits, ternary keys, sigma = 3.2:
+
+    ========  ========  ========  =====================================================================================
+    .         d = 1024  d = 2048  source
+    ========  ========  ========  =====================================================================================
+    [HES18]   27        54        Albrecht et al., Homomorphic Encryption Standard v1.1, 2018 (ePrint 2019/939)
+    [BCC24]   26        53        Bossuat et al., Security Guidelines for Implementing Homomorphic Encryption (ePrint 2024/463)
+    ========  ========  ========  =====================================================================================
 """
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from encnn.digits import digit_bound, largest
 from encnn.errors import ParameterError
 from encnn.sampling import TAIL
+from encnn.security.estimate import INSECURE_BELOW, SIEVING, Estimate, estimate
 
 EXACT_BITS = 62
 """Entries of ciphertexts without modulus stay below 2^62, one bit from the edge of int64, so one addition cannot wrap."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Parameters:
     """A validated parameter set; raises `ParameterError` when made if 64-bit arithmetic could not hold it.
 
@@ -57,6 +71,46 @@ class Parameters:
             self._check_without_modulus()
         else:
             self._check_modulus()
+            self._check_name()
+
+    def __repr__(self) -> str:
+        """Show every field, and what the set protects."""
+        shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
+        return f"Parameters({shown}) <{self.protection}>"
+
+    def __str__(self) -> str:
+        """Show the name and what the set protects."""
+        return f"{self.name}: {self.protection}"
+
+    @cached_property
+    def security(self) -> Estimate:
+        """The estimate of LWE with this dimension, modulus, noise, key; 0 bits without modulus, as no LWE is there to solve.
+
+        An entry of T that is neither ternary nor binary is taken for a Gaussian of the same deviation.
+        """
+        if self.q_bits is None:
+            return estimate(self.d, 1.0, 0.0)
+        known = {(-1, 2): "ternary", (0, 2): "binary"}
+        width = self.T_high - self.T_low
+        if width == 1:  # T is known
+            return estimate(self.d, self.q_bits, 0.0)
+        secret = known.get((self.T_low, self.T_high), f"gaussian({_uniform_deviation(width):.6g})")
+        sigma = self.sigma if self.sigma is not None else _uniform_deviation(2 * self.E_bound + 1)
+        return estimate(self.d, self.q_bits, min(sigma, 2.0 ** (self.q_bits - 1)), secret)
+
+    @property
+    def protection(self) -> str:
+        """The bits of security with the names of their models; INSECURE first below 80 bits."""
+        if self.q_bits is None:
+            return "INSECURE: 0 bits, without a modulus a ciphertext shows its plaintext"
+        e = self.security
+        mark = "INSECURE: " if e.insecure else ""
+        return f"{mark}{e.bits:.1f} bits ({SIEVING}), {e.core_svp_bits:.1f} bits (core-SVP); d={self.d}, log2 q={self.q_bits}"
+
+    @cached_property
+    def dtype(self) -> np.dtype:
+        """The type in which ciphertexts are kept: the smallest machine integer that wraps at a multiple of q, else int64."""
+        return np.dtype(np.int32 if self.q_bits is not None and self.q_bits <= 32 else np.int64)
 
     @cached_property
     def w(self) -> int:
@@ -174,6 +228,18 @@ class Parameters:
         if self.w_bits and self.noise_bound >= self.w // 2:
             raise ParameterError(f"noise up to {self.noise_bound} drowns w / 2 = {self.w // 2}; raise w_bits or lower sigma")
 
+    def _check_name(self) -> None:
+        if not self.insecure and self.security.insecure:
+            raise ParameterError(
+                f"{self.name!r} has {self.security.bits:.0f} bits of security ({SIEVING}), fewer than {INSECURE_BELOW:.0f}: "
+                "put INSECURE into its name, or raise d, lower q_bits or raise sigma"
+            )
+
+
+def _uniform_deviation(width: int) -> float:
+    """Return the standard deviation of an integer uniform among `width` neighbours."""
+    return math.sqrt((width * width - 1) / 12)
+
 
 def _missing_bits(ratio: float) -> int:
     bits = 0
@@ -206,16 +272,30 @@ ADDITIVE_128 = Parameters(
     w_bits=0,
     scale=1 << 36,
     d=2048,
-    q_bits=54,
+    q_bits=53,
     base_bits=18,
     T_low=-1,
     T_high=2,
     sigma=3.2,
 )
-"""128 bits of security: dimension 2048 and log2 q = 54, as in the table of the HomomorphicEncryption.org standard (2018) for
-ternary keys.  Made for additions and linear maps; keys for products of ciphertexts grow as d^3."""
+"""128 bits with room to spare: numbers up to 2^16 at 36 bits after the point.  The largest modulus in dimension 2048 that both
+tables above allow.  Made for additions and linear maps; keys for products of ciphertexts grow as d^3."""
 
-PRESETS = {p.name: p for p in (PAPER, PAPER_BITS, MODULUS_TOY, ADDITIVE_128)}
+COMPACT_128 = Parameters(
+    name="compact-128",
+    w_bits=0,
+    scale=1 << 20,
+    d=1024,
+    q_bits=26,
+    base_bits=13,
+    T_low=-1,
+    T_high=2,
+    sigma=3.2,
+)
+"""128 bits in a quarter of the space: dimension 1024, the largest modulus there that both tables above allow, kept in int32.
+Numbers stay below 32 and have 20 bits after the point, of which a long run of additions leaves 10 or more above the noise."""
+
+PRESETS = {p.name: p for p in (PAPER, PAPER_BITS, MODULUS_TOY, ADDITIVE_128, COMPACT_128)}
 
 
 def preset(name: str) -> Parameters:

@@ -67,6 +67,11 @@ class PreparedPolynomial:
     weights: np.ndarray
     bounds: np.ndarray
 
+    @property
+    def float_error(self) -> float:
+        """Relative error of an entry of the tensor: three roundings of 2^-53 a factor, and one."""
+        return (3 * self.indices.shape[1] + 1) * 2.0**-53
+
     def tensor(self, c: CiphertextArray) -> np.ndarray:
         """Return c_k u (c / u)^k for all monomials of all exponents, in float64, shape (..., monomials)."""
         n, unit = c.data.shape[-1], c.unit

@@ -1,6 +1,8 @@
 """Taking keys and ciphertexts of the integer-vector scheme apart for files, and putting them together again.
 
 Everything read is checked against the parameters it claims: types, shapes, key names.  What does not fit is a `FileError`.
+
+Fresh ciphertexts c = [b ; a] under a modulus are stored as b and the seed of their masks: 1 / (m + d) of their size.
 """
 
 import math
@@ -10,10 +12,14 @@ from typing import Any
 import numpy as np
 
 from encnn.errors import FileError, ParameterError
+from encnn.sampling import Randomness
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context
 from encnn.schemes.integer_vector.parameters import Parameters
 
 _BOUNDS = ("scale", "bound", "value", "noise")
+_MASK_ROWS = 256
+MAX_EXPANDED_BYTES = 4 << 30
+"""Most that seeded ciphertexts of a file may take in memory."""
 
 
 def export_context(context: Context) -> dict:
@@ -35,14 +41,46 @@ def restore_context(header: dict) -> Context:
 
 
 def export_array(a: CiphertextArray) -> tuple[dict, np.ndarray]:
-    """Return (header, int64 array) of an array of ciphertexts; infinite bounds are stored as None."""
-    return {name: _finite(getattr(a, name)) for name in _BOUNDS}, a.data
+    """Return (header, integer array) of an array of ciphertexts; infinite bounds are stored as None.
+
+    Ciphertexts with a seed are stored without their masks.
+    """
+    header: dict = {name: _finite(getattr(a, name)) for name in _BOUNDS}
+    if a.seed is None:
+        return header, a.data
+    return header | {"seed": a.seed.hex()}, np.ascontiguousarray(a.data[..., : a.shape[-1]])
+
+
+def expand_masks(seed: bytes, rows: tuple[int, ...], parameters: Parameters) -> np.ndarray:
+    """Return masks of shape (*rows, d), uniform modulo q, that SHAKE-128 expands from a public seed."""
+    p = parameters
+    if p.q_bits is None:
+        raise ParameterError(f"masks without a modulus ({p.name!r}) are not expanded from a seed; they are stored")
+    masks = np.empty((math.prod(rows), p.d), p.dtype)
+    _fill_with_masks(masks, seed, p)
+    return masks.reshape(*rows, p.d)
+
+
+def _fill_with_masks(masks: np.ndarray, seed: bytes, p: Parameters) -> None:
+    """Expand masks in place, a few rows at a time, so that nothing twice their size is held."""
+    stream = Randomness.from_public_seed(b"masks of ciphertexts" + seed)
+    for start in range(0, len(masks), _MASK_ROWS):
+        part = masks[start : start + _MASK_ROWS]
+        part[:] = stream.words(part.shape, p.q_bits or 64)
+
+
+def _with_expanded_masks(data: np.ndarray, seed: bytes, p: Parameters) -> np.ndarray:
+    """Return ciphertexts of shape (..., m + d) from their other part, shape (..., m), and the seed of their masks."""
+    full = np.empty(_with_masks(data.shape, p), p.dtype)
+    full[..., : data.shape[-1]] = data
+    _fill_with_masks(full.reshape(-1, full.shape[-1])[:, data.shape[-1] :], seed, p)
+    return full
 
 
 def restore_array(context: Context, header: Any, data: np.ndarray, shape: tuple[int, ...]) -> CiphertextArray:
     """Return the array of ciphertexts of vectors of `shape` (..., m)."""
-    expected = (*shape[:-1], shape[-1] + context.parameters.d)
-    check_array("ciphertexts", data, expected)
+    seed = _seed(context.parameters, header, shape)
+    check_array("ciphertexts", data, shape if seed else _with_masks(shape, context.parameters), context.parameters.dtype)
     try:
         bounds = [float("inf") if header[name] is None else float(header[name]) for name in _BOUNDS]
     except (KeyError, TypeError, ValueError) as error:
@@ -51,15 +89,33 @@ def restore_array(context: Context, header: Any, data: np.ndarray, shape: tuple[
         raise FileError(f"the bounds {bounds} of an array of ciphertexts cannot be true; get a new file from its sender")
     scale, _, value, noise = bounds
     _check_scale(context.parameters, scale)
+    if seed:
+        data = _with_expanded_masks(data, seed, context.parameters)
     largest = _magnitude(data)
     if context.parameters.q_bits is None and largest >= context.parameters.entry_limit:
         raise FileError(f"ciphertexts reach {largest:.3g}, beyond what their parameters allow; get a new file from its sender")
-    return CiphertextArray(data, context, scale, largest, value, noise)
+    return CiphertextArray(data, context, scale, largest, value, noise, seed)
+
+
+def _with_masks(shape: tuple[int, ...], p: Parameters) -> tuple[int, ...]:
+    return (*shape[:-1], shape[-1] + p.d)
+
+
+def _seed(p: Parameters, header: Any, shape: tuple[int, ...]) -> bytes | None:
+    """Return the seed of the masks, None where they are stored."""
+    if not isinstance(header, dict) or "seed" not in header:
+        return None
+    text = header["seed"]
+    if p.q_bits is None or not isinstance(text, str) or len(text) != 32 or set(text) - set("0123456789abcdef"):
+        raise FileError(f"the file gives {text!r:.80} as the seed of masks, expected 32 hexadecimal digits and a modulus")
+    if math.prod(_with_masks(shape, p)) * p.dtype.itemsize > MAX_EXPANDED_BYTES:
+        raise FileError(f"ciphertexts of shape {shape} with d = {p.d} would expand to more than {MAX_EXPANDED_BYTES >> 30} GiB")
+    return bytes.fromhex(text)
 
 
 def _check_scale(p: Parameters, scale: float) -> None:
-    """Without modulus there is one scale; with one, scales multiply, but stay numbers."""
-    if not math.isfinite(scale) or (p.q_bits is None and scale != p.scale):
+    """Without modulus there is one scale; with one, scales multiply, so none is below the first, but stay numbers."""
+    if not p.scale <= scale < math.inf or (p.q_bits is None and scale != p.scale):
         raise FileError(
             f"ciphertexts of scale {scale} do not fit parameters of scale {p.scale}; get a new file from its sender"
         )
@@ -70,10 +126,11 @@ def _magnitude(data: np.ndarray) -> float:
     return float(max(int(data.max(initial=0)), -int(data.min(initial=0))))
 
 
-def check_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Raise `FileError` unless `array` holds int64 in this shape."""
-    if array.dtype != np.int64 or array.shape != shape:
-        raise FileError(f"{name}: found {array.dtype} of shape {array.shape}, expected int64 of shape {shape}")
+def check_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype | type = np.int64) -> None:
+    """Raise `FileError` unless `array` holds integers of this type in this shape."""
+    if array.dtype != dtype or array.shape != shape:
+        wanted = f"expected {np.dtype(dtype)} of shape {shape}"
+        raise FileError(f"{name}: found {array.dtype} of shape {array.shape}, {wanted}; get a new file from its sender")
 
 
 def _check_types(fields: dict) -> None:

@@ -37,15 +37,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from encnn.digits import expand_key
 from encnn.errors import ParameterError
-from encnn.modular import centred
 from encnn.progress import progress
-from encnn.schemes.integer_vector import Parameters, PublicKey, make_keys
+from encnn.schemes.integer_vector import PAPER, Parameters, PublicKey, make_keys
+from encnn.security.attacks.public_keys import explains, lwe_columns
 from encnn.security.estimate import SIEVING, AttackCost, estimate
 
-BLOCK_SIZES = (2, 10, 15, 20, 25, 30, 35, 40)
-"""Block sizes tried in turn; 2 is LLL.  Beyond 40 plain enumeration takes minutes a call."""
+BLOCK_SIZES = (5, 10, 15, 20, 25, 30, 35, 40, 45)
+"""Block sizes of BKZ tried in turn, after LLL (which counts as 2).  Beyond 45 plain enumeration takes minutes a call."""
 
 TOURS = 4
 """BKZ tours at each block size."""
@@ -58,11 +57,15 @@ LATTICE_TOY = Parameters(
 NARROW_TOY = LATTICE_TOY.updated(name="lattice-narrow-INSECURE", w_bits=7, q_bits=12, base_bits=6)
 """The same with log2 q = 12: relatively more noise, so block sizes above 2 are needed, and can be watched, at small d."""
 
-SWEEP = {
-    LATTICE_TOY: (10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 150),
-    NARROW_TOY: (10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95),
-}
-"""What the command measures: dimensions d by parameter set."""
+ONE_DIMENSION = PAPER.updated(name="paper-with-modulus-INSECURE", q_bits=62, sigma=3.2, T_low=-(1 << 40), T_high=1 << 40)
+"""The paper's parameters with a modulus, Gaussian noise and T of 40 bits, but still one extra entry: d = 1."""
+
+SWEEP = (
+    (ONE_DIMENSION, (1,)),
+    (LATTICE_TOY, (10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 150)),
+    (NARROW_TOY, (10, 20, 30, 40, 50, 60, 65, 70, 75, 80, 85, 90, 95, 100)),
+)
+"""What the command measures: parameter sets, each with its dimensions d.  A few minutes in all."""
 
 
 @dataclass(frozen=True)
@@ -80,19 +83,6 @@ def available() -> bool:
     return importlib.util.find_spec("fpylll") is not None
 
 
-def lwe_samples(parameters: Parameters, public: PublicKey) -> tuple[np.ndarray, np.ndarray]:
-    """Return (A, B), shapes (d, N) and (m, N), with B = T A - E (mod q): all columns of a public key, I* taken away."""
-    if parameters.q_bits is None:
-        raise ParameterError(
-            f"{parameters.name!r} has no modulus, so there is no lattice to reduce; its T follows by regression"
-        )
-    m = len(public.zeros) - parameters.d
-    known = expand_key(np.eye(m, dtype=np.int64), parameters.base_bits, parameters.n_digits)
-    M = np.concatenate([public.zeros, public.switch.M], axis=1)
-    B = np.concatenate([-public.zeros[:m], known - public.switch.M[:m]], axis=1)
-    return M[m:], centred(B, parameters.q_bits)
-
-
 def recover_row(
     parameters: Parameters, A: np.ndarray, b: np.ndarray, block_sizes: Iterable[int] = BLOCK_SIZES, samples: int | None = None
 ) -> Reduction:
@@ -102,20 +92,18 @@ def recover_row(
     """
     s = min(A.shape[1], samples or _samples_to_use(parameters))
     basis = _embedding(parameters, A[:, :s], b[:s])
-    started, row, beta = time.process_time(), None, 0
-    for beta in block_sizes:
-        for _ in _reduce(basis, beta):
-            row = _find_row(parameters, basis, A, b)
-            if row is not None:
-                break
+    started = time.process_time()
+    for beta in _reduce(basis, block_sizes):
+        row = _find_row(parameters, basis, A, b)
+        attempt = Reduction(row, beta, A.shape[0] + s + 1, time.process_time() - started)
         if row is not None:
             break
-    return Reduction(row, beta, A.shape[0] + s + 1, time.process_time() - started)
+    return attempt
 
 
-def recover_T(parameters: Parameters, public: PublicKey, block_sizes: Sequence[int] = BLOCK_SIZES) -> np.ndarray | None:
+def T_from_lattice(parameters: Parameters, public: PublicKey, block_sizes: Sequence[int] = BLOCK_SIZES) -> np.ndarray | None:
     """Return T, shape (m, d), from the public key alone, or None where a row was not found."""
-    A, B = lwe_samples(parameters, public)
+    A, B = lwe_columns(parameters, public)
     rows = [recover_row(parameters, A, b, block_sizes).row for b in B]
     found = [row for row in rows if row is not None]
     return np.array(found) if len(found) == len(rows) else None
@@ -142,7 +130,7 @@ def measure(
     for d in progress(dimensions, "lattice reduction"):
         p = parameters.updated(d=d)
         secret, evaluator = make_keys(p, [1], rng=np.random.default_rng([seed, d]), public_widths=[1])
-        A, B = lwe_samples(p, evaluator.public_keys[1])
+        A, B = lwe_columns(p, evaluator.public_keys[1])
         got = recover_row(p, A, B[0], block_sizes)
         found = got.row is not None and np.array_equal(got.row, secret.T(1)[0])
         records.append((p.q_bits, d, found, got.block_size, got.dimension, got.cpu_s, predicted(p).block_size))
@@ -160,12 +148,12 @@ def extrapolate(q_bits: int, dimensions: Sequence[int], anchor_d: int, anchor_s:
     return pd.DataFrame({"d": dimensions, "bits": bits, "log2_seconds": np.array(bits) + shift})
 
 
-def main(arguments: Sequence[str] | None = None, sweep: dict[Parameters, Sequence[int]] = SWEEP) -> None:  # type: ignore[assignment]
+def main(arguments: Sequence[str] | None = None, sweep: Sequence[tuple[Parameters, Sequence[int]]] = SWEEP) -> None:
     """Measure all of `sweep` and write it as CSV."""
     parser = argparse.ArgumentParser(prog="python -m encnn.security.attacks.lattice", description=str(__doc__).splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="CSV file to write")
     out = parser.parse_args(arguments).out
-    table = pd.concat([measure(p, dimensions) for p, dimensions in sweep.items()])
+    table = pd.concat([measure(p, dimensions) for p, dimensions in sweep])
     out.parent.mkdir(parents=True, exist_ok=True)
     table.round({"cpu_s": 4}).to_csv(out, index=False)
     print(table.to_string(index=False))
@@ -179,6 +167,13 @@ def _secret_deviation(p: Parameters) -> float:
     return max(0.5, math.sqrt((n * n - 1) / 12 + mean * mean))
 
 
+def _weights(p: Parameters) -> tuple[int, int, int]:
+    """Return (alpha, xi, tau), which make noise, secret and the last entry of the vector looked for alike in size."""
+    sigma, deviation = p.sigma or 1.0, _secret_deviation(p)
+    alpha, xi = max(1, round(deviation / sigma)), max(1, round(sigma / deviation))
+    return alpha, xi, max(1, round(alpha * sigma))
+
+
 def _samples_to_use(p: Parameters) -> int:
     return math.ceil(1.25 * predicted(p).samples) + 4
 
@@ -187,9 +182,7 @@ def _embedding(p: Parameters, A: np.ndarray, b: np.ndarray) -> Any:
     """Return the basis of the module's equation as an fpylll matrix."""
     fpylll = _fpylll()
     d, s = A.shape
-    sigma, deviation = p.sigma or 1.0, _secret_deviation(p)
-    alpha, xi = max(1, round(deviation / sigma)), max(1, round(sigma / deviation))
-    tau = max(1, round(alpha * sigma))
+    alpha, xi, tau = _weights(p)
     rows = np.zeros((s + d + 1, s + d + 1), dtype=object)
     rows[:s, :s] = np.eye(s, dtype=object) * (alpha << (p.q_bits or 0))
     rows[s : s + d, :s] = A.astype(object) * alpha
@@ -198,29 +191,27 @@ def _embedding(p: Parameters, A: np.ndarray, b: np.ndarray) -> Any:
     return fpylll.IntegerMatrix.from_matrix([[int(x) for x in row] for row in rows])
 
 
-def _reduce(basis: Any, beta: int) -> Iterator[None]:
-    """Reduce the basis in place, LLL or BKZ tour by tour; stop in between for a look."""
+def _reduce(basis: Any, block_sizes: Iterable[int]) -> Iterator[int]:
+    """Reduce the basis in place, by LLL and then tour by tour; yield the block size after each step, for a look."""
     fpylll = _fpylll()
-    if beta == 2:
-        fpylll.LLL.reduction(basis)
-        yield
-        return
-    parameters = fpylll.BKZ.Param(beta, flags=fpylll.BKZ.MAX_LOOPS, max_loops=1)
-    for _ in range(TOURS):
-        fpylll.BKZ.reduction(basis, parameters)
-        yield
+    fpylll.LLL.reduction(basis)
+    yield 2
+    for beta in block_sizes:
+        parameters = fpylll.BKZ.Param(beta, flags=fpylll.BKZ.MAX_LOOPS, max_loops=1)
+        for _ in range(TOURS):
+            fpylll.BKZ.reduction(basis, parameters)
+            yield beta
 
 
 def _find_row(p: Parameters, basis: Any, A: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     """Return the row of T that one of the first basis vectors shows, if it explains all samples."""
     d, D = A.shape[0], basis.ncols
-    tau = max(abs(basis[i, D - 1]) for i in range(D))
-    xi = max(1, round((p.sigma or 1.0) / _secret_deviation(p)))
+    _, xi, tau = _weights(p)
     for i in range(min(3, D)):
         if abs(basis[i, D - 1]) == tau:
             sign = -1 if basis[i, D - 1] > 0 else 1
             row = np.array([sign * basis[i, j] // xi for j in range(D - 1 - d, D - 1)], dtype=np.int64)
-            if np.abs(centred(row @ A - b, p.q_bits or 64)).max() <= p.noise_bound:
+            if explains(p, row, A, b):
                 return row
     return None
 

@@ -1,0 +1,189 @@
+"""The 128-bit job: `python -m encnn.assisted` trains on all reviews, the owner assisting, and writes figures/assisted.csv.
+
+Logistic regression on the sum of a review's words, one review at a time, one epoch, under parameters of 128 bits: additions by
+the trainer, the exact sigmoid by the owner (`encnn.protocol`), both in this process and each timed by itself.  Every run has a
+clear twin, the same training on float64 without encryption, timed beside it.
+
+Three places for the labels: "sent" with each request, "kept" by the owner, or "encrypted" and handed to the trainer.  The last
+two hide labels from the trainer, so their vocabulary is chosen by frequency alone: a choice by polarity would tell them.
+
+Keys are real (the operating system's randomness), so counts may change by a review or two from run to run.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from encnn.experiments import Dataset, words_dataset
+from encnn.network import Architecture, Network, TrainingPlan
+from encnn.progress import progress
+from encnn.protocol import Assistant, AssistedStep, DirectChannel, KeptLabels
+from encnn.reproduce import FIGURES, heading, load_or_toy, store
+from encnn.roles import Evaluation, Owner, Trainer
+from encnn.schemes import ClearParameters
+from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, Parameters, SecretKey
+from encnn.sigmoid import ExactSigmoid
+
+LEARNING_RATE = 0.012
+"""The best of `RATES` on the last fifth of the real training reviews, trained on the others (figures/assisted_rates.csv)."""
+RATES = (0.004, 0.008, 0.012, 0.016, 0.024)
+KEYS = 3
+HELD_OUT = 0.2
+WARM_UP = 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the table: parameters, and where the labels are ("sent", "kept" or "encrypted")."""
+
+    parameters: Parameters
+    labels: str = "sent"
+
+
+CASES = (Case(COMPACT_128), Case(ADDITIVE_128), Case(COMPACT_128, "kept"), Case(COMPACT_128, "encrypted"))
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A clear run: its evaluations in training and on the test reviews, and its CPU seconds."""
+
+    training: Evaluation
+    test: Evaluation
+    cpu_seconds: float
+
+
+def clear_twin(data: Dataset, plan: TrainingPlan) -> Twin:
+    """Train in the clear from zero; evaluate and time it."""
+    owner = Owner(_architecture(data), plan.sigmoid, ClearParameters())
+    trainer = Trainer(owner.encrypt(_start(data)))
+    begun = time.process_time()
+    scores = trainer.train(data.X, data.y, plan)
+    seconds = time.process_time() - begun
+    test = owner.evaluate(trainer.predict(data.X_test), data.y_test, plan)
+    return Twin(owner.evaluate(scores, data.y, plan), test, seconds)
+
+
+def assisted_run(case: Case, data: Dataset, plan: TrainingPlan, key: int) -> dict[str, Any]:
+    """Train under encryption with the owner's assistance, beside the clear twin; return the line of the table."""
+    twin = clear_twin(data, plan)
+    owner = Owner(_architecture(data), plan.sigmoid, case.parameters)
+    secret: SecretKey = owner.secret_key  # type: ignore[assignment]
+    model = owner.encrypt(_start(data))
+    start_bytes = _bytes_on_disk(model)
+    labels = data.y if case.labels == "kept" else None
+    targets = _targets(case, owner, data, plan)
+    _warm_up(model, data, plan, Assistant(secret))
+    assistant, trainer = Assistant(secret, labels=labels), Trainer(model)
+    begun = time.process_time()
+    trainer.train(data.X, targets, plan, step=AssistedStep(DirectChannel(assistant)), keep_scores=False)
+    seconds = time.process_time() - begun - assistant.tally.cpu_seconds
+    training = owner.evaluate(assistant.scores, data.y, plan)
+    test = owner.evaluate(trainer.predict(data.X_test), data.y_test, plan)
+    reviews, tally, p = data.X.shape[0], assistant.tally, case.parameters
+    return {
+        "scheme": "integer vectors",
+        "parameters": p.name,
+        "d": p.d,
+        "log2 q": p.q_bits,
+        "bits, BKZ with sieving": round(p.security.bits, 1),
+        "bits, core-SVP": round(p.security.core_svp_bits, 1),
+        "owner in the loop": True,
+        "labels": case.labels,
+        "key": key,
+        "reviews": reviews,
+        "correct": training.accuracy.correct,
+        "clear twin correct": twin.training.accuracy.correct,
+        "predictions that differ": int((training.right != twin.training.right).sum()),
+        "running accuracy percent": round(training.accuracy.percent, 3),
+        "test accuracy percent": round(test.accuracy.percent, 3),
+        "clear twin test accuracy percent": round(twin.test.accuracy.percent, 3),
+        "largest score": round(float(max(np.abs(training.z).max(), np.abs(test.z).max())), 2),
+        "trainer CPU us a review": round(1e6 * seconds / reviews, 1),
+        "owner CPU us a review": round(1e6 * tally.cpu_seconds / reviews, 1),
+        "clear CPU us a review": round(1e6 * twin.cpu_seconds / reviews, 1),
+        "trainer / clear": round(seconds / twin.cpu_seconds, 1),
+        "trips": tally.trips,
+        "bytes up": tally.bytes_up,
+        "bytes down": tally.bytes_down,
+        "model bytes": model.network.W1.nbytes,
+        "start on disk bytes": start_bytes,
+    }
+
+
+def held_out_rates(data: Dataset, rates: Iterable[float] = RATES) -> pd.DataFrame:
+    """Return how learning rates do on training reviews held out (the last fifth), trained in the clear on the others."""
+    cut = round(data.X.shape[0] * (1 - HELD_OUT))
+    part = Dataset(data.name, data.X[:cut], data.y[:cut], data.X[cut:], data.y[cut:])
+    lines = []
+    for rate in progress(list(rates), "learning rates", unit="run"):
+        twin = clear_twin(part, TrainingPlan(ExactSigmoid(), rate))
+        lines.append((rate, twin.training.accuracy.percent, twin.test.accuracy.percent))
+    return pd.DataFrame(lines, columns=["learning rate", "running accuracy percent", "held-out accuracy percent"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run everything, print the tables and write them; return the exit status."""
+    options = _options(arguments)
+    corpus = load_or_toy(options.corpus)
+    words, frequent = words_dataset(corpus), words_dataset(corpus, cutoff=None)
+    rates = held_out_rates(words)
+    heading("Learning rates in the clear, on training reviews held out")
+    print(rates.to_string(index=False))
+    plan = TrainingPlan(ExactSigmoid(), LEARNING_RATE)
+    jobs = [(case, key) for case in CASES for key in range(options.keys)]
+    lines = [
+        assisted_run(case, words if case.labels == "sent" else frequent, plan, key)
+        for case, key in progress(jobs, "assisted training", unit="run")
+    ]
+    heading(f"Assisted training at 128 bits, learning rate {LEARNING_RATE}")
+    table = pd.DataFrame(lines)
+    print(table.T.to_string(header=False))
+    store(rates, options.folder / "assisted_rates.csv")
+    store(table, options.folder / "assisted.csv")
+    print(f"\nThe tables are in {options.folder}/")
+    return 0
+
+
+def _architecture(data: Dataset) -> Architecture:
+    return Architecture(data.X.shape[1], hidden=0, pooling="sum")
+
+
+def _start(data: Dataset) -> Network:
+    """Return zero weights, which need no randomness."""
+    return Network(_architecture(data), np.zeros((data.X.shape[1], 1)), None)
+
+
+def _targets(case: Case, owner: Owner, data: Dataset, plan: TrainingPlan) -> Any:
+    if case.labels == "kept":
+        return KeptLabels(len(data.y))
+    return data.y if case.labels == "sent" else owner.encrypt_labels(data.y, plan.learning_rate)
+
+
+def _warm_up(model: Any, data: Dataset, plan: TrainingPlan, assistant: Assistant) -> None:
+    """Have the inner loops compiled on a copy, so that no run is charged for it."""
+    Trainer(model.copy()).train(data.X[:WARM_UP], data.y[:WARM_UP], plan, step=AssistedStep(DirectChannel(assistant)))
+
+
+def _bytes_on_disk(model: Any) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        return model.save(Path(folder) / "model")
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m encnn.assisted", description="Train at 128 bits, the owner assisting.")
+    parser.add_argument("--corpus", default="imdb", choices=["imdb", "toy"], help="the reviews (default: imdb)")
+    parser.add_argument("--keys", type=int, default=KEYS, help=f"keys for each set of parameters (default: {KEYS})")
+    parser.add_argument("--folder", type=Path, default=FIGURES, help="where tables go (default: figures)")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""Messages of the assisted protocol as files: the owner and the trainer in two processes that share a folder.
+
+    folder/assist-opening            once, from the owner
+    folder/assist-request-00000001   from the trainer; removed by the owner when it is answered
+    folder/assist-answer-00000001    from the owner; removed by the trainer when it is read
+    folder/assist-refusal            from the owner, instead of an answer: the run is over
+    folder/assist-end                from the trainer: no more requests follow
+
+Files are those of `encnn.files`, whole from the moment they appear, without a MAC: whoever can write to the folder can
+disturb the run, as whoever sits on a wire can.  What is read is checked in two steps.  Here: names, types and sizes, before
+anything large is allocated.  In `protocol`: whether it is the message that is due.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from encnn import files
+from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError, ParameterError
+from encnn.protocol import Answer, Assistant, Opening, Request
+from encnn.schemes.integer_vector import CiphertextArray, Context
+from encnn.schemes.integer_vector.ring import ZeroKey
+
+OPENING, REQUEST, ANSWER, REFUSAL, END = "assist-opening", "assist-request", "assist-answer", "assist-refusal", "assist-end"
+
+
+@dataclass
+class FolderChannel:
+    """The trainer's side of a folder that both processes reach; the owner's is `serve`.
+
+    context: of the model to be trained.  timeout: seconds to wait for one answer.  Messages are files of `encnn.files`, whole
+    from the moment they appear; each is removed by the one who reads it.
+    """
+
+    folder: Path
+    context: Context
+    timeout: float = 60.0
+    bytes_up: int = field(default=0, init=False)
+    bytes_down: int = field(default=0, init=False)
+
+    def open(self) -> Opening:
+        """Wait for the owner's first message and return it."""
+        path = _awaited(self.folder / OPENING, self.timeout)
+        return read_opening(path)
+
+    def ask(self, request: Request) -> Answer:
+        """Write a request, wait for its answer and return it; raise `DataError` if the owner refused."""
+        self.bytes_up += write_request(_numbered(self.folder, REQUEST, request.trip), request)
+        path = _awaited(_numbered(self.folder, ANSWER, request.trip), self.timeout, self._refusal)
+        answer = read_answer(path)
+        self.bytes_down += path.stat().st_size
+        path.unlink()
+        return answer
+
+    def close(self) -> None:
+        """Tell the owner that no more requests follow."""
+        files.write(self.folder / END, END, {}, {})
+
+    def _refusal(self) -> None:
+        path = self.folder / REFUSAL
+        if path.exists():
+            reason = files.read(path, REFUSAL)[0].get("reason")
+            raise DataError(f"the owner refused the request: {reason!r:.500}")
+
+
+def serve(assistant: Assistant, folder: Path, timeout: float = 60.0) -> None:
+    """Answer the requests that appear in `folder` until the trainer closes it: the owner's process.
+
+    A request that cannot be read or answered is refused, which ends the run: the reason goes to the folder, and the error is
+    raised.  Raises `FileError` if nothing comes for `timeout` seconds.
+    """
+    write_opening(folder / OPENING, assistant.opening(), assistant.context)
+    while not _ended(folder, assistant.tally.trips + 1, timeout):
+        trip = assistant.tally.trips + 1
+        path = _numbered(folder, REQUEST, trip)
+        try:
+            answer = assistant.answer(read_request(path, assistant.context, assistant.outputs))
+        except EncnnError as error:
+            assistant.closed = True
+            files.write(folder / REFUSAL, REFUSAL, {"reason": str(error)}, {})
+            raise
+        path.unlink()
+        write_answer(_numbered(folder, ANSWER, trip), answer)
+
+
+def _ended(folder: Path, trip: int, timeout: float) -> bool:
+    """Wait for the next request; return whether the trainer has closed the folder instead."""
+    ended = folder / END
+    _wait_until(lambda: ended.exists() or _numbered(folder, REQUEST, trip).exists(), timeout, f"request {trip} in {folder}")
+    return not _numbered(folder, REQUEST, trip).exists()
+
+
+def _numbered(folder: Path, kind: str, trip: int) -> Path:
+    return folder / f"{kind}-{trip:08d}"
+
+
+def _awaited(path: Path, timeout: float, meanwhile: Callable[[], None] = lambda: None) -> Path:
+    def there() -> bool:
+        meanwhile()
+        return path.exists()
+
+    _wait_until(there, timeout, str(path))
+    return path
+
+
+def _wait_until(there: Callable[[], bool], timeout: float, what: str) -> None:
+    """Look again and again, at first often."""
+    begun, pause = time.monotonic(), 0.0002
+    while not there():
+        if time.monotonic() - begun > timeout:
+            raise FileError(f"{what} did not come within {timeout:g} s; see whether the other side still runs")
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.05)
+
+
+# -- messages as files
+
+
+def write_opening(path: Path, opening: Opening, context: Context) -> int:
+    """Write the owner's first message; return the bytes.  Experimental keys are refused."""
+    _refuse_experimental(context)
+    header = {"key_id": opening.key_id, "seed": opening.zero_key.seed.hex(), "kept_labels": opening.kept_labels}
+    return files.write(path, OPENING, header, {"zero_key": opening.zero_key.b})
+
+
+def read_opening(path: Path) -> Opening:
+    """Return the owner's first message; anything else is a `FileError`.  Its array is checked by the trainer's step."""
+    header, arrays = files.read(path, OPENING)
+    _check_names(path, header, {"key_id": str, "seed": str, "kept_labels": int}, arrays, {"zero_key"})
+    return Opening(header["key_id"], ZeroKey(_seed(path, header["seed"]), arrays["zero_key"]), header["kept_labels"])
+
+
+def write_request(path: Path, request: Request) -> int:
+    """Write a request; return the bytes.  Experimental keys are refused."""
+    _refuse_experimental(request.scores.context)
+    header = {"key_id": request.scores.context.key_id, "trip": request.trip, "rate": request.rate}
+    arrays = {"scores": request.scores.data, "labels": request.labels, "rows": request.rows}
+    return files.write(path, REQUEST, header, {name: a for name, a in arrays.items() if a is not None})
+
+
+def read_request(path: Path, context: Context, outputs: int) -> Request:
+    """Return a request for the owner of `context`; raise `FileError` unless it is one, `KeyMismatchError` for another key.
+
+    What the numbers mean is judged by `Assistant.answer`.  No more is read than 1 to d ciphertexts take.
+    """
+    p = context.parameters
+    header, arrays = files.read(path, REQUEST, max_bytes=p.d * ((outputs + p.d) * p.dtype.itemsize + outputs + 8) + (1 << 16))
+    optional = {"labels", "rows"} & arrays.keys()
+    _check_names(path, header, {"key_id": str, "trip": int, "rate": float}, arrays, {"scores"} | optional)
+    if header["key_id"] != context.key_id:
+        raise KeyMismatchError(f"{path} holds scores under key {header['key_id']!r:.80}, this owner has {context.key_id}")
+    scores = CiphertextArray(arrays["scores"], context, p.scale, 0.0, 0.0, 0.0)
+    if scores.data.ndim != 2:
+        raise FileError(f"{path}: scores of shape {scores.data.shape}, expected two axes; send them again")
+    return Request(header["trip"], header["rate"], scores, arrays.get("labels"), arrays.get("rows"))
+
+
+def write_answer(path: Path, answer: Answer) -> int:
+    """Write an answer; return the bytes."""
+    header = {"trip": answer.trip, "seed": answer.seed.hex(), "first": answer.first}
+    return files.write(path, ANSWER, header, {"tops": answer.tops})
+
+
+def read_answer(path: Path) -> Answer:
+    """Return an answer; raise `FileError` unless it is one.  Whether it fits the request is checked by the trainer's step."""
+    header, arrays = files.read(path, ANSWER, max_bytes=1 << 26)
+    _check_names(path, header, {"trip": int, "seed": str, "first": int}, arrays, {"tops"})
+    return Answer(header["trip"], _seed(path, header["seed"]), header["first"], arrays["tops"])
+
+
+def _check_names(path: Path, header: dict, types: dict[str, type], arrays: dict, names: set[str]) -> None:
+    """Raise `FileError` unless header and arrays have these names and the header these types."""
+    if header.keys() != types.keys() or arrays.keys() != names:
+        found, wanted = ", ".join([*header, *arrays]), ", ".join([*types, *names])
+        raise FileError(f"{path} holds {found:.200}; expected {wanted}")
+    for name, kind in types.items():
+        if type(header[name]) is not kind:
+            raise FileError(f"{path}: {name} is {header[name]!r:.80}, expected {kind.__name__}; send the message again")
+
+
+def _seed(path: Path, text: str) -> bytes:
+    if len(text) != 32 or set(text) - set("0123456789abcdef"):
+        raise FileError(f"{path}: the seed is {text!r:.80}, expected 32 hexadecimal digits; send the message again")
+    return bytes.fromhex(text)
+
+
+def _refuse_experimental(context: Context) -> None:
+    if context.experimental:
+        raise ParameterError(
+            "this key was made from a passed rng, so it repeats and protects nothing; its messages are not written to files. "
+            "Make the owner without rng"
+        )

@@ -1,0 +1,156 @@
+"""What keys and ciphertexts of the integer-vector scheme weigh, and take, as its LWE dimension d grows.
+
+With m entries of a vector, l digits of a ciphertext entry, and 8 bytes an entry of a key (4 or 8 of a ciphertext):
+
+    ==============================  =============================================  =========================
+    .                               entries                                        grows as
+    ==============================  =============================================  =========================
+    ciphertext                      m + d  (as fresh in a file: m, and a seed)     d
+    public key                      m l (m + d)  +  (m + d) d                      d^2
+    key of a linear map             (m + d) l (m' + d)                             d^2 l
+    key of a product x^T H_k y      (m1 + d) (m2 + d) l (m_out + d)                d^3 l
+    ==============================  =============================================  =========================
+
+The last line is why products of ciphertexts can be secure or practical in this scheme, not both.  Products also need a larger
+modulus than sums, with room for two scales and for the noise of a key switch, and that takes a larger d again: for the price of
+a product look at parameters such as MODULUS_TOY, for that of sums at COMPACT_128.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+
+from encnn.errors import ParameterError
+from encnn.progress import progress
+from encnn.schemes.bilinear import BilinearMap, elementwise, vector_matrix
+from encnn.schemes.integer_vector import COMPACT_128, MODULUS_TOY, IntegerVectorEvaluator, Parameters, SecretKey
+from encnn.security.estimate import minimum_dimension
+
+SCALAR_PRODUCT, VECTOR_MATRIX = elementwise(1), vector_matrix(8, 1)
+"""The products of the table: two scalars, and a hidden layer of eight times its output weights."""
+
+DIMENSIONS = (64, 128, 256, 512, 1024, 2048, 4096)
+
+_KEY_ENTRY_BYTES = 8
+_MIN_SECONDS = 0.02
+
+
+def ciphertext_bytes(p: Parameters, m: int = 1) -> int:
+    """Return the bytes of the ciphertext of a vector of width m."""
+    return (m + p.d) * p.dtype.itemsize
+
+
+def public_key_bytes(p: Parameters, m: int = 1) -> int:
+    """Return the bytes of the public key for vectors of width m under a modulus: the switch from I, and d zeros."""
+    return _KEY_ENTRY_BYTES * (m * p.n_digits * (m + p.d) + (m + p.d) * p.d)
+
+
+def linear_key_bytes(p: Parameters, m: int, m_new: int) -> int:
+    """Return the bytes of the key for a linear map from width m to width m_new."""
+    return _KEY_ENTRY_BYTES * (m + p.d) * p.n_digits * (m_new + p.d)
+
+
+def product_key_bytes(p: Parameters, f: BilinearMap = SCALAR_PRODUCT) -> int:
+    """Return the bytes of the evaluation key for a product."""
+    return _KEY_ENTRY_BYTES * (f.left + p.d) * (f.right + p.d) * p.n_digits * (f.out + p.d)
+
+
+def at_dimension(d: int, like: Parameters = COMPACT_128) -> Parameters:
+    """Return the parameters with another dimension, named by it; INSECURE where the estimate says so."""
+    name = f"{like.name.removesuffix('-INSECURE')}-d{d}"
+    marked = like.updated(d=d, name=f"{name}-INSECURE")
+    return marked if marked.security.insecure else like.updated(d=d, name=name)
+
+
+def machine_memory() -> int:
+    """Return the bytes of memory that this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def largest_dimension(memory_bytes: int, like: Parameters = MODULUS_TOY, f: BilinearMap = SCALAR_PRODUCT) -> int:
+    """Return the largest d at which the evaluation key of the product fits into this memory, 0 if none does.
+
+    >>> d = largest_dimension(2**30)
+    >>> product_key_bytes(at_dimension(d, MODULUS_TOY)) <= 2**30 < product_key_bytes(at_dimension(d + 1, MODULUS_TOY))
+    True
+    """
+    low, high = 0, 1 << 16
+    while high - low > 1:
+        middle = (low + high) // 2
+        fits = product_key_bytes(like.updated(d=middle, name="-INSECURE"), f) <= memory_bytes
+        low, high = (middle, high) if fits else (low, middle)
+    return low
+
+
+def costs(dimensions: Iterable[int] = DIMENSIONS, like: Parameters = COMPACT_128, measure: bool = False) -> pd.DataFrame:
+    """Return one line a dimension d, all else as in `like`, which must have a modulus: bits of security, and bytes.
+
+    Columns: log2 q; "bits" of the estimate, by the sieving model and by core-SVP; bytes of a ciphertext of one scalar, of the
+    public key for scalars, and of the evaluation keys for the product of two scalars and for vector (8) times matrix (8 x 1).
+    With `measure` also CPU milliseconds: to encrypt and decrypt one scalar among 64, to add two of these, to switch one by the
+    key of a linear map; none of them needs a key that grows as d^3.
+    """
+    if like.q_bits is None:
+        raise ParameterError(f"{like.name!r} has no modulus, so no dimension makes it secure; take COMPACT_128 or ADDITIVE_128")
+    rows = [_row(at_dimension(d, like), measure) for d in progress(list(dimensions), description="costs")]
+    return pd.DataFrame(rows).set_index("d")
+
+
+def _row(p: Parameters, measure: bool) -> dict[str, float]:
+    row = {
+        "d": p.d,
+        "log2 q": p.q_bits or 0,
+        "bits (sieving)": round(p.security.bits, 1),
+        "bits (core-SVP)": round(p.security.core_svp_bits, 1),
+        "ciphertext bytes": ciphertext_bytes(p),
+        "public key bytes": public_key_bytes(p),
+        "scalar product key bytes": product_key_bytes(p, SCALAR_PRODUCT),
+        "vector-matrix 8x1 key bytes": product_key_bytes(p, VECTOR_MATRIX),
+    }
+    return row | (_milliseconds(p) if measure else {})
+
+
+def _milliseconds(p: Parameters, batch: int = 64) -> dict[str, float]:
+    """Return CPU milliseconds of each operation for one ciphertext of a scalar."""
+    secret = SecretKey(p, [1])
+    evaluator, key = IntegerVectorEvaluator(secret.context), secret.linear_key(np.ones((1, 1), dtype=np.int64))
+    v = np.linspace(-1.0, 1.0, batch)[:, None]
+    c = secret.encrypt(v)
+    operations: dict[str, Callable[[], object]] = {
+        "encrypt": lambda: secret.encrypt(v),
+        "decrypt": lambda: secret.decrypt(c),
+        "add": lambda: c + c,
+        "linear": lambda: evaluator.linear(c, key),
+    }
+    return {f"{name} ms": 1e3 * _cpu_seconds(operation) / batch for name, operation in operations.items()}
+
+
+def _cpu_seconds(operation: Callable[[], object]) -> float:
+    """Return CPU seconds of one call: the mean over at least 20 ms, after one call to warm up."""
+    operation()
+    calls, begun = 0, time.process_time()
+    while (spent := time.process_time() - begun) < _MIN_SECONDS:
+        operation()
+        calls += 1
+    return spent / calls
+
+
+def summary(memory_bytes: int, like: Parameters = MODULUS_TOY, bits: float = 128.0) -> str:
+    """Return the sentence to write under the table, for a machine with this memory.
+
+    The dimension for so many bits is the smallest by the estimate, an optimistic one (see `estimate`).
+
+    >>> print(summary(2**30))
+    1.0 GiB hold the key of one product of two scalars up to d = 321;
+    128 bits at log2 q = 64 take d = 2403, and that key has 414.1 GiB.
+    """
+    needed = minimum_dimension(bits, like.q_bits or 0, like.sigma or 0.0)
+    size = product_key_bytes(at_dimension(needed, like)) / 2**30
+    return (
+        f"{memory_bytes / 2**30:.1f} GiB hold the key of one product of two scalars up to d = "
+        f"{largest_dimension(memory_bytes, like)};\n"
+        f"{bits:.0f} bits at log2 q = {like.q_bits} take d = {needed}, and that key has {size:.1f} GiB."
+    )
