@@ -6,6 +6,8 @@
     folder/assist-refusal            from the owner, instead of an answer: the run is over
     folder/assist-end                from the trainer: no more requests follow
 
+Encrypted labels have a file of their own (`write_labels`), given to the trainer once with the model.
+
 Files are those of `encnn.files`, whole from the moment they appear, without a MAC: whoever can write to the folder can
 disturb the run, as whoever sits on a wire can.  What is read is checked in two steps.  Here: names, types and sizes, before
 anything large is allocated.  In `protocol`: whether it is the message that is due.
@@ -21,8 +23,10 @@ from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError, Par
 from encnn.protocol import Answer, Assistant, Opening, Request
 from encnn.schemes.integer_vector import CiphertextArray, Context
 from encnn.schemes.integer_vector.ring import ZeroKey
+from encnn.schemes.integer_vector.storage import export_array, restore_array
 
 OPENING, REQUEST, ANSWER, REFUSAL, END = "assist-opening", "assist-request", "assist-answer", "assist-refusal", "assist-end"
+LABELS = "encrypted-labels"
 
 
 @dataclass
@@ -148,8 +152,7 @@ def read_request(path: Path, context: Context, outputs: int) -> Request:
     header, arrays = files.read(path, REQUEST, max_bytes=p.d * ((outputs + p.d) * p.dtype.itemsize + outputs + 8) + (1 << 16))
     optional = {"labels", "rows"} & arrays.keys()
     _check_names(path, header, {"key_id": str, "trip": int, "rate": float}, arrays, {"scores"} | optional)
-    if header["key_id"] != context.key_id:
-        raise KeyMismatchError(f"{path} holds scores under key {header['key_id']!r:.80}, this owner has {context.key_id}")
+    _check_key(path, header["key_id"], context)
     scores = CiphertextArray(arrays["scores"], context, p.scale, 0.0, 0.0, 0.0)
     if scores.data.ndim != 2:
         raise FileError(f"{path}: scores of shape {scores.data.shape}, expected two axes; send them again")
@@ -167,6 +170,30 @@ def read_answer(path: Path) -> Answer:
     header, arrays = files.read(path, ANSWER, max_bytes=1 << 26)
     _check_names(path, header, {"trip": int, "seed": str, "first": int}, arrays, {"tops"})
     return Answer(header["trip"], _seed(path, header["seed"]), header["first"], arrays["tops"])
+
+
+def write_labels(path: Path, labels: CiphertextArray) -> int:
+    """Write the encrypted labels that `Owner.encrypt_labels` made, for the trainer; return the bytes: a number a label."""
+    _refuse_experimental(labels.context)
+    header, array = export_array(labels)
+    described = {"key_id": labels.context.key_id, "shape": list(labels.shape), "labels": header}
+    return files.write(path, LABELS, described, {"labels": array})
+
+
+def read_labels(path: Path, context: Context) -> CiphertextArray:
+    """Return encrypted labels for a model of `context`; raise `FileError` or, for those of another key, `KeyMismatchError`."""
+    header, arrays = files.read(path, LABELS)
+    _check_names(path, header, {"key_id": str, "shape": list, "labels": dict}, arrays, {"labels"})
+    _check_key(path, header["key_id"], context)
+    shape = tuple(header["shape"])
+    if len(shape) != 2 or not all(type(k) is int and k > 0 for k in shape):
+        raise FileError(f"{path}: labels of shape {shape!r:.80}, expected reviews and outputs; get a new file from its sender")
+    return restore_array(context, header["labels"], arrays["labels"], shape)
+
+
+def _check_key(path: Path, key_id: str, context: Context) -> None:
+    if key_id != context.key_id:
+        raise KeyMismatchError(f"{path} is under key {key_id!r:.80}, wanted is {context.key_id}; take messages of one run")
 
 
 def _check_names(path: Path, header: dict, types: dict[str, type], arrays: dict, names: set[str]) -> None:

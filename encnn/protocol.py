@@ -40,7 +40,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError
+from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
 from encnn.modular import centred
 from encnn.network import targets_of
 from encnn.sampling import Randomness
@@ -160,6 +160,10 @@ class Assistant:
         max_rate: float = 1.0,
         rng: np.random.Generator | None = None,
     ) -> None:
+        if rng is not None and not secret.context.experimental:
+            raise ParameterError(
+                "masks that repeat would show a real key: leave out rng, or make an experimental owner with one"
+            )
         self._secret, self.outputs, self._max_rate = secret, outputs, max_rate
         self._labels = None if labels is None else targets_of(labels, outputs, len(labels))
         randomness = Randomness(rng)
@@ -304,6 +308,7 @@ class AssistedStep:
         self._channel, self._share_labels, self._randomness = channel, share_labels, Randomness(rng)
         self._opening: Opening | None = None
         self._masks: tuple[bytes, Rows] | None = None
+        self._rate: float | None = None
         self.trips = 0
 
     def __call__(self, evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[CiphertextArray, float]:
@@ -316,13 +321,21 @@ class AssistedStep:
         kept = isinstance(targets, KeptLabels)
         sent = isinstance(targets, np.ndarray) and self._share_labels
         self.trips += 1
-        request = Request(
-            self.trips, float(rate), scores, targets.astype(np.int8) if sent else None, targets.rows if kept else None
-        )
+        labels, rows = targets.astype(np.int8) if sent else None, targets.rows if kept else None
+        request = Request(self.trips, float(rate), scores, labels, rows)
         error = self._decoded(self._channel.ask(request), z.context, z.shape)
         if not sent and not kept:
-            error = error - (targets if isinstance(targets, CiphertextArray) else rate * targets)
+            error = error - (self._at_one_rate(targets, rate) if isinstance(targets, CiphertextArray) else rate * targets)
         return error, 1.0
+
+    def _at_one_rate(self, targets: CiphertextArray, rate: float) -> CiphertextArray:
+        """Return encrypted targets, which hold the rate that they were made for, after checking that it has not changed."""
+        self._rate = rate if self._rate is None else self._rate
+        if rate != self._rate:
+            raise ParameterError(
+                f"the learning rate went from {self._rate} to {rate}, encrypted labels hold one rate; train without decay"
+            )
+        return targets
 
     def _open(self, context: Context, outputs: int) -> None:
         opening, p = self._channel.open(), context.parameters

@@ -1,18 +1,15 @@
-"""The 128-bit job on the toy corpus, its costs, and its figures."""
+"""The 128-bit job on the toy corpus, its times, and its figures."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
-from encnn import ExactSigmoid, TrainingPlan, assisted, costs
+from encnn import ExactSigmoid, TrainingPlan, assisted, timing
 from encnn.experiments import words_dataset
 from encnn.report import secure_figures
 from encnn.reviews import load_reviews
-from encnn.sampling import Randomness
-from encnn.schemes.bilinear import elementwise
-from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, make_keys
-from encnn.schemes.integer_vector.ring import make_zero_key
+from encnn.schemes.integer_vector import COMPACT_128, MODULUS_TOY
 
 
 @pytest.fixture(scope="module")
@@ -50,23 +47,11 @@ def test_a_run_counts_as_its_clear_twin(data):
     assert line["trainer CPU us a review"] > 0 and line["owner CPU us a review"] > 0
 
 
-# Costs
-
-
-@pytest.mark.parametrize("parameters", [COMPACT_128, ADDITIVE_128], ids=lambda p: p.name)
-def test_sizes_are_those_of_what_is_made(parameters):
-    small = parameters.updated(d=64, name="small-INSECURE")
-    predicted = costs.sizes(small, 2)
-    secret, evaluator = make_keys(small, [2], [elementwise(2)], public_widths=[2])
-    assert predicted["ciphertext"] == secret.encrypt(np.zeros((1, 2))).nbytes
-    assert predicted["public key, ring"] == make_zero_key(secret, 2, Randomness()).nbytes
-    assert predicted["public key, matrix"] == evaluator.public_keys[2].zeros.nbytes
-    assert predicted["linear map key"] == secret.linear_key(np.eye(2, dtype=np.int64)).M.nbytes
-    assert predicted["product key"] == evaluator.products[elementwise(2).name].M.nbytes == costs.product_key_bytes(small, 2)
+# Times
 
 
 def test_products_grow_and_sums_do_not_multiply():
-    table = costs.product_costs([4, 16])
+    table = timing.product_costs([4, 16])
     assert list(table["d"]) == [4, 16]
     assert table["key MB"].iloc[1] > 20 * table["key MB"].iloc[0]
     assert (table[["product ms", "sum ms"]] > 0).all(axis=None)
@@ -74,7 +59,7 @@ def test_products_grow_and_sums_do_not_multiply():
 
 
 def test_every_operation_is_timed():
-    times = costs.addition_times(COMPACT_128.updated(d=32, name="small-INSECURE"))
+    times = timing.addition_times(COMPACT_128.updated(d=32, name="small-INSECURE"))
     assert len(times) == 7
     assert all(t > 0 for t in times.values())
 

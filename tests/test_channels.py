@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from secret_walker import arrays_from, arrays_in_file, shows
 
 from encnn import Architecture, ClearParameters, ExactSigmoid, Network, Owner, Trainer, TrainingPlan, channels, files
-from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError, ParameterError
+from encnn.errors import DataError, DivergenceError, EncnnError, FileError, KeyMismatchError, ParameterError
 from encnn.experiments import words_dataset
 from encnn.protocol import Answer, Assistant, AssistedStep, KeptLabels, Request
 from encnn.reviews import load_reviews
@@ -250,7 +250,7 @@ def test_whole_files_with_strange_contents_are_refused_or_answered(side, kind, d
             assert side.assistant.answer(message).tops.dtype == SMALL.dtype
         else:
             use(side, kind, message)
-    except (FileError, DataError, KeyMismatchError):
+    except (FileError, DataError, KeyMismatchError, DivergenceError):  # a made-up key makes noise, hence large scores
         pass
 
 
@@ -270,6 +270,39 @@ def use(side: Side, kind: str, message: object) -> None:
     assert error.shape == (2, 1) and gain == 1.0
 
 
+def test_encrypted_labels_travel_as_one_number_each(tmp_path):
+    owner = Owner(ARCHITECTURE, PLAN.sigmoid, COMPACT_128)
+    labels = owner.encrypt_labels(Y, PLAN.learning_rate)
+    assert channels.write_labels(tmp_path / "labels", labels) < 2000 < labels.nbytes
+    again = channels.read_labels(tmp_path / "labels", owner.evaluator.context)
+    assert np.array_equal(again.data, labels.data) and again.shape == (REVIEWS, 1)
+    with pytest.raises(KeyMismatchError, match="take messages of one run"):
+        channels.read_labels(tmp_path / "labels", Owner(ARCHITECTURE, PLAN.sigmoid, COMPACT_128).evaluator.context)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_strange_labels_are_refused(side, data):
+    channels.write_labels(side.folder / "labels", side.owner.encrypt_labels(Y, insecure=True))
+    header, arrays = files.read(side.folder / "labels", channels.LABELS)
+    name = data.draw(st.sampled_from(["shape", "labels", "array", "seed", "noise"]))
+    if name == "array":
+        arrays["labels"] = data.draw(ARRAYS)
+    elif name in header:
+        header[name] = data.draw(JSON)
+    else:
+        header["labels"][name] = data.draw(JSON.filter(lambda value: value != "00" * 16))
+    files.write(side.folder / "strange", channels.LABELS, header, arrays)
+    if name == "noise":
+        try:
+            assert channels.read_labels(side.folder / "strange", side.context).noise >= 0
+        except FileError:
+            pass
+    else:
+        with pytest.raises(FileError):
+            channels.read_labels(side.folder / "strange", side.context)
+
+
 def test_a_request_larger_than_any_batch_is_not_read(side):
     huge = {"scores": np.zeros((40 * SMALL.d, SMALL.d + 1), np.int32)}
     files.write(side.folder / "huge", channels.REQUEST, {"key_id": side.context.key_id, "trip": 1, "rate": 0.1}, huge)
@@ -278,7 +311,7 @@ def test_a_request_larger_than_any_batch_is_not_read(side):
 
 
 def test_a_request_of_another_key_is_told(side, tmp_path):
-    with pytest.raises(KeyMismatchError, match="this owner has"):
+    with pytest.raises(KeyMismatchError, match="take messages of one run"):
         channels.read_request(side.folder / "request", Side(tmp_path).context, 1)
 
 

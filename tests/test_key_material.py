@@ -163,6 +163,13 @@ def test_experimental_keys_are_not_written(writer: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_real_keys_refuse_masks_that_repeat() -> None:
+    """A pad that is used twice shows the difference of two messages, and pads from a known rng show the key."""
+    owner = Owner(LINEAR, taylor(1), COMPACT_128)
+    with pytest.raises(ParameterError, match="leave out rng"):
+        protocol.Assistant(owner.secret_key, rng=np.random.default_rng(0))
+
+
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
 def test_a_secret_is_private_whatever_stood_there(owner: Owner, tmp_path: Path, umask: int) -> None:
     path = tmp_path / "secret"

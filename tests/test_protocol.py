@@ -317,6 +317,14 @@ def test_an_owner_without_labels_says_so(party):
         Assistant(owner.secret_key).answer(request(owner, labels=None, rows=np.array([0])))
 
 
+def test_encrypted_labels_hold_one_learning_rate(party):
+    owner, assistant = party
+    labels = owner.encrypt_labels(Y, 0.1, insecure=True)
+    with pytest.raises(ParameterError, match="train without decay"):
+        step = AssistedStep(DirectChannel(assistant))
+        Trainer(owner.encrypt(start())).train(X, labels, replace(PLAN, decay=1.0), step=step)
+
+
 def test_parameters_without_a_ring_cannot_assist():
     with pytest.raises(ParameterError, match="has no ring masks"):
         Assistant(Owner(architecture(), PLAN.sigmoid, COMPACT_128.updated(d=1100)).secret_key)
@@ -397,7 +405,7 @@ def test_a_trained_model_is_saved_with_its_masks(tmp_path):
     assert np.array_equal(owner.decrypt(restored.network.W1), owner.decrypt(trainer.model.network.W1))
 
 
-def test_experimental_masks_repeat():
+def test_experimental_runs_repeat():
     runs = []
     for _ in range(2):
         owner = Owner(architecture(), PLAN.sigmoid, SMALL, rng=np.random.default_rng(1))

@@ -1,10 +1,7 @@
-"""What a set of parameters costs: bytes of everything that is stored or sent, CPU time of everything that is done.
+"""CPU time of what training meets: the sums of assisted training, and products of ciphertexts in small dimensions.
 
-With vectors of width m, n = m + d entries a ciphertext and l digits an entry, a key-switch key has n' columns for each of its
-N l rows.  Additions and what is sent grow as d; a linear map switches N = n entries, so its key grows as d^2; a product of
-two ciphertexts switches the n^2 entries of their tensor product, so its key and its time grow as
-
-    n^2 l (m + d)  ~  l d^3.
+`security.costs` has what keys and ciphertexts weigh and what a single ciphertext takes, over d.  Here are the operations of one
+trip of `protocol` (the sums over a review's words above all), and products made and measured, for as long as d^3 can be held.
 """
 
 import math
@@ -22,32 +19,9 @@ from encnn.schemes.bilinear import elementwise
 from encnn.schemes.integer_vector import MODULUS_TOY, CiphertextArray, Parameters, make_keys
 from encnn.schemes.integer_vector.ring import ZeroStream, make_zero_key
 
-KEY_ENTRY_BYTES = 8
 WORDS = 100
 """Words of a review, about the mean of the real ones."""
 BLOCK = 64
-
-
-def sizes(p: Parameters, m: int = 1) -> dict[str, float]:
-    """Return bytes of one ciphertext of width m, of what a seed leaves of it, and of keys.
-
-    "product key" is that of an elementwise product, which no machine holds for large d: a formula, not a measurement.
-    """
-    n, entry = m + p.d, p.dtype.itemsize
-    return {
-        "ciphertext": n * entry,
-        "ciphertext, seeded": m * entry,
-        "public key, ring": m * p.d * KEY_ENTRY_BYTES + 16,
-        "public key, matrix": n * p.d * KEY_ENTRY_BYTES,
-        "linear map key": n * p.n_digits * n * KEY_ENTRY_BYTES,
-        "product key": product_key_bytes(p, m),
-    }
-
-
-def product_key_bytes(p: Parameters, m: int = 1) -> float:
-    """Return the bytes of the evaluation key of a product: n^2 l rows of n numbers."""
-    n = m + p.d
-    return float(n * n * p.n_digits * n * KEY_ENTRY_BYTES)
 
 
 def addition_times(p: Parameters) -> dict[str, float]:
