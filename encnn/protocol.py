@@ -117,6 +117,11 @@ class KeptLabels:
         return KeptLabels(stop - start, self.shape[1], self._first + start)
 
     @property
+    def last(self) -> int:
+        """Number of the last review."""
+        return self._first + self.shape[0] - 1
+
+    @property
     def rows(self) -> np.ndarray:
         """Numbers of the reviews."""
         return np.arange(self._first, self._first + self.shape[0])
@@ -315,12 +320,13 @@ class AssistedStep:
         """Return (encrypted rate * (p - targets), 1): the answer holds the rate, which a modulus could not multiply."""
         if not isinstance(z, CiphertextArray):
             raise CapabilityError(f"scheme {evaluator.scheme!r} needs no assistance here; leave out step, or encrypt the model")
-        if self._opening is None:
-            self._open(z.context, z.shape[-1])
+        opening = self._opening or self._open(z.context, z.shape[-1])
         scores = self._randomised(z)
         kept = isinstance(targets, KeptLabels)
         sent = isinstance(targets, np.ndarray) and self._share_labels
         self.trips += 1
+        if kept and targets.last >= opening.kept_labels:
+            raise DataError(f"review {targets.last} came, the owner keeps labels of {opening.kept_labels}; train on those")
         labels, rows = targets.astype(np.int8) if sent else None, targets.rows if kept else None
         request = Request(self.trips, float(rate), scores, labels, rows)
         error = self._decoded(self._channel.ask(request), z.context, z.shape)
@@ -337,13 +343,14 @@ class AssistedStep:
             )
         return targets
 
-    def _open(self, context: Context, outputs: int) -> None:
+    def _open(self, context: Context, outputs: int) -> Opening:
         opening, p = self._channel.open(), context.parameters
         if opening.key_id != context.key_id:
             raise KeyMismatchError(f"this owner has key {opening.key_id!r}, the model has {context.key_id}; ask its own owner")
         check_array("the owner's public key", opening.zero_key.b, (outputs, p.d))
         self._zeros = ZeroStream(opening.zero_key, p, self._randomness)
         self._opening = opening
+        return opening
 
     def _randomised(self, z: CiphertextArray) -> CiphertextArray:
         """Return z with an encryption of zero added to each ciphertext."""

@@ -315,6 +315,9 @@ def test_an_owner_without_labels_says_so(party):
     owner, _ = party
     with pytest.raises(DataError, match="labels are kept of 0"):
         Assistant(owner.secret_key).answer(request(owner, labels=None, rows=np.array([0])))
+    few = AssistedStep(DirectChannel(Assistant(owner.secret_key, labels=Y[:3])))
+    with pytest.raises(DataError, match="review 3 came, the owner keeps labels of 3"):
+        Trainer(owner.encrypt(start())).train(X, KeptLabels(REVIEWS), PLAN, step=few)
 
 
 def test_encrypted_labels_hold_one_learning_rate(party):

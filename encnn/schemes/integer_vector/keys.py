@@ -148,13 +148,12 @@ class SecretKey(base.SecretKey):
         """Return fresh ciphertexts of real vectors v, shape (..., m): c = [w x + e - T a ; a] with a fresh mask a.
 
         Noise: at most `noise_bound` (plus 1/2 of rounding).  The owner's own way; without the secret see `PublicKey`.  With a
-        modulus a real key expands the masks of an array of ciphertexts from a fresh public seed, which stands for them in files.
+        modulus the masks of an array of ciphertexts are expanded from a fresh public seed, which stands for them in files.
         """
         v = np.asarray(v, dtype=np.float64)
         p = self.parameters
         phase, _, rounding = encode(v, p, p.scale)
-        seeded = p.q_bits is not None and v.ndim > 1 and not self.context.experimental
-        seed = self._randomness.token() if seeded else None
+        seed = self._randomness.token() if p.q_bits is not None and v.ndim > 1 else None
         a = self._mask(v.shape[:-1]) if seed is None else expand_masks(seed, v.shape[:-1], p)
         top = phase + self._noise(phase.shape) - a @ self.T(v.shape[-1]).T
         data = self._reduce(np.concatenate([top, a], axis=-1)).astype(p.dtype, copy=False)
