@@ -133,6 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, print the tables and write them; return the exit status."""
     options = _options(arguments)
     corpus = load_or_toy(options.corpus)
+    folder = options.folder if corpus.is_real else options.folder / "toy"  # never in place of the real ones
     words, frequent = words_dataset(corpus), words_dataset(corpus, cutoff=None)
     rates = held_out_rates(words)
     heading("Learning rates in the clear, on training reviews held out")
@@ -146,9 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     heading(f"Assisted training at 128 bits, learning rate {LEARNING_RATE}")
     table = pd.DataFrame(lines)
     print(table.T.to_string(header=False))
-    store(rates, options.folder / "assisted_rates.csv")
-    store(table, options.folder / "assisted.csv")
-    print(f"\nThe tables are in {options.folder}/")
+    store(rates, folder / "assisted_rates.csv")
+    store(table, folder / "assisted.csv")
+    print(f"\nThe tables are in {folder}/")
     return 0
 
 

@@ -21,7 +21,7 @@ def data():
 def test_the_job_writes_its_tables(tmp_path, capsys):
     assert assisted.main(["--corpus", "toy", "--keys", "1", "--folder", str(tmp_path)]) == 0
     assert "NOT THE PAPER'S NUMBERS" in capsys.readouterr().out
-    table = pd.read_csv(tmp_path / "assisted.csv")
+    table = pd.read_csv(tmp_path / "toy" / "assisted.csv")
     assert list(table["labels"]) == ["sent", "sent", "kept", "encrypted"]
     assert (table["bits, BKZ with sieving"] >= 128).all()
     assert ((table["correct"] - table["clear twin correct"]).abs() <= 3).all()

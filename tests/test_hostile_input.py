@@ -34,8 +34,8 @@ from encnn.sigmoid import PolynomialSigmoid, taylor
 REFUSALS = (FileError, KeyMismatchError)
 ANSWER_REFUSALS = (*REFUSALS, DataError, DivergenceError)
 
-FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-MANY = settings(max_examples=700, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 X = np.array([[1, 0, 0, 1], [0, 1, 1, 0], [1, 1, 1, 1]])
 

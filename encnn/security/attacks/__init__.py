@@ -12,6 +12,8 @@ module               reads                                       from           
 `lattice`            T                                           public key          dimension d (see `estimate`)
 `oracle`             T, or the model                             answers of owner    no parameters: never answer
 `training`           a model as good as the owner's              data and labels     no parameters: withhold labels
+`labels`             a model nearly as good                      texts, and guesses  no parameters: labels that
+                                                                 of their labels     nobody else can give
 ===================  ==========================================  ==================  ================================
 
 The first published cryptanalysis of this scheme is [BGV18]: a broadcast attack, a key recovery by chosen ciphertexts, and the
