@@ -14,7 +14,7 @@ scheme, from the same start, is the **clear twin** of a run.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -23,7 +23,14 @@ from encnn.errors import CiphertextOverflowError, DataError, ParameterError
 from encnn.progress import progress
 from encnn.schemes import Product
 from encnn.schemes.base import Encrypted, Evaluator
-from encnn.schemes.bilinear import elementwise, outer, vector_matrix, vector_transposed_matrix
+from encnn.schemes.bilinear import (
+    BilinearMap,
+    elementwise,
+    outer,
+    scalar_vector,
+    vector_matrix,
+    vector_transposed_matrix,
+)
 from encnn.schemes.powers import power_sum
 from encnn.sigmoid import PolynomialSigmoid, Sigmoid
 
@@ -76,8 +83,7 @@ class Architecture:
         """Return the products that training with this sigmoid needs: what the owner makes evaluation keys for."""
         maps: list[Product] = []
         if self.hidden:
-            shape = (self.hidden, self.outputs)
-            maps += [vector_matrix(*shape), vector_transposed_matrix(*shape), outer(*shape)]
+            maps += [vector_matrix(self.hidden, self.outputs), *_backward_products(self.hidden, self.outputs)]
         maps += _powers(self.outputs, sigmoid)
         if self.hidden_sigmoid is not None:
             maps += [*_powers(self.hidden, self.hidden_sigmoid), elementwise(self.hidden)]
@@ -226,6 +232,13 @@ def targets_of(y: Any, outputs: int, reviews: int) -> Any:
     return (labels[:, None] == np.arange(outputs)).astype(np.float64)
 
 
+def _backward_products(hidden: int, outputs: int) -> list[BilinearMap]:
+    """Return the products of the backward pass, d W2^T and h^T d; with one output both scale a vector by a number."""
+    if outputs == 1:
+        return [scalar_vector(hidden)]
+    return [vector_transposed_matrix(hidden, outputs), outer(hidden, outputs)]
+
+
 def _powers(width: int, sigmoid: Sigmoid) -> list[Product]:
     """Return what a polynomial of degree 2 or more needs: its powers at once, or product after product."""
     if not isinstance(sigmoid, PolynomialSigmoid) or sigmoid.degree < 2:
@@ -240,23 +253,35 @@ class _Step:
         self.evaluator, self.network, self.error_step = evaluator, network, error_step
         a = network.architecture
         self.divide = plan.divide_update and a.pooling == "mean"
-        self.products = (vector_transposed_matrix(a.hidden, a.outputs), outer(a.hidden, a.outputs)) if a.hidden else None
+        self.products = _backward_products(a.hidden, a.outputs) if a.hidden else []
 
     def __call__(self, batch: Batch, targets: Any, rate: float) -> Encrypted:
         """Update the network with one batch; return the scores z it met, shape (B, outputs)."""
         evaluator, network = self.evaluator, self.network
         pooled, h, z = forward(evaluator, network, batch)
         d, gain = self.error_step(evaluator, z, targets, rate)
-        if self.products is None:
+        if not self.products:
             G = d if gain == 1 else evaluator.multiply_plain(d, gain)
         else:
-            backward, gradient = self.products
-            G = self._through_hidden_sigmoid(evaluator.bilinear(backward, d, network.W2, gain), pooled)
-            network.W2 = network.W2 - evaluator.bilinear(gradient, h, d, gain, total=True)
+            G, gradient = self._backward(d, h, gain)
+            G = self._through_hidden_sigmoid(G, pooled)
+            network.W2 = network.W2 - gradient
         if self.divide:
             G = evaluator.multiply_plain(G, batch.inverse_counts())
         evaluator.scatter_subtract(network.W1, batch, G)
         return z
+
+    def _backward(self, d: Encrypted, h: Encrypted, gain: float) -> tuple[Encrypted, Encrypted]:
+        """Return gain * d W2^T, one row a review, and gain * h^T d, summed over the batch."""
+        evaluator, W2 = self.evaluator, cast(Encrypted, self.network.W2)
+        if len(self.products) > 1:
+            backward, outer_product = self.products
+            return evaluator.bilinear(backward, d, W2, gain), evaluator.bilinear(outer_product, h, d, gain, total=True)
+        scale = self.products[0]
+        if len(h) > 1:
+            return evaluator.bilinear(scale, d, W2, gain), evaluator.bilinear(scale, d, h, gain, total=True)
+        both = evaluator.bilinear(scale, d, evaluator.concatenate([W2[None], h]), gain)  # one call instead of two
+        return both[:1], both[1]
 
     def _through_hidden_sigmoid(self, G: Encrypted, pooled: Encrypted) -> Encrypted:
         sigmoid = self.network.architecture.hidden_sigmoid

@@ -397,7 +397,8 @@ def test_keys_are_made_for_the_products_that_training_needs_and_no_others() -> N
     def names(sigmoid: Any, **settings: Any) -> set[str]:
         return {f.name for f in Architecture(5, **settings).products(sigmoid)}
 
-    layers = {"vector_matrix:8x1", "vector_transposed_matrix:8x1", "outer:8x1"}
+    layers = {"vector_matrix:8x1", "outer:1x8"}
+    assert names(taylor(1), outputs=3) == {"vector_matrix:8x3", "vector_transposed_matrix:8x3", "outer:8x3"}
     assert names(taylor(1), hidden=0) == names(ExactSigmoid(), hidden=0) == set()
     powers = {"elementwise:1", "powers:1:1,3"}
     assert names(taylor(3), hidden=0) == powers

@@ -97,7 +97,7 @@ class CiphertextArray:
         """Show shape, parameters and budget, never entries."""
         return f"CiphertextArray(shape={self.shape}, parameters={self.parameters.name!r}, noise<={self.noise:.3g})"
 
-    def __getitem__(self, rows: int | slice | np.ndarray) -> "CiphertextArray":
+    def __getitem__(self, rows: int | slice | np.ndarray | None) -> "CiphertextArray":
         """Return some of the ciphertexts."""
         return self._like(self.data[rows])
 
