@@ -7,10 +7,9 @@ import numpy as np
 from encnn.errors import FileError
 from encnn.schemes import integer_vector
 from encnn.schemes.base import Encrypted, Evaluator, SecretKey
-from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.clear import ClearEvaluator, ClearParameters, ClearSecretKey, FixedPointEvaluator
 from encnn.schemes.integer_vector import factory
-from encnn.schemes.powers import PowerSum
+from encnn.schemes.powers import Product
 
 __all__ = [
     "Product",
@@ -23,9 +22,6 @@ __all__ = [
     "restore_evaluator",
     "restore_secret_key",
 ]
-
-Product = BilinearMap | PowerSum
-"""What an evaluator can be asked to be able to compute: each needs an evaluation key."""
 
 SchemeParameters = ClearParameters | integer_vector.Parameters
 """Parameters of any scheme; their type chooses the scheme."""

@@ -9,6 +9,8 @@ from functools import cache
 
 import numpy as np
 
+from encnn.schemes.bilinear import BilinearMap
+
 
 @dataclass(frozen=True)
 class PowerSum:
@@ -22,6 +24,10 @@ class PowerSum:
     def widths(self) -> set[int]:
         """Widths of the vectors that it takes and gives."""
         return {self.width}
+
+
+Product = BilinearMap | PowerSum
+"""What an evaluator can be asked to be able to compute: each needs an evaluation key."""
 
 
 @cache

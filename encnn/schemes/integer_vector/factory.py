@@ -11,11 +11,9 @@ from encnn.schemes.integer_vector import powers, storage
 from encnn.schemes.integer_vector.evaluator import IntegerVectorEvaluator
 from encnn.schemes.integer_vector.keys import PublicKey, SecretKey, SwitchKey, power_bounds, product_bounds
 from encnn.schemes.integer_vector.parameters import Parameters
-from encnn.schemes.powers import PowerSum
+from encnn.schemes.powers import Product
 
 MAX_KEY_BYTES = 4 << 30
-
-Product = BilinearMap | PowerSum
 
 
 def make_keys(
