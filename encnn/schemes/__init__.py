@@ -1,10 +1,11 @@
 """The schemes: one training loop, several arithmetics.  Their parameters say which is which."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
-from encnn.errors import FileError
+from encnn.errors import FileError, ParameterError
 from encnn.schemes import integer_vector
 from encnn.schemes.base import Encrypted, Evaluator, SecretKey
 from encnn.schemes.clear import ClearEvaluator, ClearParameters, ClearSecretKey, FixedPointEvaluator
@@ -35,22 +36,39 @@ def make_keys(
     public_widths: Iterable[int] = (),
 ) -> tuple[SecretKey, Evaluator]:
     """Return the secret key and the evaluator of a new key pair for these parameters (see the scheme's own `make_keys`)."""
-    if isinstance(parameters, integer_vector.Parameters):
-        return integer_vector.make_keys(parameters, widths, products, rng, public_widths)
+    maker = _KEY_MAKERS.get(type(parameters))
+    if maker is None:
+        known = ", ".join(f"{kind.__module__}.{kind.__name__}" for kind in _KEY_MAKERS)
+        raise ParameterError(f"{parameters!r} are no parameters of a scheme; use one of {known}")
+    return maker(parameters, widths, products, rng, public_widths)
+
+
+def restore_evaluator(scheme: str, header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> Evaluator:
+    """Return the evaluator that its `export` took apart; `products` are the maps it may hold keys for."""
+    return _restorer(scheme).restore_evaluator(header, arrays, products)
+
+
+def restore_secret_key(scheme: str, header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:
+    """Return the secret key that its `export` took apart."""
+    return _restorer(scheme).restore_secret_key(header, arrays)
+
+
+def _clear_keys(parameters: ClearParameters, *_: Any) -> tuple[SecretKey, Evaluator]:
     scale = parameters.scale
     evaluator = ClearEvaluator() if scale is None else FixedPointEvaluator(scale, parameters.rounding)
     return ClearSecretKey(evaluator), evaluator
 
 
-def restore_evaluator(scheme: str, header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> Evaluator:
-    """Return the evaluator that its `export` took apart; `products` are the maps it may hold keys for."""
-    if scheme == integer_vector.IntegerVectorEvaluator.scheme:
-        return factory.restore_evaluator(header, arrays, products)
-    raise FileError(f"the file is of scheme {scheme!r}; files hold networks of the scheme 'integer_vector'")
+def _restorer(scheme: str) -> Any:
+    """Return the module whose `restore_evaluator` and `restore_secret_key` read files of this scheme."""
+    if scheme not in _RESTORERS:
+        raise FileError(f"the file is of scheme {scheme!r}; files hold networks of the schemes {', '.join(map(repr, _RESTORERS))}")
+    return _RESTORERS[scheme]
 
 
-def restore_secret_key(scheme: str, header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:
-    """Return the secret key that its `export` took apart."""
-    if scheme == integer_vector.IntegerVectorEvaluator.scheme:
-        return factory.restore_secret_key(header, arrays)
-    raise FileError(f"the file is of scheme {scheme!r}; files hold keys of the scheme 'integer_vector'")
+_KEY_MAKERS: dict[type, Callable[..., tuple[SecretKey, Evaluator]]] = {
+    ClearParameters: _clear_keys,
+    integer_vector.Parameters: integer_vector.make_keys,
+}
+
+_RESTORERS: dict[str, Any] = {integer_vector.IntegerVectorEvaluator.scheme: factory}
