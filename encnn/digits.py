@@ -16,6 +16,7 @@ from functools import cache
 import numpy as np
 
 _MACHINE_INTEGERS: dict[int, type] = {8: np.int8, 16: np.int16, 32: np.int32}
+_WORDS: dict[int, type] = {32: np.int32, 64: np.int64}
 
 
 def digits(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool = False) -> np.ndarray:
@@ -36,19 +37,21 @@ def digits(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool = False)
 def digits_lowest_first(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool) -> np.ndarray:
     """Return the digits of c, int64 of shape (..., n), least significant first in each entry, in any integer type.
 
-    Balanced digits are the plain digits of c + (B/2, ..., B/2), less B/2 each.  If they fill 64 bits as machine integers, they
-    are what lies in memory; flipping each top bit subtracts B/2.
+    Balanced digits are the plain digits of c + (B/2, ..., B/2), less B/2 each.  If they fill 32 or 64 bits as machine integers,
+    they are what lies in memory; flipping each top bit subtracts B/2.
     """
     if not balanced:
         d = np.abs(c)[..., None] >> _shifts(base_bits, n_digits)
         d &= (1 << base_bits) - 1
         d *= np.sign(c)[..., None]
     else:
-        raised = c + _balance(base_bits, n_digits)
-        if base_bits in _MACHINE_INTEGERS and base_bits * n_digits == 64:
-            raised ^= _balance(base_bits, n_digits)
-            return np.ascontiguousarray(raised).view(_MACHINE_INTEGERS[base_bits])
-        d = raised[..., None] >> _shifts(base_bits, n_digits)
+        balance = _balance(base_bits, n_digits)
+        if base_bits in _MACHINE_INTEGERS and base_bits * n_digits in _WORDS:
+            words = c.astype(balance.dtype, order="C")
+            words += balance
+            words ^= balance
+            return words.view(_MACHINE_INTEGERS[base_bits])
+        d = (c + balance)[..., None] >> _shifts(base_bits, n_digits)
         d &= (1 << base_bits) - 1
         d -= 1 << (base_bits - 1)
     return d.reshape(*c.shape[:-1], c.shape[-1] * n_digits)
@@ -87,7 +90,7 @@ def _shifts(base_bits: int, n_digits: int) -> np.ndarray:
 
 
 @cache
-def _balance(base_bits: int, n_digits: int) -> np.int64:
-    """Return B/2 at every digit position, as an int64 modulo 2^64."""
+def _balance(base_bits: int, n_digits: int) -> np.signedinteger:
+    """Return B/2 at every digit position, modulo 2^64, in the machine word that the digits fill, or else as an int64."""
     total = sum(1 << (base_bits * i + base_bits - 1) for i in range(n_digits))
-    return np.uint64(total % (1 << 64)).astype(np.int64)
+    return np.uint64(total % (1 << 64)).astype(_WORDS.get(base_bits * n_digits, np.int64))

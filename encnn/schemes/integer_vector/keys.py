@@ -12,6 +12,7 @@ one of these switches: encryption (from the key I, ciphertext w x), a linear map
 The secret key lives in `SecretKey` only; `repr` never shows it.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from functools import cached_property
 import numpy as np
 
 from encnn.digits import digits_lowest_first, expand_key
+from encnn.digits import largest as largest_of
 from encnn.errors import KeyMismatchError, ParameterError
 from encnn.modular import centred
 from encnn.sampling import Randomness
@@ -68,23 +70,51 @@ class SwitchKey:
         """Entries N of the ciphertexts that it switches."""
         return self.M_transposed.shape[0] // self.parameters.n_digits
 
-    def apply(self, c: np.ndarray) -> np.ndarray:
+    def apply(self, c: np.ndarray, largest: float = math.inf) -> np.ndarray:
         """Return c* M^T modulo 2^64 for int64 c of shape (..., N): exact, though the product runs in float64 (BLAS).
 
-        M is cut into limbs so small that no sum of digits times limbs can reach 2^53.
+        M is cut into limbs so small that no sum of digits times limbs can reach 2^53.  largest: a bound on |c|, if one is
+        known; where it says that the leading digits are zero, they are left out, and one limb can do.
         """
         p = self.parameters
+        if largest < math.inf:
+            for bound, n_digits, M in self._single_limbs:
+                if largest <= bound:
+                    d = digits_lowest_first(c, p.base_bits, n_digits, p.balanced)
+                    return np.dot(d.astype(np.float64), M).astype(np.int64)
         limbs, recombine = self._limbs
         d = digits_lowest_first(c, p.base_bits, p.n_digits, p.balanced)
-        return (d.astype(np.float64) @ limbs).astype(np.int64) @ recombine
+        return np.dot(d.astype(np.float64), limbs).astype(np.int64) @ recombine
+
+    @cached_property
+    def _single_limbs(self) -> list[tuple[float, int, np.ndarray]]:
+        """Return (bound on |c|, digits to take, their part of M^T as float64), the fewest digits first.
+
+        Half of the digits or all are taken, which as machine integers is as fast as taking fewer.  Those beyond the bound, for
+        which one limb would not be enough, are zero and meet zeros.
+        """
+        p = self.parameters
+        M = self._lowest_first().reshape(self.entries, p.n_digits, -1).astype(np.float64)
+        reach = p.digit_bound * np.abs(M).sum(axis=0).cumsum(axis=0).max(axis=1)  # of sums over the lowest 1, 2, ... digits
+        exact = int(np.searchsorted(reach, 2.0**52))  # and not 2^53, since the reach itself is rounded
+        M[:, exact:] = 0.0
+        return [
+            (float(largest_of(p.base_bits, min(exact, k), p.balanced)), k, M[:, :k].reshape(self.entries * k, -1))
+            for k in (p.n_digits // 2, p.n_digits)
+        ]
+
+    def _lowest_first(self) -> np.ndarray:
+        """Return M^T with its rows in the order of `digits_lowest_first`."""
+        rows, n_new = self.M_transposed.shape
+        return self.M_transposed.reshape(self.entries, -1, n_new)[:, ::-1].reshape(rows, n_new)
 
     @cached_property
     def _limbs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the limbs of M^T side by side, float64, rows in the order of `digits_lowest_first`, and what joins them."""
+        """Return the limbs of M^T side by side, float64, and what joins them."""
         rows, n_new = self.M_transposed.shape
         limb_bits = 53 - (rows * self.parameters.digit_bound).bit_length()
         shifts = range(0, 64, limb_bits)
-        M = self.M_transposed.reshape(self.entries, -1, n_new)[:, ::-1].reshape(rows, n_new)
+        M = self._lowest_first()
         low = [(M >> s) & ((1 << limb_bits) - 1) for s in shifts[:-1]]
         limbs = np.concatenate([*low, M >> shifts[-1]], axis=1)  # the last one keeps the sign
         recombine = np.concatenate([np.eye(n_new, dtype=np.int64) << s for s in shifts])

@@ -57,8 +57,8 @@ def largest_source_key(parameters: Parameters, f: PowerSum) -> np.ndarray:
 class PreparedPolynomial:
     """What one polynomial needs again and again: where the monomials come from, and what they are multiplied by.
 
-    indices: (monomials, longest), entries of the ciphertext, n standing for one.  weights: their coefficients.  bounds: public
-    bounds on |R|.
+    indices: (monomials, longest), entries of the ciphertext, n standing for one.  weights: their coefficients, times the unit.
+    bounds: public bounds on |R|.
     """
 
     f: PowerSum
@@ -75,13 +75,11 @@ class PreparedPolynomial:
     def tensor(self, c: CiphertextArray) -> np.ndarray:
         """Return c_k u (c / u)^k for all monomials of all exponents, in float64, shape (..., monomials)."""
         n, unit = c.data.shape[-1], c.unit
-        extended = np.empty((*c.data.shape[:-1], n + 1))
-        extended[..., :n] = c.data
-        extended[..., :n] /= unit
-        extended[..., n] = 1.0
-        monomials = np.multiply.reduce(extended.take(self.indices, axis=-1), axis=-1)
-        monomials *= self.weights * unit
-        return monomials
+        entries = np.empty((n + 1, c.data.size // n))  # the entries first: whole rows are then taken and multiplied
+        np.divide(c.data.reshape(-1, n).T, unit, out=entries[:n])
+        entries[n] = 1.0
+        monomials = np.multiply.reduce(entries.take(self.indices, axis=0), axis=1)
+        return np.multiply(monomials.T, self.weights, order="C").reshape(*c.data.shape[:-1], -1)
 
     def noise(self, c: CiphertextArray) -> float:
         """Return the noise before rounding and switching: sum_k |c_k| ((u v + e)^k - (u v)^k) / u^(k-1)."""
@@ -102,7 +100,8 @@ def prepare(parameters: Parameters, width: int, plain: tuple[float, ...]) -> Pre
     coefficients = (0.0, *plain)
     f = power_sum(width, coefficients)
     indices, _, exponents = _monomials(width + parameters.d, f.exponents)
-    return PreparedPolynomial(f, coefficients, indices, np.asarray(coefficients)[exponents], largest_source_key(parameters, f))
+    weights = np.asarray(coefficients)[exponents] * float(parameters.unit)
+    return PreparedPolynomial(f, coefficients, indices, weights, largest_source_key(parameters, f))
 
 
 @cache
