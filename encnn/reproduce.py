@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _everything(options: argparse.Namespace, corpus: Corpus, words: ex.Dataset, main_pair: list[ex.Run]) -> None:
     vectors = ex.word2vec_dataset(corpus)
-    word2vec = [ex.run(s, vectors, options.first_seed) for s in ex.pair(suffix=", word2vec", pooling="sum")]
+    word2vec = [ex.run(s, vectors, options.first_seed) for s in ex.word2vec_pair()]
     heading("The same pair on word2vec features")
     print(tables.differences(ex.table(word2vec)).to_string(index=False))
 

@@ -90,6 +90,24 @@ def test_a_run_that_diverges_leaves_its_counts_empty(small: ex.Dataset) -> None:
     assert table["diverged"].iloc[0] == 1
 
 
+def test_word2vec_settings_are_chosen_on_the_last_fifth_of_the_training_reviews(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features that give the label away to a choice, in one part of the reviews, change what is measured there alone."""
+    reviews = load_reviews("toy").train[:500]
+    seen = []
+
+    def features(fit, held_out, scaling, strength):
+        seen.append((fit.texts, held_out.texts))
+        return tuple(strength * (2.0 * part.labels[:, None] - 1) for part in (fit, held_out))
+
+    monkeypatch.setattr(ex, "word2vec_features", features)
+    choices = [{"strength": 0.0}, {"strength": 1e9}, {"strength": 3.0}]
+    table = ex.word2vec_choice(reviews, choices, seeds=[0, 1])
+    assert seen == [(reviews.texts[:400], reviews.texts[400:])] * 3
+    assert table["strength"].tolist() == [3.0, 0.0, 1e9]
+    assert table["diverged"].tolist() == [0, 0, 2]
+    assert table["held_out_percent"].tolist() == [100.0, 50.0, 50.0]
+
+
 def test_runs_in_processes_are_the_runs_in_one(small: ex.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     settings, seeds = [ex.pair()[0], ex.ablation()[4]], [0, 1]
     here = [r.line["correct"] for r in ex.runs(settings, small, seeds, "here")]
