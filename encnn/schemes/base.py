@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from encnn.batches import Batch
+from encnn.batches import Batch, Features
 from encnn.errors import CapabilityError
 from encnn.schemes.bilinear import BilinearMap, elementwise
 from encnn.sigmoid import ExactSigmoid, Sigmoid
@@ -48,6 +48,8 @@ class Evaluator(ABC):
 
     scheme: ClassVar[str]
     parameters: Any
+    labels_carry_rate: ClassVar[bool] = False
+    """Whether encrypted labels are encryptions of rate * y, because the scheme cannot multiply them afterwards."""
 
     @abstractmethod
     def multiply_plain(self, a: Encrypted, factor: float | np.ndarray) -> Encrypted:
@@ -130,6 +132,20 @@ class Evaluator(ABC):
         if isinstance(minus, np.ndarray | float | int):
             return self.polynomial(z, [constant - minus, *rest])
         return self.polynomial(z, sigmoid.coefficients) - minus
+
+    def error(self, sigmoid: Sigmoid, z: Encrypted, targets: Encrypted | np.ndarray, rate: float) -> tuple[Encrypted, float]:
+        """Return (e, gain) with gain * e an encryption of rate * (sigmoid(z) - targets).
+
+        Here e = sigmoid(z) - targets, and the rate is left as a gain to the products that follow.
+        """
+        return self.activate(sigmoid, z, minus=targets), rate
+
+    def shrink(self, W: Encrypted, factor: float) -> Encrypted:
+        """Return factor * W, for weights that are kept small."""
+        return self.multiply_plain(W, factor)
+
+    def check_plan(self, X: Features, epochs: int) -> None:
+        """Raise `ParameterError` if training on features X for so many epochs is known to fail before it starts."""
 
 
 def width(a: Encrypted) -> int:

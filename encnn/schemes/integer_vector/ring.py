@@ -48,12 +48,12 @@ def check_ring(p: Parameters) -> None:
 def negacyclic(a: np.ndarray, small: np.ndarray, q_bits: int) -> np.ndarray:
     """Return the products a * small in Z[X] / (X^d + 1), modulo 2^q_bits, int64 of shape (..., d).
 
-    a: int64 of shape (d,), anything modulo 2^q_bits.  small: integers of shape (..., d), at most 1 in absolute value.
+    a: int64 of shape (..., d), anything modulo 2^q_bits.  small: integers of shape (..., d), at most 1 in absolute value.
     Exact: coefficients of a limb's product stay below 2^41 for d <= 2^14, and the errors of the transforms far below 1/2.
     """
     d = a.shape[-1]
     small_transformed = np.fft.rfft(small, 2 * d)
-    total = np.zeros(small.shape, np.int64)
+    total = np.zeros(np.broadcast_shapes(a.shape, small.shape), np.int64)
     for shift in range(0, q_bits, _LIMB_BITS):
         limb = a >> np.int64(shift) & ((1 << _LIMB_BITS) - 1)
         product = np.rint(np.fft.irfft(np.fft.rfft(limb, 2 * d) * small_transformed, 2 * d)).astype(np.int64)
@@ -136,6 +136,20 @@ def zero_noise(p: Parameters) -> float:
     return p.noise_bound * (2 * p.d + 1)
 
 
+def zero_block(
+    key: ZeroKey, p: Parameters, randomness: Randomness, a: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return d encryptions of zero: their first entries (m, d), and the polynomial (d,) of which `Rows` are their masks.
+
+    a: the polynomial that the key's seed expands to, if it is at hand.
+    """
+    q_bits, sigma = p.q_bits or 64, p.sigma or 0.0
+    u = randomness.integers(-1, 2, (p.d,))
+    tops = np.stack([negacyclic(b, u, q_bits) for b in key.b]) + randomness.gaussian(sigma, key.b.shape)
+    mask = negacyclic(expand_polynomial(key.seed, p) if a is None else a, u, q_bits) + randomness.gaussian(sigma, (p.d,))
+    return centred(tops, q_bits), centred(mask, q_bits)
+
+
 class ZeroStream:
     """A supply of encryptions of zero, each used once: what hides which ciphertexts a sum was made of."""
 
@@ -158,10 +172,7 @@ class ZeroStream:
         return np.concatenate([self._tops[rows], self._masks[rows]], axis=1)
 
     def _renew(self) -> None:
-        p, randomness = self._parameters, self._randomness
-        q_bits, sigma = p.q_bits or 64, p.sigma or 0.0
-        u = randomness.integers(-1, 2, (p.d,))
-        tops = np.stack([negacyclic(b, u, q_bits) for b in self._key.b]) + randomness.gaussian(sigma, self._key.b.shape)
-        self._tops = np.ascontiguousarray(centred(tops, q_bits).T.astype(p.dtype))
-        self._masks = Rows(negacyclic(self._a, u, q_bits) + randomness.gaussian(sigma, (p.d,)), p)
+        tops, mask = zero_block(self._key, self._parameters, self._randomness, self._a)
+        self._tops = np.ascontiguousarray(tops.T.astype(self._parameters.dtype))
+        self._masks = Rows(mask, self._parameters)
         self._next = 0

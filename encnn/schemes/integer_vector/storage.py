@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from encnn.errors import FileError, ParameterError
+from encnn.modular import centred
 from encnn.sampling import Randomness
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context
 from encnn.schemes.integer_vector.parameters import Parameters
@@ -27,11 +28,11 @@ def export_context(context: Context) -> dict:
     return {"parameters": asdict(context.parameters), "key_id": context.key_id}
 
 
-def restore_context(header: dict) -> Context:
-    """Return the context that `export_context` described."""
+def restore_context(header: dict, kind: type[Parameters] = Parameters) -> Context:
+    """Return the context that `export_context` described, with parameters of this kind."""
     try:
         fields, key_id = header["parameters"], header["key_id"]
-        parameters = Parameters(**fields)
+        parameters = kind(**fields)
     except (KeyError, TypeError, ParameterError) as error:
         raise FileError(f"the file's parameters cannot be used ({error}); get a new file from its sender") from error
     _check_types(fields)
@@ -43,11 +44,11 @@ def restore_context(header: dict) -> Context:
 def export_array(a: CiphertextArray) -> tuple[dict, np.ndarray]:
     """Return (header, integer array) of an array of ciphertexts; infinite bounds are stored as None.
 
-    Ciphertexts with a seed are stored without their masks.
+    Ciphertexts with a seed are stored without their masks; entries are reduced modulo q, so that equal ones are equal files.
     """
     header: dict = {name: _finite(getattr(a, name)) for name in _BOUNDS}
     if a.seed is None:
-        return header, a.data
+        return header, a.data if a.parameters.q_bits is None else centred(a.data, a.parameters.q_bits)
     return header | {"seed": a.seed.hex()}, np.ascontiguousarray(a.data[..., : a.shape[-1]])
 
 
@@ -106,10 +107,18 @@ def _seed(p: Parameters, header: Any, shape: tuple[int, ...]) -> bytes | None:
     if not isinstance(header, dict) or "seed" not in header:
         return None
     text = header["seed"]
-    if p.q_bits is None or not isinstance(text, str) or len(text) != 32 or set(text) - set("0123456789abcdef"):
-        raise FileError(f"the file gives {text!r:.80} as the seed of masks, expected 32 hexadecimal digits and a modulus")
+    seed = restore_seed(text)
+    if p.q_bits is None:
+        raise FileError("the file gives a seed of masks, which its parameters without modulus do not have")
     if math.prod(_with_masks(shape, p)) * p.dtype.itemsize > MAX_EXPANDED_BYTES:
         raise FileError(f"ciphertexts of shape {shape} with d = {p.d} would expand to more than {MAX_EXPANDED_BYTES >> 30} GiB")
+    return seed
+
+
+def restore_seed(text: Any) -> bytes:
+    """Return the seed of masks that a header gives as 32 hexadecimal digits."""
+    if not isinstance(text, str) or len(text) != 32 or set(text) - set("0123456789abcdef"):
+        raise FileError(f"the file gives {text!r:.80} as the seed of masks, expected 32 hexadecimal digits; get a new file")
     return bytes.fromhex(text)
 
 
@@ -138,7 +147,7 @@ def _check_types(fields: dict) -> None:
     for name, value in fields.items():
         if name == "name" and not isinstance(value, str):
             raise FileError(f"the file's parameters have the name {value!r}, expected a text")
-        whole = name not in ("name", "sigma", "balanced")
+        whole = name != "balanced" and name != "name" and not name.endswith("sigma")
         if whole and value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise FileError(f"the file's parameter {name} is {value!r}, expected a whole number")
 

@@ -1,0 +1,27 @@
+"""LWE with programmable bootstrapping: training at 128 bits with nobody in the loop.
+
+Weights are the integer-vector ciphertexts of the paper, with S = [I, T]: LWE.  What is new is one operation, the bootstrap,
+which evaluates any function of one encrypted number by a look-up table and returns a fresh ciphertext.
+
+Read in this order: `parameters`, `transform` (products of polynomials), `switching`, `rotation`, `tables`, `bootstrap` (all of
+it together), `noise` (predicted), `keys`, `evaluator`, `factory`.  `engine` chooses between numpy and the loops of `compiled`.
+"""
+
+from encnn.schemes.bootstrapped.evaluator import BootstrappedEvaluator
+from encnn.schemes.bootstrapped.factory import make_keys
+from encnn.schemes.bootstrapped.keys import SecretKey
+from encnn.schemes.bootstrapped.parameters import BOOTSTRAP_TOY, ONE_LEVEL_128, PRESETS, TWO_LEVEL_128, Parameters
+from encnn.schemes.bootstrapped.tables import make_table, read_table
+
+__all__ = [
+    "BOOTSTRAP_TOY",
+    "ONE_LEVEL_128",
+    "PRESETS",
+    "TWO_LEVEL_128",
+    "BootstrappedEvaluator",
+    "Parameters",
+    "SecretKey",
+    "make_keys",
+    "make_table",
+    "read_table",
+]

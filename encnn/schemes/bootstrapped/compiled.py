@@ -1,0 +1,301 @@
+"""The hot loops of a bootstrap, compiled by numba: blind rotation for N = 1024 and k = 2, and the key switch.
+
+`rotation` and `switching` have the same in numpy, which is the reference.  They import this module where numba is installed and
+the sizes fit; nothing else needs it.  Ciphertexts are computed one by one, so what comes out depends neither on the batch nor
+on threads, and all functions release Python's lock.
+
+**Transform.**  A real polynomial of 1024 coefficients becomes 512 complex numbers (p_j + i p_(j + 512)) exp(i pi j / 1024) and
+then their discrete Fourier transform.  512 = 8 * 8 * 8: three stages of 64 butterflies of eight, over 64 neighbours in memory
+at a time, so that the compiler can make vectors of them.  Real parts fill the first half of an array of 1024 and imaginary
+parts the second; one array, because the compiler must see that both are apart.  Frequencies come out in the order `ORDER`.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from encnn.schemes.bootstrapped.engine import frequency_order
+
+N, M, COMPONENTS = 1024, 512, 3
+_OPTIONS: Any = {"nogil": True, "boundscheck": False, "error_model": "numpy", "fastmath": {"contract", "nsz"}, "cache": True}
+_ROUND = 1.5 * 2.0**52
+"""Added to a float64 below 2^51 and taken away again, it rounds to a whole number: additions must not be reordered here."""
+_HALF_ROOT = float(np.sqrt(0.5))
+
+ORDER = frequency_order(N)
+"""Frequency at each place of a transform."""
+
+
+def _turns(numerators: np.ndarray, denominator: int) -> np.ndarray:
+    """Return cos and sin of 2 pi numerators / denominator, one after the other, rounded once from extended precision."""
+    angle = 2 * np.longdouble("3.14159265358979323846264338327950288") * (numerators % denominator) / denominator
+    return np.concatenate([np.cos(angle).ravel(), np.sin(angle).ravel()]).astype(np.float64)
+
+
+_FIRST = _turns(-np.arange(8)[:, None] * (np.arange(64) // 8), 64)
+_LAST = _turns(-np.arange(8)[:, None] * ORDER[:64], M)
+_TWIST = _turns(np.arange(M), 2 * N)
+
+
+@njit(inline="always")
+def _eight(x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):  # type: ignore[no-untyped-def]
+    """Return the Fourier transform of eight complex numbers x + i y."""
+    a0, b0, a4, b4 = x0 + x4, y0 + y4, x0 - x4, y0 - y4
+    a1, b1, a5, b5 = x1 + x5, y1 + y5, x1 - x5, y1 - y5
+    a2, b2, a6, b6 = x2 + x6, y2 + y6, x2 - x6, y2 - y6
+    a3, b3, a7, b7 = x3 + x7, y3 + y7, x3 - x7, y3 - y7
+    c0, d0, c2, d2 = a0 + a2, b0 + b2, a0 - a2, b0 - b2
+    c1, d1, c3, d3 = a1 + a3, b1 + b3, a1 - a3, b1 - b3
+    e5, f5 = (a5 + b5) * _HALF_ROOT, (b5 - a5) * _HALF_ROOT
+    e7, f7 = (b7 - a7) * _HALF_ROOT, -(a7 + b7) * _HALF_ROOT
+    g0, h0, g2, h2 = a4 + b6, b4 - a6, a4 - b6, b4 + a6
+    g1, h1, g3, h3 = e5 + e7, f5 + f7, e5 - e7, f5 - f7
+    return (
+        c0 + c1, d0 + d1, g0 + g1, h0 + h1, c2 + d3, d2 - c3, g2 + h3, h2 - g3,
+        c0 - c1, d0 - d1, g0 - g1, h0 - h1, c2 - d3, d2 + c3, g2 - h3, h2 + g3,
+    )  # fmt: skip
+
+
+@njit(inline="always")
+def _load(w, p, s, re, im):  # type: ignore[no-untyped-def]
+    """Return the transform of eight numbers at p, p + s, ..."""
+    return _eight(
+        w[p + re], w[p + im], w[p + s + re], w[p + s + im], w[p + 2 * s + re], w[p + 2 * s + im],
+        w[p + 3 * s + re], w[p + 3 * s + im], w[p + 4 * s + re], w[p + 4 * s + im], w[p + 5 * s + re], w[p + 5 * s + im],
+        w[p + 6 * s + re], w[p + 6 * s + im], w[p + 7 * s + re], w[p + 7 * s + im],
+    )  # fmt: skip
+
+
+@njit(inline="always")
+def _turned(w, t, p, re, im):  # type: ignore[no-untyped-def]
+    """Return the number at p, turned by the one at p of t."""
+    return w[p + re] * t[p] - w[p + im] * t[p + 512], w[p + re] * t[p + 512] + w[p + im] * t[p]
+
+
+@njit(inline="always")
+def _put(w, t, p, re, im, x, y):  # type: ignore[no-untyped-def]
+    """Store x + i y at p, turned by the number at p of t."""
+    w[p + re] = x * t[p] - y * t[p + 512]
+    w[p + im] = x * t[p + 512] + y * t[p]
+
+
+@njit(inline="always")
+def _stage_then_turn(w, t, re, im):  # type: ignore[no-untyped-def]
+    """Transform over the highest of the three digits of the index, then turn by t."""
+    for p in range(64):
+        x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7 = _load(w, p, 64, re, im)
+        w[p + re] = x0
+        w[p + im] = y0
+        _put(w, t, p + 64, re, im, x1, y1)
+        _put(w, t, p + 128, re, im, x2, y2)
+        _put(w, t, p + 192, re, im, x3, y3)
+        _put(w, t, p + 256, re, im, x4, y4)
+        _put(w, t, p + 320, re, im, x5, y5)
+        _put(w, t, p + 384, re, im, x6, y6)
+        _put(w, t, p + 448, re, im, x7, y7)
+
+
+@njit(inline="always")
+def _turn_then_stage(w, t, re, im):  # type: ignore[no-untyped-def]
+    """Turn by t, then transform over the highest of the three digits of the index."""
+    for p in range(64):
+        a1, b1 = _turned(w, t, p + 64, re, im)
+        a2, b2 = _turned(w, t, p + 128, re, im)
+        a3, b3 = _turned(w, t, p + 192, re, im)
+        a4, b4 = _turned(w, t, p + 256, re, im)
+        a5, b5 = _turned(w, t, p + 320, re, im)
+        a6, b6 = _turned(w, t, p + 384, re, im)
+        a7, b7 = _turned(w, t, p + 448, re, im)
+        x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7 = _eight(
+            w[p + re], w[p + im], a1, b1, a2, b2, a3, b3, a4, b4, a5, b5, a6, b6, a7, b7
+        )  # fmt: skip
+        _store(w, p, 64, re, im, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7)
+
+
+@njit(inline="always")
+def _store(w, p, s, re, im, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):  # type: ignore[no-untyped-def]
+    """Store eight numbers at p, p + s, ..."""
+    w[p + re], w[p + im], w[p + s + re], w[p + s + im] = x0, y0, x1, y1
+    w[p + 2 * s + re], w[p + 2 * s + im], w[p + 3 * s + re], w[p + 3 * s + im] = x2, y2, x3, y3
+    w[p + 4 * s + re], w[p + 4 * s + im], w[p + 5 * s + re], w[p + 5 * s + im] = x4, y4, x5, y5
+    w[p + 6 * s + re], w[p + 6 * s + im], w[p + 7 * s + re], w[p + 7 * s + im] = x6, y6, x7, y7
+
+
+@njit(inline="always")
+def _middle_stage(w, re, im):  # type: ignore[no-untyped-def]
+    """Transform over the middle digit."""
+    for high in range(0, 512, 64):
+        for low in range(8):
+            p = high + low
+            x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7 = _load(w, p, 8, re, im)
+            _store(w, p, 8, re, im, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7)
+
+
+@njit(**_OPTIONS)
+def transform(w, v):  # type: ignore[no-untyped-def]
+    """Write to v the Fourier transform of w, kernel exp(-2 pi i / 512); w is overwritten."""
+    _stage_then_turn(w, _FIRST, 0, 512)
+    _middle_stage(w, 0, 512)
+    for half in range(0, 1024, 512):
+        for s in range(64):
+            for low in range(8):
+                v[half + 64 * low + s] = w[half + 8 * s + low]
+    _turn_then_stage(v, _LAST, 0, 512)
+
+
+@njit(**_OPTIONS)
+def transform_back(v, w):  # type: ignore[no-untyped-def]
+    """Write to w 512 times the inverse transform of v, which is overwritten.
+
+    The same stages in reverse, with real and imaginary parts exchanged: that makes every factor its conjugate.
+    """
+    _stage_then_turn(v, _LAST, 512, 0)
+    for half in range(0, 1024, 512):
+        for s in range(64):
+            for low in range(8):
+                w[half + 8 * s + low] = v[half + 64 * low + s]
+    _middle_stage(w, 512, 0)
+    _turn_then_stage(w, _FIRST, 512, 0)
+
+
+@njit(**_OPTIONS)
+def _rotated_difference(p, a, d):  # type: ignore[no-untyped-def]
+    """Write X^a p - p to d, int32 modulo 2^32, for 0 <= a < 2 N."""
+    sign = np.int32(1) if a < N else np.int32(-1)
+    a &= N - 1
+    low, high, from_low, from_high = d[:a], d[a:], p[N - a :], p[: N - a]
+    for j in range(low.shape[0]):
+        low[j] = -sign * from_low[j] - p[j]
+    own = p[a:]
+    for j in range(high.shape[0]):
+        high[j] = sign * from_high[j] - own[j]
+
+
+@njit(inline="always")
+def _shifted(a, bits):  # type: ignore[no-untyped-def]
+    """Return a / 2^bits rounded, halves to even, int32."""
+    return np.int32(a + np.int32((1 << (bits - 1)) - 1) + ((a >> np.int32(bits)) & np.int32(1))) >> np.int32(bits)
+
+
+@njit(**_OPTIONS)
+def _round_to_digits(d, used_bits):  # type: ignore[no-untyped-def]
+    """Round the entries of d to multiples of 2^(32 - used_bits), shifted down to whole numbers."""
+    for j in range(N):
+        d[j] = _shifted(d[j], 32 - used_bits)
+
+
+@njit(**_OPTIONS)
+def _take_digits(d, bits, digits):  # type: ignore[no-untyped-def]
+    """Move the lowest balanced digits of d to `digits`, and what is left down by as many bits."""
+    for j in range(N):
+        above = _shifted(d[j], bits)
+        digits[j] = d[j] - np.int32(above << np.int32(bits))
+        d[j] = above
+
+
+@njit(**_OPTIONS)
+def _twisted(digits, w):  # type: ignore[no-untyped-def]
+    """Write the twisted complex numbers of a polynomial of int32 to w."""
+    for j in range(M):
+        x, y = np.float64(digits[j]), np.float64(digits[j + 512])
+        w[j] = x * _TWIST[j] - y * _TWIST[j + 512]
+        w[j + 512] = x * _TWIST[j + 512] + y * _TWIST[j]
+
+
+@njit(**_OPTIONS)
+def _inner_product(v, key, o, total):  # type: ignore[no-untyped-def]
+    """Add to total the products of the transforms v, shape (3, 1024), with component o of three rows of the key."""
+    a, b, c, f, g, h = v[0], v[1], v[2], key[0, o], key[1, o], key[2, o]
+    for j in range(M):
+        total[j] += (
+            a[j] * f[j]
+            - a[j + 512] * f[j + 512]
+            + b[j] * g[j]
+            - b[j + 512] * g[j + 512]
+            + c[j] * h[j]
+            - c[j + 512] * h[j + 512]
+        )
+        total[j + 512] += (
+            a[j] * f[j + 512]
+            + a[j + 512] * f[j]
+            + b[j] * g[j + 512]
+            + b[j + 512] * g[j]
+            + c[j] * h[j + 512]
+            + c[j + 512] * h[j]
+        )
+
+
+@njit(**_OPTIONS)
+def _add_to_torus(w, p):  # type: ignore[no-untyped-def]
+    """Untwist w and add it to p, int32; w is in units of the torus, times 512."""
+    for j in range(M):
+        x = (w[j] * _TWIST[j] + w[j + 512] * _TWIST[j + 512]) * (1.0 / 512)
+        y = (w[j + 512] * _TWIST[j] - w[j] * _TWIST[j + 512]) * (1.0 / 512)
+        x -= (x + _ROUND) - _ROUND
+        y -= (y + _ROUND) - _ROUND
+        w[j] = x * 2.0**32 + _ROUND
+        w[j + 512] = y * 2.0**32 + _ROUND
+    low_bits = w.view(np.int32)[::2]  # where such a sum keeps its whole number
+    for j in range(N):
+        p[j] += low_bits[j]
+
+
+@njit(**_OPTIONS)
+def blind_rotate(acc, exponents, key, bits, levels):  # type: ignore[no-untyped-def]
+    """Multiply each GLWE ciphertext by X^<exponents, s>, in place.
+
+    acc: int32 of shape (B, 3, 1024).  exponents: int64 of shape (B, n), from 0 to 2047.  key: float64 of shape
+    (n, levels, 3, 3, 1024), the transforms of GGSW encryptions of s in units of the torus: digit (the most significant first),
+    component that the digit is taken of, component of the result.
+    """
+    d, digits = np.empty(N, np.int32), np.empty(N, np.int32)
+    w, v, sums = np.empty(N), np.empty((levels, COMPONENTS, N)), np.empty((COMPONENTS, N))
+    for i in range(exponents.shape[1]):
+        for b in range(acc.shape[0]):
+            if exponents[b, i] == 0:
+                continue
+            sums[:, :] = 0.0
+            for c in range(COMPONENTS):
+                _rotated_difference(acc[b, c], exponents[b, i], d)
+                _round_to_digits(d, bits * levels)
+                for t in range(levels - 1, -1, -1):
+                    if t:
+                        _take_digits(d, bits, digits)
+                        _twisted(digits, w)
+                    else:
+                        _twisted(d, w)
+                    transform(w, v[t, c])
+            for t in range(levels):
+                for o in range(COMPONENTS):
+                    _inner_product(v[t], key[i, t], o, sums[o])
+            for c in range(COMPONENTS):
+                transform_back(sums[c], w)
+                _add_to_torus(w, acc[b, c])
+
+
+@njit(**_OPTIONS)
+def switch_key(ciphertexts, key, bits, levels, out):  # type: ignore[no-untyped-def]
+    """Write to out, int32 of shape (B, 1 + n), what the digits of the masks select from the key.
+
+    ciphertexts: int32 of shape (B, 1 + d).  key: int32 of shape (d, levels, 1 + n), most significant digit first.
+    """
+    d = ciphertexts.shape[1] - 1
+    digit = np.empty((ciphertexts.shape[0], levels), np.int32)
+    out[:] = 0
+    for b in range(ciphertexts.shape[0]):
+        out[b, 0] = ciphertexts[b, 0]
+    for i in range(d):
+        for b in range(ciphertexts.shape[0]):
+            rest = _shifted(ciphertexts[b, 1 + i], 32 - bits * levels)
+            for t in range(levels - 1, 0, -1):
+                above = _shifted(rest, bits)
+                digit[b, t] = rest - np.int32(above << np.int32(bits))
+                rest = above
+            digit[b, 0] = rest
+        for t in range(levels):
+            row = key[i, t]
+            for b in range(ciphertexts.shape[0]):
+                f, target = digit[b, t], out[b]
+                for j in range(row.shape[0]):
+                    target[j] += np.int32(f * row[j])

@@ -1,0 +1,141 @@
+"""Parameters of the scheme with bootstrapping: an integer-vector set that also knows how to refresh itself.
+
+Weights and scores are integer-vector ciphertexts c = [b ; a] modulo q = 2^32 under S = [I, T] with binary T: LWE of dimension
+d = k N, phase b + T a.  A real number v has the phase v * scale with scale = 2^(32 - z_bits), so the whole torus (the numbers
+modulo q, seen as fractions of q) is 2^z_bits wide in z, and the half of it on which a look-up table is free is 2^(z_bits - 1).
+
+A bootstrap leads through two more kinds of ciphertext, each with noise of its own:
+
+    small LWE     dimension n,  modulus 2^32,  deviation lwe_sigma   (the key-switch key)
+    GLWE, GGSW    k polynomials of N coefficients, modulus 2^64,  deviation glwe_sigma   (the rotation key)
+
+The deviations are fractions of the torus, as in the literature.  The GLWE key has the d = k N coefficients of T.
+
+**Security** is that of the weaker of the two (`lwe_security`, `glwe_security`); the estimate does not see hybrid attacks on
+binary keys, so the presets of 128 bits take n, lwe_sigma, k N and glwe_sigma from a published table [TFHE-rs]: its sets
+PARAM_MESSAGE_1_CARRY_1 (n = 747, k = 2, N = 1024) with Gaussian noise, made for 128 bits.
+
+[CGGI20] Chillotti, Gama, Georgieva, Izabachene, TFHE, J. Cryptology 2020 (ePrint 2018/421).
+[TFHE-rs] Zama, TFHE-rs, https://github.com/zama-ai/tfhe-rs, parameter sets for a failure probability of 2^-128.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from encnn.errors import ParameterError
+from encnn.schemes import integer_vector
+from encnn.security.estimate import Estimate, estimate
+
+TORUS_BITS = 32
+KEY_BITS = 64
+MAX_N = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Parameters(integer_vector.Parameters):
+    """A validated parameter set; raises `ParameterError` when made if its parts do not fit.
+
+    n, lwe_sigma: dimension and noise of the small LWE.  k, N, glwe_sigma: of GLWE; d must be k N, and N a power of two.
+    rotation_bits, rotation_levels: digits of GLWE coefficients in the blind rotation.  switch_bits, switch_levels: digits of
+    masks in the key switch.  z_bits: log2 of the width of the torus in z; `scale` follows from it.
+    The inherited sigma is the noise of fresh weights, in units of 2^-32.
+    """
+
+    d: int = 2048
+    q_bits: int | None = TORUS_BITS
+    w_bits: int = 0
+    scale: int = 1 << 27
+    base_bits: int = 16
+    T_low: int = 0
+    T_high: int = 2
+    sigma: float | None = 3.2
+    n: int = 747
+    k: int = 2
+    N: int = 1024
+    lwe_sigma: float = 8.243822162983204e-6
+    glwe_sigma: float = 3.1529322391500584e-16
+    rotation_bits: int = 23
+    rotation_levels: int = 1
+    switch_bits: int = 3
+    switch_levels: int = 5
+
+    def __post_init__(self) -> None:
+        """Check the parts, then what an integer-vector set must be."""
+        self._check_parts()
+        super().__post_init__()
+
+    @property
+    def z_bits(self) -> int:
+        """log2 of the width of the torus in z."""
+        return TORUS_BITS - (self.scale.bit_length() - 1)
+
+    @property
+    def z_half(self) -> float:
+        """Tables are free on scores in [-z_half, z_half), a quarter of the torus to each side."""
+        return 2.0 ** (self.z_bits - 2)
+
+    @property
+    def step(self) -> float:
+        """Width in z of one entry of a table: 2^z_bits / (2 N)."""
+        return 2.0**self.z_bits / (2 * self.N)
+
+    @cached_property
+    def lwe_security(self) -> Estimate:
+        """Estimate of the small LWE."""
+        return estimate(self.n, TORUS_BITS, self.lwe_sigma * 2.0**TORUS_BITS, "binary")
+
+    @cached_property
+    def glwe_security(self) -> Estimate:
+        """Estimate of GLWE, taken for LWE of dimension k N."""
+        return estimate(self.k * self.N, KEY_BITS, self.glwe_sigma * 2.0**KEY_BITS, "binary")
+
+    @cached_property
+    def security(self) -> Estimate:
+        """The weaker of the two; fresh weights, with the key of GLWE and a smaller modulus, are harder than both."""
+        return min(self.lwe_security, self.glwe_security, key=lambda e: e.bits)
+
+    def _check_parts(self) -> None:
+        if self.k < 1 or self.N < 2 or self.N & (self.N - 1) or self.d != self.k * self.N or not 1 <= self.n <= MAX_N:
+            raise ParameterError(
+                f"n={self.n}, k={self.k}, N={self.N}, d={self.d}: N must be a power of two, d = k N, all at least 1, "
+                f"and n at most {MAX_N}"
+            )
+        for what in ("rotation", "switch"):
+            bits, levels = getattr(self, f"{what}_bits"), getattr(self, f"{what}_levels")
+            if bits < 1 or levels < 1 or bits * levels >= TORUS_BITS:
+                raise ParameterError(f"{levels} {what} digits of {bits} bits are not 1 to {TORUS_BITS - 1} bits; change either")
+        if not (0 <= self.lwe_sigma < 0.25 and 0 <= self.glwe_sigma < 0.25):
+            raise ParameterError(
+                f"lwe_sigma={self.lwe_sigma}, glwe_sigma={self.glwe_sigma} are fractions of the torus: expected 0 to 1/4"
+            )
+        fixed = (self.q_bits, self.w_bits, self.T_low, self.T_high)
+        if fixed != (TORUS_BITS, 0, 0, 2) or self.scale & (self.scale - 1) or not 1 <= self.scale <= 1 << (TORUS_BITS - 3):
+            raise ParameterError(
+                f"(q_bits, w_bits, T_low, T_high) = {fixed} and scale = {self.scale}: bootstrapping needs (32, 0, 0, 2) and a "
+                "scale that is a power of two, at most 2^29"
+            )
+
+
+ONE_LEVEL_128 = Parameters(name="one-level-128")
+"""128 bits, one digit of 23 bits: the fastest.  A bootstrap leaves noise of about 2^-15 of the torus, which a learning rate of
+0.005 or more drowns out."""
+
+TWO_LEVEL_128 = Parameters(name="two-level-128", rotation_bits=15, rotation_levels=2)
+"""128 bits, two digits of 15 bits: twice the time, noise of about 2^-22 of the torus, for learning rates of 0.002 and below."""
+
+BOOTSTRAP_TOY = Parameters(
+    name="bootstrap-toy-INSECURE",
+    d=256,
+    n=32,
+    k=1,
+    N=256,
+    lwe_sigma=2.0**-20,
+    glwe_sigma=2.0**-45,
+    rotation_bits=10,
+    rotation_levels=2,
+    switch_bits=4,
+    switch_levels=4,
+)
+"""Small enough to look at: dimensions that lattice reduction breaks at once."""
+
+PRESETS = {p.name: p for p in (ONE_LEVEL_128, TWO_LEVEL_128, BOOTSTRAP_TOY)}

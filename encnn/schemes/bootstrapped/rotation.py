@@ -1,0 +1,153 @@
+"""The rotation key and blind rotation: X^<a, s> times a GLWE ciphertext, for a plain a and the encrypted bits s.
+
+A GLWE ciphertext (b, a_1, ..., a_k) of polynomials modulo X^N + 1 has the phase b + sum_j a_j S_j.  A GGSW encryption of a bit
+s is, for each component c and each digit t, a GLWE encryption of s g_t times what c is multiplied with in the phase (1 for b,
+S_c for a_c), g_t = 2^-((t + 1) bits).  So the **external product**, digits of a ciphertext times the rows,
+
+    digits(C) . GGSW(s)  has the phase  s phase(C) + noise,
+
+and with it a bit chooses between a ciphertext and its rotation: C + GGSW(s) . (X^a C - C) has the phase X^(a s) phase(C)
+(CMux). n of them in a row turn C by X^<a, s>: the **blind rotation** [CGGI20].
+
+Masks of GGSW encryptions are expanded from a public seed (SHAKE-128), so a file holds one polynomial in k + 1.  The trainer
+computes with transforms (see `transform`), the reference with integers.  GLWE accumulators are int32, fractions of 2^32.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from encnn.sampling import Randomness
+from encnn.schemes.bootstrapped import engine, transform
+from encnn.schemes.bootstrapped.parameters import KEY_BITS, Parameters
+from encnn.schemes.integer_vector.ring import negacyclic
+
+_CHUNK = 64
+"""GGSW encryptions that are handled at a time: a hundred of them fill some megabytes."""
+
+
+@dataclass(frozen=True)
+class RotationKey:
+    """GGSW encryptions of the n bits of the small key: seed of the masks, and bodies, int64 (n, levels, k+1, N)."""
+
+    parameters: Parameters
+    seed: bytes
+    bodies: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use: the transforms."""
+        p = self.parameters
+        return 8 * p.n * p.rotation_levels * (p.k + 1) ** 2 * p.N
+
+    @cached_property
+    def transforms(self) -> np.ndarray:
+        """Transforms in units of the torus, float64 of shape (n, levels, k+1, k+1, N): digit, component, result component."""
+        p = self.parameters
+        found = np.empty((p.n, p.rotation_levels, p.k + 1, p.k + 1, p.N))
+        for first, integers in self.integers():
+            found[first : first + len(integers)] = transform.stored(transform.forward(integers * 2.0**-KEY_BITS))
+        return found
+
+    def integers(self):  # type: ignore[no-untyped-def]
+        """Yield (first, GGSW encryptions from there on) as int64 of shape (., levels, k+1, k+1, N), a few at a time."""
+        stream = Randomness.from_public_seed(b"masks of rotation key" + self.seed)
+        for first in range(0, self.parameters.n, _CHUNK):
+            bodies = self.bodies[first : first + _CHUNK]
+            yield first, np.concatenate([bodies[..., None, :], _masks(stream, bodies.shape, self.parameters.k)], axis=-2)
+
+
+def make_rotation_key(p: Parameters, s: np.ndarray, S: np.ndarray, randomness: Randomness) -> RotationKey:
+    """Return GGSW encryptions of the bits s, int64 of shape (n,), under the GLWE key S, shape (k, N).  Noise: `glwe_sigma`."""
+    seed = randomness.token()
+    stream = Randomness.from_public_seed(b"masks of rotation key" + seed)
+    factors = np.concatenate([np.eye(1, p.N, dtype=np.int64), S])  # what a component is multiplied with in the phase
+    gadget = np.array([1 << (KEY_BITS - p.rotation_bits * (t + 1)) for t in range(p.rotation_levels)], np.uint64).view(np.int64)
+    message = gadget[:, None, None] * factors
+    bodies = np.empty((p.n, *message.shape), np.int64)
+    for first in range(0, p.n, _CHUNK):
+        part = bodies[first : first + _CHUNK]
+        masks = _masks(stream, part.shape, p.k)
+        part[:] = s[first : first + _CHUNK, None, None, None] * message
+        part += randomness.gaussian(p.glwe_sigma * 2.0**KEY_BITS, part.shape)
+        for j in range(p.k):
+            part -= negacyclic(masks[..., j, :], S[j], KEY_BITS)
+    return RotationKey(p, seed, bodies)
+
+
+def blind_rotate(key: RotationKey, acc: np.ndarray, exponents: np.ndarray) -> None:
+    """Multiply GLWE ciphertexts by X^<exponents, s> in place.
+
+    acc: int32 of shape (B, k+1, N), body first.  exponents: integers of shape (B, n), modulo 2 N.  Noise: `noise.rotation`.
+    """
+    p = key.parameters
+    loops = engine.compiled(p.N, p.k)
+    exponents = np.ascontiguousarray(exponents % (2 * p.N), dtype=np.int64)
+    if loops is not None:
+        loops.blind_rotate(acc, exponents, key.transforms, p.rotation_bits, p.rotation_levels)
+    else:
+        blind_rotate_numpy(key, acc, exponents)
+
+
+def blind_rotate_numpy(key: RotationKey, acc: np.ndarray, exponents: np.ndarray) -> None:
+    """Do what `blind_rotate` does, in numpy, all ciphertexts at once: the readable version."""
+    p = key.parameters
+    for i in range(p.n):
+        difference = transform.monomial_product(acc, exponents[:, i : i + 1]) - acc
+        digits = decompose(difference, p.rotation_bits, p.rotation_levels)
+        values = transform.forward(digits.astype(np.float64))
+        rows = transform.unstored(key.transforms[i])
+        product = transform.backward(np.einsum("tbcf,tcof->bof", values, rows))
+        acc += _to_torus(product)
+
+
+def blind_rotate_exact(key: RotationKey, acc: np.ndarray, exponents: np.ndarray) -> None:
+    """Do what `blind_rotate` does, in integers modulo 2^64, with products by the schoolbook: the reference for small N."""
+    p = key.parameters
+    for first, ggsw in key.integers():
+        for i, rows in enumerate(ggsw, start=first):
+            difference = transform.monomial_product(acc, exponents[:, i : i + 1]) - acc
+            digits = decompose(difference, p.rotation_bits, p.rotation_levels).astype(np.int64)
+            total = np.zeros(acc.shape, np.int64)
+            for t in range(p.rotation_levels):
+                for c in range(p.k + 1):
+                    total += transform.schoolbook(digits[t, :, c, None, :], rows[t, c])
+            acc += ((total + (1 << 31)) >> 32).astype(np.int32)
+
+
+def decompose(a: np.ndarray, bits: int, levels: int) -> np.ndarray:
+    """Return the balanced digits of int32 fractions of 2^32, most significant first: int32 of shape (levels, *a.shape).
+
+    What lies below a digit is rounded away, halves to even, and becomes the next one; what lies below the last is lost.  So
+    digits go from -2^(bits - 1) to 2^(bits - 1) and have mean 0: with another rule for halves they would have a mean of 1/2,
+    and the sum of the noises of a key, times it, would shift all that is computed with this key in the same direction.
+    a = sum_t digit_t 2^(32 - (t + 1) bits) up to what is lost and modulo 2^32.
+
+    >>> decompose(np.array([3 << 28, -1 << 20], np.int32), bits=4, levels=2)
+    array([[3, 0],
+           [0, 0]], dtype=int32)
+    """
+    rest = _shifted(a, 32 - bits * levels)
+    digits = np.empty((levels, *a.shape), np.int32)
+    for t in range(levels - 1, 0, -1):
+        above = _shifted(rest, bits)
+        digits[t] = rest - (above << np.int32(bits))
+        rest = above
+    digits[0] = rest
+    return digits
+
+
+def _shifted(a: np.ndarray, bits: int) -> np.ndarray:
+    """Return a / 2^bits rounded, halves to even, int32."""
+    return (a + np.int32((1 << (bits - 1)) - 1) + ((a >> np.int32(bits)) & np.int32(1))) >> np.int32(bits)
+
+
+def _masks(stream: Randomness, bodies: tuple[int, ...], k: int) -> np.ndarray:
+    """Return the next masks, int64 of shape (*bodies[:-1], k, N)."""
+    return stream.words((*bodies[:-1], k, bodies[-1]))
+
+
+def _to_torus(x: np.ndarray) -> np.ndarray:
+    """Return real numbers modulo 1 as int32 fractions of 2^32."""
+    return np.rint((x - np.rint(x)) * 2.0**32).astype(np.int64).astype(np.int32)

@@ -1,0 +1,81 @@
+"""From the dimension of weights to the small one, and on to the positions of a table.
+
+**Key switch.**  Equation (9) once more, in int32 and to another dimension: with the balanced digits a_i = sum_t a_it g_t of the
+masks, g_t = 2^-((t + 1) bits), and small encryptions (b_it ; a_it) of T_i g_t,
+
+    c' = (b ; 0) + sum_it a_it K_it    has the phase    b + sum_i T_i a_i + noise.
+
+**Modulus switch.**  All entries times 2 N / 2^32, rounded: the phase becomes a position from 0 to 2 N - 1 in a table.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from encnn.sampling import Randomness
+from encnn.schemes.bootstrapped import engine
+from encnn.schemes.bootstrapped.parameters import TORUS_BITS, Parameters
+from encnn.schemes.bootstrapped.rotation import decompose
+
+
+@dataclass(frozen=True)
+class SmallSwitchKey:
+    """Small encryptions of the entries of T: the seed of their masks, and bodies, int32 of shape (d, levels)."""
+
+    parameters: Parameters
+    seed: bytes
+    bodies: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use, masks included."""
+        return 4 * self.bodies.size * (1 + self.parameters.n)
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The encryptions (b ; a), int32 of shape (d, levels, 1 + n)."""
+        return np.concatenate([self.bodies[..., None], _masks(self.seed, self.parameters)], axis=-1)
+
+
+def make_small_switch_key(p: Parameters, s: np.ndarray, T: np.ndarray, randomness: Randomness) -> SmallSwitchKey:
+    """Return encryptions of T, shape (d,), under the small key s, shape (n,).  Noise: `lwe_sigma`."""
+    seed = randomness.token()
+    noise = randomness.gaussian(p.lwe_sigma * 2.0**TORUS_BITS, (p.d, p.switch_levels))
+    gadget = np.array([1 << (TORUS_BITS - p.switch_bits * (t + 1)) for t in range(p.switch_levels)])
+    bodies = T[:, None] * gadget + noise - _masks(seed, p) @ s
+    return SmallSwitchKey(p, seed, bodies.astype(np.int32))
+
+
+def switch_key(key: SmallSwitchKey, ciphertexts: np.ndarray) -> np.ndarray:
+    """Return small ciphertexts, int32 of shape (B, 1 + n), of ciphertexts, int32 of shape (B, 1 + d), with the same phase.
+
+    Noise: `noise.key_switch`.
+    """
+    p = key.parameters
+    loops = engine.compiled(p.N, p.k)
+    if loops is None:
+        return switch_key_numpy(key, ciphertexts)
+    out = np.empty((len(ciphertexts), 1 + p.n), np.int32)
+    loops.switch_key(np.ascontiguousarray(ciphertexts), key.rows, p.switch_bits, p.switch_levels, out)
+    return out
+
+
+def switch_key_numpy(key: SmallSwitchKey, ciphertexts: np.ndarray) -> np.ndarray:
+    """Do what `switch_key` does, in numpy."""
+    p = key.parameters
+    digits = decompose(ciphertexts[:, 1:], p.switch_bits, p.switch_levels)
+    out = np.tensordot(digits, key.rows, axes=([2, 0], [0, 1])).astype(np.int32)
+    out[:, 0] += ciphertexts[:, 0]
+    return out
+
+
+def to_positions(small: np.ndarray, N: int) -> np.ndarray:
+    """Return small ciphertexts modulo 2 N instead of 2^32: int64 of the same shape.  Noise: `noise.modulus_switch`."""
+    shift = TORUS_BITS - (2 * N).bit_length() + 1
+    return (small.astype(np.int64) + (1 << (shift - 1)) >> shift) & (2 * N - 1)
+
+
+def _masks(seed: bytes, p: Parameters) -> np.ndarray:
+    stream = Randomness.from_public_seed(b"masks of small switch key" + seed)
+    return stream.words((p.d, p.switch_levels, p.n), TORUS_BITS).astype(np.int32)

@@ -1,0 +1,51 @@
+"""Small sets and keys for the tests of the scheme with bootstrapping."""
+
+import numpy as np
+
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, TWO_LEVEL_128, Parameters, SecretKey, transform
+from encnn.schemes.bootstrapped.rotation import RotationKey
+
+TINY = BOOTSTRAP_TOY.updated(name="tiny-INSECURE", d=128, n=6, k=2, N=64)
+"""Several polynomials, and small enough for products by the schoolbook."""
+
+ONE_LEVEL = ONE_LEVEL_128.updated(name="one-level-INSECURE", n=16)
+TWO_LEVEL = TWO_LEVEL_128.updated(name="two-level-INSECURE", n=16)
+"""The sizes that have compiled loops, with few bits to rotate by."""
+
+
+class UpperHalves(RotationKey):
+    """A key rounded to multiples of 2^32: products of its digits are exact in float64, and stay multiples of 2^-32."""
+
+    def integers(self):
+        for first, ggsw in super().integers():
+            yield first, ggsw >> 32 << 32
+
+
+def typical_secret(p: Parameters, rng: np.random.Generator) -> SecretKey:
+    """Return a key with as many ones as zeros in s and T: what predictions take the mean over, for a small set too."""
+    secret = SecretKey(p, rng=rng)
+    secret._s = rng.permutation(np.arange(p.n) % 2)
+    secret._T = {1: rng.permutation(np.arange(p.d) % 2)[None]}
+    return secret
+
+
+def polynomials(secret: SecretKey) -> np.ndarray:
+    """Return the GLWE key S, shape (k, N)."""
+    p = secret.parameters
+    return secret.T(1).reshape(p.k, p.N)
+
+
+def random_words(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Return int32 over their whole range."""
+    return rng.integers(-(2**31), 2**31, shape).astype(np.int32)
+
+
+def glwe_phase(secret: SecretKey, acc: np.ndarray) -> np.ndarray:
+    """Return b + sum_j a_j S_j modulo 2^32, int32 of shape (B, N)."""
+    S = polynomials(secret)
+    return (acc[:, 0] + transform.schoolbook(S, acc[:, 1:].astype(np.int64)).sum(axis=1)).astype(np.int32)
+
+
+def rms(x: np.ndarray) -> float:
+    """Return the root of the mean square."""
+    return float(np.sqrt(np.mean(np.square(np.asarray(x, dtype=np.float64)))))

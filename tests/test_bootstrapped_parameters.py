@@ -1,0 +1,93 @@
+"""Parameters of the scheme with bootstrapping: what they mean, what they protect, what is refused."""
+
+import pytest
+
+from encnn.errors import ParameterError
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, PRESETS, TWO_LEVEL_128, Parameters
+from encnn.security.estimate import estimate
+
+
+@pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128], ids=lambda p: p.name)
+def test_both_dimensions_of_the_presets_have_128_bits_by_the_estimate(p):
+    small = estimate(p.n, 32, p.lwe_sigma * 2**32, "binary")
+    polynomials = estimate(p.k * p.N, 64, p.glwe_sigma * 2**64, "binary")
+    assert p.lwe_security.bits == small.bits >= 128
+    assert p.glwe_security.bits == polynomials.bits >= 128
+    assert p.security.bits == min(small.bits, polynomials.bits)
+    assert not p.insecure and "INSECURE" not in p.protection
+
+
+@pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128], ids=lambda p: p.name)
+def test_fresh_weights_are_harder_to_read_than_evaluation_keys(p):
+    """They share the key of GLWE under a smaller modulus, so the estimate of the set need not name them."""
+    assert estimate(p.d, p.q_bits, p.sigma, "binary").bits >= p.security.bits
+
+
+def test_the_toy_says_that_it_protects_nothing():
+    assert BOOTSTRAP_TOY.insecure and BOOTSTRAP_TOY.security.bits < 80
+    assert str(BOOTSTRAP_TOY).startswith("bootstrap-toy-INSECURE: INSECURE: ")
+
+
+@pytest.mark.parametrize("changes", [{"n": 32}, {"lwe_sigma": 2.0**-30}, {"glwe_sigma": 0.0}, {"d": 256, "k": 1, "N": 256}])
+def test_the_name_must_say_so_if_either_dimension_is_weak(changes):
+    with pytest.raises(ParameterError, match="put INSECURE into its name"):
+        ONE_LEVEL_128.updated(**changes)
+    assert ONE_LEVEL_128.updated(name="weak-INSECURE", **changes).security.insecure
+
+
+def test_presets_are_found_by_name():
+    assert {name: p.name for name, p in PRESETS.items()} == {
+        p.name: p.name for p in (ONE_LEVEL_128, TWO_LEVEL_128, BOOTSTRAP_TOY)
+    }
+
+
+@pytest.mark.parametrize("log_scale", [3, 20, 27, 29])
+def test_the_scale_gives_the_width_of_a_table(log_scale):
+    p = BOOTSTRAP_TOY.updated(scale=1 << log_scale)
+    assert p.z_bits == 32 - log_scale
+    assert p.z_half * 4 * p.scale == 2**32
+    assert p.step * 2 * p.N * p.scale == 2**32
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"N": 100, "d": 100}, "N must be a power of two"),
+        ({"N": 1, "d": 1}, "N must be a power of two"),
+        ({"k": 0, "d": 0}, "N must be a power of two, d = k N"),
+        ({"k": 2}, "d = k N"),
+        ({"d": 512}, "d = k N"),
+        ({"n": 0}, "n=0"),
+        ({"n": 1 << 40}, "n at most 65536"),
+        ({"n": 10**400}, "n at most 65536"),
+        ({"rotation_bits": 0}, "2 rotation digits of 0 bits"),
+        ({"rotation_levels": 4}, "4 rotation digits of 10 bits are not 1 to 31 bits"),
+        ({"switch_levels": 0}, "0 switch digits"),
+        ({"switch_bits": 8}, "4 switch digits of 8 bits"),
+        ({"lwe_sigma": 0.25}, "fractions of the torus"),
+        ({"glwe_sigma": -1e-9}, "fractions of the torus"),
+        ({"lwe_sigma": float("nan")}, "fractions of the torus"),
+        ({"scale": 3}, "a scale that is a power of two"),
+        ({"scale": 0}, "a scale that is a power of two"),
+        ({"scale": 1 << 30}, "at most 2\\^29"),
+        ({"q_bits": 64}, "bootstrapping needs"),
+        ({"q_bits": None}, "bootstrapping needs"),
+        ({"w_bits": 1}, "bootstrapping needs"),
+        ({"T_low": -1}, "bootstrapping needs"),
+        ({"sigma": -1.0}, "sigma is -1.0"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(changes, message):
+    with pytest.raises(ParameterError, match=message):
+        BOOTSTRAP_TOY.updated(**changes)
+
+
+def test_31_bits_of_digits_are_the_most():
+    assert BOOTSTRAP_TOY.updated(rotation_bits=31, rotation_levels=1, switch_bits=1, switch_levels=31).switch_levels == 31
+
+
+def test_every_field_is_shown():
+    shown = repr(BOOTSTRAP_TOY)
+    for field in ("n=32", "glwe_sigma=", "rotation_bits=10", "switch_levels=4", "INSECURE: "):
+        assert field in shown
+    assert isinstance(BOOTSTRAP_TOY.updated(n=33), Parameters)

@@ -1,0 +1,168 @@
+"""Products of polynomials: schoolbook against Python's integers, transforms against schoolbook, compiled against numpy."""
+
+import importlib.util
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from encnn import kernels
+from encnn.schemes.bootstrapped import compiled, engine, transform
+
+SIZES = st.sampled_from([2, 4, 8, 64])
+FEW = settings(max_examples=25)
+
+
+def integer_product(a, b):
+    """Return a b modulo X^N + 1 by Python's integers, as int64 modulo 2^64."""
+    N, product = len(a), [0] * len(a)
+    for i, x in enumerate(a.tolist()):
+        for j, y in enumerate(b.tolist()):
+            product[(i + j) % N] += x * y if i + j < N else -x * y
+    return np.array([c % 2**64 for c in product], np.uint64).view(np.int64)
+
+
+@FEW
+@given(SIZES, st.integers(0, 2**32))
+def test_the_schoolbook_is_exact_modulo_2_to_the_64(N, seed):
+    a, b = np.random.default_rng(seed).integers(-(2**63), 2**63 - 1, (2, N))
+    np.testing.assert_array_equal(transform.schoolbook(a, b), integer_product(a, b))
+
+
+@FEW
+@given(SIZES, st.integers(-1000, 1000), st.integers(0, 2**32))
+def test_a_monomial_turns_and_changes_signs(N, exponent, seed):
+    p = np.random.default_rng(seed).integers(-9, 9, N)
+    turned = transform.monomial_product(p, np.array(exponent))
+    monomial = transform.monomial_product(np.eye(1, N, dtype=np.int64)[0], np.array(exponent))
+    np.testing.assert_array_equal(turned, integer_product(monomial, p))
+    np.testing.assert_array_equal(turned, transform.monomial_product(p, np.array(exponent % (2 * N))))
+    np.testing.assert_array_equal(turned, -transform.monomial_product(p, np.array(exponent + N)))
+
+
+def test_a_batch_is_turned_by_an_exponent_each():
+    p = np.arange(24, dtype=np.int32).reshape(2, 3, 4)
+    turned = transform.monomial_product(p, np.array([[1], [6]]))
+    assert turned.dtype == np.int32
+    for b, exponent in enumerate([1, 6]):
+        for c in range(3):
+            np.testing.assert_array_equal(turned[b, c], transform.monomial_product(p[b, c], np.array(exponent)))
+
+
+@pytest.mark.parametrize("N", [2, 8, 256, 1024])
+def test_values_are_those_at_the_roots_that_the_formula_names(N):
+    p = np.random.default_rng(N).normal(size=N)
+    f = np.arange(N // 2)
+    roots = np.exp(1j * np.pi * (1 - 4 * f) / N)
+    np.testing.assert_allclose(roots**N, -1, atol=1e-9)
+    np.testing.assert_allclose(transform.forward(p), np.polynomial.polynomial.polyval(roots, p), atol=1e-9)
+
+
+@pytest.mark.parametrize("N", [2, 8, 256, 1024])
+def test_values_multiply_as_polynomials_do(N):
+    rng = np.random.default_rng(N)
+    a, b = rng.integers(-(2**10), 2**10, (3, N)), rng.integers(-(2**20), 2**20, N)
+    product = transform.backward(transform.forward(a.astype(float)) * transform.forward(b.astype(float)))
+    np.testing.assert_array_equal(np.rint(product), transform.schoolbook(a, b))
+
+
+@pytest.mark.parametrize("N", [2, 8, 256, 1024])
+def test_keys_keep_values_in_the_order_of_the_engine(N):
+    values = np.random.default_rng(N).normal(size=(2, N)).view(np.complex128)
+    kept = transform.stored(values)
+    assert kept.dtype == np.float64 and kept.shape == (2, N)
+    np.testing.assert_array_equal(transform.unstored(kept), values)
+    np.testing.assert_array_equal(kept[:, : N // 2], values.real[:, engine.frequency_order(N)])
+
+
+@pytest.mark.parametrize("N", [2, 256, 1024])
+def test_an_order_names_every_frequency_once(N):
+    np.testing.assert_array_equal(np.sort(engine.frequency_order(N)), np.arange(N // 2))
+
+
+# Compiled
+
+needs_numba = pytest.mark.skipif(not kernels.available(), reason="numba is not installed")
+
+
+@needs_numba
+def test_loops_are_there_for_the_sizes_that_they_are_written_for():
+    assert engine.compiled(1024, 2) is compiled
+    assert engine.compiled(512, 2) is None
+    assert engine.compiled(1024, 1) is None
+
+
+def test_without_numba_there_are_none(monkeypatch):
+    monkeypatch.setattr(kernels, "available", lambda: False)
+    assert engine.compiled(1024, 2) is None
+
+
+def by_loops(loops, z):
+    """Return the discrete Fourier transform of z, in natural order."""
+    v = np.empty(1024)
+    loops.transform(np.concatenate([z.real, z.imag]), v)
+    values = np.empty(512, complex)
+    values[loops.ORDER] = v[:512] + 1j * v[512:]
+    return values
+
+
+def back_by_loops(loops, values):
+    """Return 512 times the inverse transform."""
+    w, v = np.empty(1024), np.concatenate([values.real[loops.ORDER], values.imag[loops.ORDER]])
+    loops.transform_back(v, w)
+    return w[:512] + 1j * w[512:]
+
+
+@needs_numba
+@FEW
+@given(st.integers(0, 2**32))
+def test_the_compiled_transform_is_numpys(seed):
+    z = np.random.default_rng(seed).normal(size=1024).view(np.complex128)
+    np.testing.assert_allclose(by_loops(compiled, z), np.fft.fft(z), atol=1e-12)
+    np.testing.assert_allclose(back_by_loops(compiled, z), np.fft.ifft(z) * 512, atol=1e-12)
+
+
+@needs_numba
+def test_every_unit_vector_is_transformed_rightly():
+    """One wrong factor among the 512 of a table would hide in random data; here it is one of the entries."""
+    for j in range(512):
+        z = np.zeros(512, complex)
+        z[j] = 1
+        exact = np.exp(-2j * np.pi * (j * np.arange(512) % 512) / 512)
+        np.testing.assert_allclose(by_loops(compiled, z), exact, atol=4e-16)
+        np.testing.assert_allclose(back_by_loops(compiled, z), exact.conj(), atol=4e-16)
+
+
+@pytest.fixture
+def plain_loops(monkeypatch):
+    """The module as plain Python: what numba is given to compile."""
+    monkeypatch.setattr(numba, "njit", lambda **_: lambda function: function)
+    spec = importlib.util.spec_from_file_location("plain_loops", compiled.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@needs_numba
+def test_the_loops_as_plain_python_do_what_they_say(plain_loops):
+    rng = np.random.default_rng(3)
+    acc = rng.integers(-(2**31), 2**31, (2, 3, 1024)).astype(np.int32)
+    key = rng.normal(size=(1, 2, 3, 3, 1024)) * 2.0**-20
+    exponents = np.array([[1500], [0]])
+    compiled_acc, plain_acc = acc.copy(), acc.copy()
+    compiled.blind_rotate(compiled_acc, exponents, key, 8, 2)
+    with np.errstate(over="ignore"):
+        plain_loops.blind_rotate(plain_acc, exponents, key, 8, 2)
+    difference = (plain_acc - compiled_acc).astype(np.int32)
+    assert np.abs(difference).max() <= 1
+    assert np.array_equal(plain_acc[1], acc[1]) and not np.array_equal(plain_acc[0], acc[0])
+
+    ciphertexts = acc[:, 0, :9].copy()
+    rows = rng.integers(-(2**31), 2**31, (8, 3, 5)).astype(np.int32)
+    out, plain_out = np.empty((2, 5), np.int32), np.empty((2, 5), np.int32)
+    compiled.switch_key(ciphertexts, rows, 4, 3, out)
+    with np.errstate(over="ignore"):
+        plain_loops.switch_key(ciphertexts, rows, 4, 3, plain_out)
+    np.testing.assert_array_equal(plain_out, out)
