@@ -11,7 +11,7 @@ from functools import cache
 from typing import TypeAlias
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, hstack
 
 from encnn import kernels
 from encnn.errors import DataError
@@ -53,7 +53,7 @@ class OneReview:
         if kernels.worthwhile(W):
             return kernels.gather(W, self.indices, self._pointers())
         # for a few rows a product with ones takes half the time of a sum
-        return _ones(len(self.indices), W.dtype) @ W.take(self.indices, axis=0)
+        return np.dot(_ones(len(self.indices), W.dtype), W.take(self.indices, axis=0))
 
     def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
         """Subtract G, of shape (1, k), from the rows of W in place."""
@@ -189,6 +189,12 @@ def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
         return SparseBatch(indices[words], pointers, None if values is None else values[words], X.shape[1])
 
     return make
+
+
+def with_bias(X: Features) -> Features:
+    """Return X with one column more, of ones: the weight of that column is a bias, which every review moves."""
+    ones = np.ones((X.shape[0], 1), X.dtype)
+    return np.concatenate([X, ones], axis=1) if isinstance(X, np.ndarray) else csr_array(hstack([X, ones], format="csr"))
 
 
 @cache

@@ -13,6 +13,7 @@ scheme, from the same start, is the **clear twin** of a run.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -117,6 +118,7 @@ class TrainingPlan:
 
     sigmoid: what stands for the sigmoid.  learning_rate: a; with `decay` it is a / (1 + decay * epochs done).
     batch_size: reviews a mini-batch, whose updates are summed.  epochs: passes over the reviews.
+    shrink: factor on the rows of W1 at the end of every epoch, which keeps weights small (regularisation).
     divide_update: with pooling "mean", divide each row's update by the number of words too, which is the gradient; the paper's
     network does not.
     """
@@ -127,6 +129,7 @@ class TrainingPlan:
     batch_size: int = 1
     epochs: int = 1
     divide_update: bool = False
+    shrink: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse plans that cannot be carried out."""
@@ -134,17 +137,19 @@ class TrainingPlan:
             raise ParameterError(f"learning_rate={self.learning_rate} must be positive, decay={self.decay} not negative")
         if self.batch_size < 1 or self.epochs < 1:
             raise ParameterError(f"batch_size={self.batch_size} and epochs={self.epochs} must be at least 1")
+        if not 0 < self.shrink <= 1:
+            raise ParameterError(f"shrink={self.shrink} must be above 0, at most 1 (which leaves weights as they are)")
 
     def rate(self, epochs_done: float) -> float:
         """Return the learning rate after so many epochs."""
         return self.learning_rate / (1.0 + self.decay * epochs_done)
 
     def error_step(self) -> ErrorStep:
-        """Return the step d = sigmoid(z) - y, with the learning rate left to the products that follow."""
+        """Return the step that has the scheme form rate * (sigmoid(z) - y) as suits it."""
         sigmoid = self.sigmoid
 
         def step(evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[Encrypted, float]:
-            return evaluator.activate(sigmoid, z, minus=targets), rate
+            return evaluator.error(sigmoid, z, targets, rate)
 
         return step
 
@@ -158,6 +163,8 @@ def train(
     on_scores: OnScores | None = None,
     step: ErrorStep | None = None,
     keep_scores: bool = True,
+    client: Any = None,
+    first: int = 0,
 ) -> Encrypted:
     """Train `network` in place on features X (reviews, features) and labels y; return the encrypted scores z.
 
@@ -166,17 +173,25 @@ def train(
     before its review was learnt from.  `on_scores` receives them every few hundred reviews, and when an overflow ends the run.
     `step` replaces the error step.  Without `keep_scores` they are forgotten once they are reported, and the last ones are
     returned: for an owner who met them in its own step, since wide ciphertexts fill the memory.
+    `first` reviews, of all epochs together and a whole number of mini-batches, are taken as done: where a run was cut short.
+    `client`, a `distributed.Client`, has the workers of a Dask cluster share each mini-batch (see `encnn.parallel`).
     """
     _check_features(network.architecture, X)
+    evaluator.check_plan(X, plan.epochs)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
-    train_batch = _Step(evaluator, network, plan, step or plan.error_step())
+    _check_targets(evaluator, targets, plan)
     reports: list[Encrypted] = []
     pending: list[Encrypted] = []
-    reviews, reported = X.shape[0], 0
+    reviews, reported = X.shape[0], first
     bar = progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review")
-    with bar, np.errstate(over="ignore", invalid="ignore"):  # a diverging run in the clear is told by its scores
+    bar.update(first)
+    steps = _steps(evaluator, network, X, targets, plan, step, client, first)
+    quiet = np.errstate(over="ignore", invalid="ignore")  # a diverging run in the clear is told by its scores
+    with bar, quiet, steps as train_batch:
         for epoch in range(plan.epochs):
             for rows, batch in batches(X, plan.batch_size):
+                if epoch * reviews + rows.start < first:
+                    continue
                 rate = plan.rate(epoch + rows.start / reviews) if plan.decay else plan.learning_rate
                 try:
                     pending.append(train_batch(batch, targets[rows], rate))
@@ -184,6 +199,8 @@ def train(
                     if pending and on_scores is not None:  # the scores that led here say more than the overflow
                         on_scores(reported, evaluator.concatenate(pending))
                     raise
+                if plan.shrink != 1 and rows.stop == reviews:
+                    network.W1 = evaluator.shrink(network.W1, plan.shrink)
                 done = epoch * reviews + rows.stop
                 if done - reported >= SCORES_PER_REPORT or (rows.stop >= reviews and pending):
                     if not keep_scores:
@@ -246,11 +263,32 @@ def _powers(width: int, sigmoid: Sigmoid) -> list[Product]:
     return [power_sum(width, sigmoid.coefficients), elementwise(width)]
 
 
-class _Step:
-    """One step of gradient descent of one network; the maps are looked up once, not once a review."""
+def _steps(
+    evaluator: Evaluator,
+    network: Network,
+    X: Features,
+    targets: Any,
+    plan: TrainingPlan,
+    step: ErrorStep | None,
+    client: Any,
+    first: int,
+) -> AbstractContextManager[Callable[[Batch, Any, float], Encrypted]]:
+    """Return what updates the network with one batch after the other: here, or on a cluster."""
+    if client is None:
+        return nullcontext(Step(evaluator, network, plan, step))
+    from encnn.parallel import ParallelStep  # here and not above: it stands higher, and Dask is an extra
 
-    def __init__(self, evaluator: Evaluator, network: Network, plan: TrainingPlan, error_step: ErrorStep) -> None:
-        self.evaluator, self.network, self.error_step = evaluator, network, error_step
+    return ParallelStep(client, evaluator, network, X, targets, plan, step, first)
+
+
+class Step:
+    """One step of gradient descent of one network; the maps are looked up once, not once a review.
+
+    Called with a batch, it does all of it.  Workers that share a batch use its parts.
+    """
+
+    def __init__(self, evaluator: Evaluator, network: Network, plan: TrainingPlan, error_step: ErrorStep | None) -> None:
+        self.evaluator, self.network, self.error_step = evaluator, network, error_step or plan.error_step()
         a = network.architecture
         self.divide = plan.divide_update and a.pooling == "mean"
         self.products = _backward_products(a.hidden, a.outputs) if a.hidden else []
@@ -260,27 +298,38 @@ class _Step:
         evaluator, network = self.evaluator, self.network
         pooled, h, z = forward(evaluator, network, batch)
         d, gain = self.error_step(evaluator, z, targets, rate)
-        if not self.products:
-            G = d if gain == 1 else evaluator.multiply_plain(d, gain)
-        else:
+        if self.products:
             G, gradient = self._backward(d, h, gain)
-            G = self._through_hidden_sigmoid(G, pooled)
             network.W2 = network.W2 - gradient
-        if self.divide:
-            G = evaluator.multiply_plain(G, batch.inverse_counts())
-        evaluator.scatter_subtract(network.W1, batch, G)
+        else:
+            G = self.first_layer_errors(d, gain)
+        evaluator.scatter_subtract(network.W1, batch, self.finished(G, pooled, batch))
         return z
+
+    def first_layer_errors(self, d: Encrypted, gain: float) -> Encrypted:
+        """Return gain * d W2^T, one row a review; gain * d when there is no hidden layer."""
+        if self.products:
+            return self.evaluator.bilinear(self.products[0], d, cast(Encrypted, self.network.W2), gain)
+        return d if gain == 1 else self.evaluator.multiply_plain(d, gain)
+
+    def second_layer_gradient(self, d: Encrypted, h: Encrypted, gain: float) -> Encrypted:
+        """Return gain * h^T d, summed over the batch."""
+        factors = (h, d) if len(self.products) > 1 else (d, h)
+        return self.evaluator.bilinear(self.products[-1], *factors, gain, total=True)
+
+    def finished(self, G: Encrypted, pooled: Encrypted, batch: Batch) -> Encrypted:
+        """Return what each row of W1 of a review is updated with, from the errors at the hidden layer."""
+        G = self._through_hidden_sigmoid(G, pooled)
+        return self.evaluator.multiply_plain(G, batch.inverse_counts()) if self.divide else G
 
     def _backward(self, d: Encrypted, h: Encrypted, gain: float) -> tuple[Encrypted, Encrypted]:
         """Return gain * d W2^T, one row a review, and gain * h^T d, summed over the batch."""
-        evaluator, W2 = self.evaluator, cast(Encrypted, self.network.W2)
-        if len(self.products) > 1:
-            backward, outer_product = self.products
-            return evaluator.bilinear(backward, d, W2, gain), evaluator.bilinear(outer_product, h, d, gain, total=True)
-        scale = self.products[0]
-        if len(h) > 1:
-            return evaluator.bilinear(scale, d, W2, gain), evaluator.bilinear(scale, d, h, gain, total=True)
-        both = evaluator.bilinear(scale, d, evaluator.concatenate([W2[None], h]), gain)  # one call instead of two
+        if len(self.products) > 1 or len(h) > 1:
+            return self.first_layer_errors(d, gain), self.second_layer_gradient(d, h, gain)
+        W2 = cast(Encrypted, self.network.W2)
+        both = self.evaluator.bilinear(
+            self.products[0], d, self.evaluator.concatenate([W2[None], h]), gain
+        )  # one call, not two
         return both[:1], both[1]
 
     def _through_hidden_sigmoid(self, G: Encrypted, pooled: Encrypted) -> Encrypted:
@@ -289,6 +338,14 @@ class _Step:
             return G
         slope = [k * c for k, c in enumerate(sigmoid.coefficients)][1:]
         return self.evaluator.multiply(G, self.evaluator.polynomial(pooled, slope))
+
+
+def _check_targets(evaluator: Evaluator, targets: Any, plan: TrainingPlan) -> None:
+    if plan.decay and evaluator.labels_carry_rate and not isinstance(targets, np.ndarray):
+        raise ParameterError(
+            f"in scheme {evaluator.scheme!r} encrypted labels carry the learning rate, so it cannot decay while they are used; "
+            "set decay=0, or train in several runs with labels encrypted for each"
+        )
 
 
 def _check_features(architecture: Architecture, X: Features) -> None:

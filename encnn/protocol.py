@@ -307,7 +307,10 @@ class AssistedStep:
     """The trainer's side: an error step for `Trainer.train(step=...)` that asks the owner.  Holds a channel and no secret.
 
     share_labels: send plain labels with the scores, else ask for Enc(a p).  rng: makes zeros that repeat, for experiments.
+    `central`: where workers share a mini-batch (`encnn.parallel`), one of them all asks for the whole of it.
     """
+
+    central = True
 
     def __init__(self, channel: Channel, share_labels: bool = True, rng: np.random.Generator | None = None) -> None:
         self._channel, self._share_labels, self._randomness = channel, share_labels, Randomness(rng)

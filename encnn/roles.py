@@ -31,6 +31,7 @@ from encnn.network import Architecture, ErrorStep, Network, OnScores, TrainingPl
 from encnn.schemes import ClearParameters, SchemeParameters, make_keys, restore_evaluator, restore_secret_key
 from encnn.schemes.base import Encrypted, Evaluator, SecretKey
 from encnn.schemes.integer_vector import PAPER
+from encnn.schemes.integer_vector import SecretKey as IntegerVectorSecretKey
 from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, RangeReport, Sigmoid, check_range, error_over
 
 Path = str | os.PathLike[str]
@@ -109,6 +110,10 @@ class User:
         """Return encrypted scores z of features X, shape (reviews, outputs); only the owner can read them."""
         return predict(self.model.evaluator, self.model.network, X)
 
+    def predict_probabilities(self, X: Features) -> Encrypted:
+        """Return encrypted probabilities sigmoid(z), shape (reviews, outputs), by the sigmoid that the model's keys are for."""
+        return self.model.evaluator.activate(self.model.sigmoid, self.predict(X))
+
     def save_scores(self, scores: Encrypted, path: Path) -> int:
         """Write encrypted scores for the owner; return the bytes written."""
         evaluator = self.model.evaluator
@@ -143,9 +148,11 @@ class Trainer(User):
         on_scores: OnScores | None = None,
         step: ErrorStep | None = None,
         keep_scores: bool = True,
+        client: Any = None,
+        first: int = 0,
     ) -> Encrypted:
         """Train the model in place (see `network.train`); return the encrypted scores met, for the owner."""
-        return train(self.model.evaluator, self.model.network, X, y, plan, on_scores, step, keep_scores)
+        return train(self.model.evaluator, self.model.network, X, y, plan, on_scores, step, keep_scores, client, first)
 
     def dry_run(self, X: Features, y: np.ndarray, plan: TrainingPlan, rng: np.random.Generator) -> RangeReport:
         """Train in the clear from a start of the trainer's own, to learn whether the plan diverges on these reviews.
@@ -355,7 +362,8 @@ class Owner:
             owner._mac_key = _restore_mac_key(arrays.pop("mac_key"))
             secret = {name: arrays.pop(name) for name in list(arrays) if name.startswith("T_")}
             owner._secret = restore_secret_key(header["scheme"], header["secret"], secret)
-            _check_widths(owner.architecture, secret)
+            if isinstance(owner._secret, IntegerVectorSecretKey):  # which has a matrix for every width
+                _check_widths(owner.architecture, secret)
             products = owner.architecture.products(owner.sigmoid)
             owner.evaluator = restore_evaluator(header["scheme"], header["keys"], arrays, products)
             owner.parameters = owner.evaluator.parameters

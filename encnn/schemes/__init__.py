@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from encnn.errors import FileError, ParameterError
-from encnn.schemes import integer_vector
+from encnn.schemes import bootstrapped, ckks, fv, integer_vector, yashe
 from encnn.schemes.base import Encrypted, Evaluator, SecretKey
 from encnn.schemes.clear import ClearEvaluator, ClearParameters, ClearSecretKey, FixedPointEvaluator
 from encnn.schemes.integer_vector import factory
@@ -24,7 +24,14 @@ __all__ = [
     "restore_secret_key",
 ]
 
-SchemeParameters = ClearParameters | integer_vector.Parameters
+SchemeParameters = (
+    ClearParameters
+    | integer_vector.Parameters
+    | bootstrapped.Parameters
+    | ckks.Parameters
+    | fv.Parameters
+    | yashe.Parameters
+)
 """Parameters of any scheme; their type chooses the scheme."""
 
 
@@ -69,6 +76,16 @@ def _restorer(scheme: str) -> Any:
 _KEY_MAKERS: dict[type, Callable[..., tuple[SecretKey, Evaluator]]] = {
     ClearParameters: _clear_keys,
     integer_vector.Parameters: integer_vector.make_keys,
+    bootstrapped.Parameters: bootstrapped.make_keys,
+    ckks.Parameters: ckks.make_keys,
+    fv.Parameters: fv.make_keys,
+    yashe.Parameters: yashe.make_keys,
 }
 
-_RESTORERS: dict[str, Any] = {integer_vector.IntegerVectorEvaluator.scheme: factory}
+_RESTORERS: dict[str, Any] = {
+    integer_vector.IntegerVectorEvaluator.scheme: factory,
+    bootstrapped.BootstrappedEvaluator.scheme: bootstrapped.factory,
+    ckks.CKKSEvaluator.scheme: ckks.factory,
+    fv.FVEvaluator.scheme: fv,
+    yashe.YASHEEvaluator.scheme: yashe,
+}
