@@ -8,11 +8,11 @@ RUN := .venv/.ready-run
 ALL := .venv/.ready-all
 
 # One thread a process, so that times are CPU times; no progress bars in stored outputs.
-reproduce assisted figures unit notebooks-check notebooks bench: export OMP_NUM_THREADS = 1
+reproduce assisted unassisted packed figures unit notebooks-check notebooks bench: export OMP_NUM_THREADS = 1
 notebooks-check notebooks: export TQDM_DISABLE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce assisted test lint unit notebooks-check lab notebooks figures bench clean
+.PHONY: help reproduce assisted unassisted packed test lint unit notebooks-check lab notebooks figures bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## */\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -22,6 +22,12 @@ reproduce: $(RUN)  ## train in the clear and encrypted; print the paper's tables
 
 assisted: $(ALL)  ## train at 128 bits with the owner's assistance; write figures/assisted.csv
 	$(BIN)/python -m encnn.assisted
+
+unassisted: $(ALL)  ## train at 128 bits by bootstrapping, nobody assisting; write figures/unassisted.csv
+	$(BIN)/python -m encnn.unassisted
+
+packed: $(ALL)  ## train under CKKS at 128 bits on word2vec features; write figures/ckks.csv, mirror.csv
+	$(BIN)/python -m encnn.packed --unassisted
 
 test: lint unit notebooks-check  ## everything that CI runs
 
@@ -57,7 +63,7 @@ clean:  ## remove what the targets above made, the virtual environment included
 
 # Stamps: .venv holds what the extras name.  Once pyproject.toml is newer, pip brings .venv up to date.
 $(RUN): EXTRAS := word2vec
-$(ALL): EXTRAS := word2vec,fast,lattice,notebooks,dev
+$(ALL): EXTRAS := word2vec,fast,distributed,lattice,seal,notebooks,dev
 $(RUN) $(ALL): pyproject.toml
 	@test -x $(BIN)/python || { $(call check-python,$(PYTHON)) && $(PYTHON) -m venv .venv; }
 	@$(call check-python,$(BIN)/python)

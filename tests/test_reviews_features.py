@@ -114,6 +114,25 @@ def test_word2vec_scaling_uses_the_training_statistics():
     np.testing.assert_allclose(white[1], (raw[1] - raw[0].mean(axis=0)) @ transform, atol=1e-6)
 
 
+def test_dampened_means_count_a_repeated_word_less():
+    pytest.importorskip("gensim")
+    texts = ["su", "ve", "su su su ve"]
+    su, ve, repeated = word2vec_features(TOY.train, labelled(texts), scaling="none", dampened=True, **SMALL)[1]
+    weight = 1 + np.log(3)
+    np.testing.assert_allclose(repeated, (weight * su + ve) / (weight + 1))
+
+
+def test_rows_longer_than_the_longest_are_shortened_and_no_others():
+    pytest.importorskip("gensim")
+    free = word2vec_features(TOY.train, TOY.test, scaling="whitened", **SMALL)
+    bounded = word2vec_features(TOY.train, TOY.test, scaling="whitened", longest=3.0, **SMALL)
+    for before, after in zip(free, bounded, strict=True):
+        norms = np.linalg.norm(before, axis=1)
+        assert (norms > 3).any() and (norms < 3).any()
+        np.testing.assert_allclose(np.linalg.norm(after, axis=1), np.minimum(norms, 3))
+        np.testing.assert_allclose(after * norms[:, None], before * np.minimum(norms, 3)[:, None])
+
+
 @pytest.mark.parametrize("scaling", ["standard", "whitened"])
 @pytest.mark.parametrize("dimensions", [1, 8])
 def test_scaling_survives_directions_that_do_not_vary(scaling, dimensions):
@@ -152,6 +171,7 @@ def test_word2vec_is_trained_anew_for_other_texts_or_settings(cache):
         ({"seed": -1}, "seed is -1"),
         ({"subsampling": -0.1}, "subsampling is -0.1; expected"),
         ({"learning_rate": 0}, "learning_rate is 0; expected"),
+        ({"longest": 0.0}, "longest is 0.0; expected a norm above 0"),
         ({"scaling": "unit"}, "'unit'; expected one of none, standard, whitened"),
         ({"min_count": 10**6}, "No word is seen 1000001 times or more; lower min_count"),
     ],

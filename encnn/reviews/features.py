@@ -64,12 +64,16 @@ def word2vec_features(
     subsampling: float = 1e-4,
     learning_rate: float = 0.05,
     scaling: Scaling = "standard",
+    dampened: bool = False,
+    longest: float | None = None,
     seed: int = 1,
 ) -> tuple[np.ndarray, ...]:
     """Return the features of `train` and of each of `others`: float64 arrays of shape (reviews, dimensions).
 
     A review's feature is the mean of the vectors of its known words, repetitions included, or zero without any.  The
     vectors are trained on `train` alone, once: they are kept in the cache folder under its digest and the settings.
+    The defaults of `window`, `subsampling` and `learning_rate` are those of `experiments.WORD2VEC_CHOICES` that did best on
+    reviews held out of the real *training* reviews (`experiments.word2vec_choice`).
 
     skip_gram: skip-gram if True, else continuous bag of words.
     epochs, window: passes over the texts, and how many words to each side count as a word's company.
@@ -79,6 +83,9 @@ def word2vec_features(
     learning_rate: of the first step; it falls to zero towards the last.
     scaling: "none"; "standard", mean 0 and variance 1 in each dimension; or "whitened", also uncorrelated, by the
         symmetric (ZCA) transform.  Mean and covariance are those of `train`, for all.
+    dampened: a word that a review has k times counts 1 + log(k) times in its mean, not k times.
+    longest: after scaling, rows of a larger Euclidean norm are shortened to this one; None leaves them.  Few outliers then
+        bound the range of scores, as polynomial sigmoids need.
 
     Raises CapabilityError without gensim, and DataError for settings out of range or texts too small for them.
     """
@@ -88,6 +95,8 @@ def word2vec_features(
         raise DataError(f"learning_rate is {learning_rate!r}; expected a number above 0, up to 1.")
     if scaling not in _SCALINGS:
         raise DataError(f"The scaling is {scaling!r}; expected one of {', '.join(_SCALINGS)}.")
+    if longest is not None and not longest > 0:
+        raise DataError(f"longest is {longest!r}; expected a norm above 0, or None to leave the rows as they are.")
     settings = {
         "vector_size": _whole("dimensions", dimensions, 1),
         "sg": int(skip_gram),
@@ -99,9 +108,9 @@ def word2vec_features(
         "seed": _whole("seed", seed, 0),
     }
     vocabulary, vectors = _word_vectors(train, settings)
-    means = [_mean_vectors(reviews, vocabulary, vectors) for reviews in (train, *others)]
+    means = [_mean_vectors(reviews, vocabulary, vectors, dampened) for reviews in (train, *others)]
     centre, transform = _scaling_of(means[0], scaling)
-    return tuple((mean - centre) @ transform for mean in means)
+    return tuple(_shortened((mean - centre) @ transform, longest) for mean in means)
 
 
 def _whole(name: str, value: int, least: int) -> int:
@@ -158,8 +167,11 @@ class _Sentences:
             self._bar.update()
 
 
-def _mean_vectors(reviews: Reviews, vocabulary: Vocabulary, vectors: np.ndarray) -> np.ndarray:
+def _mean_vectors(reviews: Reviews, vocabulary: Vocabulary, vectors: np.ndarray, dampened: bool) -> np.ndarray:
     bag = bag_of_words(reviews, vocabulary, counts=True)
+    if dampened:
+        bag = bag.astype(np.float64)
+        bag.data = 1 + np.log(bag.data)
     known_words = np.maximum(bag.sum(axis=1), 1)
     return (bag @ vectors) / known_words[:, None]
 
@@ -174,6 +186,14 @@ def _scaling_of(features: np.ndarray, scaling: Scaling) -> tuple[np.ndarray, np.
         return centre, np.diag(_inverse_roots(features.var(axis=0)))
     variances, directions = np.linalg.eigh(np.cov(features, rowvar=False, bias=True).reshape(dimensions, dimensions))
     return centre, (directions * _inverse_roots(variances)) @ directions.T
+
+
+def _shortened(X: np.ndarray, longest: float | None) -> np.ndarray:
+    """Return the rows, those longer than `longest` shortened to it."""
+    if longest is None:
+        return X
+    norms = np.linalg.norm(X, axis=1, keepdims=True)
+    return X * np.minimum(1, longest / np.maximum(norms, 1e-300))
 
 
 def _inverse_roots(variances: np.ndarray) -> np.ndarray:

@@ -1,0 +1,93 @@
+"""The mirror of this package: encrypted reviews and a clear model, the direction of CryptoNets, through the same objects.
+
+Here the *client* has reviews that nobody else may read and holds the secret key; the *server* has a model in the clear and
+computes on ciphertexts.  The clear network is the `Network` that training gives, the keys and arrays are those of CKKS:
+
+- **one review** is a vector of features in one ciphertext.  W1^T x takes hidden - 1 + log2(features / hidden) rotations;
+- **a batch** has one ciphertext a *feature*, one review a slot.  Every weight is then a plain number and nothing is rotated, so
+  a review costs little, but all of them wait for the batch, and the ciphertexts of a few reviews are as large as those of many.
+
+The client learns scores, and from enough of them the model: a clear model behind an interface is no secret.  The scores are
+approximate, and the noise in them belongs to the client's key: the client shows the server none of them.
+
+[GDLLNW16] R. Gilad-Bachrach, N. Dowlin, K. Laine, K. Lauter, M. Naehrig, J. Wernsing, "CryptoNets: applying neural networks to
+encrypted data with high throughput and accuracy", ICML 2016.
+"""
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+import numpy as np
+
+from encnn.errors import CapabilityError, DataError
+from encnn.network import Network
+from encnn.schemes.ckks import CKKSEvaluator, PackedArray, Parameters, make_mirror_keys, polynomial_depth
+
+MIRROR_128 = Parameters(name="ckks-8192-mirror", degree=8192, modulus_bits=(40, 33, 33, 33, 40), scale_bits=33)
+"""128 bits, three levels: two layers and a square between them."""
+
+SHALLOW_128 = Parameters(name="ckks-4096-mirror", degree=4096, modulus_bits=(37, 28, 37), scale_bits=28)
+"""128 bits, one level: logistic regression in the smallest ring."""
+
+
+class Client:
+    """Holds the key and the reviews.  `evaluator` is what the server gets, once."""
+
+    def __init__(self, parameters: Parameters = MIRROR_128) -> None:
+        self._secret, self.evaluator = make_mirror_keys(parameters)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse pickling and copying, as the secret key does."""
+        raise TypeError("a client holds a secret key, so it is not pickled or copied; make another one")
+
+    def encrypt_review(self, x: np.ndarray) -> PackedArray:
+        """Return one review's features, shape (features,), encrypted in one ciphertext."""
+        return self._secret.encrypt(np.asarray(x, dtype=np.float64).reshape(-1))
+
+    def encrypt_batch(self, X: np.ndarray) -> list[PackedArray]:
+        """Return the features of reviews, shape (reviews, features), encrypted: an array (reviews, 1) for each feature."""
+        return [self._secret.encrypt(column[:, None]) for column in np.asarray(X, dtype=np.float64).T]
+
+    def decrypt(self, scores: PackedArray) -> np.ndarray:
+        """Return the scores z."""
+        return self._secret.decrypt(scores)
+
+
+class Server:
+    """Holds a clear network with one output, and the client's evaluator; reads no review and no score."""
+
+    def __init__(self, evaluator: CKKSEvaluator, network: Network) -> None:
+        if network.architecture.outputs != 1:
+            raise CapabilityError(
+                f"the mirror computes one score a review, not {network.architecture.outputs}; use one network an output"
+            )
+        self.evaluator, self.network = evaluator, network
+
+    @property
+    def levels(self) -> int:
+        """Levels that a score spends; ciphertexts are taken down to it, since those of fewer primes are faster."""
+        a = self.network.architecture
+        if not a.hidden:
+            return 1
+        return 2 + (0 if a.hidden_sigmoid is None else polynomial_depth(a.hidden_sigmoid.coefficients))
+
+    def score(self, x: PackedArray) -> PackedArray:
+        """Return the encrypted score z, shape (1,), of one encrypted review (features,)."""
+        a, W1, W2 = self.network.architecture, self.network.W1, self.network.W2
+        if x.shape != (a.features,):
+            raise DataError(f"a review of shape {x.shape} came, the network has {a.features} features; encrypt those")
+        h = self.evaluator.matrix_times(W1.T, x.lowered(self.levels))
+        return h if W2 is None else self.evaluator.matrix_times(W2[None], self._activated(h))
+
+    def score_batch(self, columns: Sequence[PackedArray]) -> PackedArray:
+        """Return the encrypted scores z, shape (reviews, 1), of encrypted columns of features."""
+        a, W1, W2 = self.network.architecture, self.network.W1, self.network.W2
+        if len(columns) != a.features:
+            raise DataError(f"{len(columns)} columns came, the network has {a.features} features; encrypt one column each")
+        low = [column.lowered(self.levels) for column in columns]
+        units = [self.evaluator.weighted_sum(low, weights) for weights in W1.T]
+        return units[0] if W2 is None else self.evaluator.weighted_sum([self._activated(h) for h in units], W2)
+
+    def _activated(self, h: PackedArray) -> PackedArray:
+        sigmoid = self.network.architecture.hidden_sigmoid
+        return h if sigmoid is None else self.evaluator.activate(sigmoid, h)

@@ -1,0 +1,40 @@
+"""CKKS: approximate arithmetic on packed real numbers, through Microsoft SEAL.
+
+[CKKS17] J. H. Cheon, A. Kim, M. Kim, Y. Song, "Homomorphic encryption for arithmetic of approximate numbers", ASIACRYPT 2017.
+[CHKKS18] Cheon, Han, Kim, Kim, Song, "A full RNS variant of approximate homomorphic encryption", SAC 2018; as in SEAL.
+
+Real numbers need no scaling factor of ours: rescaling divides it away after every product.  Read in this order: `parameters`,
+`seal` (the library), `packing` (which number is in which slot), `ciphertext` (additions), `keys` (the owner), `evaluator`
+(products with features and ciphertexts), `storage` and `factory`.
+"""
+
+from encnn.schemes.ckks.ciphertext import Context, PackedArray
+from encnn.schemes.ckks.evaluator import CKKSEvaluator, polynomial_depth
+from encnn.schemes.ckks.factory import make_keys, make_mirror_keys
+from encnn.schemes.ckks.keys import SecretKey
+from encnn.schemes.ckks.parameters import (
+    HIDDEN_128,
+    LOGISTIC_128,
+    PRESETS,
+    TOY,
+    UNASSISTED_128,
+    Parameters,
+    preset,
+)
+
+__all__ = [
+    "HIDDEN_128",
+    "LOGISTIC_128",
+    "PRESETS",
+    "TOY",
+    "UNASSISTED_128",
+    "CKKSEvaluator",
+    "Context",
+    "PackedArray",
+    "Parameters",
+    "SecretKey",
+    "make_keys",
+    "make_mirror_keys",
+    "polynomial_depth",
+    "preset",
+]

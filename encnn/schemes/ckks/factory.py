@@ -1,0 +1,75 @@
+"""Making and restoring the two sides of a key: `SecretKey` for the owner, `CKKSEvaluator` for everybody else."""
+
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
+
+import numpy as np
+
+from encnn.errors import CapabilityError
+from encnn.schemes.bilinear import BilinearMap, vector_matrix
+from encnn.schemes.ckks import storage
+from encnn.schemes.ckks.evaluator import CKKSEvaluator
+from encnn.schemes.ckks.keys import SecretKey
+from encnn.schemes.ckks.packing import Packing, power_above
+from encnn.schemes.ckks.parameters import Parameters
+from encnn.schemes.powers import Product
+
+
+def make_keys(
+    parameters: Parameters,
+    widths: Iterable[int],
+    products: Sequence[Product] = (),
+    rng: np.random.Generator | None = None,
+    public_widths: Iterable[int] = (),
+) -> tuple[SecretKey, CKKSEvaluator]:
+    """Return a new secret key and its evaluator, for training.
+
+    widths: of the rows to encrypt; the widest sets the slots of a row.  products: maps that the evaluator shall compute;
+    without any there is no relinearisation key.  `rng` and `public_widths` must be left out.
+    """
+    if rng is not None:
+        raise CapabilityError(
+            "scheme 'ckks' cannot make keys from a passed rng: SEAL draws its randomness from the operating system.  Leave rng "
+            "out; runs then agree up to the noise.  The scheme 'integer_vector' has keys that repeat"
+        )
+    if list(public_widths):
+        raise CapabilityError(
+            "scheme 'ckks' has no public keys here: the owner encrypts; leave public=True out, or use 'integer_vector'"
+        )
+    secret = SecretKey(parameters, power_above(max(widths)))
+    hidden = any(isinstance(f, BilinearMap) and f == vector_matrix(f.left, 1) for f in products)
+    steps = training_steps(secret.context.packing, hidden)
+    relinearisation = secret.relinearisation_key() if products else None
+    return secret, CKKSEvaluator(secret.context, secret.rotation_keys(steps), steps, relinearisation)
+
+
+def make_mirror_keys(parameters: Parameters) -> tuple[SecretKey, CKKSEvaluator]:
+    """Return a key pair for encrypted features and a clear model (`encnn.mirror`): rotations by powers of two."""
+    secret = SecretKey(parameters, stride=1)
+    steps = frozenset(1 << k for k in range(parameters.features.bit_length() - 1))
+    return secret, CKKSEvaluator(secret.context, secret.rotation_keys(steps), steps, secret.relinearisation_key())
+
+
+def training_steps(packing: Packing, hidden: bool) -> frozenset[int]:
+    """Return the rotations of training in slots: baby and giant steps, foldings and, behind a hidden layer, sums of rows."""
+    row, slots = packing.stride, packing.slots
+    steps = {row, row * packing.baby_steps} | _doublings(row * packing.features, slots)
+    if hidden:
+        inside = _doublings(1, row)
+        steps |= inside | {-k for k in inside} | _doublings(row, slots)
+    return frozenset(steps)
+
+
+def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> CKKSEvaluator:
+    """Return the evaluator that `CKKSEvaluator.export` took apart."""
+    return CKKSEvaluator(*storage.restore_keys(header, arrays))
+
+
+def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> NoReturn:
+    """Refuse: no file holds a secret key of this scheme (see `SecretKey.export`)."""
+    raise CapabilityError("scheme 'ckks' has no files of secret keys; use the scheme 'integer_vector', which has")
+
+
+def _doublings(start: int, stop: int) -> set[int]:
+    """Return start, 2 start, 4 start, ... below stop."""
+    return {start << k for k in range((stop // start).bit_length()) if start << k < stop}

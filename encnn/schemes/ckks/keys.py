@@ -1,0 +1,87 @@
+"""The owner's side of CKKS: encryption and decryption.  SEAL's secret key is in here and nowhere else."""
+
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from encnn.errors import CapabilityError, KeyMismatchError
+from encnn.sampling import Randomness
+from encnn.schemes import base
+from encnn.schemes.ckks.ciphertext import Context, PackedArray, check_shape, packed
+from encnn.schemes.ckks.parameters import Parameters
+
+
+class SecretKey(base.SecretKey):
+    """SEAL's ternary secret key, and what encrypts and decrypts with it.
+
+    SEAL draws keys and noise from the operating system by itself, so no key repeats.  Never hand what `decrypt` returns to whom
+    the ciphertexts came from (see `ciphertext`).
+    """
+
+    def __init__(self, parameters: Parameters, stride: int) -> None:
+        self.context = Context(parameters, Randomness().token().hex(), stride)
+        s, context = self.context.ring.seal, self.context.ring.context
+        self._generator = s.KeyGenerator(context)
+        secret = self._generator.secret_key()
+        self._encryptor, self._decryptor = s.Encryptor(context, secret), s.Decryptor(context, secret)
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameter set."""
+        return self.context.parameters
+
+    def encrypt(self, v: np.ndarray) -> PackedArray:
+        """Return fresh encryptions of a vector (m,) or of rows (rows, width), at the highest level."""
+        values = np.asarray(v, dtype=np.float64)
+        packing = self.context.packing
+        check_shape(values.shape, packing)
+        rows = packing.blocks(len(values)) if values.ndim == 2 else ()
+        messages = tuple(self._encrypted(slots) for slots in packed(values, packing, rows))
+        blocks = [self.context.ring.ciphertext(m) for m in messages]
+        return PackedArray(blocks, self.context, values.shape, rows, messages)
+
+    def _encrypted(self, slots: np.ndarray) -> bytes:
+        """Return the bytes of a fresh ciphertext: SEAL gives those that hold a seed as bytes only."""
+        p, ring = self.context.parameters, self.context.ring
+        return ring.to_bytes(self._encryptor.encrypt_symmetric(ring.encode(slots, p.levels, p.scale)))
+
+    def decrypt(self, a: PackedArray) -> np.ndarray:
+        """Return the real numbers of an array, approximate; for the owner's eyes only."""
+        if a.context != self.context:
+            raise KeyMismatchError(
+                f"ciphertexts of key {a.context.key_id} cannot be read with key {self.context.key_id}; ask their owner"
+            )
+        packing = self.context.packing
+        parts = [
+            packing.unpack(self._slots(c), (rows, *a.shape[1:])) for c, rows in zip(a.blocks, a.rows or a.shape, strict=True)
+        ]
+        return np.concatenate(parts)
+
+    def _slots(self, c: Any) -> np.ndarray:
+        ring = self.context.ring
+        plain = ring.seal.Plaintext()
+        self._decryptor.decrypt(c, plain)
+        return ring.decode(plain)
+
+    def rotation_keys(self, steps: Iterable[int]) -> Any:
+        """Return SEAL's Galois keys for rotations by so many slots to the left (negative: to the right), public.
+
+        SEAL wants elements of the Galois group here, not steps: 3^k mod 2N moves the slots by k.
+        """
+        p, keys = self.parameters, self.context.ring.seal.GaloisKeys()
+        self._generator.create_galois_keys([pow(3, k % p.slots, 2 * p.degree) for k in sorted(steps)], keys)
+        return keys
+
+    def relinearisation_key(self) -> Any:
+        """Return SEAL's key for products of two ciphertexts, public."""
+        key = self.context.ring.seal.RelinKeys()
+        self._generator.create_relin_keys(key)
+        return key
+
+    def export(self) -> NoReturn:
+        """Refuse: SEAL would write the key through an unprotected temporary file."""
+        raise CapabilityError(
+            "scheme 'ckks' does not write its secret key: keep the owner's process, train and decrypt in it, or use the scheme "
+            "'integer_vector', whose secret keys have files; the public model can be saved"
+        )

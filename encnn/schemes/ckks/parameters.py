@@ -1,0 +1,152 @@
+"""Parameters of CKKS: ring degree, the primes of the modulus, the scale of numbers, and named sets.
+
+A ciphertext lives in Z_q[X]/(X^N + 1) and holds N / 2 real numbers in its **slots**, each multiplied by a **scale** and
+rounded.  q is a product of primes.  Each product multiplies the scales; dividing by one prime (rescaling) takes the scale
+back and spends a **level**.  A fresh ciphertext has `levels` of them; what has none left can be added, not multiplied.
+
+Security is that of LWE in dimension N with a ternary secret, sigma = 3.2 and the *whole* modulus, the special prime of the
+evaluation keys included.  The number of bits is from `security.estimate`; besides, sets of 128 bits stay within the published
+tables.  Largest log2 q for 128 bits, ternary secrets:
+
+    ========  ======  ======  ======  ======  ======  ===================================================================
+    N         2048    4096    8192    16384   32768   source
+    ========  ======  ======  ======  ======  ======  ===================================================================
+    [HES18]   54      109     218     438     881     Albrecht et al., Homomorphic Encryption Standard v1.1 (ePrint
+                                                      2019/939); also `seal::CoeffModulus::MaxBitCount` of SEAL 4
+    [BCC24]   53      106     214     430     868     Bossuat et al., Security Guidelines for Implementing Homomorphic
+                                                      Encryption (ePrint 2024/463)
+    ========  ======  ======  ======  ======  ======  ===================================================================
+"""
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+from encnn.errors import ParameterError
+from encnn.security.estimate import INSECURE_BELOW, SIEVING, Estimate, estimate
+
+MAX_BITS_128 = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
+"""[HES18]: the largest log2 q of 128 bits for each ring degree."""
+
+SIGMA = 3.2
+"""Standard deviation of the noise; SEAL's is 3.19, the standard's 8 / sqrt(2 pi)."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Parameters:
+    """A validated parameter set; raises `ParameterError` when made if SEAL or the security estimate would refuse it.
+
+    name: how it is called; a set without protection must have INSECURE in its name.
+    degree: N, a power of two.  modulus_bits: sizes of the primes: the last to remain, one for each level, the special prime
+    of the evaluation keys.  scale_bits: log2 of the scale of fresh ciphertexts, near the size of the primes between.
+    features: rows of W1 that the packing provides for, a power of two; fewer are filled up with zeros.
+    """
+
+    name: str
+    degree: int
+    modulus_bits: tuple[int, ...]
+    scale_bits: int
+    features: int = 128
+
+    def __post_init__(self) -> None:
+        """Check ranges, then that the name tells what the set protects."""
+        self._check_ranges()
+        secure = self.modulus_total_bits <= MAX_BITS_128[self.degree] and self.security.bits >= 128
+        if not secure and not self.insecure:
+            raise ParameterError(
+                f"{self.name!r} has log2 q = {self.modulus_total_bits} at N = {self.degree}: {self.security.bits:.0f} bits "
+                f"({SIEVING}), and 128 bits allow log2 q <= {MAX_BITS_128[self.degree]}; use fewer or smaller primes, a larger "
+                "degree, or put INSECURE into the name"
+            )
+
+    def __repr__(self) -> str:
+        """Show every field, and what the set protects."""
+        shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
+        return f"Parameters({shown}) <{self.protection}>"
+
+    def __str__(self) -> str:
+        """Show the name and what the set protects."""
+        return f"{self.name}: {self.protection}"
+
+    @property
+    def slots(self) -> int:
+        """Real numbers in one ciphertext: N / 2."""
+        return self.degree // 2
+
+    @property
+    def levels(self) -> int:
+        """Rescalings that a fresh ciphertext can take: the primes between the first and the special one."""
+        return len(self.modulus_bits) - 2
+
+    @property
+    def modulus_total_bits(self) -> int:
+        """The modulus in bits, special prime included: what security depends on."""
+        return sum(self.modulus_bits)
+
+    @property
+    def scale(self) -> float:
+        """The scale of fresh ciphertexts."""
+        return 2.0**self.scale_bits
+
+    @cached_property
+    def security(self) -> Estimate:
+        """The estimate of LWE with dimension N, this modulus and a ternary secret."""
+        return estimate(self.degree, self.modulus_total_bits, SIGMA, "ternary")
+
+    @property
+    def protection(self) -> str:
+        """The bits of security with the names of their models; INSECURE first below 80 bits."""
+        e = self.security
+        mark = "INSECURE: " if e.bits < INSECURE_BELOW else ""
+        return (
+            f"{mark}{e.bits:.1f} bits ({SIEVING}), {e.core_svp_bits:.1f} bits (core-SVP); "
+            f"N={self.degree}, log2 q={self.modulus_total_bits}"
+        )
+
+    @property
+    def insecure(self) -> bool:
+        """Whether the set is marked as giving no protection."""
+        return "INSECURE" in self.name
+
+    def updated(self, **changes: Any) -> "Parameters":
+        """Return a changed, newly validated copy.
+
+        >>> LOGISTIC_128.updated(name="narrow", features=32).features
+        32
+        """
+        return replace(self, **changes)
+
+    def _check_ranges(self) -> None:
+        if self.degree not in MAX_BITS_128:
+            raise ParameterError(f"degree is {self.degree}; it must be one of {', '.join(map(str, MAX_BITS_128))}")
+        if len(self.modulus_bits) < 2 or not all(20 <= b <= 60 for b in self.modulus_bits):
+            raise ParameterError(f"modulus_bits is {self.modulus_bits}; give two or more primes of 20 to 60 bits each")
+        if not 15 <= self.scale_bits < self.modulus_bits[0]:
+            raise ParameterError(
+                f"scale_bits is {self.scale_bits}; it must be at least 15, and less than the first prime's "
+                f"{self.modulus_bits[0]} bits, which leave no room for numbers above 1 otherwise"
+            )
+        if not 2 <= self.features <= self.slots or self.features & (self.features - 1):
+            raise ParameterError(f"features is {self.features}; it must be a power of two from 2 to {self.slots}, the slots")
+
+
+LOGISTIC_128 = Parameters(name="ckks-8192", degree=8192, modulus_bits=(40, 33, 33, 33, 33, 40), scale_bits=33)
+"""128 bits, one step of logistic regression with a cubic sigmoid for each refresh of the weights by the owner."""
+
+HIDDEN_128 = Parameters(name="ckks-16384", degree=16384, modulus_bits=(46, *9 * (37,), 46), scale_bits=37)
+"""128 bits, one step of a network with a hidden layer, square activation and cubic sigmoid for each refresh."""
+
+UNASSISTED_128 = Parameters(name="ckks-32768", degree=32768, modulus_bits=(50, *16 * (36,), 50), scale_bits=36)
+"""128 bits, four steps of logistic regression with a cubic sigmoid and no refresh at all."""
+
+TOY = Parameters(name="ckks-toy-INSECURE", degree=2048, modulus_bits=(46, *9 * (37,), 46), scale_bits=37, features=32)
+"""A small ring with a large modulus, for tests and lessons; no protection."""
+
+PRESETS = {p.name: p for p in (LOGISTIC_128, HIDDEN_128, UNASSISTED_128, TOY)}
+
+
+def preset(name: str) -> Parameters:
+    """Return the named set, or raise `ParameterError` with the names there are."""
+    if name not in PRESETS:
+        raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]
