@@ -1,0 +1,375 @@
+"""Proxy re-encryption: a key switch from A's key to B's, made by A from B's public key alone.
+
+A key switch needs encryptions of the old key's digits under the new key, equations (4)-(9).  In `SecretKey.re_key` one party
+holds both keys.  Here A holds S_A = [I, T_A] and the **recipient key** of B, from which anyone makes encryptions of zero
+under S_B (`ring.ZeroKey`, [LPR10]).  For the digits i = 0 .. l - 1 of base B and every column of T_A it publishes
+
+    P_i = [B^i T_A ; 0] + Z_i,    S_B Z_i = E_i,    hence    S_B P_i = B^i T_A + E_i                        (7), (8)
+
+and a **proxy**, who has these P_i and no secret, switches a ciphertext c = [b ; a] with the digits a = sum_i B^i a_i:
+
+    c' = [b ; 0] + sum_i P_i a_i,    S_B c' = b + T_A a + sum_i E_i a_i = S_A c + noise                     (9), (10)
+
+I, the other part of S_A, is known to all, so b needs no switch.  After the method of [BBS98] this is unidirectional, and it
+goes on from B to C in the same way.  No process holds two secrets: A never sees S_B, B takes no part, the proxy sees none.
+
+**Who can do what together.**  The P_i are T_A, encrypted under B's key:
+
+- *B and the proxy together have A's secret key*: B decrypts P_0, whose noise is far below B^(l-1), digit by digit.  They read
+  every ciphertext of A's there ever was, not only the network that was to be passed on.  B is not sent the P_i for this reason.
+- *B alone* reads what has been switched, as is the purpose, and learns from its noise sums of E_i, not T_A.
+- *The proxy alone* can switch any ciphertext of A's, so that B can read it, and reads none.
+- *A and the proxy* learn nothing about B's key that B's public key does not tell: there is no way back.
+- Proxies and owners on a chain A to B to C: who has the P_i of every step and C's key has all keys before it.
+
+So use a key for one hand-over, destroy P_i after it, and make a new key pair for the next.
+
+**Size.**  With a modulus the masks of P_i are d rotations of one polynomial (see `ring`), so P_i is m + 1 polynomials, not
+m + d: a hundred kilobytes where a key-switch matrix has a hundred megabytes.  A product P_i a_i is a product of polynomials.
+
+**Noise.**  With u ternary, E_i = e u + e1 + t e2 has the variance sigma^2 (1 + 2 d / 3 + d E[t^2]) =: s^2, and a digit of base
+B, balanced, the mean square (B^2 + 2) / 12, so that a switch adds, to each phase,
+
+    standard deviation   s sqrt(d sum_i E[digit_i^2]),    at most   d l (B / 2) max|E_i|
+
+(less without a modulus, where masks do not fill their digits).
+
+Balanced digits of c have the mean -1/2, which with a fixed E_i would move all weights of a network together; so the digits of
+|c| are taken, with the sign of c, whose mean is zero.  What a switch adds to different weights is then uncorrelated.
+
+[BBS98] M. Blaze, G. Bleumer, M. Strauss, "Divertible protocols and atomic proxy cryptography", EUROCRYPT 1998.
+[LPR10] see `ring`.  Re-encryption by key switching is folklore of lattice schemes; see Polyakov, Rohloff, Sahu, Vaikuntanathan,
+"Fast proxy re-encryption for publish/subscribe systems", ACM TOPS 2017 (ePrint 2017/410).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from encnn.digits import digit_bound, digits_lowest_first
+from encnn.errors import FileError, KeyMismatchError, ParameterError
+from encnn.modular import centred
+from encnn.progress import progress
+from encnn.sampling import Randomness
+from encnn.schemes.integer_vector import noise
+from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context
+from encnn.schemes.integer_vector.keys import TOY_ZEROS, SecretKey
+from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.ring import ZeroKey, check_ring, make_zero_key, zero_block, zero_noise
+from encnn.schemes.integer_vector.storage import check_array, export_context, restore_context
+
+PRECISION = 2.0**-10
+"""What a switch shall at most add to a number (standard deviation), where the digit base is not chosen by hand."""
+
+_EXACT_BITS = 41
+"""Coefficients of products by float64 transforms stay below 2^41, as in `ring.negacyclic`."""
+_ROWS = 64
+
+
+@dataclass(frozen=True)
+class RecipientKey:
+    """B's public key: for every vector width m what anyone makes encryptions of zero with.
+
+    With a modulus a `ZeroKey`; the toy scheme without one has `TOY_ZEROS` ready encryptions of zero, int64 (m + 1, TOY_ZEROS).
+    """
+
+    context: Context
+    zeros: dict[int, ZeroKey | np.ndarray]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the key."""
+        return sum(z.nbytes for z in self.zeros.values())
+
+    def block(self, m: int, randomness: Randomness) -> np.ndarray:
+        """Return d new encryptions of zero for vectors of width m: m polynomials of tops, and one of masks, (m + 1, d)."""
+        zeros, p = self.zeros[m], self.context.parameters
+        if isinstance(zeros, ZeroKey):
+            tops, mask = zero_block(zeros, p, randomness)
+            return np.concatenate([tops, mask[None]])
+        r = randomness.integers(-1, 2, (zeros.shape[1], 1))
+        return zeros @ r + randomness.integers(-p.E_bound, p.E_bound + 1, (m + 1, 1))
+
+    def export(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """Return (header, arrays), all public."""
+        seeds = {str(m): z.seed.hex() for m, z in self.zeros.items() if isinstance(z, ZeroKey)}
+        arrays = {f"zeros_{m}": z.b if isinstance(z, ZeroKey) else z for m, z in self.zeros.items()}
+        return export_context(self.context) | {"widths": list(self.zeros), "seeds": seeds}, arrays
+
+
+@dataclass(frozen=True)
+class ReencryptionKey:
+    """The proxy's key: P_i for every vector width m, int64 of shape (l, m + 1, d), lowest digit first."""
+
+    source: Context
+    target: Context
+    base_bits: int
+    blocks: dict[int, np.ndarray]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the key."""
+        return sum(block.nbytes for block in self.blocks.values())
+
+    @property
+    def deviation(self) -> float:
+        """Predicted standard deviation of the noise that a switch adds to a phase."""
+        return deviation(self.source.parameters, self.base_bits)
+
+    @property
+    def error(self) -> float:
+        """The same as an error of the real numbers that ciphertexts stand for."""
+        return self.deviation / self.source.parameters.unit
+
+    @cached_property
+    def noise(self) -> float:
+        """Noise that a switch adds at most: d l (B / 2) max|E_i|."""
+        p = self.source.parameters
+        worst = noise.zero(p, TOY_ZEROS) if p.q_bits is None else zero_noise(p)
+        return p.d * _levels(p, self.base_bits) * digit_bound(self.base_bits, True) * worst
+
+    @cached_property
+    def mask(self) -> float:
+        """Without modulus: what a switch adds to an entry at most, besides the message."""
+        p = self.source.parameters
+        zeros = (TOY_ZEROS * p.A_high + p.noise_bound) * p.key_row_bound
+        return p.d * _levels(p, self.base_bits) * digit_bound(self.base_bits, True) * zeros
+
+    @cached_property
+    def transforms(self) -> dict[int, np.ndarray]:
+        """Transforms of the limbs of all masks, (limbs, l, d + 1); the masks of P_i a_i are a product with them."""
+        return {m: self._transformed(block[:, -1]) for m, block in self.blocks.items()}
+
+    @property
+    def limb_bits(self) -> int:
+        """Bits of a limb: small enough for exact products."""
+        p = self.source.parameters
+        largest = p.d * _levels(p, self.base_bits) * digit_bound(self.base_bits, True)
+        return _EXACT_BITS - largest.bit_length()
+
+    def _transformed(self, masks: np.ndarray) -> np.ndarray:
+        p = self.source.parameters
+        # sum_j x_j a^(j) for the rotations a^(j) of `ring.Rows` is the product of x with (a_0, -a_(d-1), ..., -a_1)
+        reflected = np.concatenate([masks[:, :1], -masks[:, :0:-1]], axis=1)
+        shifts = range(0, p.q_bits or 64, self.limb_bits)
+        limbs = np.stack([reflected >> np.int64(s) & ((1 << self.limb_bits) - 1) for s in shifts])
+        return np.fft.rfft(limbs, 2 * p.d)
+
+    def export(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """Return (header, arrays): nothing secret from the proxy, everything secret from B (see above)."""
+        header = {"source": export_context(self.source), "target": export_context(self.target), "base_bits": self.base_bits}
+        return header | {"widths": list(self.blocks)}, {f"blocks_{m}": block for m, block in self.blocks.items()}
+
+
+def make_recipient_key(secret: SecretKey, rng: np.random.Generator | None = None) -> RecipientKey:
+    """Return B's public key for all vector widths of its secret key; `rng` for experimental keys only."""
+    p, randomness = secret.parameters, _randomness(secret, rng)
+    if p.q_bits is not None:
+        return RecipientKey(secret.context, {m: make_zero_key(secret, m, randomness) for m in secret.widths})
+    if p.d != 1:
+        raise ParameterError(f"{p.name!r} has no modulus and d = {p.d}: re-encryption without a modulus is for d = 1 only")
+    return RecipientKey(secret.context, {m: secret.public_key(m).zeros for m in secret.widths})
+
+
+def make_reencryption_key(
+    secret: SecretKey, recipient: RecipientKey, base_bits: int | None = None, rng: np.random.Generator | None = None
+) -> ReencryptionKey:
+    """Return the proxy's key for a switch from `secret`, A's, to the recipient's key.
+
+    base_bits: log2 of the digit base; by default the largest that keeps what it adds below `PRECISION`, or else the smallest.
+    Raises `ParameterError` unless both keys have the same parameters, `KeyMismatchError` for widths that B has no key for.
+    """
+    p = secret.parameters
+    if recipient.context.parameters != p:
+        raise ParameterError(
+            f"A has the parameters {p.name!r}, B has {recipient.context.parameters.name!r}; a key switch changes none of them, "
+            "so make both keys with the same"
+        )
+    missing = set(secret.widths) - recipient.zeros.keys()
+    if missing:
+        raise KeyMismatchError(
+            f"B's key is for widths {list(recipient.zeros)}, A's also for {sorted(missing)}; use one network"
+        )
+    base_bits = default_base_bits(p) if base_bits is None else _checked_base(p, base_bits)
+    randomness = _randomness(secret, rng)
+    blocks = {m: _blocks(secret, recipient, m, base_bits, randomness) for m in secret.widths}
+    return ReencryptionKey(secret.context, recipient.context, base_bits, blocks)
+
+
+def reencrypt(c: CiphertextArray, key: ReencryptionKey) -> CiphertextArray:
+    """Return the ciphertexts of A's key, of vectors of any width that the key has, as ciphertexts of B's key.
+
+    Noise: `key.deviation` is expected, `key.noise` the most.  Raises `KeyMismatchError` for ciphertexts of another key.
+    """
+    if c.context != key.source:
+        raise KeyMismatchError(f"this key switches from key {key.source.key_id}, the ciphertexts have {c.context.key_id}")
+    p, m = key.source.parameters, c.shape[-1]
+    if m not in key.blocks:
+        raise KeyMismatchError(f"this key switches vectors of widths {list(key.blocks)}, not {m}; A makes one for this network")
+    bound = c.tightened(p.key_row_bound) + (key.mask if p.q_bits is None else 0.0)
+    data = c.data.reshape(-1, m + p.d)
+    switched = np.empty_like(data)
+    for rows in progress(list(_slices(len(data))), "re-encrypting", unit_scale=_ROWS, unit="ciphertext"):
+        switched[rows] = _switched(data[rows].astype(np.int64), key, m)
+    return CiphertextArray(switched.reshape(c.data.shape), key.target, c.scale, bound, c.value, c.noise + key.noise)
+
+
+# -- noise
+
+
+def deviation(p: Parameters, base_bits: int) -> float:
+    """Return the standard deviation of what a switch adds to a phase."""
+    levels = _levels(p, base_bits)
+    top_bits = (p.q_bits or 64) - base_bits * (levels - 1)
+    squares = (levels - 1) * (4.0**base_bits + 2) / 12 + (4.0**top_bits + 2) / 12
+    return math.sqrt(p.d * squares) * zero_deviation(p)
+
+
+def zero_deviation(p: Parameters) -> float:
+    """Return the standard deviation of the noise of an encryption of zero, over keys and zeros."""
+    T = range(p.T_low, p.T_high)
+    t_squared = sum(t * t for t in T) / len(T)
+    if p.sigma is not None:
+        return p.sigma * math.sqrt(1 + 2 * p.d / 3 + p.d * t_squared)
+    e_squared = p.E_bound * (p.E_bound + 1) / 3
+    return math.sqrt(e_squared * (2 * TOY_ZEROS / 3 + 1 + p.d * t_squared))
+
+
+def default_base_bits(p: Parameters) -> int:
+    """Return the digit base of a switch (see `make_reencryption_key`); without a modulus that of the parameters."""
+    if p.q_bits is None:
+        return p.base_bits
+    fitting = [b for b in _bases(p) if deviation(p, b) <= PRECISION * p.unit]
+    return max(fitting, default=min(_bases(p)))
+
+
+def _bases(p: Parameters) -> list[int]:
+    """Return the digit bases that fit 64-bit integers and leave limbs of some bits."""
+    return [b for b in range(2, 20) if b * _levels(p, b) <= 64]
+
+
+def _checked_base(p: Parameters, base_bits: int) -> int:
+    if base_bits not in _bases(p):
+        raise ParameterError(f"base_bits is {base_bits}; for {p.name!r} it must be one of {_bases(p)}")
+    return base_bits
+
+
+# -- arithmetic
+
+
+def _blocks(secret: SecretKey, recipient: RecipientKey, m: int, base_bits: int, randomness: Randomness) -> np.ndarray:
+    """Return P_i for all digits: encryptions of zero, with B^i T_A added to their first entries."""
+    p = secret.parameters
+    blocks = np.stack([recipient.block(m, randomness) for _ in range(_levels(p, base_bits))])
+    for i, block in enumerate(blocks):
+        block[:m] += secret.T(m) << np.int64(base_bits * i)
+    return blocks if p.q_bits is None else centred(blocks, p.q_bits)
+
+
+def _switched(c: np.ndarray, key: ReencryptionKey, m: int) -> np.ndarray:
+    """Return c' for c of shape (rows, m + d), int64."""
+    p, blocks = key.source.parameters, key.blocks[m]
+    x = signed_digits(c[:, m:], key.base_bits, p)
+    tops = np.einsum("rld,lmd->rm", x, blocks[:, :m]) + c[:, :m]
+    masks = _masks(x, key, m)
+    switched = np.concatenate([tops, masks], axis=1)
+    return switched if p.q_bits is None else centred(switched, p.q_bits)
+
+
+def _masks(x: np.ndarray, key: ReencryptionKey, m: int) -> np.ndarray:
+    """Return sum_i sum_j x_ij a_i^(j), the masks of sum_i P_i x_i, for digits x of shape (rows, l, d)."""
+    d = x.shape[-1]
+    transformed = np.fft.rfft(x, 2 * d)
+    total = np.zeros((len(x), d), np.int64)
+    for i, limb in enumerate(key.transforms[m]):
+        joined = transformed[:, 0] * limb[0]
+        for level in range(1, len(limb)):
+            joined += transformed[:, level] * limb[level]
+        product = np.rint(np.fft.irfft(joined, 2 * d)).astype(np.int64)
+        total += (product[:, :d] - product[:, d:]) << np.int64(key.limb_bits * i)
+    return total
+
+
+def signed_digits(a: np.ndarray, base_bits: int, p: Parameters) -> np.ndarray:
+    """Return the balanced digits of |a| with the sign of a, lowest first, for a of shape (rows, d): (rows, l, d)."""
+    levels = _levels(p, base_bits)
+    a = a if p.q_bits is None else centred(a, p.q_bits)
+    found = digits_lowest_first(np.abs(a), base_bits, levels, balanced=True).reshape(*a.shape, levels)
+    return np.moveaxis(found * np.sign(a)[..., None], -1, 1)
+
+
+def _levels(p: Parameters, base_bits: int) -> int:
+    """Return the number l of digits of an entry."""
+    return -(-(p.q_bits or 64) // base_bits)
+
+
+def _slices(count: int) -> Iterator[slice]:
+    return (slice(start, start + _ROWS) for start in range(0, count, _ROWS))
+
+
+def _randomness(secret: SecretKey, rng: np.random.Generator | None) -> Randomness:
+    if rng is not None and not secret.context.experimental:
+        raise ParameterError("masks that repeat would show a real key: leave out rng, or make an experimental key with one")
+    return Randomness(rng)
+
+
+# -- files
+
+
+def restore_recipient_key(header: dict, arrays: dict[str, np.ndarray]) -> RecipientKey:
+    """Return the key that `RecipientKey.export` took apart; anything else is a `FileError`."""
+    context = restore_context(header)
+    p, seeds = context.parameters, header.get("seeds")
+    widths = _widths(header, arrays, "zeros")
+    if not isinstance(seeds, dict) or set(seeds) != (set() if p.q_bits is None else {str(m) for m in widths}):
+        raise FileError("the recipient's key has not one seed a width; get a new file from its sender")
+    zeros: dict[int, ZeroKey | np.ndarray] = {}
+    for m in widths:
+        array = arrays[f"zeros_{m}"]
+        check_array("the recipient's key", array, (m + 1, TOY_ZEROS) if p.q_bits is None else (m, p.d))
+        zeros[m] = array if p.q_bits is None else ZeroKey(_seed(seeds[str(m)]), array)
+    if p.q_bits is not None:
+        _as_file_error(check_ring, p)
+    return RecipientKey(context, zeros)
+
+
+def restore_reencryption_key(header: dict, arrays: dict[str, np.ndarray]) -> ReencryptionKey:
+    """Return the key that `ReencryptionKey.export` took apart; anything else is a `FileError`."""
+    if not isinstance(header.get("source"), dict) or not isinstance(header.get("target"), dict):
+        raise FileError("the file names no source and target of a key switch; get a new file from its sender")
+    source, target = restore_context(header["source"]), restore_context(header["target"])
+    p, base_bits = source.parameters, header.get("base_bits")
+    if target.parameters != p or type(base_bits) is not int or base_bits not in _bases(p):
+        raise FileError(f"a switch to {target.parameters.name!r} with digits of {base_bits!r} bits cannot be; get a new file")
+    widths = _widths(header, arrays, "blocks")
+    for m in widths:
+        check_array("the re-encryption key", arrays[f"blocks_{m}"], (_levels(p, base_bits), m + 1, p.d))
+    return ReencryptionKey(source, target, base_bits, {m: arrays[f"blocks_{m}"] for m in widths})
+
+
+def _widths(header: dict, arrays: dict[str, np.ndarray], name: str) -> list[int]:
+    """Return the widths that a header announces, if the arrays are just theirs."""
+    widths = header.get("widths")
+    whole = isinstance(widths, list) and all(type(m) is int and 1 <= m <= 1 << 16 for m in widths)
+    if not whole or arrays.keys() != {f"{name}_{m}" for m in widths}:  # type: ignore[union-attr]
+        raise FileError(f"the file's widths {widths!r:.80} are not those of its arrays {', '.join(arrays):.80}; get a new file")
+    return widths  # type: ignore[return-value]
+
+
+def _seed(text: Any) -> bytes:
+    if not isinstance(text, str) or len(text) != 32 or set(text) - set("0123456789abcdef"):
+        raise FileError(
+            f"the file gives {text!r:.80} as a seed, expected 32 hexadecimal digits; get a new file from its sender"
+        )
+    return bytes.fromhex(text)
+
+
+def _as_file_error(check: Any, p: Parameters) -> None:
+    try:
+        check(p)
+    except ParameterError as error:
+        raise FileError(f"the file's parameters allow no re-encryption ({error}); get a new file from its sender") from error
