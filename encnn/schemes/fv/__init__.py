@@ -1,0 +1,39 @@
+"""FV, or BFV: encryption of polynomials over Z_t under Ring-LWE, with exact products by rounding at scale t / q.
+
+[FV12] J. Fan, F. Vercauteren, "Somewhat practical fully homomorphic encryption", ePrint 2012/144.
+
+Read in this order: `encnn.schemes.encoders` (numbers as polynomials), `encnn.schemes.rings` (the ring, arrays, key switching),
+and here `parameters`, `noise` (predicted), `keys`, `evaluator`, `factory`.
+"""
+
+from encnn.schemes.fv.evaluator import FVEvaluator
+from encnn.schemes.fv.factory import make_keys, restore_evaluator, restore_secret_key
+from encnn.schemes.fv.keys import SecretKey
+from encnn.schemes.fv.parameters import (
+    ADDITIVE_128,
+    DEPTH_128,
+    FRACTIONAL_128,
+    FRACTIONAL_LONG_128,
+    NETWORK_128,
+    PRESETS,
+    TOY,
+    Parameters,
+    preset,
+)
+
+__all__ = [
+    "ADDITIVE_128",
+    "DEPTH_128",
+    "FRACTIONAL_128",
+    "FRACTIONAL_LONG_128",
+    "NETWORK_128",
+    "PRESETS",
+    "TOY",
+    "FVEvaluator",
+    "Parameters",
+    "SecretKey",
+    "make_keys",
+    "preset",
+    "restore_evaluator",
+    "restore_secret_key",
+]

@@ -1,0 +1,49 @@
+"""The public side of FV: products, rotations, public-key encryption.
+
+    (c_0, c_1)(d_0, d_1) -> round(t / q (c_0 d_0, c_0 d_1 + c_1 d_0, c_1 d_1)), under (1, s, s^2)
+
+and relinearisation switches the last part from s^2.  A rotation substitutes X^g for X, which leaves a ciphertext under s(X^g),
+and switches that.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+
+from encnn.errors import MissingKeyError
+from encnn.sampling import Randomness
+from encnn.schemes.fv import noise
+from encnn.schemes.rings.array import RingArray
+from encnn.schemes.rings.evaluator import RingEvaluator
+from encnn.schemes.rings.secret import encrypted
+
+
+class FVEvaluator(RingEvaluator):
+    """Operations on arrays of FV ciphertexts, by the keys that their owner made."""
+
+    scheme: ClassVar[str] = "fv"
+    parts = 2
+
+    def encrypt(self, v: np.ndarray, rng: np.random.Generator | None = None) -> RingArray:
+        """Return randomised public-key encryptions of real vectors v, shape (..., m)."""
+        if self.public_key is None:
+            raise MissingKeyError("there is no public key; the owner makes one when make_keys is told of public widths")
+        randomness, p = Randomness(rng), self.parameters
+        ring, key = p.cipher_ring, p.cipher_ring.ntt.forward(self.public_key)
+
+        def zeros(counts: tuple[int, ...]) -> np.ndarray:
+            u = ring.ntt.forward(ring.residues(randomness.integers(-1, 2, (*counts, p.N))))[..., None, :, :]
+            e = ring.residues(randomness.gaussian(p.sigma, (*counts, 2, p.N)))
+            return ring.add(ring.ntt.inverse(key * u % ring.p), e)
+
+        return encrypted(self.context, np.asarray(v, np.float64), zeros, noise.fresh_public(p))
+
+    @property
+    def _switch_noise(self) -> float:
+        return noise.switch(self.parameters)
+
+    def _multiply_polynomials(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.stack([a[0] * b[0], a[0] * b[1] + a[1] * b[0], a[1] * b[1]])
+
+    def _product_noise(self, a: float, b: float) -> float:
+        return noise.product(self.parameters, a, b)

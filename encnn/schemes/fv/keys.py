@@ -1,0 +1,88 @@
+"""Keys of FV, [FV12] section 3: the secret s, ternary; the public key; relinearisation and rotation keys.
+
+    public key           (b, a)  = (-(a s + e), a)
+    encryption           (c_0, c_1) = (b u + e_1 + round(q m / t), a u + e_2),  u ternary
+    the owner's own way  (c_0, c_1) = (-(a s + e) + round(q m / t), a)
+    decryption           m = round(t (c_0 + c_1 s) / q) mod t
+
+[FV12] J. Fan, F. Vercauteren, "Somewhat practical fully homomorphic encryption", ePrint 2012/144.
+"""
+
+from functools import cached_property
+
+import numpy as np
+
+from encnn.schemes.fv import noise
+from encnn.schemes.fv.parameters import Parameters
+from encnn.schemes.rings.array import Context, RingArray
+from encnn.schemes.rings.secret import RingSecretKey
+from encnn.schemes.rings.switching import SwitchKey, gadget
+
+
+class SecretKey(RingSecretKey):
+    """The secret polynomial s, and what the owner does with it."""
+
+    parameters: Parameters
+
+    def __init__(self, parameters: Parameters, rng: np.random.Generator | None = None) -> None:
+        super().__init__(parameters, rng)
+        self._s = self._ternary()
+
+    @classmethod
+    def from_polynomial(cls, context: Context, s: np.ndarray) -> "SecretKey":
+        """Return the key with a given secret, as read from a file; new randomness comes from the operating system."""
+        key = cls(context.parameters)  # type: ignore[arg-type]
+        key._s, key.context = s, context
+        return key
+
+    @property
+    def _polynomial(self) -> np.ndarray:
+        return self._s
+
+    @property
+    def _secret_part(self) -> dict[str, np.ndarray]:
+        return {"T_secret": self._s}
+
+    @property
+    def _fresh_noise(self) -> float:
+        return noise.fresh_secret(self.parameters)
+
+    def phase(self, c: RingArray) -> np.ndarray:
+        """Return c_0 + c_1 s (+ c_2 s^2) modulo q."""
+        self._check_own(c)
+        ring = self.parameters.cipher_ring
+        values = ring.ntt.forward(c.residues())
+        total = values[..., -1, :, :]
+        for part in range(values.shape[-3] - 2, -1, -1):
+            total = (total * self._small_values + values[..., part, :, :]) % ring.p
+        return ring.ntt.inverse(total)
+
+    def public_key(self) -> np.ndarray:
+        """Return (b, a), an encryption of zero."""
+        return self._encrypted_zeros(())
+
+    def relinearisation_key(self) -> SwitchKey:
+        """Return the switch from s^2."""
+        return self.switch_key(self._squared)
+
+    def switch_key(self, F: np.ndarray) -> SwitchKey:
+        """Return (P g_i F - (a_i s + e_i), a_i) for every digit i."""
+        p = self.parameters
+        ring, k = p.key_ring, len(p.q_primes)
+        top, a = gadget(p, F), self._uniform(ring, (k,))
+        e = ring.ntt.forward(self._noise(ring, (k,)))
+        b = ring.subtract(top, ring.add(a * self._secret_values % ring.p, e))
+        return SwitchKey(p, np.stack([b, a], axis=1))
+
+    @cached_property
+    def _squared(self) -> np.ndarray:
+        return self._secret_values * self._secret_values % self.parameters.key_ring.p
+
+    def _encrypted_zeros(self, counts: tuple[int, ...]) -> np.ndarray:
+        ring = self.parameters.cipher_ring
+        zeros = np.empty((*counts, 2, ring.k, ring.N), np.uint64)
+        a = zeros[..., 1, :, :]
+        a[...] = self._uniform(ring, counts)
+        as_ = ring.ntt.inverse(ring.ntt.forward(a) * self._small_values % ring.p)
+        zeros[..., 0, :, :] = ring.subtract(self._noise(ring, counts), as_)
+        return zeros

@@ -1,0 +1,149 @@
+"""The negacyclic number-theoretic transform: values of a polynomial at the N roots of X^N + 1, modulo several primes at once.
+
+Let psi have order 2 N modulo p.  Then X^N + 1 = prod_j (X - psi^e_j) with e_j = 2 rev(j) + 1 (rev reverses the bits of j), and
+
+    forward(a)_j = a(psi^e_j)     inverse(forward(a)) = a     forward(a b mod X^N + 1) = forward(a) forward(b), entry by entry.
+
+Stage m = 1, 2, 4, ... of the forward transform splits m blocks into 2 m [LN16]: (u, v) -> (u + s v, u - s v), s one power of
+psi for each block.  numpy likes long vectors, so the stages here keep the block index *innermost* (Pease's constant geometry):
+each one takes the first and the second half of the array and interleaves the results, and the order that comes out is the same.
+Factors are applied without division, and sums are reduced lazily, below 4 p [Har14] (see `compiled`).
+
+[LN16] P. Longa, M. Naehrig, "Speeding up the number theoretic transform for faster ideal lattice-based cryptography", CANS
+2016.
+"""
+
+from functools import cache, cached_property
+
+import numpy as np
+
+from encnn.errors import ParameterError
+from encnn.schemes.rings.compiled import available, compiled, forward_loop, inverse_loop
+from encnn.schemes.rings.primes import check_primes, root_of_unity
+
+_32 = np.uint64(32)
+
+
+class Transform:
+    """The transform of dimension N, a power of two, modulo the given primes; made once for each (see `transform`)."""
+
+    def __init__(self, N: int, primes: tuple[int, ...]) -> None:
+        if N < 4 or N & (N - 1):
+            raise ParameterError(f"the dimension is {N}; it must be a power of two, 4 or more")
+        check_primes(N, primes)
+        self.N, self.primes = N, primes
+        self._p = np.array(primes, np.uint64)
+        roots = [root_of_unity(p, 2 * N) for p in primes]
+        order = bit_reversal(N)
+        pairs = list(zip(roots, primes, strict=True))
+        self._w = np.array([_powers(root, N, p)[order] for root, p in pairs], np.uint64)
+        self._w_inverse = np.array([_powers(pow(root, -1, p), N, p)[order] for root, p in pairs], np.uint64)
+        self._last = np.array([pow(N, -1, p) for p in primes], np.uint64)
+        p = self._p[:, None]
+        self._shoup, self._shoup_inverse, self._last_shoup = (
+            (a << _32) // b for a, b in ((self._w, p), (self._w_inverse, p), (self._last, self._p))
+        )
+
+    @cached_property
+    def exponents(self) -> np.ndarray:
+        """The exponents e_j of psi at which `forward` evaluates, shape (N,)."""
+        return 2 * bit_reversal(self.N) + 1
+
+    def forward(self, a: np.ndarray) -> np.ndarray:
+        """Return the values of polynomials a, residues below p of shape (..., k, N); the result has the same shape, uint64."""
+        if not available():
+            return self.forward_numpy(a)
+        x = np.array(a, np.uint64, order="C")
+        compiled(forward_loop)(x.reshape(-1, *x.shape[-2:]), self._p, self._w, self._shoup)
+        return x
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        """Return the polynomials with these values, shape (..., k, N)."""
+        if not available():
+            return self.inverse_numpy(values)
+        x = np.array(values, np.uint64, order="C")
+        rows = x.reshape(-1, *x.shape[-2:])
+        compiled(inverse_loop)(rows, self._p, self._w_inverse, self._shoup_inverse, self._last, self._last_shoup)
+        return x
+
+    def forward_numpy(self, a: np.ndarray) -> np.ndarray:
+        """Return the same as `forward`, by numpy."""
+        x, p = np.array(a, np.uint64, order="C"), self._p[:, None]
+        y, half = np.empty_like(x), self.N // 2
+        for s, s_shoup in self._stages:
+            u, v = x[..., :half], x[..., half:]
+            u = np.minimum(u, u - 2 * p)  # what is negative wraps around to something large
+            v = _times(v, s, s_shoup, p)
+            np.add(u, v, out=y[..., 0::2])
+            np.add(u, 2 * p - v, out=y[..., 1::2])
+            x, y = y, x
+        x = np.minimum(x, x - 2 * p)
+        return np.minimum(x, x - p)
+
+    def inverse_numpy(self, values: np.ndarray) -> np.ndarray:
+        """Return the same as `inverse`, by numpy."""
+        x, p = np.array(values, np.uint64, order="C"), self._p[:, None]
+        y, half = np.empty_like(x), self.N // 2
+        for s, s_shoup in self._inverse_stages:
+            u, v = x[..., 0::2], x[..., 1::2]
+            total = u + v
+            np.minimum(total, total - 2 * p, out=y[..., :half])
+            y[..., half:] = _times(u + (2 * p - v), s, s_shoup, p)
+            x, y = y, x
+        x = _times(x, self._last[:, None], self._last_shoup[:, None], p)
+        return np.minimum(x, x - p)
+
+    @cached_property
+    def _stages(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The factors of each stage with their quotients, repeated to full length N / 2."""
+        return [self._stage(self._w, self._shoup, m) for m in _doubling(self.N)]
+
+    @cached_property
+    def _inverse_stages(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [self._stage(self._w_inverse, self._shoup_inverse, m) for m in reversed(_doubling(self.N))]
+
+    def _stage(self, w: np.ndarray, w_shoup: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
+        blocks = slice(m, 2 * m)
+        times = self.N // (2 * m)
+        return np.tile(w[:, blocks], times), np.tile(w_shoup[:, blocks], times)
+
+
+@cache
+def transform(N: int, primes: tuple[int, ...]) -> Transform:
+    """Return the transform, made at the first call."""
+    return Transform(N, primes)
+
+
+@cache
+def bit_reversal(N: int) -> np.ndarray:
+    """Return the numbers 0 .. N - 1 with their bits reversed.
+
+    >>> bit_reversal(8)
+    array([0, 4, 2, 6, 1, 5, 3, 7])
+    """
+    order = np.zeros(1, np.int64)
+    for _ in range(N.bit_length() - 1):
+        order = np.concatenate([2 * order, 2 * order + 1])
+    return order
+
+
+def _times(x: np.ndarray, s: np.ndarray, s_shoup: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return s x modulo p, in [0, 2 p), for x < 2^32."""
+    quotient = x * s_shoup
+    quotient >>= _32
+    quotient *= p
+    product = x * s
+    product -= quotient
+    return product
+
+
+def _powers(root: int, count: int, p: int) -> np.ndarray:
+    """Return root^0 .. root^(count - 1) modulo p, by doubling."""
+    powers = np.ones(1, np.uint64)
+    while len(powers) < count:
+        powers = np.concatenate([powers, powers * np.uint64(pow(root, len(powers), p)) % np.uint64(p)])
+    return powers
+
+
+def _doubling(N: int) -> list[int]:
+    return [1 << k for k in range(N.bit_length() - 1)]

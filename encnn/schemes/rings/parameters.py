@@ -1,0 +1,203 @@
+"""What the parameters of FV and YASHE have in common: the rings, and how numbers become plaintexts.
+
+The modulus q is a product of primes below 2^30, the plaintext modulus t another.  A set for products of ciphertexts has a
+special prime besides, which key switches use and which counts for security as part of the modulus.
+
+No preset goes beyond these tables.  Largest log2 q, special prime included, for 128 bits, ternary keys, sigma = 3.2:
+
+    ========  ====  ====  ====  =====  =====  =====================================================================
+    N         2048  4096  8192  16384  32768  source
+    ========  ====  ====  ====  =====  =====  =====================================================================
+    [HES18]   54    109   218   438    881    Albrecht et al., Homomorphic Encryption Standard v1.1 (ePrint 2019/939)
+    ========  ====  ====  ====  =====  =====  =====================================================================
+"""
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
+
+from encnn.errors import ParameterError
+from encnn.sampling import TAIL
+from encnn.schemes.encoders import CoefficientEncoder, Encoder, FractionalEncoder, SlotEncoder
+from encnn.schemes.rings.primes import PRIME_BITS, check_primes, find_primes
+from encnn.schemes.rings.rns import MAX_TERMS, Ring, ring
+
+STANDARD_128 = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
+"""Dimension -> largest log2 q for 128 bits against classical attacks, ternary keys [HES18, table 1]."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class RingParameters:
+    """A validated parameter set.
+
+    name: how it is called; a set without protection must have INSECURE in its name.  N: dimension, a power of two.
+    q_primes, t_primes: the primes of modulus and plaintext modulus.  special_prime: of key switches, 0 for additions only.
+    sigma: standard deviation of the noise.  encoding: see `encoders`.  scale: integer plaintext per 1.0 of fresh vectors.
+    value_limit: fresh vectors stay within it; a public bound, which takes the place of a measured one that would leak.
+    fraction_digits, base: of the fractional encoding, whose scale is 1.
+    """
+
+    scheme: ClassVar[str]
+
+    name: str
+    N: int
+    q_primes: tuple[int, ...]
+    t_primes: tuple[int, ...]
+    special_prime: int = 0
+    sigma: float = 3.2
+    encoding: Literal["coefficients", "slots", "fractional"] = "slots"
+    scale: int = 1
+    value_limit: float = 8.0
+    fraction_digits: int = 0
+    base: int = 2
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before any key exists."""
+        check_primes(self.N, (*self.q_primes, *self.t_primes, *self._special))
+        if self.encoding not in ("coefficients", "slots", "fractional"):
+            raise ParameterError(f"encoding is {self.encoding!r}; it must be 'coefficients', 'slots' or 'fractional'")
+        if self.scale < 1 or self.scale & (self.scale - 1) or (self.encoding == "fractional" and self.scale != 1):
+            raise ParameterError(f"scale is {self.scale}; it must be a power of two, and 1 for the fractional encoding")
+        if not 0 < self.sigma < 2.0**20 or not self.value_limit > 0:
+            raise ParameterError(f"sigma={self.sigma} and value_limit={self.value_limit} must be positive")
+        if self.special_prime and max(self.q_primes) > 2 * min(self.special_prime, *self.q_primes):
+            raise ParameterError(
+                f"key switches take primes of about one size, and the special prime among the largest; got {self.q_primes} and "
+                f"{self.special_prime}"
+            )
+        if not self.fresh_magnitude < self.t / 2:
+            raise ParameterError(
+                f"numbers up to {self.value_limit} at scale {self.scale} reach t / 2 = {self.t / 2:.3g}; lower one of them or "
+                "raise t"
+            )
+        if not self.insecure and self.security_bits < 128:
+            raise ParameterError(
+                f"{self.name!r} has {self.security_bits:.0f} bits of security, fewer than 128: put INSECURE into its name, "
+                "raise N or lower q"
+            )
+
+    def __repr__(self) -> str:
+        """Show every field, and what the set protects."""
+        return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in fields(self))}) <{self}>"
+
+    def __str__(self) -> str:
+        """Show the name and what the set protects."""
+        return f"{self.name}: {self.protection}"
+
+    @property
+    @abstractmethod
+    def security_bits(self) -> float:
+        """Bits of security in the model "BKZ with sieving", against all attacks that are counted."""
+
+    @property
+    @abstractmethod
+    def plain_noise(self) -> float:
+        """The invariant noise that adding a plain number adds at most: the rounding of q m / t."""
+
+    @property
+    def protection(self) -> str:
+        """The bits of security, and the sizes; INSECURE first where the name says it."""
+        sizes = f"N={self.N}, log2 q={self.modulus_bits:.1f}, log2 t={math.log2(self.t):.1f}"
+        return f"{'INSECURE: ' if self.insecure else ''}{self.security_bits:.1f} bits (BKZ with sieving); {sizes}"
+
+    @property
+    def insecure(self) -> bool:
+        """Whether the set is marked as giving no protection."""
+        return "INSECURE" in self.name
+
+    @property
+    def q(self) -> int:
+        """The modulus of ciphertexts."""
+        return math.prod(self.q_primes)
+
+    @property
+    def t(self) -> int:
+        """The plaintext modulus."""
+        return math.prod(self.t_primes)
+
+    @property
+    def modulus_bits(self) -> float:
+        """log2 of the largest modulus under which anything is published: q times the special prime."""
+        return math.log2(self.q) + (math.log2(self.special_prime) if self.special_prime else 0.0)
+
+    @property
+    def within_standard(self) -> bool:
+        """Whether modulus, noise and key stay within the table of the Homomorphic Encryption Standard for 128 bits."""
+        return self.sigma >= 3.19 and self.modulus_bits <= STANDARD_128.get(self.N, 0)
+
+    @property
+    def noise_bound(self) -> float:
+        """Largest absolute value of an entry of the noise."""
+        return TAIL * self.sigma + 0.5
+
+    @property
+    def expansion(self) -> float:
+        """How much a product of two polynomials exceeds the product of their largest coefficients: 2 sqrt(N).
+
+        The worst case is N; for factors of which one has random, centred coefficients 2 sqrt(N) holds but with negligible
+        probability [HPS19], and one always has: key, noise, or a ciphertext.
+        """
+        return 2.0 * math.sqrt(self.N)
+
+    @property
+    def fresh_magnitude(self) -> float:
+        """The public bound on a fresh plaintext: on numbers times the scale, or on digits."""
+        return self.base - 1.0 if self.encoding == "fractional" else self.value_limit * self.scale
+
+    @property
+    def fresh_high(self) -> int:
+        """Place of the highest digit of a fresh number in the fractional encoding, else 0."""
+        return max(0, math.ceil(math.log(self.value_limit, self.base))) if self.encoding == "fractional" else 0
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder of this set."""
+        if self.encoding == "fractional":
+            return FractionalEncoder(self.plain_ring, self.fraction_digits, self.base)
+        return CoefficientEncoder(self.plain_ring) if self.encoding == "coefficients" else SlotEncoder(self.plain_ring)
+
+    @cached_property
+    def cipher_ring(self) -> Ring:
+        """Z_q[X]/(X^N + 1)."""
+        return ring(self.N, self.q_primes)
+
+    @cached_property
+    def plain_ring(self) -> Ring:
+        """Z_t[X]/(X^N + 1)."""
+        return ring(self.N, self.t_primes)
+
+    @cached_property
+    def key_ring(self) -> Ring:
+        """The ring of evaluation keys, modulo q times the special prime."""
+        return ring(self.N, (*self.q_primes, *self._special))
+
+    @cached_property
+    def wide_ring(self) -> Ring:
+        """A ring with other primes, whose modulus holds round(t / q a b) for any ciphertext polynomials a and b."""
+        bits = math.log2(self.t * self.q * self.N) + 2
+        count = math.ceil(bits / (PRIME_BITS - 0.01))
+        if count > MAX_TERMS:
+            raise ParameterError(f"products under {self.name!r} need {count} primes, above {MAX_TERMS}; lower q or t")
+        return ring(self.N, find_primes(self.N, PRIME_BITS, count, (*self.q_primes, *self._special)))
+
+    def updated(self, **changes: Any) -> Self:
+        """Return a changed, newly validated copy."""
+        return replace(self, **changes)
+
+    @property
+    def _special(self) -> tuple[int, ...]:
+        return (self.special_prime,) if self.special_prime else ()
+
+
+def primes_of_bits(N: int, bits: tuple[int, ...], avoid: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """Return distinct primes of these sizes, the largest ones first.
+
+    >>> primes_of_bits(4096, (20, 20, 17))
+    (1032193, 974849, 114689)
+    """
+    found: list[int] = []
+    for size in bits:
+        found += find_primes(N, size, 1, (*avoid, *found))
+    return tuple(found)

@@ -1,0 +1,209 @@
+"""Polynomials of Z_q[X]/(X^N + 1), q = p_1 ... p_k: residues modulo each prime, uint64 of shape (..., k, N).
+
+Sums and products go prime by prime.  What mixes the primes is done exactly:
+
+- the centred lift of x, the whole number in (-q/2, q/2): x = sum_i x'_i q / p_i - v q with x'_i = x_i (q / p_i)^-1 mod p_i and
+  v = round(sum_i x'_i / p_i);
+- the conversion of that number to other primes: the same formula, modulo the new primes.  v comes from floating point
+  [HPS19]; where the sum is so near to a half that rounding errors could decide, it is computed with whole numbers of Python;
+- scaling: with r the centred lift of t x mod q, t x - r is a multiple of q, so round(t x / q) = (t x - r) / q modulo primes
+  that do not divide q.  No fraction appears.
+
+[HPS19] S. Halevi, Y. Polyakov, V. Shoup, "An improved RNS variant of the BFV homomorphic encryption scheme", CT-RSA 2019.
+"""
+
+import math
+from functools import cache
+
+import numpy as np
+
+from encnn.errors import ParameterError
+from encnn.schemes.rings.compiled import available, compiled, lincomb_loop, products_loop
+from encnn.schemes.rings.ntt import transform
+
+MAX_TERMS = 16
+"""Products of residues that are added before they are reduced: 16 * 2^60 = 2^64."""
+
+_NEAR_HALF = 1e-9
+
+
+class Ring:
+    """Z_q[X]/(X^N + 1) with q the product of `primes`; made once for each (see `ring`)."""
+
+    def __init__(self, N: int, primes: tuple[int, ...]) -> None:
+        if not 1 <= len(primes) <= MAX_TERMS:
+            raise ParameterError(
+                f"a modulus is a product of 1 to {MAX_TERMS} primes, not of {len(primes)}; take fewer or larger ones"
+            )
+        self.N, self.primes, self.q = N, primes, math.prod(primes)
+        self.ntt = transform(N, primes)
+        self.p = np.array(primes, np.uint64)[:, None]
+
+    def __repr__(self) -> str:
+        """Show dimension and size."""
+        return f"Ring(N={self.N}, {len(self.primes)} primes, log2 q={math.log2(self.q):.1f})"
+
+    @property
+    def k(self) -> int:
+        """The number of primes."""
+        return len(self.primes)
+
+    # -- in and out
+
+    def residues(self, x: np.ndarray) -> np.ndarray:
+        """Return residues of whole numbers x (int64 or Python's), shape (..., n) -> (..., k, n)."""
+        if x.dtype != object:
+            return np.mod(x[..., None, :], self.p.astype(np.int64)).view(np.uint64)
+        return np.stack([np.mod(x, p).astype(np.uint64) for p in self.primes], axis=-2)
+
+    def lift(self, x: np.ndarray) -> np.ndarray:
+        """Return the centred whole numbers of residues, as Python's: shape (..., k, n) -> (..., n)."""
+        total: np.ndarray = np.zeros((*x.shape[:-2], x.shape[-1]), object)
+        for i, p in enumerate(self.primes):
+            rest = self.q // p
+            total = total + x[..., i, :].astype(object) * (rest * pow(rest, -1, p) % self.q)
+        total = total % self.q
+        return np.where(total > self.q // 2, total - self.q, total)
+
+    # -- arithmetic; all results are reduced
+
+    def add(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return a + b."""
+        total = a + b
+        return np.minimum(total, total - self.p)
+
+    def subtract(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return a - b."""
+        difference = a - b
+        return np.minimum(difference, difference + self.p)
+
+    def scale(self, a: np.ndarray, factor: int) -> np.ndarray:
+        """Return factor * a for a whole number."""
+        return a * self.constant(factor) % self.p
+
+    def constant(self, factor: int) -> np.ndarray:
+        """Return the residues of a whole number, shape (k, 1)."""
+        return np.array([factor % p for p in self.primes], np.uint64)[:, None]
+
+    def multiply(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return the product of polynomials, modulo X^N + 1."""
+        return self.ntt.inverse(self.ntt.forward(a) * self.ntt.forward(b) % self.p)
+
+    def sum_products(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return sum_i a[i] b[i], entry by entry, for at most 16 terms: shape (terms, k, n) -> (k, n)."""
+        if not available():
+            return np.einsum("ikn,ikn->kn", a, b) % self.p
+        out = np.empty(a.shape[1:], np.uint64)
+        compiled(products_loop)(out, np.ascontiguousarray(a), np.ascontiguousarray(b), self.p[:, 0])
+        return out
+
+    def inverse(self, a: np.ndarray) -> np.ndarray | None:
+        """Return 1 / a, or None if a is zero at a root and so has none; shape (k, N)."""
+        values = self.ntt.forward(a)
+        if not values.all():
+            return None
+        inverses = [_inverses(row, p) for row, p in zip(values, self.primes, strict=True)]
+        return self.ntt.inverse(np.stack(inverses))
+
+    # -- permutations of the coefficients
+
+    def shift(self, a: np.ndarray, k: int) -> np.ndarray:
+        """Return X^k a for any whole k; X^-1 = -X^(N-1)."""
+        source = np.arange(self.N) - k
+        return self._signed(np.take(a, source % self.N, axis=-1), (source // self.N) % 2 == 1)
+
+    def automorphism(self, a: np.ndarray, g: int) -> np.ndarray:
+        """Return a(X^g) for an odd g."""
+        source = np.arange(self.N) * pow(g, -1, 2 * self.N) % (2 * self.N)
+        return self._signed(np.take(a, source % self.N, axis=-1), source >= self.N)
+
+    def _signed(self, a: np.ndarray, negative: np.ndarray) -> np.ndarray:
+        return np.where(negative & (a != 0), self.p - a, a)
+
+
+class BaseConversion:
+    """The exact conversion of centred whole numbers from the primes of one ring to those of another."""
+
+    def __init__(self, source: Ring, target: Ring) -> None:
+        self.source, self.target = source, target
+        rests = [source.q // p for p in source.primes]
+        self._rests = rests
+        self._inverses = np.array([pow(r, -1, p) for r, p in zip(rests, source.primes, strict=True)], np.uint64)[:, None]
+        factors = [[r % p for r in rests] for p in target.primes]
+        self._factors = np.array(factors, np.uint64)
+        self._q = target.constant(source.q)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Return the residues modulo the target's primes: shape (..., k, n) -> (..., k', n)."""
+        parts = x * self._inverses % self.source.p
+        sums = self._combined(parts)
+        return (sums + (self.target.p - self._multiples(parts)[..., None, :] * self._q % self.target.p)) % self.target.p
+
+    def _combined(self, parts: np.ndarray) -> np.ndarray:
+        """Return sum_i parts_i q / p_i modulo the target's primes."""
+        if not available():
+            return np.matmul(self._factors, parts) % self.target.p
+        flat = np.ascontiguousarray(parts).reshape(-1, *parts.shape[-2:])
+        out = np.empty((len(flat), self.target.k, parts.shape[-1]), np.uint64)
+        for row, result in zip(flat, out, strict=True):
+            compiled(lincomb_loop)(result, row, self._factors, self.target.p[:, 0])
+        return out.reshape(*parts.shape[:-2], self.target.k, parts.shape[-1])
+
+    def _multiples(self, parts: np.ndarray) -> np.ndarray:
+        """Return v = round(sum_i parts_i / p_i), shape (..., n)."""
+        quotients = (parts / self.source.p.astype(np.float64)).sum(axis=-2)
+        v = np.rint(quotients)
+        for place in zip(*np.nonzero(np.abs(np.abs(quotients - v) - 0.5) < _NEAR_HALF), strict=True):
+            v[place] = self._exact_multiple(parts[(*place[:-1], slice(None), place[-1])])
+        return v.astype(np.uint64)
+
+    def _exact_multiple(self, parts: np.ndarray) -> int:
+        total = sum(int(x) * rest for x, rest in zip(parts, self._rests, strict=True))
+        return (2 * total + self.source.q) // (2 * self.source.q)
+
+
+class Rescaling:
+    """The exact map x -> round(t x / q) from the ring modulo q to another, t being a whole number.
+
+    It takes x modulo q and, unless t is a multiple of the target's modulus, modulo the target's primes too.
+    """
+
+    def __init__(self, source: Ring, target: Ring, t: int) -> None:
+        self._convert, self._t = BaseConversion(source, target), t
+        self._inverse = pow(source.q, -1, target.q)
+
+    def __call__(self, x: np.ndarray, x_target: np.ndarray | None = None) -> np.ndarray:
+        """Return round(t x / q) modulo the target's primes, shape (..., k', n)."""
+        source, target = self._convert.source, self._convert.target
+        rest = self._convert(source.scale(x, self._t))
+        whole = target.p - rest if x_target is None else target.subtract(target.scale(x_target, self._t), rest)
+        return target.scale(whole, self._inverse)
+
+
+@cache
+def ring(N: int, primes: tuple[int, ...]) -> Ring:
+    """Return the ring, made at the first call."""
+    return Ring(N, primes)
+
+
+@cache
+def base_conversion(source: Ring, target: Ring) -> BaseConversion:
+    """Return the conversion, made at the first call."""
+    return BaseConversion(source, target)
+
+
+@cache
+def rescaling(source: Ring, target: Ring, t: int) -> Rescaling:
+    """Return the map x -> round(t x / q), made at the first call."""
+    return Rescaling(source, target, t)
+
+
+def _inverses(a: np.ndarray, p: int) -> np.ndarray:
+    """Return a^(p - 2) modulo p, entry by entry."""
+    result, power, exponent = np.ones_like(a), a, p - 2
+    while exponent:
+        if exponent & 1:
+            result = result * power % np.uint64(p)
+        power = power * power % np.uint64(p)
+        exponent >>= 1
+    return result

@@ -1,0 +1,38 @@
+"""YASHE: encryption of polynomials over Z_t under NTRU, with one polynomial a ciphertext; and why it is no longer used.
+
+[BLLN13] J. Bos, K. Lauter, J. Loftus, M. Naehrig, "Improved security for a ring-based fully homomorphic encryption scheme",
+IMA International Conference on Cryptography and Coding 2013, ePrint 2013/075.
+
+Read after `fv`, with which it shares the ring, arrays, encoders and key switching: `parameters`, `noise` (predicted), `keys`,
+`evaluator`, `factory`; and `encnn.security.overstretched`, the attacks.
+"""
+
+from encnn.schemes.yashe.evaluator import YASHEEvaluator
+from encnn.schemes.yashe.factory import make_keys, restore_evaluator, restore_secret_key
+from encnn.schemes.yashe.keys import SecretKey
+from encnn.schemes.yashe.parameters import (
+    ADDITIVE_128,
+    DEEP,
+    DEPTH_128,
+    FRACTIONAL_128,
+    PRESETS,
+    TOY,
+    Parameters,
+    preset,
+)
+
+__all__ = [
+    "ADDITIVE_128",
+    "DEEP",
+    "DEPTH_128",
+    "FRACTIONAL_128",
+    "PRESETS",
+    "TOY",
+    "Parameters",
+    "SecretKey",
+    "YASHEEvaluator",
+    "make_keys",
+    "preset",
+    "restore_evaluator",
+    "restore_secret_key",
+]

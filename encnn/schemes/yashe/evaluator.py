@@ -1,0 +1,42 @@
+"""The public side of YASHE: a product is round(t / q c d), one polynomial under f^2, and relinearisation switches it to f."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from encnn.errors import MissingKeyError
+from encnn.sampling import Randomness
+from encnn.schemes.rings.array import RingArray
+from encnn.schemes.rings.evaluator import RingEvaluator
+from encnn.schemes.rings.secret import encrypted
+from encnn.schemes.yashe import noise
+
+
+class YASHEEvaluator(RingEvaluator):
+    """Operations on arrays of YASHE ciphertexts, by the keys that their owner made."""
+
+    scheme: ClassVar[str] = "yashe"
+    parts = 1
+
+    def encrypt(self, v: np.ndarray, rng: np.random.Generator | None = None) -> RingArray:
+        """Return randomised public-key encryptions of real vectors v, shape (..., m): round(q m / t) + e + h s."""
+        if self.public_key is None:
+            raise MissingKeyError("there is no public key; the owner makes one when make_keys is told of public widths")
+        randomness, p = Randomness(rng), self.parameters
+        ring, h = p.cipher_ring, p.cipher_ring.ntt.forward(self.public_key[0])
+
+        def zeros(counts: tuple[int, ...]) -> np.ndarray:
+            s, e = (ring.residues(randomness.gaussian(p.sigma, (*counts, p.N))) for _ in range(2))
+            return ring.add(e, ring.ntt.inverse(ring.ntt.forward(s) * h % ring.p))[..., None, :, :]
+
+        return encrypted(self.context, np.asarray(v, np.float64), zeros, noise.fresh(p))
+
+    @property
+    def _switch_noise(self) -> float:
+        return noise.switch(self.parameters)
+
+    def _multiply_polynomials(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return a * b
+
+    def _product_noise(self, a: float, b: float) -> float:
+        return noise.product(self.parameters, a, b)

@@ -1,0 +1,104 @@
+"""Keys of YASHE, [BLLN13] section 4: the practical variant, with one polynomial a ciphertext.
+
+    secret key      f = t f' + 1, invertible modulo q;  f', g ternary
+    public key      h = t g / f
+    encryption      c = round(q m / t) + e + h s
+    decryption      m = round(t f c / q) mod t,     as  f c = round(q m / t) + f e + t g s + q (...)
+    evaluation key  K_i = P g_i f + e_i + h s_i,    which f multiplies to P g_i f^2 + small
+
+[BLLN13] J. Bos, K. Lauter, J. Loftus, M. Naehrig, "Improved security for a ring-based fully homomorphic encryption scheme",
+IMA International Conference on Cryptography and Coding 2013, ePrint 2013/075.
+"""
+
+from functools import cached_property
+
+import numpy as np
+
+from encnn.errors import FileError
+from encnn.schemes.rings.array import Context, RingArray
+from encnn.schemes.rings.secret import RingSecretKey
+from encnn.schemes.rings.switching import SwitchKey, gadget
+from encnn.schemes.yashe import noise
+from encnn.schemes.yashe.parameters import Parameters
+
+
+class SecretKey(RingSecretKey):
+    """The secret polynomials f' and g, and what the owner does with them."""
+
+    parameters: Parameters
+
+    def __init__(self, parameters: Parameters, rng: np.random.Generator | None = None) -> None:
+        super().__init__(parameters, rng)
+        self._g = self._ternary()
+        self._f_prime = self._ternary()
+        while parameters.key_ring.inverse(parameters.key_ring.residues(self._polynomial)) is None:
+            self._f_prime = self._ternary()
+
+    @classmethod
+    def from_polynomials(cls, context: Context, f_prime: np.ndarray, g: np.ndarray) -> "SecretKey":
+        """Return the key with given f' and g, as read from a file; new randomness comes from the operating system."""
+        key = cls(context.parameters)  # type: ignore[arg-type]
+        key._f_prime, key._g, key.context = f_prime, g, context
+        if context.parameters.key_ring.inverse(context.parameters.key_ring.residues(key._polynomial)) is None:
+            raise FileError("the secret polynomial has no inverse, so it made no key; restore the file from a backup")
+        return key
+
+    @property
+    def _polynomial(self) -> np.ndarray:
+        """f = t f' + 1, as whole numbers of Python."""
+        f = self._f_prime.astype(object) * self.parameters.t
+        f[0] += 1
+        return f
+
+    @property
+    def _secret_part(self) -> dict[str, np.ndarray]:
+        return {"T_secret": self._f_prime, "T_g": self._g}
+
+    @property
+    def _fresh_noise(self) -> float:
+        return noise.fresh(self.parameters)
+
+    def phase(self, c: RingArray) -> np.ndarray:
+        """Return f c modulo q (f^2 c for a product that was not relinearised)."""
+        self._check_own(c)
+        ring = self.parameters.cipher_ring
+        values = ring.ntt.forward(c.residues()[..., 0, :, :])
+        for _ in range(c.bounds.degree):
+            values = values * self._small_values % ring.p
+        return ring.ntt.inverse(values)
+
+    def public_key(self) -> np.ndarray:
+        """Return h = t g / f, of shape (1, k, N)."""
+        ring = self.parameters.cipher_ring
+        return ring.ntt.inverse(self._h[: ring.k])[None]
+
+    def relinearisation_key(self) -> SwitchKey:
+        """Return the switch from f^2."""
+        return self.switch_key(self._secret_values * self._secret_values % self.parameters.key_ring.p)
+
+    def switch_key(self, F: np.ndarray) -> SwitchKey:
+        """Return P g_i F / f + e_i + h s_i for every digit i."""
+        p = self.parameters
+        ring, k = p.key_ring, len(p.q_primes)
+        s, e = ring.ntt.forward(self._noise(ring, (k,))), ring.ntt.forward(self._noise(ring, (k,)))
+        body = gadget(p, F * self._inverse_values % ring.p)
+        return SwitchKey(p, ring.add(ring.add(body, e), self._h * s % ring.p)[:, None])
+
+    @cached_property
+    def _inverse_values(self) -> np.ndarray:
+        """The values of 1 / f modulo the primes of the key ring."""
+        ring = self.parameters.key_ring
+        inverse = ring.inverse(ring.residues(self._polynomial))
+        assert inverse is not None  # the constructors have checked it
+        return ring.ntt.forward(inverse)
+
+    @cached_property
+    def _h(self) -> np.ndarray:
+        """The values of h = t g / f modulo the primes of the key ring."""
+        ring = self.parameters.key_ring
+        return ring.scale(ring.ntt.forward(ring.residues(self._g)) * self._inverse_values % ring.p, self.parameters.t)
+
+    def _encrypted_zeros(self, counts: tuple[int, ...]) -> np.ndarray:
+        ring = self.parameters.cipher_ring
+        s = ring.ntt.forward(self._noise(ring, counts))
+        return ring.add(self._noise(ring, counts), ring.ntt.inverse(s * self._h[: ring.k] % ring.p))[..., None, :, :]

@@ -1,0 +1,73 @@
+"""BFV of Microsoft SEAL through TenSEAL, with the primes of one of our parameter sets: the other side of a cross-check."""
+
+from typing import Any
+
+import numpy as np
+
+from encnn.schemes.fv import Parameters
+
+
+class SealBfv:
+    """Keys and operations of SEAL; vectors of whole numbers fill the first row of slots."""
+
+    def __init__(self, seal: Any, p: Parameters) -> None:
+        self.seal, self.p = seal, p
+        chosen = seal.EncryptionParameters(seal.SCHEME_TYPE.BFV)
+        chosen.set_poly_modulus_degree(p.N)
+        chosen.set_coeff_modulus([seal.Modulus(q) for q in (*p.q_primes, p.special_prime)])
+        chosen.set_plain_modulus(seal.Modulus(p.t))
+        self.context = seal.SEALContext(chosen, True, seal.SEC_LEVEL_TYPE.TC128)
+        if not self.context.parameters_set():
+            raise ValueError(f"SEAL refuses these parameters: {self.context.parameters_error_message()}")
+        generator = seal.KeyGenerator(self.context)
+        public, self.relinearisation = seal.PublicKey(), seal.RelinKeys()
+        generator.create_public_key(public)
+        generator.create_relin_keys(self.relinearisation)
+        self.encryptor = seal.Encryptor(self.context, public)
+        self.decryptor = seal.Decryptor(self.context, generator.secret_key())
+        self.evaluator, self.encoder = seal.Evaluator(self.context), seal.BatchEncoder(self.context)
+
+    def encode(self, v: np.ndarray) -> Any:
+        """Return the plaintext with v in both rows."""
+        plain = self.seal.Plaintext()
+        self.encoder.encode([int(x) % self.p.t for x in np.concatenate([v, v])], plain)
+        return plain
+
+    def encrypt(self, v: np.ndarray) -> Any:
+        """Return a public-key encryption."""
+        c = self.seal.Ciphertext(self.context)
+        self.encryptor.encrypt(self.encode(v), c)
+        return c
+
+    def decrypt(self, c: Any) -> np.ndarray:
+        """Return the first row."""
+        plain = self.seal.Plaintext()
+        self.decryptor.decrypt(c, plain)
+        x = np.array(self.encoder.decode_uint64(plain)[: self.p.N // 2], np.int64)
+        return np.where(x > self.p.t // 2, x - self.p.t, x)
+
+    def budget(self, c: Any) -> int:
+        """Return the noise budget in bits."""
+        return self.decryptor.invariant_noise_budget(c)
+
+    def add(self, a: Any, b: Any) -> Any:
+        """Return a + b."""
+        return self._result(self.evaluator.add, a, b)
+
+    def sub(self, a: Any, b: Any) -> Any:
+        """Return a - b."""
+        return self._result(self.evaluator.sub, a, b)
+
+    def multiply_plain(self, a: Any, v: np.ndarray) -> Any:
+        """Return a v, entry by entry."""
+        return self._result(self.evaluator.multiply_plain, a, self.encode(v))
+
+    def multiply(self, a: Any, b: Any) -> Any:
+        """Return a b, relinearised."""
+        product = self._result(self.evaluator.multiply, a, b)
+        return self._result(self.evaluator.relinearize, product, self.relinearisation)
+
+    def _result(self, operation: Any, *arguments: Any) -> Any:
+        c = self.seal.Ciphertext(self.context)
+        operation(*arguments, c)
+        return c
