@@ -367,10 +367,10 @@ def test_infinite_bounds_survive_a_file(toy):
 
 
 def test_other_schemes_have_no_files():
-    with pytest.raises(FileError, match="ckks"):
-        restore_evaluator("ckks", {}, {}, [])
-    with pytest.raises(FileError, match="ckks"):
-        restore_secret_key("ckks", {}, {})
+    with pytest.raises(FileError, match="enigma"):
+        restore_evaluator("enigma", {}, {}, [])
+    with pytest.raises(FileError, match="enigma"):
+        restore_secret_key("enigma", {}, {})
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,18 @@ def test_it_takes_one_switch_of_the_stated_size() -> None:
     assert evaluator.products[f.name].entries == 12
 
 
+@pytest.mark.parametrize("shape", [(2,), (1, 2), (5, 2), (2, 3, 2)])
+def test_the_tensor_holds_the_monomials_in_order(shape) -> None:
+    """Also for one ciphertext and for arrays of several axes: c_k u (c_i / u) ... (c_j / u), entry by entry."""
+    secret, _ = keys(WIDE, 2, taylor(3))
+    z = secret.encrypt(np.random.default_rng(0).normal(size=shape))
+    prepared = powers.prepare(WIDE, 2, taylor(3).coefficients[1:])
+    x, coefficients = z.data / z.unit, taylor(3).coefficients
+    chosen = [[i] for i in range(5)] + [[i, j, k] for i in range(5) for j in range(i, 5) for k in range(j, 5)]
+    expected = np.stack([coefficients[len(m)] * z.unit * x[..., m].prod(axis=-1) for m in chosen], axis=-1)
+    np.testing.assert_allclose(prepared.tensor(z), expected, rtol=1e-14)
+
+
 def test_the_source_key_is_the_power_of_the_key() -> None:
     """R applied to the monomials of c gives the sum of the powers of S c."""
     rng = np.random.default_rng(1)

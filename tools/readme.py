@@ -1,4 +1,4 @@
-"""Put the tables of figures/table3.csv and figures/assisted.csv into README.md: `python tools/readme.py check | write`."""
+"""Put the tables of figures/{table3,assisted,unassisted}.csv into README.md: `python tools/readme.py check | write`."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import pandas as pd
 from encnn import experiments as ex
 
 ROOT = Path(__file__).parent.parent
-TABLES = ("table3", "assisted")
+TABLES = ("table3", "assisted", "unassisted")
 
 
 def assisted(runs: pd.DataFrame) -> str:
@@ -25,6 +25,28 @@ def assisted(runs: pd.DataFrame) -> str:
             f"{mean['test accuracy percent']:.2f} % ({mean['clear twin test accuracy percent']:.2f} %)",
             f"{mean['trainer CPU us a review']:.0f} us",
             f"{mean['model bytes'] / 1e6:.0f} MB",
+        ]
+        rows.append(f"| {' | '.join(columns)} |")
+    return f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n" + "\n".join(rows) + "\n"
+
+
+def unassisted(runs: pd.DataFrame) -> str:
+    """Return the runs by bootstrapping alone as Markdown, means over the keys of a case."""
+    names = ["scheme, case", "security", "owner in the loop", "reviews", "running accuracy (clear twin)", "test (clear twin)"]
+    names += ["CPU a review", "keys", "model"]
+    rows = []
+    for (scheme, case), of in runs.groupby(["scheme", "case"], sort=False):
+        mean = of.mean(numeric_only=True)
+        columns = [
+            f"{scheme}, {case}, {len(of)} key{'s' if len(of) > 1 else ''}",
+            f"{mean['bits, BKZ with sieving']:.0f} bits (sieving), {mean['bits, core-SVP']:.0f} (core-SVP)",
+            "yes" if of["owner in the loop"].any() else "no",
+            f"{mean['epochs']:.0f} x {mean['reviews']:,.0f}",
+            f"{mean['running accuracy percent']:.2f} % ({mean['clear twin running percent']:.2f} %)",
+            f"{mean['test accuracy percent']:.2f} % ({mean['clear twin test accuracy percent']:.2f} %)",
+            f"{mean['CPU ms a review']:.1f} ms",
+            f"{mean['keys MB']:.0f} MB",
+            f"{mean['model MB']:.0f} MB",
         ]
         rows.append(f"| {' | '.join(columns)} |")
     return f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n" + "\n".join(rows) + "\n"
@@ -72,7 +94,7 @@ def renewed(readme: str, name: str, block: str) -> str:
 
 def current(readme: str) -> str:
     """Return the README with every block as figures/ has it."""
-    for name, block in zip(TABLES, (table3, assisted), strict=True):
+    for name, block in zip(TABLES, (table3, assisted, unassisted), strict=True):
         readme = renewed(readme, name, block(pd.read_csv(ROOT / "figures" / f"{name}.csv")))
     return readme
 

@@ -69,7 +69,8 @@ def _clear_keys(parameters: ClearParameters, *_: Any) -> tuple[SecretKey, Evalua
 def _restorer(scheme: str) -> Any:
     """Return the module whose `restore_evaluator` and `restore_secret_key` read files of this scheme."""
     if scheme not in _RESTORERS:
-        raise FileError(f"the file is of scheme {scheme!r}; files hold networks of the schemes {', '.join(map(repr, _RESTORERS))}")
+        known = ", ".join(map(repr, _RESTORERS))
+        raise FileError(f"the file is of scheme {scheme!r}; files hold networks of the schemes {known}")
     return _RESTORERS[scheme]
 
 

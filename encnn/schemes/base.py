@@ -144,7 +144,7 @@ class Evaluator(ABC):
         """Return factor * W, for weights that are kept small."""
         return self.multiply_plain(W, factor)
 
-    def check_plan(self, X: Features, epochs: int) -> None:
+    def check_plan(self, X: Features, epochs: int) -> None:  # noqa: B027  most schemes have nothing to say
         """Raise `ParameterError` if training on features X for so many epochs is known to fail before it starts."""
 
 
