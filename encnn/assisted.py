@@ -26,6 +26,7 @@ from encnn.experiments import Dataset, words_dataset
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.progress import progress
 from encnn.protocol import Assistant, AssistedStep, DirectChannel, KeptLabels
+from encnn.report.costs import Task, estimate_cost
 from encnn.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.roles import Evaluation, Owner, Trainer
 from encnn.schemes import ClearParameters
@@ -139,6 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     heading("Learning rates in the clear, on training reviews held out")
     print(rates.to_string(index=False))
     plan = TrainingPlan(ExactSigmoid(), LEARNING_RATE)
+    heading("What the runs will cost")
+    for parameters in dict.fromkeys(case.parameters for case in CASES):
+        print(f"{parameters.name}: {estimate_cost(Task.of(words.X, plan, _architecture(words)), parameters)}", flush=True)
     jobs = [(case, key) for case in CASES for key in range(options.keys)]
     lines = [
         assisted_run(case, words if case.labels == "sent" else frequent, plan, key)

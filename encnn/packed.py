@@ -30,6 +30,7 @@ from encnn.mirror import MIRROR_128, SHALLOW_128, Client, Server
 from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.progress import progress
 from encnn.refresh import BEYOND, Tally, assisted, check_interval
+from encnn.report.costs import Task, estimate_cost
 from encnn.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.reviews import Corpus, word2vec_features
 from encnn.roles import Owner, Trainer
@@ -244,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     heading("Choices in the clear, on training reviews held out: the best three of each case, of which the first is taken")
     print(choices.groupby("case", sort=False).head(3).to_string(index=False), flush=True)
     cases = tuple(chosen(case, tables[_in_the_clear(case)]) for case in cases)
-    table = pd.DataFrame([_in_a_process(case, data) for case in progress(cases, "CKKS", unit="run")])
+    table = pd.DataFrame([_announced(case, data) for case in progress(cases, "CKKS", unit="run")])
     heading("CKKS on word2vec features")
     print(table.T.to_string(header=False))
     logistic, hidden = (next(c for c in cases if c.hidden == h and c.reviews is None) for h in (0, 8))
@@ -260,6 +261,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _in_the_clear(case: Case) -> Case:
     """Return what of a case matters in the clear: who may read the labels does not."""
     return replace(case, name="", labels="plain")
+
+
+def _announced(case: Case, data: Dataset) -> dict[str, Any]:
+    """Say what a case will cost, then return its line."""
+    reviews, features = case.data(data).X.shape
+    task = Task.of(case.data(data).X, case.plan(reviews), case.architecture(features))
+    print(f"{case.name}: {estimate_cost(task, case.parameters)}", flush=True)
+    return _in_a_process(case, data)
 
 
 def _in_a_process(case: Case, data: Dataset) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from encnn.experiments import Dataset, words_dataset
 from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.network import train as train_network
 from encnn.progress import progress
+from encnn.report.costs import Task, estimate_cost
 from encnn.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.reviews.cache import cache_folder
 from encnn.roles import EncryptedModel, Evaluation, Owner, Trainer
@@ -228,6 +229,8 @@ def _kept(folder: Path, case: Case, data: Dataset, key: int, threads: int) -> tu
     """Return the results of a run that is done, or run it and keep them; its ciphertexts are removed."""
     line, points = folder / "line.json", folder / "curve.csv"
     if not line.exists():
+        cost = estimate_cost(Task.of(data.X, case.plan, _architecture(data)), case.parameters)
+        print(f"{case.name}, key {key}: {cost}", flush=True)
         found, frame = bootstrapped_run(case, data, key, folder, threads)
         shutil.rmtree(folder / "run")
         frame.to_csv(points, index=False)

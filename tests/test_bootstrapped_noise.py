@@ -205,7 +205,7 @@ def test_signs_flip_as_often_as_predicted():
     rng = np.random.default_rng(2)
     secret = typical_secret(p, rng)
     evaluator = BootstrappedEvaluator(secret.context, secret.bootstrap_key())
-    z = rng.uniform(0, 16, (1500, 1))
+    z = rng.uniform(0, 16, (800, 1))
     sigmoid = ExactSigmoid()
     read = secret.decrypt(evaluator.apply(secret.encrypt(z / 2) * 2, lambda x: sigmoid(x) - 0.5))
     beyond = noise.misread_probability(p, z, limit=2 * p.z_half)

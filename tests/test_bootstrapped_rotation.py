@@ -70,7 +70,7 @@ def digit_sizes(draw):
     return bits, draw(st.integers(1, 31 // bits))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(int32s, min_size=1, max_size=20), digit_sizes())
 def test_digits_make_up_the_number_but_for_half_of_the_last_one(numbers, sizes):
     bits, levels = sizes
@@ -98,7 +98,7 @@ def test_what_digits_leave_away_has_no_bias(bits, levels):
     assert rms(left * 2.0**-32) == pytest.approx(math.sqrt(noise._rounding(bits * levels)), rel=1e-3)
 
 
-@pytest.mark.parametrize(("bits", "levels"), [(1, 9), (3, 5), (4, 2), (10, 2), (15, 2)])
+@pytest.mark.parametrize(("bits", "levels"), [(3, 5), (4, 2), (7, 3), (10, 2), (15, 2)])
 def test_digits_have_mean_zero_and_the_mean_square_of_the_formula(bits, levels):
     """A mean of 1/2 would leave the same error, half the sum of a key's noises, in every result."""
     a = random_words(np.random.default_rng(1), (200_000,))

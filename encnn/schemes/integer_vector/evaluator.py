@@ -312,7 +312,7 @@ class IntegerVectorEvaluator(base.Evaluator):
     def _refuse_fractions(self, what: str) -> None:
         if self.parameters.q_bits is not None:
             raise CapabilityError(
-                f"scheme 'integer_vector' with a modulus ({self.parameters.name!r}) cannot use {what}: round them to "
+                f"scheme {self.scheme!r} with a modulus ({self.parameters.name!r}) cannot use {what}: round them to "
                 "integers first, or use parameters without modulus or the scheme 'clear'"
             )
 
