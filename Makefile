@@ -8,11 +8,11 @@ RUN := .venv/.ready-run
 ALL := .venv/.ready-all
 
 # One thread a process, so that times are CPU times; no progress bars in stored outputs.
-reproduce assisted unassisted packed figures unit notebooks-check notebooks bench: export OMP_NUM_THREADS = 1
+reproduce assisted unassisted packed comparison figures unit notebooks-check notebooks bench: export OMP_NUM_THREADS = 1
 notebooks-check notebooks: export TQDM_DISABLE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce assisted unassisted packed test lint unit notebooks-check lab notebooks figures bench clean
+.PHONY: help reproduce assisted unassisted packed comparison test lint unit notebooks-check lab notebooks figures bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## */\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -28,6 +28,9 @@ unassisted: $(ALL)  ## train at 128 bits by bootstrapping, nobody assisting; wri
 
 packed: $(ALL)  ## train under CKKS at 128 bits on word2vec features; write figures/ckks.csv, mirror.csv
 	$(BIN)/python -m encnn.packed --unassisted
+
+comparison: $(ALL)  ## train one small network under every scheme; write figures/comparison.csv
+	$(BIN)/python -m encnn.comparison
 
 test: lint unit notebooks-check  ## everything that CI runs
 

@@ -1,0 +1,177 @@
+"""Figures on bootstrapping: phases on the torus, tables, the noise of every step, the encrypted sigmoid, training alone.
+
+Every function takes numbers and returns a matplotlib `Figure`.  z is a score; the torus is 2 * limit wide in z, and a table is
+free on its half [-limit / 2, limit / 2).
+"""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from encnn.report.scheme_figures import MEASURED, PREDICTED, gaussian_density
+from encnn.report.style import COLOURS, PALETTE
+from encnn.sigmoid import sigmoid
+
+RUNS_DRAWN = 40
+
+
+def torus(phases: Mapping[str, np.ndarray], limit: float) -> Figure:
+    """Where are the phases?  A circle for each name, a dot for each ciphertext; the half on which a table is free is shaded.
+
+    phases: in units of z, from -limit to limit.
+    """
+    figure, panels = plt.subplots(
+        1, len(phases), figsize=(4.6 * len(phases), 4.4), subplot_kw={"projection": "polar"}, squeeze=False
+    )
+    for axis, (name, z) in zip(panels[0], phases.items(), strict=True):
+        angle = np.pi * z.ravel() / limit
+        apart = 1 + 0.12 * ((0.618 * np.arange(angle.size)) % 1.0 - 0.5)  # else equal phases would be one dot
+        axis.scatter(angle, apart, s=12, color=MEASURED, alpha=0.6, linewidths=0)
+        axis.fill_between(np.linspace(-np.pi / 2, np.pi / 2, 181), 0, 0.85, color=PALETTE[3], alpha=0.2, linewidth=0)
+        marks = np.arange(-limit, limit, limit / 4)
+        axis.set_xticks(np.pi * marks / limit % (2 * np.pi), [f"z = {z:g}" for z in marks])
+        axis.set(ylim=(0, 1.15), yticks=[], title=name)
+    return figure
+
+
+def tables(z: np.ndarray, read: Mapping[str, np.ndarray], limit: float) -> Figure:
+    """What does a table say on all of the torus?  One panel a function; outside the shaded half it says -f(z -+ limit).
+
+    z: scores from -limit to limit; read: what tables give there, by name.
+    """
+    figure, panels = plt.subplots(1, len(read), figsize=(4.6 * len(read), 3.4), squeeze=False)
+    for axis, (name, values), colour in zip(panels[0], read.items(), PALETTE, strict=False):
+        axis.axvspan(-limit / 2, limit / 2, color=PALETTE[3], alpha=0.2, linewidth=0, label="free")
+        jumps = np.abs(np.diff(values, append=values[-1])) > 0.5 * np.ptp(values)
+        axis.plot(z, np.where(jumps, np.nan, values), color=colour, linewidth=2)
+        axis.axhline(0, color=COLOURS["paper"], linewidth=0.8)
+        axis.set(title=name, xlabel="z", xticks=np.linspace(-limit, limit, 5))
+    panels[0, 0].set_ylabel("value in the table")
+    panels[0, 0].legend(loc="upper left")
+    return figure
+
+
+def noise_steps(steps: Mapping[str, tuple[np.ndarray, float]]) -> Figure:
+    """Is the noise of each step what it was predicted to be?  Histograms, with the predicted Gaussian.
+
+    steps: (measured noise, predicted standard deviation) in units of z, by name.
+    """
+    figure, panels = plt.subplots(1, len(steps), figsize=(4.4 * len(steps), 3.4), squeeze=False)
+    for axis, (name, (noise, sd)) in zip(panels[0], steps.items(), strict=True):
+        edges = np.linspace(-4 * sd, 4 * sd, 33)
+        axis.hist(noise.ravel(), bins=list(edges), density=True, color=MEASURED, alpha=0.45, label=f"measured, {noise.size}")
+        axis.plot(*gaussian_density(edges, sd), color=PREDICTED, linewidth=2, label=f"predicted, sd {sd:.2g}")
+        axis.set(title=name, xlabel="noise in z", yticks=[])
+        axis.set_ylim(0, 1.5 * axis.get_ylim()[1])
+        axis.locator_params(axis="x", nbins=5)
+        axis.legend(loc="upper right", fontsize="small")
+    panels[0, 0].set_ylabel("density")
+    return figure
+
+
+def sigmoids(z: np.ndarray, exact: np.ndarray, others: Mapping[str, np.ndarray]) -> Figure:
+    """How good is each as a sigmoid?  Left the functions, right |error| over z, log scale.  others: values by name."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
+    left.plot(z, exact, color=COLOURS["paper"], linewidth=1, label="sigmoid")
+    for (name, values), colour in zip(others.items(), PALETTE, strict=False):
+        style = {"linestyle": "", "marker": ".", "markersize": 4} if name == next(iter(others)) else {"linewidth": 1.5}
+        left.plot(z, values, color=colour, label=name, **style)
+        right.plot(z, np.maximum(np.abs(values - exact), 1e-6), color=colour, **style)
+    left.set(xlabel="z", ylabel="value", ylim=(-0.6, 1.6))
+    right.set(xlabel="z", ylabel="|value - sigmoid|", yscale="log")
+    left.legend(loc="upper left", fontsize="small")
+    return figure
+
+
+def score_noise(measured: np.ndarray, predicted: np.ndarray, independent: np.ndarray) -> Figure:
+    """How does noise in a score grow with the reviews trained on?  Deviations of z after each review.
+
+    measured: of several runs, shape (runs, reviews); the first `RUNS_DRAWN` are drawn, all are averaged.  predicted, and
+    independent, what it would be if weights did not share errors: shape (reviews,).
+    """
+    figure, axes = plt.subplots(figsize=(8.5, 3.8))
+    reviews = np.arange(1, len(predicted) + 1)
+    axes.plot(reviews, measured[:RUNS_DRAWN].T, color=MEASURED, alpha=0.15, linewidth=0.8)
+    axes.plot(reviews, np.sqrt((measured**2).mean(axis=0)), color=MEASURED, linewidth=2, label="measured, mean over runs")
+    axes.plot(reviews, predicted, "--", color=PREDICTED, linewidth=2, label="predicted")
+    axes.plot(reviews, independent, ":", color=COLOURS["paper"], label="if weights did not share errors")
+    axes.set(xlabel="reviews trained on", ylabel="standard deviation of z")
+    axes.legend(loc="upper left")
+    return figure
+
+
+def probabilities(z: np.ndarray, p: np.ndarray, right: np.ndarray) -> Figure:
+    """What does the owner read from encrypted predictions?  Probabilities over scores, with the exact sigmoid."""
+    figure, axes = plt.subplots(figsize=(7, 3.6))
+    line = np.linspace(z.min() - 0.3, z.max() + 0.3, 200)
+    axes.plot(line, sigmoid(line), color=COLOURS["paper"], linewidth=1, label="sigmoid")
+    for kind, name, colour in ((right, "right", PALETTE[0]), (~right, "wrong", PALETTE[1])):
+        axes.plot(z[kind], p[kind], ".", color=colour, label=f"{name}: {int(kind.sum())}")
+    axes.set(xlabel="decrypted score", ylabel="decrypted probability")
+    axes.legend(loc="upper left")
+    return figure
+
+
+def against_the_twin(z: np.ndarray, twin: np.ndarray) -> Figure:
+    """Does an encrypted run follow its clear twin?  Left the scores of both, right how far they are apart, in order."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8))
+    ends = [float(min(z.min(), twin.min())), float(max(z.max(), twin.max()))]
+    left.plot(ends, ends, color=COLOURS["paper"], linewidth=1)
+    left.plot(twin.ravel(), z.ravel(), ".", markersize=4, color=MEASURED)
+    left.set(xlabel="score of the clear twin", ylabel="score, decrypted")
+    right.plot((z - twin).ravel(), ".", markersize=4, color=MEASURED)
+    right.axhline(0, color=COLOURS["paper"], linewidth=1)
+    right.set(xlabel="review", ylabel="difference in z")
+    return figure
+
+
+def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
+    """How does training alone go?  Running accuracy of each case, its clear twin dashed, and below what encryption changes.
+
+    curve: columns case, key, reviews, encrypted, clear twin, in percent (figures/unassisted_curve.csv).  lines: accuracies of
+    other runs in percent, by name.
+    """
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(9, 6), sharex=True, height_ratios=[3, 1])
+    for (case, runs), colour in zip(curve.groupby("case", sort=False), PALETTE, strict=False):
+        for key, run in runs.groupby("key"):
+            label = str(case) if key == runs["key"].iloc[0] else None
+            top.plot(run["reviews"], run["encrypted"], color=colour, linewidth=1.5, label=label)
+            bottom.plot(run["reviews"], run["encrypted"] - run["clear twin"], color=colour, linewidth=1)
+        top.plot(run["reviews"], run["clear twin"], "--", color=colour, linewidth=1)
+    for name, percent in lines.items():
+        _mark(top, name, percent, float(curve["reviews"].max()))
+    bottom.axhline(0, color=COLOURS["paper"], linewidth=0.8)
+    top.set(ylabel="right so far (%)", title="Training alone, first epoch; dashed: clear twins")
+    bottom.set(xlabel="reviews", ylabel="encrypted - twin\n(points)")
+    top.margins(y=0.08)
+    top.legend(loc="center right")
+    return figure
+
+
+def choice(table: pd.DataFrame) -> Figure:
+    """Which plan?  Held-out accuracy over the learning rate, a panel for each number of epochs, a colour for each decay.
+
+    table: the columns of figures/unassisted_choice.csv.
+    """
+    epochs = sorted(table["epochs"].unique())
+    figure, panels = plt.subplots(1, len(epochs), figsize=(4.2 * len(epochs), 3.6), sharey=True, squeeze=False)
+    for axis, count in zip(panels[0], epochs, strict=True):
+        for (decay, lines), colour in zip(table[table["epochs"] == count].groupby("decay"), PALETTE, strict=False):
+            axis.plot(
+                lines["learning rate"], lines["held-out percent, with noise"], ".-", color=colour, label=f"decay {decay:g}"
+            )
+            axis.plot(lines["learning rate"], lines["held-out percent, clear"], "--", color=colour, linewidth=1)
+        axis.set(title=f"epochs: {count}", xlabel="learning rate")
+        axis.legend(fontsize="small")
+    panels[0, 0].set_ylabel("right, held out (%)\ndashed: without noise")
+    return figure
+
+
+def _mark(axes: Axes, name: str, percent: float, end: float) -> None:
+    """Draw a horizontal line with its name at the right end."""
+    axes.axhline(percent, color=COLOURS["paper"], linestyle=":", linewidth=1)
+    axes.annotate(name, (end, percent), ha="right", va="bottom", fontsize="small", color=COLOURS["paper"])
