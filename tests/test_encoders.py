@@ -80,6 +80,13 @@ def test_a_power_of_the_base_moves_digits_and_enlarges_none() -> None:
     assert encoder.decode(moved, 1, 1, 9, 3)[0] == 5.625 / 8
 
 
+@pytest.mark.parametrize("k", [-130, -70, 70, 130])
+def test_digits_that_were_moved_round_the_ring_keep_their_signs(k: int) -> None:
+    encoder = FractionalEncoder(PLAIN, 6)
+    moved = PLAIN.shift(encoder.polynomials(encoder.encode(np.array([5.625]))), k)
+    assert encoder.decode(moved, 1, 1, 6 - k, 3 + k)[0] == 5.625 * 2.0**k
+
+
 def test_fractions_break_where_they_meet_the_integers() -> None:
     """Digits that pass X^(N/2) from both sides: the product is another number, and nothing shows it."""
     encoder = FractionalEncoder(PLAIN, 31)

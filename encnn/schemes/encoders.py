@@ -190,7 +190,7 @@ class FractionalEncoder(Encoder):
         """Return the sum of digit * base^place over the places -low .. high; exact until the last division."""
         exponents = np.arange(-low, high + 1)
         digits = self.ring.lift(m[..., exponents % self.ring.N])
-        digits = np.where(exponents < 0, -digits, digits)
+        digits = np.where(exponents // self.ring.N % 2 == 1, -digits, digits)  # X^N = -1, once a turn
         total = np.zeros(digits.shape[:-1], object)
         for j in reversed(range(len(exponents))):
             total = total * self.base + digits[..., j]

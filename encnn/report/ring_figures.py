@@ -1,0 +1,95 @@
+"""Figures on FV and YASHE: noise over depth, digits of the fractional encoder, budgets in training, security over the modulus.
+
+Every function takes numbers, a `DataFrame` or arrays, and returns a matplotlib `Figure`.  A budget is what is left, in bits: of
+noise -log2(2 |v|), of plaintext log2(t / 2 / |x|).
+"""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from encnn.report.style import COLOURS, PALETTE
+
+LIMIT, WRONG = COLOURS["paper"], PALETTE[1]
+
+
+def noise_budgets(table: pd.DataFrame) -> Figure:
+    """How many products does a ciphertext stand?  Columns `parameters`, `depth`, `predicted_bits`, `measured_bits`."""
+    figure, axis = plt.subplots(figsize=(8, 4))
+    for (name, rows), colour in zip(table.groupby("parameters", sort=False), PALETTE, strict=False):
+        axis.plot(rows.depth, rows.predicted_bits, "--", color=colour, lw=1.2)
+        axis.plot(rows.depth, rows.measured_bits, "o-", color=colour, ms=5, label=str(name))
+    axis.axhline(0, color=LIMIT, ls=":")
+    axis.plot([], [], "--", color="grey", label="guaranteed (bound)")
+    axis.set(xlabel="products one after the other", ylabel="noise budget left, bits")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(fontsize="small")
+    return figure
+
+
+def digit_places(runs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Where do the digits of a number stand after each step, and how large are they?  One panel a run, one row a step.
+
+    runs: title -> (coefficients of shape (steps, N), right of shape (steps,)).  Coefficient N - i is drawn at place -i.
+    """
+    figure, axes = plt.subplots(1, len(runs), figsize=(5.6 * len(runs), 4), squeeze=False)
+    for axis, (title, (coefficients, right)) in zip(axes[0], runs.items(), strict=True):
+        _places(axis, coefficients, right)
+        axis.set_title(title)
+    axes[0, 0].set_ylabel("step")
+    return figure
+
+
+def _places(axis: Axes, coefficients: np.ndarray, right: np.ndarray) -> None:
+    steps, N = coefficients.shape
+    size = np.abs(np.roll(coefficients, N // 2, axis=1)).astype(float)
+    bits = np.log2(np.where(size > 0, size, np.nan))
+    edges = (-N // 2 - 0.5, N // 2 - 0.5, steps - 0.5, -0.5)
+    image = axis.imshow(bits, aspect="auto", cmap="viridis", interpolation="nearest", extent=edges, vmin=0)
+    axis.figure.colorbar(image, ax=axis, label="log2 |digit|")
+    axis.axvline(-0.5, color=LIMIT, lw=1)
+    for step in np.flatnonzero(~right):
+        axis.plot(-N // 2, step, "x", color=WRONG, clip_on=False, ms=6, label="decodes to another number")
+    handles, labels = axis.get_legend_handles_labels()
+    if handles:
+        axis.legend(handles[:1], labels[:1], loc="upper right", fontsize="small")
+    axis.grid(visible=False)
+    axis.set(xlabel="place: power of the base")
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def training_budgets(table: pd.DataFrame) -> Figure:
+    """What does a step of training take?  Columns `encoding`, `step`, `scale_bits`, `plaintext_bits`, `noise_bits`."""
+    labels = {"scale_bits": "log2 scale", "plaintext_bits": "plaintext budget, bits", "noise_bits": "noise budget, bits"}
+    figure, axes = plt.subplots(1, len(labels), figsize=(11, 3.4))
+    for axis, (column, label) in zip(axes, labels.items(), strict=True):
+        for (name, rows), colour in zip(table.groupby("encoding", sort=False), PALETTE, strict=False):
+            axis.plot(rows.step, rows[column], "o-", color=colour, label=str(name))
+        axis.set(xlabel="steps of training", ylabel=label)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0].legend(fontsize="small")
+    return figure
+
+
+def security(table: pd.DataFrame, fatigue_bits: float, presets: Mapping[str, tuple[float, float]]) -> Figure:
+    """What does a large modulus cost in security?  Columns `q_bits`, `attack`, `bits`: one line an attack.
+
+    fatigue_bits: log2 q from which NTRU is overstretched.  presets: name -> (log2 q, bits), drawn as points.
+    """
+    figure, axis = plt.subplots(figsize=(8.5, 4.4))
+    for (attack, rows), colour in zip(table.groupby("attack", sort=False), PALETTE, strict=False):
+        axis.plot(rows.q_bits, rows.bits, color=colour, lw=2, label=str(attack))
+    for i, (name, (q_bits, bits)) in enumerate(presets.items()):
+        axis.plot(q_bits, bits, "os^D"[i % 4], color=LIMIT, ms=7, label=name)
+    axis.axhline(128, color=LIMIT, lw=0.8, ls=":")
+    axis.axvline(fatigue_bits, color=LIMIT, lw=0.8, ls="--", label="YASHE: fatigue point")
+    axis.set(yscale="log", xlabel="log2 q", ylabel="bits of security")
+    axis.set_yticks([32, 64, 128, 256, 512, 1024], ["32", "64", "128", "256", "512", "1024"])
+    axis.minorticks_off()
+    axis.legend(fontsize="small")
+    return figure
