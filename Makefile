@@ -57,8 +57,9 @@ notebooks: $(ALL)  ## run every notebook again, in place, and renew the links be
 figures: $(RUN)  ## draw figures/ again
 	$(BIN)/python -m encnn.reproduce --figures
 
-bench: $(ALL)  ## measure speed against the clear twin
+bench: $(ALL)  ## measure speed, sizes and memory of every scheme against the clear; write benchmarks/, docs/
 	$(BIN)/python -m benchmarks
+	$(BIN)/python tools/docs.py write
 
 clean:  ## remove what the targets above made, the virtual environment included
 	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

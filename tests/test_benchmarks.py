@@ -1,14 +1,30 @@
-"""The benchmark compares like with like: all three trainings make the same updates."""
+"""The benchmark compares like with like, and every table of the suite can be made, drawn and shown."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from benchmarks import twin
+from benchmarks import __main__ as suite_door
+from benchmarks import cases, growth, machine, parts, plan, suite, twin
 from encnn import experiments as ex
 from encnn.network import Architecture, Network, TrainingPlan, train
+from encnn.report import costs
+from encnn.report.costs import Task
 from encnn.reviews import load_reviews
+from encnn.schemes import ClearParameters, fv
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
 from encnn.schemes.clear import ClearEvaluator
-from encnn.sigmoid import taylor
+from encnn.schemes.integer_vector import COMPACT_128, PAPER
+from encnn.sigmoid import ExactSigmoid, taylor
+
+ROOT = Path(__file__).parent.parent
+ADDITIVE_TOY = COMPACT_128.updated(d=64, name="additive-toy-INSECURE")
+FV_TOY = fv.FRACTIONAL_128.updated(N=256, name="fv-small-INSECURE")
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +46,169 @@ def test_the_hand_written_loop_is_the_clear_twin(data: ex.Dataset, degree: int, 
 def test_a_measurement_has_all_columns(data: ex.Dataset) -> None:
     line = twin.measure(data, degree=1, batch=1, reviews=50, rounds=1)
     assert line["clear_us"] > 0 and line["encrypted_us"] > 0 and line["times_ancestor"] > 0
+
+
+# -- the suite
+
+PLAN = TrainingPlan(taylor(3), 0.01, batch_size=2)
+LINEAR = Architecture(40, hidden=0, pooling="sum")
+TINY = (
+    cases.Case("clear", Task(Architecture(40, hidden=2), PLAN, 8, 4.0), ClearParameters()),
+    cases.Case("paper", Task(Architecture(40, hidden=2), PLAN, 8, 4.0), PAPER),
+    cases.Case("assisted", Task(LINEAR, TrainingPlan(ExactSigmoid(), 0.01), 8, 4.0), ADDITIVE_TOY),
+    cases.Case("bootstrapped", Task(LINEAR, TrainingPlan(ExactSigmoid(), 0.01, batch_size=2), 4, 4.0), BOOTSTRAP_TOY),
+    cases.Case("fv", Task(LINEAR, TrainingPlan(taylor(1), 0.25, batch_size=2), 4, 4.0), FV_TOY),
+)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One call a measurement and small calibrations: the numbers mean nothing."""
+    monkeypatch.setattr(suite, "AT_LEAST_S", 1e-9)
+    for name, value in {"SMALL_MODEL_BYTES": 1 << 16, "RUN_S": 1e-3, "STEP_S": 1e-3, "MAX_REVIEWS": 8}.items():
+        monkeypatch.setattr(costs, name, value)
+    yield
+    costs.forget()
+
+
+@pytest.mark.parametrize("case", [TINY[0], *(pytest.param(case, marks=pytest.mark.slow) for case in TINY[1:])])
+def test_every_operation_has_a_line(case: cases.Case, short: None) -> None:
+    table = suite.results((case,), batch_sizes=(1, 2), memory=False)
+    assert list(table.columns) == suite.COLUMNS
+    assert set(table["scheme"]) == {case.scheme} and set(table["parameters"]) == {case.parameters.name}
+    timed = table.dropna(subset="cpu_ms").set_index(["benchmark", "n"])["cpu_ms"]
+    assert (timed > 0).all()
+    names = {name for name, _ in timed.index}
+    assert {"key generation", "encryption", "decryption", "addition", "gather", "scatter", "prediction", "epoch"} <= names
+    assert {("training step", 1), ("training step", 2), ("epoch", case.task.reviews)} <= set(timed.index)
+    assert any(name.startswith("sigmoid") for name in names)
+    compared = table[~table["benchmark"].isin(["key generation", "refresh of weights"]) & table["cpu_ms"].notna()]
+    assert (compared["ratio_to_clear"] > 0).all()
+    sizes = table.dropna(subset="bytes").set_index("benchmark")["bytes"]
+    assert sizes["trained model file"] >= sizes["fresh model file"] > 0
+
+
+def test_schemes_with_products_have_lines_for_them(short: None) -> None:
+    table = pd.DataFrame(suite.product_lines("fv", fv.TOY))
+    assert set(table["benchmark"]) == {"encryption", "decryption", "addition", "product of all slots"}
+    assert set(table["n"]) == {fv.TOY.N // 2}
+
+
+@pytest.mark.slow
+def test_peak_memory_is_that_of_a_process_of_its_own() -> None:
+    clear, paper = (suite.peak_memory(cases.named(name)) for name in ("clear", "integer vectors, assisted"))
+    assert 20 < clear < paper
+
+
+def test_names_of_cases_are_one_to_one() -> None:
+    assert len({case.name for case in cases.CASES}) == len(cases.CASES)
+    assert {case.scheme for case in cases.CASES} == {"clear", "integer_vector", "bootstrapped", "fv", "yashe", "ckks"}
+
+
+# -- growth
+
+
+def test_exponents_and_lines_are_those_of_the_numbers() -> None:
+    sizes = np.array([10, 20, 40, 80])
+    tables = [
+        pd.DataFrame({"against": "reviews", "series": "a", "size": sizes, "cpu_ms": 3.0 * sizes, "formula": 1.0}),
+        pd.DataFrame({"against": "words", "series": "a", "size": sizes, "cpu_ms": 5 + 0.5 * sizes, "formula": 1.0}),
+        pd.DataFrame({"against": "vocabulary", "series": "a", "size": sizes, "cpu_ms": [1, 1.3, 1, 1], "formula": 0.0}),
+    ]
+    fits = growth.fits(pd.concat(tables)).set_index("against")
+    assert fits.loc["reviews", "exponent"] == pytest.approx(1.0)
+    assert fits.loc["words", "base_ms"] == pytest.approx(5) and fits.loc["words", "slope_ms"] == pytest.approx(0.5)
+    assert fits.loc["words", "off_percent"] == 0 and fits.loc["vocabulary", "spread_percent"] == pytest.approx(30)
+    told = suite_door.verdicts(fits.reset_index()).splitlines()
+    assert [line.split()[0] for line in told] == ["reached", "reached", "MISSED"]
+
+
+def test_a_series_is_measured_at_every_size() -> None:
+    series = growth.Series("reviews", "sleep", (1, 2, 4), 1.0, lambda size: lambda: float(size))
+    table = growth.growth([series], rounds=1)
+    assert table["cpu_ms"].tolist() == [1000.0, 2000.0, 4000.0]
+
+
+@pytest.mark.slow
+def test_all_series_can_be_measured(short: None) -> None:
+    for series in growth.all_series():
+        assert series.prepare(series.sizes[0])() > 0
+
+
+@pytest.mark.slow
+def test_cost_is_linear_in_reviews_and_blind_to_the_vocabulary() -> None:
+    chosen = [s for s in growth.all_series() if s.name == "clear" and s.against in ("reviews", "vocabulary")]
+    for _ in range(5):  # machines are noisy
+        fits = growth.fits(growth.growth(chosen)).set_index("against")
+        if abs(fits.loc["reviews", "exponent"] - 1) < 0.1 and fits.loc["vocabulary", "spread_percent"] < 50:
+            break
+    assert abs(fits.loc["reviews", "exponent"] - 1) < 0.1 and fits.loc["vocabulary", "spread_percent"] < 50
+
+
+# -- profile, plan, figures, pages
+
+
+def test_a_profile_adds_up(short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "named", {case.name: case for case in TINY}.get)
+    rates = dict.fromkeys(machine.UNITS, 1e9)
+    table = parts.profile(rates, (("paper", 2), ("assisted", 1), ("bootstrapped", 2)), rounds=1)
+    for _, of in table.groupby(["scheme", "batch"]):
+        whole = of[of["part"] == "whole step"]["cpu_us"].item()
+        assert whole > 0 and (of["share_percent"] <= of["cpu_us"] / whole * 100 + 1).all()
+        assert {"sum of rows", "update of rows", "rest"} <= set(of["part"])
+    assert (table["of_peak"].dropna() > 0).all()
+    assert {"key switch", "blind rotation", "trip to the owner, trainer's part"} <= set(table["part"])
+
+
+@pytest.mark.slow
+def test_the_peaks_of_the_machine_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setattr(machine, "ARRAY_BYTES", 1 << 20)
+    table = machine.machine(rounds=1)
+    assert list(table["peak"]) == list(machine.UNITS) and (table["rate"] > 0).all()
+    assert machine.peaks(table)["read"] == pytest.approx(1e9 * table.set_index("peak").loc["read", "rate"])
+
+
+def test_the_plan_on_paper_grows_with_the_documents(short: None) -> None:
+    one, two = (plan.scale(TINY[1:2], documents, vocabulary=1000).iloc[0] for documents in (10**6, 2 * 10**6))
+    assert two["trainers_cpu_h"] == pytest.approx(2 * one["trainers_cpu_h"], rel=0.01)
+    assert one["model_bytes"] == two["model_bytes"] and one["features"] == 1000
+    dense = plan.large(cases.PACKED_TASK, 10**6)
+    assert dense.architecture == cases.PACKED_TASK.architecture and dense.reviews == 10**6
+
+
+def test_the_door_runs_what_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [10, 20, 40]
+    measured = pd.DataFrame({"against": "words", "series": "a", "size": sizes, "cpu_ms": [1.0, 2.0, 4.0], "formula": 1.0})
+    monkeypatch.setattr(growth, "growth", lambda: measured)
+    assert suite_door.main(["--only", "growth", "--folder", str(tmp_path), "--figures", str(tmp_path)]) == 0
+    assert pd.read_csv(tmp_path / "growth.csv").equals(measured)
+    assert (tmp_path / "bench_words.png").exists()
+
+
+def test_all_figures_are_drawn_from_the_stored_tables(tmp_path: Path) -> None:
+    names = {path.name for path in suite_door.draw(ROOT / "benchmarks", tmp_path)}
+    grown = {f"bench_{against.replace(' ', '_')}.png" for against in pd.read_csv(ROOT / "benchmarks" / "growth.csv")["against"]}
+    assert names == {"bench_operations.png", "bench_profile.png", *grown} and grown
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_tool", ROOT / "tools" / "docs.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_pages_have_the_stored_numbers(tool: ModuleType) -> None:
+    assert tool.main(["check"]) == 0
+
+
+@pytest.mark.parametrize(("name", "column"), [("scale", "model_bytes"), ("machine", "rate"), ("profile", "cpu_us")])
+def test_another_number_would_be_noticed(tool: ModuleType, name: str, column: str) -> None:
+    page, block = tool.BLOCKS[name]
+    text, table = (ROOT / "docs" / page).read_text(), pd.read_csv(ROOT / "benchmarks" / f"{name}.csv")
+    assert tool.renewed(text, name, block(table)) == text
+    table[column] = 3 * table[column] + 1
+    assert tool.renewed(text, name, block(table)) != text

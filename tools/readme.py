@@ -1,4 +1,4 @@
-"""Put the tables of figures/{table3,assisted,unassisted}.csv into README.md: `python tools/readme.py check | write`."""
+"""Put tables of figures/*.csv into README.md: `python tools/readme.py check | write`."""
 
 import sys
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from encnn import experiments as ex
+from encnn.report.comparison_figures import overview
 
 ROOT = Path(__file__).parent.parent
-TABLES = ("table3", "assisted", "unassisted")
+TABLES = ("table3", "assisted", "unassisted", "comparison")
 
 
 def assisted(runs: pd.DataFrame) -> str:
@@ -50,6 +51,16 @@ def unassisted(runs: pd.DataFrame) -> str:
         ]
         rows.append(f"| {' | '.join(columns)} |")
     return f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n" + "\n".join(rows) + "\n"
+
+
+def comparison(runs: pd.DataFrame) -> str:
+    """Return one network under every scheme as Markdown: 1,000 real reviews, and the accuracy on the toy corpus."""
+    toy = [f"{x:.1f} %" for x in runs[runs["task"] == "toy"]["test accuracy percent"]]
+    shown = overview(runs, "real").drop(columns=["features", "sigmoid", "products a review"]).astype(str)
+    shown.insert(2, "toy: test", toy)
+    shown = shown.rename(columns={"bits (core-SVP)": "bits, sieving (core-SVP)", "trips": "owner's trips"})
+    lines = [list(shown.columns), ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
 
 
 def table3(results: pd.DataFrame) -> str:
@@ -94,7 +105,7 @@ def renewed(readme: str, name: str, block: str) -> str:
 
 def current(readme: str) -> str:
     """Return the README with every block as figures/ has it."""
-    for name, block in zip(TABLES, (table3, assisted, unassisted), strict=True):
+    for name, block in zip(TABLES, (table3, assisted, unassisted, comparison), strict=True):
         readme = renewed(readme, name, block(pd.read_csv(ROOT / "figures" / f"{name}.csv")))
     return readme
 

@@ -25,12 +25,7 @@ __all__ = [
 ]
 
 SchemeParameters = (
-    ClearParameters
-    | integer_vector.Parameters
-    | bootstrapped.Parameters
-    | ckks.Parameters
-    | fv.Parameters
-    | yashe.Parameters
+    ClearParameters | integer_vector.Parameters | bootstrapped.Parameters | ckks.Parameters | fv.Parameters | yashe.Parameters
 )
 """Parameters of any scheme; their type chooses the scheme."""
 

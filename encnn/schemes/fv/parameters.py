@@ -99,4 +99,3 @@ def preset(name: str) -> Parameters:
     if name not in PRESETS:
         raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")
     return PRESETS[name]
-

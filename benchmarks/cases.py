@@ -1,0 +1,120 @@
+"""What is measured: for each scheme a set of parameters, the network that it trains, and synthetic reviews of a fixed size."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from encnn import exact_refresh, refresh
+from encnn.network import Architecture, Network, TrainingPlan
+from encnn.protocol import Assistant, AssistedStep, DirectChannel
+from encnn.report.costs import Rehearsal, Task, assistance
+from encnn.roles import Owner, Trainer
+from encnn.schemes import ClearParameters, SchemeParameters, bootstrapped, ckks, fv, yashe
+from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, PAPER
+from encnn.sigmoid import ExactSigmoid, least_squares, taylor
+
+WORDS = 90
+"""Words of a synthetic review, about the mean of the real ones."""
+VOCABULARY = 8000
+"""Words of the vocabulary, about as many as the main run's, where a row is small."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the tables: its name, what is trained under which parameters; `task.reviews` is the slice of an epoch."""
+
+    name: str
+    task: Task
+    parameters: SchemeParameters
+
+    @property
+    def scheme(self) -> str:
+        """Name of the scheme."""
+        return "clear" if isinstance(self.parameters, ClearParameters) else self.parameters.__module__.split(".")[2]
+
+    @property
+    def security_bits(self) -> float:
+        """Bits of security (BKZ with sieving); 0 in the clear and without modulus."""
+        return security_bits(self.parameters)
+
+    def rehearsal(self) -> Rehearsal:
+        """Return keys, an encrypted model and a trainer."""
+        return Rehearsal(self.task, self.parameters, assistance(self.task, self.parameters))
+
+    def twin(self) -> Rehearsal:
+        """Return the same in the clear."""
+        return Rehearsal(self.task, ClearParameters(), "none")
+
+
+def security_bits(parameters: SchemeParameters) -> float:
+    """Return bits of security (BKZ with sieving) of any parameters; 0 in the clear and without modulus."""
+    estimate = getattr(parameters, "security", None)
+    return 0.0 if estimate is None else float(estimate.bits)
+
+
+def _linear(features: int) -> Architecture:
+    return Architecture(features, hidden=0, pooling="sum")
+
+
+PAPER_TASK = Task(Architecture(VOCABULARY), TrainingPlan(taylor(5)), 2000, WORDS)
+ASSISTED_TASK = Task(_linear(VOCABULARY), TrainingPlan(ExactSigmoid(), 0.01), 2048, WORDS)
+BOOTSTRAPPED_TASK = Task(_linear(VOCABULARY), TrainingPlan(ExactSigmoid(), 0.005, batch_size=16), 128, WORDS)
+RING_PLAN = TrainingPlan(taylor(1), 2.0**-7, batch_size=16)
+PACKED_TASK = Task(_linear(128), TrainingPlan(least_squares(3, 8.0), 2.0 / 4096, batch_size=4096), 8192, 128, dense=True)
+
+CASES = (
+    Case("clear", PAPER_TASK, ClearParameters()),
+    Case("integer vectors, paper", PAPER_TASK, PAPER),
+    Case("integer vectors, assisted", ASSISTED_TASK, COMPACT_128),
+    Case("integer vectors, assisted, wide", ASSISTED_TASK, ADDITIVE_128),
+    Case("bootstrapped", BOOTSTRAPPED_TASK, bootstrapped.ONE_LEVEL_128),
+    Case("bootstrapped, two levels", BOOTSTRAPPED_TASK, bootstrapped.TWO_LEVEL_128),
+    Case("FV", Task(_linear(300), RING_PLAN, 128, 40), fv.FRACTIONAL_128),
+    Case("YASHE", Task(_linear(120), RING_PLAN, 64, 40), yashe.FRACTIONAL_128),
+    Case("CKKS", PACKED_TASK, ckks.LOGISTIC_128),
+)
+PRODUCT_SETS: tuple[tuple[str, Any], ...] = (("fv", fv.DEPTH_128), ("yashe", yashe.DEPTH_128))
+"""Parameters with products of ciphertexts, of schemes that train without."""
+
+
+def named(name: str) -> Case:
+    """Return the case of that name."""
+    return next(case for case in CASES if case.name == name)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was measured: CPU seconds of trainer and owner, bytes of the weights, and what crossed."""
+
+    trainer_s: float
+    owner_s: float
+    weight_bytes: int
+    trips: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+
+
+def trained(task: Task, parameters: SchemeParameters, X: Any, y: np.ndarray) -> Run:
+    """Train a new network on features X and labels y under new keys, the owner assisting where the scheme needs it."""
+    owner = Owner(task.architecture, task.plan.sigmoid, parameters)
+    model = owner.encrypt(Network.initial(task.architecture, np.random.default_rng(0)))
+    weights, how, step, tally = model.network.W1.nbytes, assistance(task, parameters), None, None
+    side: Any
+    if how == "answers":
+        side = Assistant(owner.secret_key)  # type: ignore[arg-type]
+        step, tally = AssistedStep(DirectChannel(side)), side.tally
+    elif how == "refresh":
+        packed = isinstance(parameters, ckks.Parameters)
+        model, side = refresh.assisted(owner, model) if packed else exact_refresh.assisted(owner, model, task.plan, X)
+        tally = side.tally
+    if isinstance(parameters, bootstrapped.Parameters):
+        model.evaluator.key.prepare()  # type: ignore[attr-defined]
+    begun = time.process_time()
+    Trainer(model).train(X, y, task.plan, step=step)
+    spent = time.process_time() - begun
+    if tally is None:
+        return Run(spent, 0.0, weights)
+    crossed = tally.trips, tally.bytes_up, tally.bytes_down
+    return Run(spent - tally.cpu_seconds, tally.cpu_seconds, weights, *crossed)

@@ -1,0 +1,160 @@
+"""How cost grows: benchmarks/growth.csv, one line a measurement, and the exponents that are fitted to them.
+
+Each series changes one thing and keeps all else: reviews, words a review, vocabulary, hidden units, the LWE dimension, the
+digit base.  `formula` is the exponent that the formulas in the docstrings give for large sizes:
+
+    cost against ...   exponent   since
+    reviews            1          every review is one step (`report.costs`)
+    vocabulary         0          a step touches the words of its reviews only (`report.costs`)
+    words              1          of the part that is not base: a + b words (`report.costs`)
+    hidden units       1 to 2     a product has (m1 + d)(m2 + d) l (m_out + d) key entries (`security.costs`)
+    LWE dimension      1          a sum is d + 1 additions a word (`security.costs`)
+    digit base         -1         l = 64 / log2(base) digits in every product (`security.costs`)
+
+Small sizes cost more than the formula says, since a call takes what it takes; so exponents are fitted to the upper half.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.cases import ASSISTED_TASK, Case, named
+from benchmarks.suite import step_seconds, timed
+from encnn.network import Architecture
+from encnn.progress import progress
+from encnn.report.costs import Rehearsal, Task, assistance
+from encnn.schemes import make_keys
+from encnn.schemes.bilinear import elementwise
+from encnn.schemes.integer_vector import COMPACT_128, PAPER, Parameters
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve: CPU ms of what is done, over sizes; `formula` is the exponent expected."""
+
+    against: str
+    name: str
+    sizes: tuple[int, ...]
+    formula: float
+    prepare: Callable[[int], Callable[[], float]]
+
+
+def growth(series: Iterable[Series] | None = None, rounds: int = ROUNDS) -> pd.DataFrame:
+    """Return columns against, series, size, cpu_ms, formula; medians over rounds, each of which goes through all sizes."""
+    lines = []
+    for s in progress(list(all_series() if series is None else series), "growth", unit="series"):
+        jobs = [s.prepare(size) for size in s.sizes]
+        seconds = np.median([[job() for job in jobs] for _ in range(rounds)], axis=0)
+        lines += [
+            {"against": s.against, "series": s.name, "size": size, "cpu_ms": 1e3 * t, "formula": s.formula}
+            for size, t in zip(s.sizes, seconds, strict=True)
+        ]
+    return pd.DataFrame(lines).round({"cpu_ms": 6})
+
+
+def all_series() -> list[Series]:
+    """Return what is measured."""
+    trains = {
+        "clear": (500, 1000, 2000, 4000, 8000),
+        "integer vectors, paper": (250, 500, 1000, 2000, 4000),
+        "integer vectors, assisted": (1024, 2048, 4096, 8192),
+        "bootstrapped": (16, 32, 64, 128),
+    }
+    found = [Series("reviews", name, sizes, 1.0, _reviews(named(name))) for name, sizes in trains.items()]
+    for name in trains:
+        found.append(Series("words", name, (20, 40, 80, 160, 320), 1.0, _words(named(name))))
+        found.append(Series("vocabulary", name, (2000, 4000, 8000, 16_000), 0.0, _vocabulary(named(name))))
+    for name in ("clear", "integer vectors, paper"):
+        found.append(Series("hidden units", name, (2, 4, 8, 16, 32, 64), 1.0 if name == "clear" else 2.0, _hidden(named(name))))
+    dimensions = (256, 512, 1024, 2048, 4096)
+    found.append(Series("LWE dimension", "sum of rows, and their update", dimensions, 1.0, _dimension))
+    found.append(Series("log2 of the digit base", "product of 32 by 32 numbers", (2, 4, 8, 16), -1.0, _digit_base))
+    return found
+
+
+def fits(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one line a series: exponent fitted to the upper half, the formula's, and a straight line through all points.
+
+    base_ms, slope_ms: of the line; off_percent: how far the worst point is from it.
+    """
+    lines = []
+    for (against, name), s in table.groupby(["against", "series"], sort=False):
+        sizes, ms = s["size"].to_numpy(float), s["cpu_ms"].to_numpy()
+        upper = slice(len(sizes) // 2 - 1, None) if against == "hidden units" else slice(None)
+        exponent = np.polyfit(np.log(sizes[upper]), np.log(ms[upper]), 1)[0]
+        slope, base = np.polyfit(sizes, ms, 1, w=1 / ms)
+        off = 100 * np.abs((base + slope * sizes) / ms - 1).max()
+        spread = 100 * (ms.max() / ms.min() - 1)
+        lines.append((against, name, exponent, s["formula"].iloc[0], base, slope, off, spread))
+    columns = ["against", "series", "exponent", "formula", "base_ms", "slope_ms", "off_percent", "spread_percent"]
+    return pd.DataFrame(lines, columns=columns).round(
+        {"exponent": 3, "base_ms": 5, "slope_ms": 7, "off_percent": 1, "spread_percent": 1}
+    )
+
+
+def _reviews(case: Case) -> Callable[[int], Callable[[], float]]:
+    rehearsal = cache(case.rehearsal)  # made when it is needed, and once
+
+    def prepare(size: int) -> Callable[[], float]:
+        batch = case.task.plan.batch_size
+        return lambda: rehearsal().seconds(round(case.task.words), batch, size // batch)[0]
+
+    return prepare
+
+
+def _words(case: Case) -> Callable[[int], Callable[[], float]]:
+    rehearsal = cache(case.rehearsal)
+    return lambda size: lambda: _a_review(rehearsal(), size)
+
+
+def _vocabulary(case: Case) -> Callable[[int], Callable[[], float]]:
+    def prepare(size: int) -> Callable[[], float]:
+        task = replace(case.task, architecture=replace(case.task.architecture, features=size))
+        rehearsal = Rehearsal(task, case.parameters, assistance(task, case.parameters), rows=size)
+        return lambda: _a_review(rehearsal, round(task.words))
+
+    return prepare
+
+
+def _hidden(case: Case) -> Callable[[int], Callable[[], float]]:
+    def prepare(size: int) -> Callable[[], float]:
+        task = replace(case.task, architecture=Architecture(1000, hidden=size), words=10.0)
+        rehearsal = Rehearsal(task, case.parameters, "none")
+        return lambda: _a_review(rehearsal, 10)
+
+    return prepare
+
+
+def _dimension(d: int) -> Callable[[], float]:
+    p = COMPACT_128.updated(d=d, name=f"d{d}-INSECURE")
+    task = replace(ASSISTED_TASK, architecture=replace(ASSISTED_TASK.architecture, features=4000))
+    r = Rehearsal(task, p, "answers", rows=4000)
+    batch = r.batch(16)
+    G = r.evaluator.gather(batch, r.network.W1)
+
+    def both() -> None:
+        r.evaluator.gather(batch, r.network.W1)
+        r.evaluator.scatter_subtract(r.network.W1, batch, G)
+
+    return timed(both)
+
+
+def _digit_base(bits: int) -> Callable[[], float]:
+    p: Parameters = PAPER.updated(base_bits=bits, name=f"base-2^{bits}-INSECURE", w_bits=20, T_high=4)
+    f = elementwise(32)
+    secret, evaluator = make_keys(p, [32], [f])
+    c: Any = secret.encrypt(np.full((1, 32), 0.1))
+    return timed(lambda: evaluator.bilinear(f, c, c))
+
+
+def _a_review(r: Rehearsal, words: int) -> float:
+    """Return CPU seconds of a review of a mini-batch as in the task."""
+    task: Task = r.task
+    batch = task.plan.batch_size
+    return step_seconds(r, batch, words) / batch

@@ -1,0 +1,136 @@
+"""Where the time of an epoch goes: benchmarks/profile.csv, a line a part, for the main schemes.
+
+Each part of a mini-batch is timed by itself and set against the whole; "rest" is what is left, the loop and its calls.  For a
+part that the formulas say what work it must do, `of_peak` is the time that this work takes at the machine's measured peak
+(`benchmarks.machine`), divided by the time that it took: 1 would be bound by memory traffic or by arithmetic alone.
+
+    sum of rows       reads batch * words rows               update of rows   reads and writes as many
+    product           as many multiply-adds as its key has entries, for each review
+    key switch        d l (n + 1) int32 multiply-adds        blind rotation   n (k + 1)(l + 1) transforms, n l (k + 1)^2 N / 2
+                                                             complex multiply-adds (four real ones each)
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.cases import Case, named
+from benchmarks.suite import step_seconds, timed, update
+from encnn.progress import progress
+from encnn.report.costs import Rehearsal
+from encnn.schemes import bootstrapped
+from encnn.schemes.bilinear import BilinearMap, elementwise
+from encnn.schemes.bootstrapped.bootstrap import rotated_table
+from encnn.schemes.bootstrapped.rotation import blind_rotate
+from encnn.schemes.bootstrapped.switching import switch_key, to_positions
+
+PROFILED = (
+    ("integer vectors, paper", 1),
+    ("integer vectors, paper", 64),
+    ("integer vectors, assisted", 1),
+    ("bootstrapped", 16),
+)
+ROUNDS = 5
+DIFFERENT = 256
+"""Reviews whose rows are summed and updated in turn."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a mini-batch: what measures it, and the work it must do, by name of the peak."""
+
+    name: str
+    seconds: Callable[[], float]
+    work: dict[str, float]
+
+
+def profile(peaks: dict[str, float], profiled: tuple[tuple[str, int], ...] = PROFILED, rounds: int = ROUNDS) -> pd.DataFrame:
+    """Return columns scheme, parameters, batch, part, cpu_us (a review), share_percent, bound_by, of_peak."""
+    lines: list[dict[str, Any]] = []
+    for name, batch in progress(list(profiled), "profiles", unit="scheme"):
+        lines += _profile(named(name), batch, peaks, rounds)
+    return pd.DataFrame(lines)
+
+
+def _profile(case: Case, batch: int, peaks: dict[str, float], rounds: int) -> Iterator[dict[str, Any]]:
+    r = case.rehearsal()
+    found = list(parts(r, batch))
+    runs = [[step_seconds(r, batch), *(part.seconds() for part in found)] for _ in range(rounds)]
+    whole, *each = np.median(runs, axis=0)
+    common = {"scheme": case.name, "parameters": case.parameters.name, "batch": batch}
+    for part, spent in zip(found, each, strict=True):
+        least = sum(amount / peaks[peak] for peak, amount in part.work.items())
+        line = common | {"part": part.name} | _time(spent, whole, batch)
+        yield line | {"bound_by": " and ".join(part.work), "of_peak": round(least / spent, 3) if part.work else None}
+    yield common | {"part": "rest"} | _time(max(whole - sum(each), 0.0), whole, batch) | {"bound_by": "", "of_peak": None}
+    yield common | {"part": "whole step"} | _time(whole, whole, batch) | {"bound_by": "", "of_peak": None}
+
+
+def parts(r: Rehearsal, size: int) -> Iterator[Part]:
+    """Yield the parts of a mini-batch."""
+    evaluator, W = r.evaluator, r.network.W1
+    batches = [r.batch(size) for _ in range(max(1, DIFFERENT // size))]  # one alone would soon be in the nearest cache
+    G = evaluator.gather(batches[0], W)
+    rows, share = size * round(r.task.words) * r.row_bytes, 1 / len(batches)
+    sums = timed(lambda: [evaluator.gather(batch, W) for batch in batches])
+    yield Part("sum of rows", _times(sums, share), {"read": rows})
+    if isinstance(evaluator, bootstrapped.BootstrappedEvaluator):
+        yield from _bootstrap(evaluator, r, G)
+    elif r.step is not None:
+        yield _trip(r, G, size)
+    else:
+        yield from _products(r, size)
+    yield Part("update of rows", _times(update(r, *batches), share), {"update": 2 * rows})
+
+
+def _products(r: Rehearsal, size: int) -> Iterator[Part]:
+    task, secret = r.task, r.owner.secret_key
+    evaluator: Any = r.evaluator
+    for f in task.architecture.products(task.plan.sigmoid):
+        if isinstance(f, BilinearMap) and f != elementwise(f.left):
+            x, y = (secret.encrypt(np.full((size, width), 0.1)) for width in (f.left, f.right))
+            key = evaluator.products[f.name]
+            work = {"multiply-add": float(size * key.M_transposed.size)}
+            calls = 2 if f.left == 1 else 1  # d W2^T and h^T d
+            yield Part(f"product {f.name}", _times(timed(lambda f=f, x=x, y=y: evaluator.bilinear(f, x, y)), calls), work)
+    z = secret.encrypt(np.full((size, 1), 0.1))
+    yield Part("sigmoid", timed(lambda: evaluator.activate(task.plan.sigmoid, z)), {})
+
+
+def _times(seconds: Callable[[], float], calls: float) -> Callable[[], float]:
+    return lambda: calls * seconds()
+
+
+def _trip(r: Rehearsal, G: Any, size: int) -> Part:
+    """Return the trainer's part of a trip: an encryption of zero added to the scores, and the answer's masks."""
+    targets = np.ones((size, r.task.architecture.outputs))
+
+    def seconds() -> float:
+        owner = r.answers.cpu_seconds
+        calls = 2 * r.owner.parameters.d // size  # type: ignore[union-attr]
+        spent = timed(lambda: [r.step(r.evaluator, G, targets, 0.01) for _ in range(calls)])()  # type: ignore[misc]
+        return max(spent - (r.answers.cpu_seconds - owner), 0.0) / calls
+
+    return Part("trip to the owner, trainer's part", seconds, {})
+
+
+def _bootstrap(evaluator: Any, r: Rehearsal, z: Any) -> Iterator[Part]:
+    p, key = evaluator.parameters, evaluator.key
+    B, table = len(z), np.full(p.N, 1 << 20, np.int32)
+    small = switch_key(key.switch, z.data)
+    positions = to_positions(small, p.N)
+    acc = rotated_table(table, positions[:, 0], p.k)
+    exponents = -positions[:, 1:]
+    switch = {"int32 multiply-add": float(B * p.d * p.switch_levels * (p.n + 1))}
+    transforms = B * p.n * (p.k + 1) * (p.rotation_levels + 1)
+    multiply_adds = 4.0 * B * p.n * p.rotation_levels * (p.k + 1) ** 2 * p.N / 2
+    yield Part("key switch", timed(lambda: switch_key(key.switch, z.data)), switch)
+    rotation = {"FFT": float(transforms), "multiply-add": multiply_adds}
+    yield Part("blind rotation", timed(lambda: blind_rotate(key.rotation, acc, exponents)), rotation)
+
+
+def _time(spent: float, whole: float, batch: int) -> dict[str, float]:
+    return {"cpu_us": float(f"{1e6 * spent / batch:.4g}"), "share_percent": round(100 * spent / whole, 1)}

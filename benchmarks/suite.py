@@ -1,0 +1,242 @@
+"""Every operation of every scheme, as a line of benchmarks/results.csv.
+
+`cpu_ms` is the CPU time of one call, which handles `n` things (ciphertexts, reviews); `ratio_to_clear` divides it by that of
+the same call in the clear.  Machines are noisy, so both are measured one after the other in every round, and what counts is the
+median over the rounds.  That is also why this is no job for pytest-benchmark, which measures each function by itself.
+
+An "epoch" is a slice of one: the reviews in column `n`, trained from fresh keys, owner's work not counted.  "bytes" are those
+in memory of what the line is about, or of the file.  Peak memory is that of a process of its own which makes keys, encrypts a
+network and trains the slice; the same in the clear is in the line of the scheme "clear".
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.cases import CASES, PRODUCT_SETS, Case, trained
+from encnn.batches import Batch
+from encnn.network import predict
+from encnn.progress import progress
+from encnn.report.costs import Rehearsal, estimate_cost
+from encnn.roles import Owner
+from encnn.schemes import ClearParameters, bootstrapped, make_keys
+from encnn.schemes.bilinear import BilinearMap, elementwise
+
+COLUMNS = [
+    "benchmark",
+    "scheme",
+    "parameters",
+    "security_bits",
+    "n",
+    "cpu_ms",
+    "ratio_to_clear",
+    "bytes",
+    "peak_memory_mb",
+]
+BATCHES = (1, 16, 64, 256)
+ROUNDS = 5
+AT_LEAST_S = 0.01
+FEW_ROUNDS = 2
+LONG_S = 0.25
+"""From so many CPU seconds a call on there are `FEW_ROUNDS` rounds."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is timed: `seconds` does it once more and returns its CPU seconds; n things, a result of so many bytes (if said)."""
+
+    name: str
+    n: int
+    seconds: Callable[[], float]
+    bytes: int | None = None
+
+
+def timed(act: Callable[..., object], prepare: Callable[[], tuple] = tuple) -> Callable[[], float]:
+    """Return what measures one call of `act` on what `prepare` returns: the mean of calls that fill a hundredth of a second."""
+
+    def seconds() -> float:
+        calls, spent = 0, 0.0
+        while spent < AT_LEAST_S:
+            arguments = prepare()
+            begun = time.process_time()
+            act(*arguments)
+            spent += time.process_time() - begun
+            calls += 1
+        return spent / calls
+
+    return seconds
+
+
+def results(cases: tuple[Case, ...] = CASES, batch_sizes: tuple[int, ...] = BATCHES, memory: bool = True) -> pd.DataFrame:
+    """Return all lines."""
+    lines: list[dict[str, Any]] = []
+    for case in progress(cases, "schemes", unit="scheme"):
+        lines += _lines(case, batch_sizes)
+        if memory:
+            lines.append(_line(case, "peak memory", case.task.reviews, peak_memory_mb=peak_memory(case)))
+    if cases == CASES:
+        for scheme, parameters in PRODUCT_SETS:
+            lines += product_lines(scheme, parameters)
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def _lines(case: Case, batch_sizes: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+    encrypted, clear = case.rehearsal(), case.twin()
+    ours, theirs = (list(operations(r, batch_sizes)) for r in (encrypted, clear))
+    twins = {(o.name.partition(" (")[0], o.n): o for o in theirs if o.name != "key generation"}
+    for operation in progress(ours, case.name, unit="operation"):
+        yield _measured(case, operation, twins.get((operation.name.partition(" (")[0], operation.n)))
+    yield _epoch(case, encrypted)
+    cost = estimate_cost(case.task, case.parameters)
+    sizes = {
+        "keys file": cost.keys_file_bytes,
+        "fresh model file": cost.start_file_bytes,
+        "trained model file": cost.trained_file_bytes,
+    }
+    for name, size in sizes.items():
+        yield _line(case, name, case.task.architecture.features, bytes=size)
+
+
+def operations(r: Rehearsal, batch_sizes: tuple[int, ...] = BATCHES) -> Iterator[Operation]:
+    """Yield what can be done under these keys: parts of a step, then whole steps and predictions."""
+    evaluator, secret, words = r.evaluator, r.owner.secret_key, round(r.task.words)
+    yield Operation("key generation", 1, timed(lambda: new_keys(r)), getattr(evaluator, "nbytes", 0))
+    c, n = r.first.W1, len(r.first.W1)
+    plain = np.full((n, r.task.architecture.row_width), 0.01)
+    yield Operation("encryption", n, timed(lambda: secret.encrypt(plain)), c.nbytes)
+    yield Operation("decryption", n, timed(lambda: secret.decrypt(c)))
+    yield Operation("addition", n, timed(lambda: c + c))
+    batch = r.batch(16)
+    yield Operation("gather", len(batch), timed(lambda: evaluator.gather(batch, r.network.W1)))
+    yield Operation("scatter", len(batch), update(r, batch))
+    yield from products(r, len(batch))
+    yield sigmoid(r, len(batch))
+    sizes = (*batch_sizes, r.task.plan.batch_size) if r.task.dense else batch_sizes
+    for size in sizes:
+        yield Operation("training step", size, partial(step_seconds, r, size))
+    X = r.reviews_of(words, r.task.plan.batch_size if r.task.dense else 64)
+    scores = predict(evaluator, r.network, X)
+    yield Operation("prediction", len(scores), timed(lambda: predict(evaluator, r.network, X)), scores.nbytes)
+    if r.assistance == "refresh":
+        yield Operation("refresh of weights", n, lambda: sum(r.refreshed()[:2]))
+
+
+def update(r: Rehearsal, *batches: Batch) -> Callable[[], float]:
+    """Return what measures an update of rows by each of these, by zeros so that it can be done again and again."""
+    evaluator, W = r.evaluator, r.network.W1.copy()
+    G = evaluator.gather(batches[0], W)
+    G = G - G
+
+    def act(V: Any) -> None:
+        for batch in batches:
+            evaluator.scatter_subtract(V, batch, G)
+
+    if r.assistance == "refresh":
+        return timed(act, lambda: (W.copy(),))  # again and again would spend the budget
+    return timed(lambda: act(W))
+
+
+def products(r: Rehearsal, n: int) -> Iterator[Operation]:
+    """Yield the products of ciphertexts that a step makes."""
+    task, evaluator, secret = r.task, r.evaluator, r.owner.secret_key
+    if r.task.dense:
+        z = evaluator.gather(r.batch(16), r.network.W1)
+        yield Operation("product elementwise:1", n, timed(lambda: evaluator.multiply(z, z)))
+        return
+    for f in task.architecture.products(task.plan.sigmoid):
+        if isinstance(f, BilinearMap) and f != elementwise(f.left):
+            x, y = (secret.encrypt(np.full((n, width), 0.1)) for width in (f.left, f.right))
+            yield Operation(f"product {f.name}", n, timed(partial(evaluator.bilinear, f, x, y)))
+
+
+def sigmoid(r: Rehearsal, n: int) -> Operation:
+    """Return how the error of a mini-batch is made: a polynomial, a bootstrap, or a trip to the owner."""
+    evaluator, step = r.evaluator, r.step
+    z = evaluator.gather(r.batch(16), r.network.W1) if r.task.dense else None
+    z = r.owner.secret_key.encrypt(np.full((n, r.task.architecture.outputs), 0.1)) if z is None else z
+    if step is not None:
+        return Operation("sigmoid (trip to the owner)", n, timed(lambda: step(evaluator, z, np.ones((n, 1)), 0.01)))
+    name = "bootstrap" if isinstance(r.parameters, bootstrapped.Parameters) else r.task.plan.sigmoid.name
+    return Operation(f"sigmoid ({name})", n, timed(lambda: evaluator.activate(r.task.plan.sigmoid, z)))
+
+
+def new_keys(r: Rehearsal) -> Owner:
+    """Make keys like those of the rehearsal, and what its first step makes of them."""
+    owner = Owner(r.first.architecture, r.task.plan.sigmoid, r.parameters)
+    if isinstance(owner.evaluator, bootstrapped.BootstrappedEvaluator):
+        owner.evaluator.key.prepare()
+    return owner
+
+
+def step_seconds(r: Rehearsal, size: int, words: int | None = None) -> float:
+    """Return the trainer's CPU seconds of a mini-batch: the mean over as many as make it worth the call."""
+    steps = 1
+    if r.assistance == "answers":
+        steps = -(-r.owner.parameters.d // size)  # type: ignore[union-attr]  # one polynomial of masks
+    elif r.assistance == "none" and not isinstance(r.parameters, bootstrapped.Parameters):
+        steps = max(1, 1024 // size)
+    return r.seconds(words or round(r.task.words), size, steps)[0] / steps
+
+
+def product_lines(scheme: str, parameters: Any) -> Iterator[dict[str, Any]]:
+    """Yield operations under parameters for products of ciphertexts, on vectors that fill the slots."""
+    slots = parameters.N // 2
+    case, f = Case(scheme, CASES[0].task, parameters), elementwise(slots)
+    secret, evaluator = make_keys(parameters, [slots], [f])
+    v = np.ones((1, slots))
+    c = secret.encrypt(v)
+    plain: dict[str, Callable[[], object]] = {"addition": lambda: v + v, "product of all slots": lambda: v * v}
+    ours: dict[str, Callable[[], object]] = {
+        "encryption": lambda: secret.encrypt(v),
+        "decryption": lambda: secret.decrypt(c),
+        "addition": lambda: c + c,
+        "product of all slots": lambda: evaluator.bilinear(f, c, c),
+    }
+    for name, act in ours.items():
+        twin = Operation(name, slots, timed(plain[name])) if name in plain else None
+        yield _measured(case, Operation(name, slots, timed(act), c.nbytes), twin)
+
+
+def peak_memory(case: Case) -> float:
+    """Return the peak memory of a new process that trains the slice of the case, in MB."""
+    command = [sys.executable, "-m", "benchmarks.memory", case.name]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _measured(case: Case, operation: Operation, twin: Operation | None) -> dict[str, Any]:
+    """Return the line of an operation, timed in turn with the same one in the clear."""
+    both = [o for o in (operation, twin) if o is not None]
+    first = [o.seconds() for o in both]  # may compile, and is not counted
+    rounds = FEW_ROUNDS if first[0] > LONG_S else ROUNDS
+    seconds = np.array([[o.seconds() for o in both] for _ in range(rounds)])
+    ratio = None if twin is None else float(np.median(seconds[:, 0] / seconds[:, 1]))
+    spent = 1e3 * float(np.median(seconds[:, 0]))
+    return _line(case, operation.name, operation.n, cpu_ms=spent, ratio_to_clear=ratio, bytes=operation.bytes)
+
+
+def _epoch(case: Case, r: Rehearsal) -> dict[str, Any]:
+    """Return the line of the slice of an epoch, keys and owner's work not counted."""
+    task, seconds = r.task, []
+    X = r.reviews_of(round(task.words), task.reviews, task.architecture.features)
+    for _ in range(FEW_ROUNDS):
+        parameters = (case.parameters, ClearParameters())
+        ours, clear = (trained(task, p, X, np.arange(task.reviews) % 2).trainer_s for p in parameters)
+        seconds.append((ours, ours / clear))
+    spent, ratio = np.median(seconds, axis=0)
+    return _line(case, "epoch", task.reviews, cpu_ms=1e3 * float(spent), ratio_to_clear=float(ratio))
+
+
+def _line(case: Case, benchmark: str, n: int, **more: Any) -> dict[str, Any]:
+    line = {"benchmark": benchmark, "scheme": case.scheme, "parameters": case.parameters.name, "n": n}
+    line["security_bits"] = round(case.security_bits, 1)
+    rounded = {"cpu_ms": "{:.4g}", "ratio_to_clear": "{:.3g}"}
+    for name, value in more.items():
+        line[name] = float(rounded[name].format(value)) if name in rounded and value is not None else value
+    return line

@@ -1,0 +1,113 @@
+"""Table and figure of one network under every scheme: what was measured is what is shown."""
+
+import itertools
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from encnn.report import comparison_figures as figures
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def table():
+    line = {"task": "real", "features": "words, 300", "sigmoid": "exact", "ciphertext products a review": 0.0}
+    line |= {"owner's trips": 0, "owner CPU ms a review": 0.0, "distance, percent of change": 0.0, "MB on the wire": 0.0}
+    line |= {"clear twin test accuracy percent": 80.5}
+    values = {
+        "clear": (np.nan, np.nan, 80.5, 0.001, 0.0, 0.0024),
+        "integer vectors": (0.0, 0.0, 80.4, 0.002, 0.002, 0.005),
+        "bootstrapped, a long name": (130.0, 98.7, 80.1, 12.5, 85.7, 3.1),
+        "bootstrapped, another one": (130.0, 98.7, 80.2, 13.0, 141.0, 3.1),
+    }
+    names = [
+        "bits, BKZ with sieving",
+        "bits, core-SVP",
+        "test accuracy percent",
+        "trainer CPU ms a review",
+        "key MB",
+        "model MB",
+    ]
+    lines = [line | {"scheme": name} | dict(zip(names, numbers, strict=True)) for name, numbers in values.items()]
+    return pd.DataFrame([*lines, lines[0] | {"task": "toy"}])
+
+
+def test_overview_has_units(table):
+    shown = figures.overview(table)
+    assert len(shown) == 4 and len(figures.overview(table, "toy")) == 1
+    assert shown.iloc[2].to_dict() == {
+        "scheme": "bootstrapped, a long name",
+        "bits (core-SVP)": "130 (99)",
+        "features": "words",
+        "sigmoid": "exact",
+        "products a review": "0",
+        "trips": 0,
+        "test (clear twin)": "80.10 % (80.50 %)",
+        "off by": "0 %",
+        "CPU a review: trainer + owner": "12.5 ms + 0",
+        "keys": "85.7 MB",
+        "model": "3.1 MB",
+        "on the wire": "none",
+    }
+    assert list(shown["bits (core-SVP)"][:2]) == ["in the clear", "0: INSECURE"]
+
+
+def test_bubbles_stand_at_cpu_and_accuracy(table):
+    axes = figures.accuracy_against_cpu(table).axes[0]
+    keys, models = axes.collections[:2]
+    assert np.asarray(keys.get_offsets()).tolist() == [[0.001, 80.5], [0.002, 80.4], [12.5, 80.1], [13.0, 80.2]]
+    assert keys.get_sizes()[2] == pytest.approx(85.7 * figures.POINTS_A_MB) and keys.get_sizes()[0] == figures.SMALLEST
+    assert models.get_sizes().tolist() == pytest.approx([figures.SMALLEST] * 4)
+    assert np.asarray(keys.get_array()).tolist() == [0.0, 0.0, 130.0, 130.0]
+    assert axes.get_xscale() == "log"
+
+
+def test_names_do_not_cover_each_other(table):
+    figure = figures.accuracy_against_cpu(table)
+    names = list(table["scheme"][:4])
+    texts = [text for text in figure.axes[0].texts if text.get_text() in names]
+    assert [text.get_text() for text in texts] == names
+    figure.draw_without_rendering()
+    boxes = [plt.Text.get_window_extent(text) for text in texts]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_runs_on_all_reviews_are_means_over_keys():
+    both = {"bits, BKZ with sieving": 130.0, "bits, core-SVP": 98.7, "clear twin test accuracy percent": 87.5}
+    assisted = pd.DataFrame(
+        [
+            both
+            | {
+                "parameters": "p",
+                "labels": labels,
+                "trips": 25000,
+                "test accuracy percent": right,
+                "trainer CPU us a review": 100,
+            }
+            for labels, right in (("sent", 87.0), ("sent", 88.0), ("kept", 10.0))
+        ]
+    )
+    ckks = pd.DataFrame(
+        [
+            both
+            | {"case": case, "labels": "plain", "reviews": n, "trips": 6, "test accuracy percent": 87.6}
+            | {"trainer CPU ms a review": 0.2}
+            for case, n in (("few", 1000), ("all", 25000))
+        ]
+    )
+    alone = pd.DataFrame(
+        [both | {"case": "one epoch", "labels": "sent", "test accuracy percent": 87.4, "CPU ms a review": 12.0}]
+    )
+    shown = figures.all_reviews(assisted, ckks, alone).set_index("case")
+    assert list(shown.index) == ["p", "all", "one epoch"]
+    assert list(shown["test %"]) == [87.5, 87.6, 87.4] and list(shown["runs"]) == [2, 1, 1]
+    assert list(shown["trips"]) == [25000, 6, 0]
+    assert list(shown["trainer's CPU a review"]) == ["100 us", "200 us", "12 ms"]
+    assert len(figures.all_reviews(assisted, ckks, alone[:0])) == 2

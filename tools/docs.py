@@ -1,0 +1,148 @@
+"""Put the tables of benchmarks/*.csv into docs/performance.md and docs/scale.md: `python tools/docs.py check | write`."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from encnn.report.costs import size_text
+
+ROOT = Path(__file__).parent.parent
+STEPS = (1, 16, 64, 256)
+"""Mini-batches that have a column."""
+
+
+def machine(table: pd.DataFrame) -> str:
+    """Return the peaks as Markdown."""
+    return _markdown(["peak", "measured"], [(p["peak"], f"{p['rate']:.3g} {p['unit']}") for p in table.to_dict("records")])
+
+
+def profile(table: pd.DataFrame) -> str:
+    """Return the parts of an epoch as Markdown, and what the largest part of each is bound by."""
+    rows, sentences = [], []
+    for (scheme, batch), of in table.groupby(["scheme", "batch"], sort=False):
+        parts = of.to_dict("records")
+        for part in parts:
+            peak = "" if pd.isna(part["of_peak"]) else f"{100 * part['of_peak']:.0f} % of {part['bound_by']}"
+            rows.append((scheme, batch, part["part"], f"{part['cpu_us']:.4g}", f"{part['share_percent']:.0f} %", peak))
+        top = max((part for part in parts if part["part"] != "whole step"), key=lambda part: part["share_percent"])
+        bound = "" if pd.isna(top["of_peak"]) else f", at {100 * top['of_peak']:.0f} % of the peak of {top['bound_by']}"
+        sentences.append(f"- {scheme}, batch {batch}: {top['part']}, {top['share_percent']:.0f} % of the step{bound}.")
+    names = ["scheme", "batch", "part", "CPU us a review", "share", "of the machine's peak"]
+    return _markdown(names, rows) + "\nThe largest part of each:\n\n" + "\n".join(sentences) + "\n"
+
+
+def results(table: pd.DataFrame) -> str:
+    """Return training steps, epochs and memory as Markdown, a line a parameter set."""
+    rows = []
+    for (scheme, parameters), of in table.groupby(["scheme", "parameters"], sort=False):
+        found = {(line["benchmark"], line["n"]): line for line in of.to_dict("records")}
+        epoch = next((line for (name, _), line in found.items() if name == "epoch"), None)
+        if epoch is None:
+            continue
+        memory = next((f"{line['peak_memory_mb']:,.0f} MB" for (name, _), line in found.items() if name == "peak memory"), "")
+        steps = [found.get(("training step", n)) for n in STEPS]
+        cells = ["" if s is None else f"{s['cpu_ms']:.3g} ({s['ratio_to_clear']:.3g} x)" for s in steps]
+        rows.append((scheme, parameters, f"{epoch['security_bits']:.0f}", *cells, f"{epoch['ratio_to_clear']:.3g} x", memory))
+    steps_of = [f"step of {n}, ms" for n in STEPS]
+    return _markdown(["scheme", "parameters", "bits", *steps_of, "epoch", "peak memory"], rows)
+
+
+def growth(table: pd.DataFrame) -> str:
+    """Return the exponents as Markdown."""
+    from benchmarks.growth import fits
+
+    rows = []
+    for fit in fits(table).to_dict("records"):
+        line = f"{1e3 * fit['base_ms']:.3g} + {1e3 * fit['slope_ms']:.3g} words us" if fit["against"] == "words" else ""
+        rows.append((fit["against"], fit["series"], f"{fit['exponent']:.2f}", f"{fit['formula']:g}", line))
+    return _markdown(["cost against", "of", "exponent", "formula", "a review"], rows)
+
+
+def scale(table: pd.DataFrame) -> str:
+    """Return the plan on paper as Markdown, and what of 128 bits is cheapest in some respects."""
+    lines: list[dict[Any, Any]] = table.to_dict("records")
+    rows = []
+    for line in lines:
+        sizes = [size_text(line[c]) for c in ("keys_bytes", "model_bytes", "trainers_bytes", "owner_bytes")]
+        hours = line["trainers_cpu_h"], line["trainers_cpu_h"] / line["trainers"], line["owner_cpu_h"]
+        name, bits = f"{line['scheme']} ({line['parameters']})", f"{line['security_bits']:.0f}"
+        rows.append((name, bits, *(f"{h:,.3g}" if h < 1000 else f"{h:,.0f}" for h in hours), *sizes, f"{line['trips']:,}"))
+    names = [
+        "scheme",
+        "bits",
+        "CPU h, all trainers",
+        "each",
+        "owner",
+        "keys",
+        "model",
+        "to trainers",
+        "with the owner",
+        "trips",
+    ]
+    secure = [line for line in lines if line["security_bits"] >= 128]
+    words = [line for line in secure if line["features"] == max(other["features"] for other in secure)]
+    dense = [line for line in secure if line not in words]
+    chosen = {
+        "least CPU time on bags of words": min(words, key=_hours),
+        "smallest model on bags of words": min(words, key=lambda line: line["model_bytes"]),
+        "least CPU time on bags of words without the owner": min((w for w in words if not w["trips"]), key=_hours),
+        "least CPU time on dense features": min(dense, key=_hours),
+    }
+    best = "".join(f"- {what}: {line['scheme']} ({line['parameters']})\n" for what, line in chosen.items())
+    return _markdown(names, rows) + "\nOf those with 128 bits:\n\n" + best
+
+
+def _hours(line: dict[Any, Any]) -> float:
+    return line["trainers_cpu_h"] + line["owner_cpu_h"]
+
+
+BLOCKS: dict[str, tuple[str, Callable[[pd.DataFrame], str]]] = {
+    "machine": ("performance.md", machine),
+    "profile": ("performance.md", profile),
+    "results": ("performance.md", results),
+    "growth": ("performance.md", growth),
+    "scale": ("scale.md", scale),
+}
+
+
+def renewed(text: str, name: str, block: str) -> str:
+    """Return the page with the block of that name replaced."""
+    start, end = f"<!-- {name}: written by tools/docs.py from benchmarks/{name}.csv -->\n", f"<!-- /{name} -->\n"
+    before, rest = text.split(start)
+    _, after = rest.split(end)
+    return before + start + block + end + after
+
+
+def current(page: str, text: str) -> str:
+    """Return the page with every block as benchmarks/ has it."""
+    for name, (where, block) in BLOCKS.items():
+        if where == page:
+            text = renewed(text, name, block(pd.read_csv(ROOT / "benchmarks" / f"{name}.csv")))
+    return text
+
+
+def main(arguments: list[str]) -> int:
+    """Write the blocks, or check that they are those that benchmarks/ gives."""
+    status = 0
+    for page in dict.fromkeys(where for where, _ in BLOCKS.values()):
+        path = ROOT / "docs" / page
+        new = current(page, path.read_text())
+        if arguments == ["write"]:
+            path.write_text(new)
+        elif new != path.read_text():
+            print(f"docs/{page} and benchmarks/*.csv disagree: run `python tools/docs.py write`")
+            status = 1
+    return status
+
+
+def _markdown(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
+    return f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n{lines}\n"
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))  # for the suite in benchmarks/
+    sys.exit(main(sys.argv[1:]))
