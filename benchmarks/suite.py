@@ -129,10 +129,13 @@ def operations(r: Rehearsal, batch_sizes: tuple[int, ...] = BATCHES) -> Iterator
 
 
 def update(r: Rehearsal, *batches: Batch) -> Callable[[], float]:
-    """Return what measures an update of rows by each of these, by zeros so that it can be done again and again."""
+    """Return what measures an update of rows by each of these, by zeros so that it can be done again and again.
+
+    Where weights have a budget that updates spend, each call has its own copy of them instead.
+    """
     evaluator, W = r.evaluator, r.network.W1.copy()
     G = evaluator.gather(batches[0], W)
-    G = G - G
+    G = G if r.assistance == "refresh" else G - G
 
     def act(V: Any) -> None:
         for batch in batches:
