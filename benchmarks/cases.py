@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from encnn import exact_refresh, refresh
+from encnn.comparison import assisted
 from encnn.network import Architecture, Network, TrainingPlan
-from encnn.protocol import Assistant, AssistedStep, DirectChannel
 from encnn.report.costs import Rehearsal, Task, assistance
 from encnn.roles import Owner, Trainer
 from encnn.schemes import ClearParameters, SchemeParameters, bootstrapped, ckks, fv, yashe
@@ -100,21 +99,13 @@ def trained(task: Task, parameters: SchemeParameters, X: Any, y: np.ndarray) -> 
     """Train a new network on features X and labels y under new keys, the owner assisting where the scheme needs it."""
     owner = Owner(task.architecture, task.plan.sigmoid, parameters)
     model = owner.encrypt(Network.initial(task.architecture, np.random.default_rng(0)))
-    weights, how, step, tally = model.network.W1.nbytes, assistance(task, parameters), None, None
-    side: Any
-    if how == "answers":
-        side = Assistant(owner.secret_key)  # type: ignore[arg-type]
-        step, tally = AssistedStep(DirectChannel(side)), side.tally
-    elif how == "refresh":
-        packed = isinstance(parameters, ckks.Parameters)
-        model, side = refresh.assisted(owner, model) if packed else exact_refresh.assisted(owner, model, task.plan, X)
-        tally = side.tally
+    weights = model.network.W1.nbytes
+    run = assisted(owner, model, X, task.plan)
     if isinstance(parameters, bootstrapped.Parameters):
-        model.evaluator.key.prepare()  # type: ignore[attr-defined]
+        run.model.evaluator.key.prepare()  # type: ignore[attr-defined]
     begun = time.process_time()
-    Trainer(model).train(X, y, task.plan, step=step)
+    Trainer(run.model).train(X, y, task.plan, step=run.step)
     spent = time.process_time() - begun
-    if tally is None:
-        return Run(spent, 0.0, weights)
+    tally = run.tally
     crossed = tally.trips, tally.bytes_up, tally.bytes_down
     return Run(spent - tally.cpu_seconds, tally.cpu_seconds, weights, *crossed)

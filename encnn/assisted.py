@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from encnn.experiments import Dataset, words_dataset
-from encnn.network import Architecture, Network, TrainingPlan
+from encnn.experiments import Dataset, held_out, linear_start, words_dataset
+from encnn.network import TrainingPlan
 from encnn.progress import progress
 from encnn.protocol import Assistant, AssistedStep, DirectChannel, KeptLabels
 from encnn.report.costs import Task, estimate_cost
@@ -37,7 +37,6 @@ LEARNING_RATE = 0.012
 """The best of `RATES` on the last fifth of the real training reviews, trained on the others (figures/assisted_rates.csv)."""
 RATES = (0.004, 0.008, 0.012, 0.016, 0.024)
 KEYS = 3
-HELD_OUT = 0.2
 WARM_UP = 20
 
 
@@ -63,8 +62,8 @@ class Twin:
 
 def clear_twin(data: Dataset, plan: TrainingPlan) -> Twin:
     """Train in the clear from zero; evaluate and time it."""
-    owner = Owner(_architecture(data), plan.sigmoid, ClearParameters())
-    trainer = Trainer(owner.encrypt(_start(data)))
+    owner = Owner(linear_start(data).architecture, plan.sigmoid, ClearParameters())
+    trainer = Trainer(owner.encrypt(linear_start(data)))
     begun = time.process_time()
     scores = trainer.train(data.X, data.y, plan)
     seconds = time.process_time() - begun
@@ -75,9 +74,9 @@ def clear_twin(data: Dataset, plan: TrainingPlan) -> Twin:
 def assisted_run(case: Case, data: Dataset, plan: TrainingPlan, key: int) -> dict[str, Any]:
     """Train under encryption with the owner's assistance, beside the clear twin; return the line of the table."""
     twin = clear_twin(data, plan)
-    owner = Owner(_architecture(data), plan.sigmoid, case.parameters)
+    owner = Owner(linear_start(data).architecture, plan.sigmoid, case.parameters)
     secret: SecretKey = owner.secret_key  # type: ignore[assignment]
-    model = owner.encrypt(_start(data))
+    model = owner.encrypt(linear_start(data))
     start_bytes = _bytes_on_disk(model)
     labels = data.y if case.labels == "kept" else None
     targets = _targets(case, owner, data, plan)
@@ -121,8 +120,7 @@ def assisted_run(case: Case, data: Dataset, plan: TrainingPlan, key: int) -> dic
 
 def held_out_rates(data: Dataset, rates: Iterable[float] = RATES) -> pd.DataFrame:
     """Return how learning rates do on training reviews held out (the last fifth), trained in the clear on the others."""
-    cut = round(data.X.shape[0] * (1 - HELD_OUT))
-    part = Dataset(data.name, data.X[:cut], data.y[:cut], data.X[cut:], data.y[cut:])
+    part = held_out(data)
     lines = []
     for rate in progress(list(rates), "learning rates", unit="run"):
         twin = clear_twin(part, TrainingPlan(ExactSigmoid(), rate))
@@ -142,7 +140,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = TrainingPlan(ExactSigmoid(), LEARNING_RATE)
     heading("What the runs will cost")
     for parameters in dict.fromkeys(case.parameters for case in CASES):
-        print(f"{parameters.name}: {estimate_cost(Task.of(words.X, plan, _architecture(words)), parameters)}", flush=True)
+        print(
+            f"{parameters.name}: {estimate_cost(Task.of(words.X, plan, linear_start(words).architecture), parameters)}",
+            flush=True,
+        )
     jobs = [(case, key) for case in CASES for key in range(options.keys)]
     lines = [
         assisted_run(case, words if case.labels == "sent" else frequent, plan, key)
@@ -155,15 +156,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     store(table, folder / "assisted.csv")
     print(f"\nThe tables are in {folder}/")
     return 0
-
-
-def _architecture(data: Dataset) -> Architecture:
-    return Architecture(data.X.shape[1], hidden=0, pooling="sum")
-
-
-def _start(data: Dataset) -> Network:
-    """Return zero weights, which need no randomness."""
-    return Network(_architecture(data), np.zeros((data.X.shape[1], 1)), None)
 
 
 def _targets(case: Case, owner: Owner, data: Dataset, plan: TrainingPlan) -> Any:

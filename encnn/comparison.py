@@ -34,9 +34,9 @@ import numpy as np
 import pandas as pd
 
 from encnn import exact_refresh, packed, refresh, ring_runs
-from encnn.batches import OneReview
-from encnn.experiments import Dataset
-from encnn.network import Architecture, ErrorStep, Network, TrainingPlan, predict
+from encnn.batches import Features, OneReview
+from encnn.experiments import Dataset, linear_start
+from encnn.network import ErrorStep, Network, TrainingPlan, predict
 from encnn.progress import progress
 from encnn.protocol import Assistant, AssistedStep, DirectChannel
 from encnn.reproduce import FIGURES, heading, store
@@ -47,13 +47,10 @@ from encnn.schemes.bilinear import vector_matrix
 from encnn.schemes.clear import ClearEvaluator
 from encnn.schemes.integer_vector import COMPACT_128, PAPER, IntegerVectorEvaluator
 from encnn.schemes.rings.evaluator import RingEvaluator
-from encnn.security.overstretched import NtruEstimate
 from encnn.sigmoid import ExactSigmoid, Sigmoid, taylor
 
 WARM_UP = 20
 """Reviews that a copy of the model is trained on first, so that no run is charged for loops compiled or keys expanded."""
-CORE_SVP = 0.292
-"""Bits per unit of block size in the model core-SVP (see `security.estimate`)."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +105,11 @@ class Assisted:
     tally: Any = field(default_factory=refresh.Tally)
 
 
-def assisted(owner: Owner, model: EncryptedModel, data: Dataset, plan: TrainingPlan) -> Assisted:
+def assisted(owner: Owner, model: EncryptedModel, X: Features, plan: TrainingPlan) -> Assisted:
     """Return the model with the assistance that its scheme needs: none, of the error step, or refreshed weights."""
     evaluator = model.evaluator
     if isinstance(evaluator, RingEvaluator):
-        refreshed, side = exact_refresh.assisted(owner, model, plan, data.X)
+        refreshed, side = exact_refresh.assisted(owner, model, plan, X)
         return Assisted(refreshed, None, side.tally)
     if isinstance(evaluator, ckks.CKKSEvaluator):
         refreshed, side = refresh.assisted(owner, model)
@@ -157,12 +154,12 @@ def compare(case: Case, task: Task) -> dict[str, Any]:
 
 def trained(parameters: SchemeParameters, data: Dataset, plan: TrainingPlan) -> tuple[Network, float, Assisted]:
     """Train from zero under these parameters; return the network in the clear, CPU seconds of all, and the run."""
-    architecture = Architecture(data.X.shape[1], hidden=0, pooling="sum")
-    owner = Owner(architecture, plan.sigmoid, parameters)
-    model = owner.encrypt(Network(architecture, np.zeros((architecture.features, 1)), None))
-    warm_up = assisted(owner, model.copy(), data, plan)
+    start = linear_start(data)
+    owner = Owner(start.architecture, plan.sigmoid, parameters)
+    model = owner.encrypt(start)
+    warm_up = assisted(owner, model.copy(), data.X, plan)
     _train(warm_up, replace(data, X=data.X[:WARM_UP], y=data.y[:WARM_UP]), replace(plan, epochs=1))
-    run = assisted(owner, model, data, plan)
+    run = assisted(owner, model, data.X, plan)
     begun = time.process_time()
     _train(run, data, plan)
     return owner.decrypt_network(run.model), time.process_time() - begun, run
@@ -180,16 +177,11 @@ def ciphertext_products(parameters: SchemeParameters, plan: TrainingPlan) -> flo
 
 
 def security(p: SchemeParameters) -> dict[str, float]:
-    """Return the bits of security in both models, none for the clear scheme.
-
-    For YASHE the second is that of the attack which is cheapest in the first.
-    """
+    """Return the bits of security in both models, none for the clear scheme."""
     names = ("bits, BKZ with sieving", "bits, core-SVP")
     if isinstance(p, ClearParameters):
         return dict.fromkeys(names, np.nan)
-    e = p.security
-    core = CORE_SVP * (e.best.block_size or np.inf) if isinstance(e, NtruEstimate) else e.core_svp_bits
-    return {names[0]: round(e.bits, 1), names[1]: round(core, 1)}
+    return {names[0]: round(p.security.bits, 1), names[1]: round(p.security.core_svp_bits, 1)}
 
 
 def right_percent(network: Network, data: Dataset) -> float:

@@ -48,6 +48,8 @@ WORD2VEC_CHOICES = tuple(
 )
 """Settings of word2vec to choose from: gensim's own are the first, the others change one, two or three of them."""
 CHOICE_SEEDS = 5
+HELD_OUT = 0.2
+"""Share of the training reviews that choices are made on."""
 WORTH_A_PROCESS = 5000
 """Reviews from which on a run is worth sending to a process of its own."""
 
@@ -74,6 +76,18 @@ class Dataset:
     y: np.ndarray
     X_test: Features
     y_test: np.ndarray
+
+
+def linear_start(data: Dataset) -> Network:
+    """Return logistic regression on the sum of a review's features, with zero weights, which need no randomness."""
+    architecture = Architecture(data.X.shape[1], hidden=0, pooling="sum")
+    return Network(architecture, np.zeros((architecture.features, 1)), None)
+
+
+def held_out(data: Dataset, share: float = HELD_OUT) -> Dataset:
+    """Return the training reviews alone, the last of them, this share, as test reviews: for choices without the real ones."""
+    cut = round(data.X.shape[0] * (1 - share))
+    return Dataset(data.name, data.X[:cut], data.y[:cut], data.X[cut:], data.y[cut:])
 
 
 def words_dataset(corpus: Corpus, cutoff: float | None = POLARITY_CUTOFF, min_count: int = MIN_COUNT) -> Dataset:

@@ -327,9 +327,8 @@ class Step:
         if len(self.products) > 1 or len(h) > 1:
             return self.first_layer_errors(d, gain), self.second_layer_gradient(d, h, gain)
         W2 = cast(Encrypted, self.network.W2)
-        both = self.evaluator.bilinear(
-            self.products[0], d, self.evaluator.concatenate([W2[None], h]), gain
-        )  # one call, not two
+        both = self.evaluator.concatenate([W2[None], h])  # one call, not two
+        both = self.evaluator.bilinear(self.products[0], d, both, gain)
         return both[:1], both[1]
 
     def _through_hidden_sigmoid(self, G: Encrypted, pooled: Encrypted) -> Encrypted:

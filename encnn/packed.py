@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from encnn.experiments import Dataset
+from encnn.experiments import Dataset, held_out
 from encnn.mirror import MIRROR_128, SHALLOW_128, Client, Server
 from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.progress import progress
@@ -43,7 +43,6 @@ LONGEST = 12.0
 """Norm to which the whitened features of a review are shortened, near the median of the real ones."""
 SQUARE = PolynomialSigmoid("z + z^2 / 8", (0.0, 1.0, 0.125), (-4.0, 4.0))
 """Activation of the hidden layer: the square, and the identity so that a small start has a slope."""
-HELD_OUT = 0.2
 MARGIN = 0.2
 """Choices are taken where the scores beyond the radius stay below this part of what ends a run: all reviews are more steps."""
 SEED = 0
@@ -179,16 +178,14 @@ def held_out_choices(case: Case, data: Dataset) -> pd.DataFrame:
 
     Those that stay within the range of their polynomial come before those that do not (see `MARGIN`), whatever their accuracy.
     """
-    data = case.data(data)
-    cut = round(data.X.shape[0] * (1 - HELD_OUT))
-    part = Dataset(data.name, data.X[:cut], data.y[:cut], data.X[cut:], data.y[cut:])
+    part = held_out(case.data(data))
     lines = []
     grid = product(HIDDEN_RATES, RADII, DEVIATIONS) if case.hidden else product(RATES, RADII, (0.0,))
     for rate, radius, deviation in progress(list(grid), "choices", unit="run"):
         tried = replace(case, rate=rate, radius=radius, deviation=deviation)
         with np.errstate(over="ignore", invalid="ignore"):
             twin = clear_twin(tried, part)
-            beyond = _largest_share_beyond(twin.z, radius, tried.plan(cut).batch_size)
+            beyond = _largest_share_beyond(twin.z, radius, tried.plan(part.X.shape[0]).batch_size)
             right = _right(twin.network, part)
         within = beyond <= MARGIN * BEYOND
         lines.append((case.name, rate, radius, deviation, round(100 * beyond, 3), within, round(100 * right.mean(), 2)))

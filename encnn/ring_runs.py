@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from encnn.exact_refresh import assisted
-from encnn.experiments import Dataset
-from encnn.network import Architecture, Network, TrainingPlan
+from encnn.experiments import Dataset, linear_start
+from encnn.network import TrainingPlan
 from encnn.progress import progress
 from encnn.reproduce import load_or_toy
 from encnn.reviews import Corpus, Vocabulary, bag_of_words, load_reviews
@@ -44,8 +44,8 @@ class Result:
 
 def compare(parameters: fv.Parameters | yashe.Parameters, data: Dataset, plan: TrainingPlan) -> Result:
     """Train from zero in the clear and under encryption, the owner refreshing the weights where budgets run low."""
-    architecture = Architecture(data.X.shape[1], 0, pooling="sum")
-    start = Network(architecture, np.zeros((architecture.features, 1)), None)
+    start = linear_start(data)
+    architecture = start.architecture
     twin, clear_seconds = _timed(Owner(architecture, plan.sigmoid, ClearParameters()).encrypt(start), data, plan)
     owner = Owner(architecture, plan.sigmoid, parameters)
     encrypted = owner.encrypt(start)

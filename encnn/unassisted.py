@@ -30,17 +30,16 @@ import numpy as np
 import pandas as pd
 
 from encnn import metrics
-from encnn.assisted import HELD_OUT
+from encnn.assisted import clear_twin
 from encnn.checkpoints import scores_in, train_resumably
-from encnn.experiments import Dataset, words_dataset
-from encnn.network import Architecture, Network, TrainingPlan, predict
+from encnn.experiments import Dataset, held_out, linear_start, words_dataset
+from encnn.network import TrainingPlan, predict
 from encnn.network import train as train_network
 from encnn.progress import progress
 from encnn.report.costs import Task, estimate_cost
 from encnn.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.reviews.cache import cache_folder
 from encnn.roles import EncryptedModel, Evaluation, Owner, Trainer
-from encnn.schemes import ClearParameters
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, TWO_LEVEL_128, BootstrappedEvaluator, Parameters, noise
 from encnn.schemes.clear import ClearEvaluator
 from encnn.sigmoid import ExactSigmoid
@@ -94,8 +93,7 @@ def plan_of(line: pd.Series) -> TrainingPlan:
 
 def choose(data: Dataset, plans: Iterable[TrainingPlan] = tuple(CHOICES), simulations: int = SIMULATIONS) -> pd.DataFrame:
     """Return how plans do on the last fifth of the training reviews, trained on the others: in the clear, and with noise."""
-    cut = round(data.X.shape[0] * (1 - HELD_OUT))
-    part = Dataset(data.name, data.X[:cut], data.y[:cut], data.X[cut:], data.y[cut:])
+    part = held_out(data)
     lines = []
     for plan in progress(list(plans), "choosing on training reviews held out", unit="plan"):
         noisy = [simulated(part, plan, ONE_LEVEL_128, seed)[1] for seed in range(simulations)]
@@ -107,7 +105,7 @@ def choose(data: Dataset, plans: Iterable[TrainingPlan] = tuple(CHOICES), simula
 def simulated(data: Dataset, plan: TrainingPlan, p: Parameters | None = None, seed: int = 0) -> tuple[float, float]:
     """Return accuracy in the first epoch and on the test reviews, in percent: clear, or with the noise of parameters p."""
     step = None if p is None else noisy_step(p, plan.sigmoid, np.random.default_rng(seed))
-    network = _start(data)
+    network = linear_start(data)
     z = train_network(ClearEvaluator(), network, data.X, data.y, plan, step=step)[: len(data.y), 0]
     z_test = predict(ClearEvaluator(), network, data.X_test)[:, 0]
     return _percent(z, data.y), _percent(z_test, data.y_test)
@@ -125,7 +123,8 @@ def bootstrapped_run(case: Case, data: Dataset, key: int, folder: Path, threads:
     trainer = train_resumably(_prepared(owner, data, threads), data.X, y, plan, folder / "run", on_scores=clock)
     z = np.concatenate([owner.load_scores(path) for path in scores_in(folder / "run")])
     training, test = owner.evaluate(z, data.y, plan), owner.evaluate(_decrypted_test(owner, trainer, data), data.y_test, plan)
-    twin, twin_test = clear_twin(data, plan)
+    clear = clear_twin(data, plan)
+    twin, twin_test = clear.training, clear.test
     evaluator: BootstrappedEvaluator = owner.evaluator  # type: ignore[assignment]
     reviews, first = len(data.y), slice(0, len(data.y))
     line = {
@@ -176,14 +175,6 @@ def curve(case: Case, key: int, training: Evaluation, twin: Evaluation, reviews:
     return pd.DataFrame(lines).round(3)
 
 
-def clear_twin(data: Dataset, plan: TrainingPlan) -> tuple[Evaluation, Evaluation]:
-    """Train in the clear from zero; return the evaluations in training and on the test reviews."""
-    owner = Owner(_architecture(data), plan.sigmoid, ClearParameters())
-    trainer = Trainer(owner.encrypt(_start(data)))
-    training = owner.evaluate(trainer.train(data.X, data.y, plan), data.y, plan)
-    return training, owner.evaluate(trainer.predict(data.X_test), data.y_test, plan)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, print the tables and write them; return the exit status."""
     options = _options(arguments)
@@ -227,16 +218,23 @@ class _Clock:
 
 
 def _kept(folder: Path, case: Case, data: Dataset, key: int, threads: int) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return the results of a run that is done, or run it and keep them; its ciphertexts are removed."""
+    """Return the results of a run that is done, or run it and keep them."""
     line, points = folder / "line.json", folder / "curve.csv"
     if not line.exists():
-        cost = estimate_cost(Task.of(data.X, case.plan, _architecture(data)), case.parameters)
+        cost = estimate_cost(Task.of(data.X, case.plan, linear_start(data).architecture), case.parameters)
         print(f"{case.name}, key {key}: {cost}", flush=True)
         found, frame = bootstrapped_run(case, data, key, folder, threads)
-        shutil.rmtree(folder / "run")
+        _forget(folder)
         frame.to_csv(points, index=False)
         line.write_text(json.dumps(found))
     return json.loads(line.read_text()), pd.read_csv(points)
+
+
+def _forget(folder: Path) -> None:
+    """Remove ciphertexts and keys of a run that is done, the owner's secret above all."""
+    shutil.rmtree(folder / "run")
+    for name in ("owner", "start"):
+        (folder / name).unlink()
 
 
 def _owner(case: Case, data: Dataset, path: Path) -> Owner:
@@ -244,15 +242,15 @@ def _owner(case: Case, data: Dataset, path: Path) -> Owner:
     if path.exists():
         return Owner.load(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    owner = Owner(_architecture(data), case.plan.sigmoid, case.parameters)
+    owner = Owner(linear_start(data).architecture, case.plan.sigmoid, case.parameters)
     owner.save_secret(path)
-    owner.encrypt(_start(data)).save(path.with_name("start"))
+    owner.encrypt(linear_start(data)).save(path.with_name("start"))
     return owner
 
 
 def _prepared(owner: Owner, data: Dataset, threads: int) -> EncryptedModel:
     """Return an encrypted start, its keys expanded and its loops compiled, so that no run is charged for it."""
-    model = owner.encrypt(_start(data))
+    model = owner.encrypt(linear_start(data))
     evaluator: BootstrappedEvaluator = model.evaluator  # type: ignore[assignment]
     evaluator.threads = threads
     evaluator.activate(owner.sigmoid, model.network.W1[:2])
@@ -263,15 +261,6 @@ def _decrypted_test(owner: Owner, trainer: Trainer, data: Dataset, rows: int = 5
     """Return the owner's view of encrypted test scores, some thousand at a time, since each is a wide ciphertext."""
     parts = [data.X_test[start : start + rows] for start in range(0, data.X_test.shape[0], rows)]
     return np.concatenate([owner.decrypt(trainer.predict(X)) for X in parts])
-
-
-def _architecture(data: Dataset) -> Architecture:
-    return Architecture(data.X.shape[1], hidden=0, pooling="sum")
-
-
-def _start(data: Dataset) -> Network:
-    """Return zero weights, which need no randomness."""
-    return Network(_architecture(data), np.zeros((data.X.shape[1], 1)), None)
 
 
 def _percent(z: np.ndarray, y: np.ndarray) -> float:

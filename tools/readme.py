@@ -27,8 +27,8 @@ def assisted(runs: pd.DataFrame) -> str:
             f"{mean['trainer CPU us a review']:.0f} us",
             f"{mean['model bytes'] / 1e6:.0f} MB",
         ]
-        rows.append(f"| {' | '.join(columns)} |")
-    return f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n" + "\n".join(rows) + "\n"
+        rows.append(columns)
+    return markdown(names, rows)
 
 
 def unassisted(runs: pd.DataFrame) -> str:
@@ -49,8 +49,8 @@ def unassisted(runs: pd.DataFrame) -> str:
             f"{mean['keys MB']:.0f} MB",
             f"{mean['model MB']:.0f} MB",
         ]
-        rows.append(f"| {' | '.join(columns)} |")
-    return f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n" + "\n".join(rows) + "\n"
+        rows.append(columns)
+    return markdown(names, rows)
 
 
 def comparison(runs: pd.DataFrame) -> str:
@@ -59,8 +59,7 @@ def comparison(runs: pd.DataFrame) -> str:
     shown = overview(runs, "real").drop(columns=["features", "sigmoid", "products a review"]).astype(str)
     shown.insert(2, "toy: test", toy)
     shown = shown.rename(columns={"bits (core-SVP)": "bits, sieving (core-SVP)", "trips": "owner's trips"})
-    lines = [list(shown.columns), ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
-    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+    return markdown(list(shown.columns), shown.to_numpy().tolist())
 
 
 def table3(results: pd.DataFrame) -> str:
@@ -82,7 +81,7 @@ def table3(results: pd.DataFrame) -> str:
             f"{correct.min():,} to {correct.max():,}",
             "" if row == "Non-PP" else f"at most {int(change)} of {ex.PAPER_REVIEWS:,}",
         ]
-        rows.append(f"| {' | '.join(columns)} |")
+        rows.append(columns)
     names = [
         "row",
         "paper: right",
@@ -91,8 +90,13 @@ def table3(results: pd.DataFrame) -> str:
         f"here, {len(clear)} seeds",
         "PP against Non-PP",
     ]
-    head = f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n"
-    return head + "\n".join(rows) + "\n"
+    return markdown(names, rows)
+
+
+def markdown(names: list[str], rows: list[list[str]]) -> str:
+    """Return a table in Markdown."""
+    head, *lines = [f"| {' | '.join(map(str, line))} |\n" for line in (names, *rows)]
+    return head + f"{'|---' * len(names)}|\n" + "".join(lines)
 
 
 def renewed(readme: str, name: str, block: str) -> str:

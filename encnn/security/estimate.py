@@ -56,6 +56,8 @@ from encnn.errors import ParameterError
 
 CORE_SVP = "core-SVP"
 SIEVING = "BKZ with sieving"
+CORE_SVP_SLOPE = 0.292
+"""Bits of one call of a sieve per unit of block size."""
 INSECURE_BELOW = 80.0
 """Bits in the sieving model under which an estimate calls itself INSECURE."""
 
@@ -308,7 +310,7 @@ def _cheapest(
 ) -> AttackCost:
     """Return the cheapest block size among the possible ones; all arrays run over the block sizes."""
     overhead = 16.4 + np.log2(8 * d) if model == SIEVING else 0.0
-    bits = np.where(possible, 0.292 * _BETA + overhead + log_repetitions, np.inf)
+    bits = np.where(possible, CORE_SVP_SLOPE * _BETA + overhead + log_repetitions, np.inf)
     i = int(np.argmin(bits))
     if not possible[i]:
         return AttackCost(attack, model, math.inf)

@@ -38,7 +38,7 @@ from functools import cache
 import numpy as np
 
 from encnn.errors import ParameterError
-from encnn.security.estimate import SIEVING, AttackCost, estimate, root_hermite_factor
+from encnn.security.estimate import CORE_SVP_SLOPE, SIEVING, AttackCost, estimate, root_hermite_factor
 
 TERNARY_DEVIATION = math.sqrt(2 / 3)
 CAUTION_BITS = 5.0
@@ -68,6 +68,11 @@ class NtruEstimate:
     def bits(self) -> float:
         """Bits of security against the cheapest attack."""
         return self.best.bits
+
+    @property
+    def core_svp_bits(self) -> float:
+        """Bits in the model "core-SVP" of the attack that is cheapest in the other one; infinite if it uses no lattice."""
+        return CORE_SVP_SLOPE * self.best.block_size if self.best.block_size else math.inf
 
     @property
     def overstretched(self) -> bool:
@@ -163,4 +168,4 @@ def _smallest_block(n: int, q_bits: float, log_volume: float) -> int | None:
 def _cost(attack: str, n: int, block_size: int | None) -> AttackCost:
     if block_size is None:
         return AttackCost(attack, SIEVING, math.inf)
-    return AttackCost(attack, SIEVING, 0.292 * block_size + 16.4 + math.log2(16 * n), block_size, 2 * n)
+    return AttackCost(attack, SIEVING, CORE_SVP_SLOPE * block_size + 16.4 + math.log2(16 * n), block_size, 2 * n)
