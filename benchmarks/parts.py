@@ -6,8 +6,8 @@ part that the formulas say what work it must do, `of_peak` is the time that this
 
     sum of rows       reads batch * words rows               update of rows   reads and writes as many
     product           as many multiply-adds as its key has entries, for each review
-    key switch        d l (n + 1) int32 multiply-adds        blind rotation   n (k + 1)(l + 1) transforms, n l (k + 1)^2 N / 2
-                                                             complex multiply-adds (four real ones each)
+    key switch        d l (n + 1) int32 multiply-adds        blind rotation   n / m (k + 1)(l + 1) transforms for blocks of m,
+                                                             n l (k + 1)(k + 2) N / 2 complex multiply-adds (four real ones)
 """
 
 from collections.abc import Callable, Iterator
@@ -125,8 +125,8 @@ def _bootstrap(evaluator: Any, r: Rehearsal, z: Any) -> Iterator[Part]:
     acc = rotated_table(table, positions[:, 0], p.k)
     exponents = -positions[:, 1:]
     switch = {"int32 multiply-add": float(B * p.d * p.switch_levels * (p.n + 1))}
-    transforms = B * p.n * (p.k + 1) * (p.rotation_levels + 1)
-    multiply_adds = 4.0 * B * p.n * p.rotation_levels * (p.k + 1) ** 2 * p.N / 2
+    transforms = B * p.n / p.block * (p.k + 1) * (p.rotation_levels + 1)
+    multiply_adds = 4.0 * B * p.n * p.rotation_levels * (p.k + 1) * (p.k + 2) * p.N / 2
     yield Part("key switch", timed(lambda: switch_key(key.switch, z.data)), switch)
     rotation = {"FFT": float(transforms), "multiply-add": multiply_adds}
     yield Part("blind rotation", timed(lambda: blind_rotate(key.rotation, acc, exponents)), rotation)

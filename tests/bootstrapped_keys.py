@@ -5,11 +5,11 @@ import numpy as np
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, TWO_LEVEL_128, Parameters, SecretKey, transform
 from encnn.schemes.bootstrapped.rotation import RotationKey
 
-TINY = BOOTSTRAP_TOY.updated(name="tiny-INSECURE", d=128, n=6, k=2, N=64)
+TINY = BOOTSTRAP_TOY.updated(name="tiny-INSECURE", d=128, n=6, block=2, k=2, N=64)
 """Several polynomials, and small enough for products by the schoolbook."""
 
-ONE_LEVEL = ONE_LEVEL_128.updated(name="one-level-INSECURE", n=16)
-TWO_LEVEL = TWO_LEVEL_128.updated(name="two-level-INSECURE", n=16)
+ONE_LEVEL = ONE_LEVEL_128.updated(name="one-level-INSECURE", n=20)
+TWO_LEVEL = TWO_LEVEL_128.updated(name="two-level-INSECURE", n=20)
 """The sizes that have compiled loops, with few bits to rotate by."""
 
 
@@ -22,9 +22,10 @@ class UpperHalves(RotationKey):
 
 
 def typical_secret(p: Parameters, rng: np.random.Generator) -> SecretKey:
-    """Return a key with as many ones as zeros in s and T: what predictions take the mean over, for a small set too."""
+    """Return a key with all cases of a block equally often in s, and as many ones as zeros in T: what predictions assume."""
     secret = SecretKey(p, rng=rng)
-    secret._s = rng.permutation(np.arange(p.n) % 2)
+    cases = rng.permutation(np.arange(p.n // p.block) % (p.block + 1))
+    secret._s = (cases[:, None] == np.arange(p.block)).astype(np.int64).ravel()
     secret._T = {1: rng.permutation(np.arange(p.d) % 2)[None]}
     return secret
 

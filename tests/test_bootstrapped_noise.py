@@ -63,7 +63,7 @@ def test_the_key_switch_has_no_bias_of_its_key():
 
 
 def test_key_switch_when_digits_leave_much_away():
-    p = ONE_LEVEL.updated(switch_levels=3)
+    p = ONE_LEVEL.updated(switch_levels=2)
     assert noise.key_switch(p) > 2 * noise.key_switch(ONE_LEVEL)
     assert measured([key_switch_errors(p, seed, 800) for seed in range(5)], noise.key_switch(p)) == pytest.approx(1, abs=0.1)
 
@@ -248,7 +248,7 @@ def noise_of_an_epoch(secret, evaluator, X, y, plan):
 
 @pytest.mark.slow
 def test_noise_in_scores_grows_as_predicted():
-    p = ONE_LEVEL.updated(n=32)
+    p = ONE_LEVEL.updated(n=40)
     plan = TrainingPlan(ExactSigmoid(), 0.05, batch_size=16, epochs=5)
     ratios = []
     for seed in range(6):

@@ -1,5 +1,7 @@
 """Parameters of the scheme with bootstrapping: what they mean, what they protect, what is refused."""
 
+import math
+
 import pytest
 
 from encnn.errors import ParameterError
@@ -9,7 +11,7 @@ from encnn.security.estimate import estimate
 
 @pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128], ids=lambda p: p.name)
 def test_both_dimensions_of_the_presets_have_128_bits_by_the_estimate(p):
-    small = estimate(p.n, 32, p.lwe_sigma * 2**32, "binary")
+    small = estimate(p.n, 32, p.lwe_sigma * 2**32, "block(4)")
     polynomials = estimate(p.k * p.N, 64, p.glwe_sigma * 2**64, "binary")
     assert p.lwe_security.bits == small.bits >= 128
     assert p.glwe_security.bits == polynomials.bits >= 128
@@ -23,12 +25,24 @@ def test_fresh_weights_are_harder_to_read_than_evaluation_keys(p):
     assert estimate(p.d, p.q_bits, p.sigma, "binary").bits >= p.security.bits
 
 
+@pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128], ids=lambda p: p.name)
+def test_guessing_zeros_of_a_sparse_key_helps_no_attacker(p):
+    """Drop coordinates, hoping that they are 0, and attack what is left: the smaller problem saves less than a guess costs."""
+    whole = p.lwe_security.bits
+    for guessed in (1, 10, p.n // p.block):  # one coordinate a block, each 0 in block of block + 1 cases
+        rest = estimate(p.n - guessed, 32, p.lwe_sigma * 2**32, f"block({p.block})").bits
+        assert rest + guessed * math.log2((p.block + 1) / p.block) > whole
+    for blocks in (1, 10, 50):  # or whole blocks
+        rest = estimate(p.n - blocks * p.block, 32, p.lwe_sigma * 2**32, f"block({p.block})").bits
+        assert rest + blocks * math.log2(p.block + 1) > whole
+
+
 def test_the_toy_says_that_it_protects_nothing():
     assert BOOTSTRAP_TOY.insecure and BOOTSTRAP_TOY.security.bits < 80
     assert str(BOOTSTRAP_TOY).startswith("bootstrap-toy-INSECURE: INSECURE: ")
 
 
-@pytest.mark.parametrize("changes", [{"n": 32}, {"lwe_sigma": 2.0**-30}, {"glwe_sigma": 0.0}, {"d": 256, "k": 1, "N": 256}])
+@pytest.mark.parametrize("changes", [{"n": 40}, {"lwe_sigma": 0.0}, {"glwe_sigma": 0.0}, {"d": 256, "k": 1, "N": 256}])
 def test_the_name_must_say_so_if_either_dimension_is_weak(changes):
     with pytest.raises(ParameterError, match="put INSECURE into its name"):
         ONE_LEVEL_128.updated(**changes)
@@ -58,6 +72,9 @@ def test_the_scale_gives_the_width_of_a_table(log_scale):
         ({"k": 2}, "d = k N"),
         ({"d": 512}, "d = k N"),
         ({"n": 0}, "n=0"),
+        ({"block": 0}, "blocks of 0 bits do not divide a key of n=40"),
+        ({"block": 3}, "choose n a multiple of block"),
+        ({"block": 80}, "blocks of 80 bits"),
         ({"n": 1 << 40}, "n at most 65536"),
         ({"n": 10**400}, "n at most 65536"),
         ({"rotation_bits": 0}, "2 rotation digits of 0 bits"),
@@ -88,6 +105,6 @@ def test_31_bits_of_digits_are_the_most():
 
 def test_every_field_is_shown():
     shown = repr(BOOTSTRAP_TOY)
-    for field in ("n=32", "glwe_sigma=", "rotation_bits=10", "switch_levels=4", "INSECURE: "):
+    for field in ("n=40", "block=4", "glwe_sigma=", "rotation_bits=10", "switch_levels=4", "INSECURE: "):
         assert field in shown
-    assert isinstance(BOOTSTRAP_TOY.updated(n=33), Parameters)
+    assert isinstance(BOOTSTRAP_TOY.updated(n=44), Parameters)

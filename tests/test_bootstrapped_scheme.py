@@ -97,11 +97,11 @@ def test_fresh_keys_differ_and_seeded_ones_repeat():
     assert again.context.experimental and not one.context.experimental
 
 
-def test_keys_are_binary_and_uniform():
-    secret, _ = make_keys(BOOTSTRAP_TOY.updated(n=300), {1}, rng=seeded(9))
-    for key in (secret.T(1), secret._s):
+def test_keys_are_binary_and_as_full_as_they_should_be():
+    secret, _ = make_keys(BOOTSTRAP_TOY.updated(n=1200), {1}, rng=seeded(9))
+    for key, mean in ((secret.T(1), 0.5), (secret._s, 0.2)):
         assert set(np.unique(key)) == {0, 1}
-        assert 0.4 < key.mean() < 0.6
+        assert mean - 0.1 < key.mean() < mean + 0.1
 
 
 def test_equal_messages_have_unrelated_ciphertexts(toy):
@@ -566,6 +566,7 @@ HOSTILE_SECRETS = {
     "T of another type": set_array("T_1", lambda a: a.astype(np.int32)),
     "small key too long": set_array("T_small", lambda a: np.append(a, 1)),
     "small key not binary": set_array("T_small", lambda a: a - 1),
+    "small key with a full block": set_array("T_small", lambda a: a * 0 + 1),
     "no small key": lambda header, arrays: arrays.pop("T_small"),
     "no T": lambda header, arrays: arrays.pop("T_1"),
     "another T": lambda header, arrays: arrays.update(T_2=arrays["T_1"]),

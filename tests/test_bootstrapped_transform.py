@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from encnn import kernels
 from encnn.schemes.bootstrapped import compiled, engine, transform
+from encnn.schemes.bootstrapped.rotation import round_and_decompose
 
 SIZES = st.sampled_from([2, 4, 8, 64])
 FEW = settings(max_examples=25)
@@ -149,15 +150,18 @@ def plain_loops(monkeypatch):
 def test_the_loops_as_plain_python_do_what_they_say(plain_loops):
     rng = np.random.default_rng(3)
     acc = rng.integers(-(2**31), 2**31, (2, 3, 1024)).astype(np.int32)
-    key = rng.normal(size=(1, 2, 3, 3, 1024)) * 2.0**-20
-    exponents = np.array([[1500], [0]])
+    key = rng.normal(size=(2, 2, 3, 3, 1024)) * 2.0**-20
+    exponents = np.array([[1500, 3], [0, 0]])
     compiled_acc, plain_acc = acc.copy(), acc.copy()
-    compiled.blind_rotate(compiled_acc, exponents, key, 8, 2)
+    compiled.blind_rotate(compiled_acc, exponents, key, 2, 8, 2)
     with np.errstate(over="ignore"):
-        plain_loops.blind_rotate(plain_acc, exponents, key, 8, 2)
+        plain_loops.blind_rotate(plain_acc, exponents, key, 2, 8, 2)
     difference = (plain_acc - compiled_acc).astype(np.int32)
     assert np.abs(difference).max() <= 1
-    assert np.array_equal(plain_acc[1], acc[1]) and not np.array_equal(plain_acc[0], acc[0])
+    assert not np.array_equal(plain_acc[0], acc[0])
+    rounded = acc[1].copy()
+    round_and_decompose(rounded, 8, 2)
+    assert np.array_equal(plain_acc[1], rounded)  # which is what no rotation leaves
 
     ciphertexts = acc[:, 0, :9].copy()
     rows = rng.integers(-(2**31), 2**31, (8, 3, 5)).astype(np.int32)

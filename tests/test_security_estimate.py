@@ -196,10 +196,16 @@ class TestSmallAndStrange:
         assert (result.bits, result.core_svp_bits, result.insecure) == (0.0, 0.0, True)
         assert "INSECURE: 0.0 bits" in str(result) and "elimination" in str(result)
 
-    @pytest.mark.parametrize(("secret", "entropy"), [("binomial(1)", 1.5), ("gaussian(0.001)", 0.0)])
+    @pytest.mark.parametrize(("secret", "entropy"), [("binomial(1)", 1.5), ("gaussian(0.001)", 0.0), ("block(3)", 2 / 3)])
     def test_guessing_counts_the_entropy_of_the_secret(self, secret: str, entropy: float) -> None:
         guessing = cost_of(estimate(64, 32, 3.2, secret), "guessing", SIEVING)
         assert guessing.bits == pytest.approx(64 * entropy, abs=1e-6)
+
+    def test_blocks_of_one_bit_are_a_binary_secret_and_longer_ones_are_sparser(self) -> None:
+        one, binary = estimate(800, 32, 1e4, "block(1)"), estimate(800, 32, 1e4, "binary")
+        assert one.costs == binary.costs
+        same_deviation = estimate(800, 32, 1e4, "gaussian(0.4)")  # sqrt(4) / 5
+        assert estimate(800, 32, 1e4, "block(4)").bits == same_deviation.bits < binary.bits
 
     def test_entropies_join_smoothly(self) -> None:
         exact, approximate = estimate(100, 32, 50, "binomial(100)"), estimate(100, 32, 50, "binomial(101)")
@@ -257,8 +263,10 @@ class TestArguments:
             ({"sigma": 2.0**27}, "q/2"),
             ({"secret": "sparse"}, "'ternary'"),
             ({"secret": 3}, "secret distribution is 3"),
-            ({"secret": "binomial(1.5)"}, "integer eta"),
-            ({"secret": "binomial(0)"}, "integer eta"),
+            ({"secret": "binomial(1.5)"}, "an integer >= 1"),
+            ({"secret": "binomial(0)"}, "an integer >= 1"),
+            ({"secret": "block(2.5)"}, "an integer >= 1"),
+            ({"secret": "block(0)"}, "an integer >= 1"),
             ({"secret": "gaussian(1e999)"}, "gaussian"),
             ({"secret": "gaussian(-1)"}, "gaussian"),
             ({"secret": "gaussian(1-1)"}, "gaussian"),

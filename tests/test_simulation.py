@@ -42,7 +42,7 @@ def test_errors_are_spread_as_those_of_bootstraps(z):
 
 
 def test_without_noise_it_is_the_clear_step_but_for_the_steps_of_the_table():
-    p = BOOTSTRAP_TOY.updated(n=1, N=1 << 14, d=1 << 14, lwe_sigma=0.0, glwe_sigma=0.0)
+    p = BOOTSTRAP_TOY.updated(n=1, block=1, N=1 << 14, d=1 << 14, lwe_sigma=0.0, glwe_sigma=0.0)
     p = p.updated(switch_bits=15, switch_levels=2, rotation_bits=14)
     z, y = np.linspace(-7, 7, 50)[:, None], np.zeros((50, 1))
     np.testing.assert_allclose(simulated(p, z, y, 0.1), 0.1 * EXACT(z), atol=1e-4)

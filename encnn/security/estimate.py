@@ -175,11 +175,12 @@ class _Lattice(NamedTuple):
 def estimate(n: int, q_bits: float, sigma: float, secret: str = "ternary", samples: int | None = None) -> Estimate:
     """Return the bits of security of LWE with dimension n, modulus 2^q_bits and noise of standard deviation sigma.
 
-    `secret` is the distribution of its entries: "ternary" (uniform in -1, 0, 1), "binary" (uniform in 0, 1), "uniform"
-    (mod q), "binomial(eta)" (centred, variance eta / 2) or "gaussian(s)" (discrete, standard deviation s, in units of
-    1 like sigma).  `samples` bounds the number of LWE samples; None means as many as an attacker likes, which is right
-    for ring schemes with evaluation keys and for any scheme whose ciphertexts are many.  With sigma = 0 the secret is
-    the solution of linear equations, and the estimate is 0 bits whatever the rest.
+    `secret` is the distribution of its entries: "ternary" (uniform in -1, 0, 1), "binary" (uniform in 0, 1), "block(l)"
+    (bits in blocks of l with at most one set, l + 1 equally likely cases a block), "uniform" (mod q), "binomial(eta)"
+    (centred, variance eta / 2) or "gaussian(s)" (discrete, standard deviation s, in units of 1 like sigma).  `samples`
+    bounds the number of LWE samples; None means as many as an attacker likes, which is right for ring schemes with
+    evaluation keys and for any scheme whose ciphertexts are many.  With sigma = 0 the secret is the solution of linear
+    equations, and the estimate is 0 bits whatever the rest.
 
     Raises ParameterError for arguments that make no LWE instance.  Takes a few milliseconds.
 
@@ -337,7 +338,7 @@ def _parse_secret(secret: str, q_bits: float) -> _Secret:
     }
     if secret in fixed:
         return fixed[secret]
-    match = re.fullmatch(r"(binomial|gaussian)\(([0-9.e+-]+)\)", secret) if isinstance(secret, str) else None
+    match = re.fullmatch(r"(binomial|block|gaussian)\(([0-9.e+-]+)\)", secret) if isinstance(secret, str) else None
     try:
         return _parametric_secret(match[1], float(match[2])) if match else _unknown_secret(secret)
     except (ValueError, OverflowError):
@@ -345,8 +346,10 @@ def _parse_secret(secret: str, q_bits: float) -> _Secret:
 
 
 def _parametric_secret(name: str, parameter: float) -> _Secret:
-    if not (0 < parameter < math.inf) or (name == "binomial" and parameter != int(parameter)):
+    if not (0 < parameter < math.inf) or (name != "gaussian" and parameter != int(parameter)):
         raise ValueError(parameter)
+    if name == "block":
+        return _Secret(math.log2(parameter) / 2 - math.log2(parameter + 1), math.log2(parameter + 1) / parameter)
     deviation = parameter if name == "gaussian" else math.sqrt(parameter / 2)
     entropy = _gaussian_entropy(deviation) if name == "gaussian" else _binomial_entropy(int(parameter))
     return _Secret(math.log2(deviation), entropy)
@@ -354,8 +357,8 @@ def _parametric_secret(name: str, parameter: float) -> _Secret:
 
 def _unknown_secret(secret: object) -> _Secret:
     raise ParameterError(
-        f"the secret distribution is {secret!r}; expected 'ternary', 'binary', 'uniform', 'binomial(eta)' with an "
-        "integer eta >= 1, or 'gaussian(s)' with s > 0, for example 'binomial(2)' or 'gaussian(3.2)'"
+        f"the secret distribution is {secret!r}; expected 'ternary', 'binary', 'uniform', 'block(l)' or 'binomial(eta)' "
+        "with an integer >= 1, or 'gaussian(s)' with s > 0, for example 'binomial(2)' or 'gaussian(3.2)'"
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 
 from encnn.schemes.bootstrapped.engine import frequency_order
+from encnn.schemes.bootstrapped.transform import roots
 
 N, M, COMPONENTS = 1024, 512, 3
 _OPTIONS: Any = {"nogil": True, "boundscheck": False, "error_model": "numpy", "fastmath": {"contract", "nsz"}, "cache": True}
@@ -28,14 +29,16 @@ ORDER = frequency_order(N)
 
 
 def _turns(numerators: np.ndarray, denominator: int) -> np.ndarray:
-    """Return cos and sin of 2 pi numerators / denominator, one after the other, rounded once from extended precision."""
-    angle = 2 * np.longdouble("3.14159265358979323846264338327950288") * (numerators % denominator) / denominator
-    return np.concatenate([np.cos(angle).ravel(), np.sin(angle).ravel()]).astype(np.float64)
+    """Return cos and sin of 2 pi numerators / denominator, one after the other."""
+    found = roots(numerators, denominator).ravel()
+    return np.concatenate([found.real, found.imag])
 
 
 _FIRST = _turns(-np.arange(8)[:, None] * (np.arange(64) // 8), 64)
 _LAST = _turns(-np.arange(8)[:, None] * ORDER[:64], M)
 _TWIST = _turns(np.arange(M), 2 * N)
+_ROOTS = _turns(np.arange(2 * N), 2 * N)
+_SLOT_TURNS = 1 - 4 * ORDER[:64]
 
 
 @njit(inline="always")
@@ -159,19 +162,6 @@ def transform_back(v, w):  # type: ignore[no-untyped-def]
     _turn_then_stage(w, _FIRST, 512, 0)
 
 
-@njit(**_OPTIONS)
-def _rotated_difference(p, a, d):  # type: ignore[no-untyped-def]
-    """Write X^a p - p to d, int32 modulo 2^32, for 0 <= a < 2 N."""
-    sign = np.int32(1) if a < N else np.int32(-1)
-    a &= N - 1
-    low, high, from_low, from_high = d[:a], d[a:], p[N - a :], p[: N - a]
-    for j in range(low.shape[0]):
-        low[j] = -sign * from_low[j] - p[j]
-    own = p[a:]
-    for j in range(high.shape[0]):
-        high[j] = sign * from_high[j] - own[j]
-
-
 @njit(inline="always")
 def _shifted(a, bits):  # type: ignore[no-untyped-def]
     """Return a / 2^bits rounded, halves to even, int32."""
@@ -179,10 +169,11 @@ def _shifted(a, bits):  # type: ignore[no-untyped-def]
 
 
 @njit(**_OPTIONS)
-def _round_to_digits(d, used_bits):  # type: ignore[no-untyped-def]
-    """Round the entries of d to multiples of 2^(32 - used_bits), shifted down to whole numbers."""
+def _round_to_digits(p, shift, d):  # type: ignore[no-untyped-def]
+    """Round the entries of p, int32 modulo 2^32, to multiples of 2^shift; write them to d, shifted down to whole numbers."""
     for j in range(N):
-        d[j] = _shifted(d[j], 32 - used_bits)
+        d[j] = _shifted(p[j], shift)
+        p[j] = d[j] << np.int32(shift)
 
 
 @njit(**_OPTIONS)
@@ -204,11 +195,32 @@ def _twisted(digits, w):  # type: ignore[no-untyped-def]
 
 
 @njit(**_OPTIONS)
-def _inner_product(v, key, o, total):  # type: ignore[no-untyped-def]
-    """Add to total the products of the transforms v, shape (3, 1024), with component o of three rows of the key."""
+def _monomial_less_one(a, w):  # type: ignore[no-untyped-def]
+    """Write the values of X^a - 1 to w, for 0 <= a < 2 N.
+
+    The one of frequency f is exp(2 pi i a (1 - 4 f) / 2 N) - 1.  Frequencies at places 64 apart differ by 64, hence the powers
+    by eighths of a turn.
+    """
+    for s in range(64):
+        turn = (a * _SLOT_TURNS[s]) & (2 * N - 1)
+        w[s] = _ROOTS[turn]
+        w[s + 512] = _ROOTS[turn + 2 * N]
+    for u in range(1, 8):
+        eighth = ((-a * u) & 7) * (N // 4)
+        x, y = _ROOTS[eighth], _ROOTS[eighth + 2 * N]
+        for s in range(64):
+            w[64 * u + s] = w[s] * x - w[s + 512] * y - 1.0
+            w[64 * u + s + 512] = w[s] * y + w[s + 512] * x
+    for s in range(64):
+        w[s] -= 1.0
+
+
+@njit(**_OPTIONS)
+def _add_inner_product(v, key, o, factor, total):  # type: ignore[no-untyped-def]
+    """Add to total, times factor, the products of transforms v, shape (3, 1024), with component o of three rows of a key."""
     a, b, c, f, g, h = v[0], v[1], v[2], key[0, o], key[1, o], key[2, o]
     for j in range(M):
-        total[j] += (
+        x = (
             a[j] * f[j]
             - a[j + 512] * f[j + 512]
             + b[j] * g[j]
@@ -216,7 +228,7 @@ def _inner_product(v, key, o, total):  # type: ignore[no-untyped-def]
             + c[j] * h[j]
             - c[j + 512] * h[j + 512]
         )
-        total[j + 512] += (
+        y = (
             a[j] * f[j + 512]
             + a[j + 512] * f[j]
             + b[j] * g[j + 512]
@@ -224,6 +236,8 @@ def _inner_product(v, key, o, total):  # type: ignore[no-untyped-def]
             + c[j] * h[j + 512]
             + c[j + 512] * h[j]
         )
+        total[j] += x * factor[j] - y * factor[j + 512]
+        total[j + 512] += x * factor[j + 512] + y * factor[j]
 
 
 @njit(**_OPTIONS)
@@ -242,60 +256,76 @@ def _add_to_torus(w, p):  # type: ignore[no-untyped-def]
 
 
 @njit(**_OPTIONS)
-def blind_rotate(acc, exponents, key, bits, levels):  # type: ignore[no-untyped-def]
+def _digit_transforms(p, bits, levels, v, c, d, digits, w):  # type: ignore[no-untyped-def]
+    """Round a polynomial p of int32 to its digits and write their transforms to v[:, c]; d, digits, w are room to work in."""
+    _round_to_digits(p, 32 - bits * levels, d)
+    for t in range(levels - 1, 0, -1):
+        _take_digits(d, bits, digits)
+        _twisted(digits, w)
+        transform(w, v[t, c])
+    _twisted(d, w)
+    transform(w, v[0, c])
+
+
+@njit(**_OPTIONS)
+def blind_rotate(acc, exponents, key, block, bits, levels):  # type: ignore[no-untyped-def]
     """Multiply each GLWE ciphertext by X^<exponents, s>, in place.
 
     acc: int32 of shape (B, 3, 1024).  exponents: int64 of shape (B, n), from 0 to 2047.  key: float64 of shape
     (n, levels, 3, 3, 1024), the transforms of GGSW encryptions of s in units of the torus: digit (the most significant first),
-    component that the digit is taken of, component of the result.
+    component that the digit is taken of, component of the result.  block: bits a block of s.
     """
-    d, digits = np.empty(N, np.int32), np.empty(N, np.int32)
-    w, v, sums = np.empty(N), np.empty((levels, COMPONENTS, N)), np.empty((COMPONENTS, N))
-    for i in range(exponents.shape[1]):
+    d, digits, w, factor = np.empty(N, np.int32), np.empty(N, np.int32), np.empty(N), np.empty(N)
+    v, sums = np.empty((levels, COMPONENTS, N)), np.empty((COMPONENTS, N))
+    for first in range(0, exponents.shape[1], block):
         for b in range(acc.shape[0]):
-            if exponents[b, i] == 0:
-                continue
-            sums[:, :] = 0.0
             for c in range(COMPONENTS):
-                _rotated_difference(acc[b, c], exponents[b, i], d)
-                _round_to_digits(d, bits * levels)
-                for t in range(levels - 1, -1, -1):
-                    if t:
-                        _take_digits(d, bits, digits)
-                        _twisted(digits, w)
-                    else:
-                        _twisted(d, w)
-                    transform(w, v[t, c])
-            for t in range(levels):
-                for o in range(COMPONENTS):
-                    _inner_product(v[t], key[i, t], o, sums[o])
+                _digit_transforms(acc[b, c], bits, levels, v, c, d, digits, w)
+            sums[:, :] = 0.0
+            for i in range(first, first + block):
+                _monomial_less_one(exponents[b, i], factor)
+                for t in range(levels):
+                    for o in range(COMPONENTS):
+                        _add_inner_product(v[t], key[i, t], o, factor, sums[o])
             for c in range(COMPONENTS):
                 transform_back(sums[c], w)
                 _add_to_torus(w, acc[b, c])
 
 
 @njit(**_OPTIONS)
+def _digits(a, bits, levels, digit):  # type: ignore[no-untyped-def]
+    """Write the balanced digits of one int32 to digit, most significant first."""
+    rest = _shifted(a, 32 - bits * levels)
+    for t in range(levels - 1, 0, -1):
+        above = _shifted(rest, bits)
+        digit[t] = rest - np.int32(above << np.int32(bits))
+        rest = above
+    digit[0] = rest
+
+
+@njit(**_OPTIONS)
+def _add_four_rows(total, f, row_0, row_1, row_2, row_3):  # type: ignore[no-untyped-def]
+    """Add f[0] row_0 + ... + f[3] row_3 to total, int32 modulo 2^32."""
+    f_0, f_1, f_2, f_3 = f
+    for j in range(total.shape[0]):
+        total[j] += np.int32(f_0 * row_0[j] + f_1 * row_1[j] + f_2 * row_2[j] + f_3 * row_3[j])
+
+
+@njit(**_OPTIONS)
 def switch_key(ciphertexts, key, bits, levels, out):  # type: ignore[no-untyped-def]
     """Write to out, int32 of shape (B, 1 + n), what the digits of the masks select from the key.
 
-    ciphertexts: int32 of shape (B, 1 + d).  key: int32 of shape (d, levels, 1 + n), most significant digit first.
+    ciphertexts: int32 of shape (B, 1 + d), d a multiple of 4.  key: int32 of shape (d, levels, 1 + n), most significant digit
+    first.  Four rows of the key at a time, so that sums are read and written once for four products.
     """
     d = ciphertexts.shape[1] - 1
-    digit = np.empty((ciphertexts.shape[0], levels), np.int32)
+    digit = np.empty((levels, 4), np.int32)
     out[:] = 0
     for b in range(ciphertexts.shape[0]):
         out[b, 0] = ciphertexts[b, 0]
-    for i in range(d):
+    for i in range(0, d, 4):
         for b in range(ciphertexts.shape[0]):
-            rest = _shifted(ciphertexts[b, 1 + i], 32 - bits * levels)
-            for t in range(levels - 1, 0, -1):
-                above = _shifted(rest, bits)
-                digit[b, t] = rest - np.int32(above << np.int32(bits))
-                rest = above
-            digit[b, 0] = rest
-        for t in range(levels):
-            row = key[i, t]
-            for b in range(ciphertexts.shape[0]):
-                f, target = digit[b, t], out[b]
-                for j in range(row.shape[0]):
-                    target[j] += np.int32(f * row[j])
+            for r in range(4):
+                _digits(ciphertexts[b, 1 + i + r], bits, levels, digit[:, r])
+            for t in range(levels):
+                _add_four_rows(out[b], digit[t], key[i, t], key[i + 1, t], key[i + 2, t], key[i + 3, t])

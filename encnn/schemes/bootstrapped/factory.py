@@ -60,6 +60,8 @@ def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey
         storage.check_array(name, arrays[name], shape)
         if not np.isin(arrays[name], (0, 1)).all():
             raise FileError(f"{name} holds other numbers than 0 and 1; restore the file from a backup")
+    if arrays["T_small"].reshape(-1, p.block).sum(axis=1).max() > 1:
+        raise FileError("T_small has a block with more than one bit set; restore the file from a backup")
     return SecretKey.from_parts(context, arrays["T_1"], arrays["T_small"])
 
 

@@ -1,4 +1,7 @@
-"""The owner's key of the scheme with bootstrapping: T, as for integer vectors, and the bits s of the small dimension."""
+"""The owner's key of the scheme with bootstrapping: T, as for integer vectors, and the bits s of the small dimension.
+
+s is block binary [LMSS23] (`parameters`): in each block of bits at most one is set.
+"""
 
 from collections.abc import Iterable
 
@@ -28,7 +31,8 @@ class SecretKey(integer_vector.SecretKey):
                 "output and no hidden layer (encnn.frozen folds a public second layer in), or the scheme 'integer_vector'"
             )
         super().__init__(parameters, widths, rng)
-        self._s = self._randomness.integers(0, 2, (parameters.n,))
+        chosen = self._randomness.integers(0, parameters.block + 1, (parameters.n // parameters.block, 1))
+        self._s = (chosen == np.arange(parameters.block)).astype(np.int64).ravel()  # the last case leaves a block empty
 
     @classmethod
     def from_parts(cls, context: Context, T: np.ndarray, s: np.ndarray) -> "SecretKey":

@@ -1,14 +1,14 @@
 """Noise of every step, predicted: variances in squares of the torus, q = 2^32 being 1.
 
-For binary keys, digits of b bits with mean square D = (2^(2 b) + 2) / 12 and l levels:
+For a binary T, a small key in blocks of m bits, digits of b bits with mean square D = (2^(2 b) + 2) / 12 and l levels:
 
-    key switch       d l D lwe_sigma^2  +  d / 2 * (2^(-2 b l) + 2^-63) / 12                    digits; what they leave away
-    modulus switch   (1 + n / 2) / 12 / (2 N)^2
-    rotation         n [ (k+1) l N D glwe_sigma^2                                               the key's noise
-                       + (1 + k N / 2) ( (2^(-2 b l) + 2^-63) / 24                              what digits leave away, if s_i =
-                       1
-                                       + 2^-64 / 12                                             the accumulator's rounding
-                                       + (k+1) l N D / 12 (FFT_ERROR 2^-53)^2 ) ]               float64
+    key switch       d l D lwe_sigma^2  +  d / 2 * (2^(-2 b l) + 2^-63) / 12              digits; what they leave away
+    modulus switch   (1 + n / (m + 1)) / 12 / (2 N)^2
+    rotation         n / m [ P glwe_sigma^2                                               the key's noise
+                           + (1 + k N / 2) ( (2^(-2 b l) + 2^-63) / 12                    what digits leave away
+                                           + 2^-64 / 12                                   the accumulator's rounding
+                                           + P / 12 (FFT_ERROR 2^-53)^2 ) ]               float64
+                     with P = 2 m (k+1) l N D: digits times m keys, each times X^a - 1, whose mean square is 2
 
 The first two move the place at which a table is read; the third is the noise of what comes out, and it is the same whatever
 went in.  **In training** the error e_r of review r's bootstrap reaches all of its words, so the noises of weights are
@@ -34,8 +34,7 @@ from encnn.schemes.bootstrapped.parameters import Parameters
 
 FFT_ERROR = 3.5
 """Deviation of a sum of products formed by transforms in float64, over that of the sum, in units of 2^-53: as measured in
-phases under binary keys for N = 1024 (tests), within a tenth the same in numpy and compiled.  Single coefficients are off by a
-tenth more."""
+phases under binary keys for N = 1024 (tests), the same in numpy and compiled.  Single coefficients are off by a tenth more."""
 
 _SAMPLE = 128
 """Reviews on which the growth of noise in z is computed."""
@@ -49,7 +48,7 @@ def key_switch(p: Parameters) -> float:
 
 def modulus_switch(p: Parameters) -> float:
     """Return the variance that rounding to positions adds."""
-    return (1 + p.n / 2) / 12 / (2 * p.N) ** 2
+    return (1 + p.n / (p.block + 1)) / 12 / (2 * p.N) ** 2
 
 
 def table_input(p: Parameters) -> float:
@@ -59,11 +58,11 @@ def table_input(p: Parameters) -> float:
 
 def rotation(p: Parameters) -> float:
     """Return the variance of what a bootstrap returns."""
-    products = (p.k + 1) * p.rotation_levels * p.N * _digit_square(p.rotation_bits)
-    left_away = _rounding(p.rotation_bits * p.rotation_levels) / 2
+    products = 2 * p.block * (p.k + 1) * p.rotation_levels * p.N * _digit_square(p.rotation_bits)
+    left_away = _rounding(p.rotation_bits * p.rotation_levels)
     phase = 1 + p.d / 2
     each = left_away + 2.0**-64 / 12 + products / 12 * (FFT_ERROR * 2.0**-53) ** 2
-    return p.n * (products * p.glwe_sigma**2 + phase * each)
+    return p.n / p.block * (products * p.glwe_sigma**2 + phase * each)
 
 
 def input_deviation(p: Parameters) -> float:

@@ -9,20 +9,23 @@ A bootstrap leads through two more kinds of ciphertext, each with noise of its o
     small LWE     dimension n,  modulus 2^32,  deviation lwe_sigma   (the key-switch key)
     GLWE, GGSW    k polynomials of N coefficients, modulus 2^64,  deviation glwe_sigma   (the rotation key)
 
-The deviations are fractions of the torus, as in the literature.  The GLWE key has the d = k N coefficients of T.
+The deviations are fractions of the torus, as in the literature.  The GLWE key has the d = k N coefficients of T.  The small key
+is **block binary** [LMSS23]: n bits in blocks of `block`, each block with at most one bit set, all block + 1 cases equally
+likely.  A blind rotation then takes one step a block instead of one a bit.  Blocks of one are an ordinary binary key.
 
 **Security** is that of the weaker of the two (`lwe_security`, `glwe_security`).  The estimate does not see hybrid attacks on
-binary keys, so the presets of 128 bits take n, lwe_sigma, k N and glwe_sigma from published sets: those of [TFHE-rs] for
-n = 747, k = 2, N = 1024 and Gaussian noise, made for 128 bits.  Its releases from 0.11 on leave four bits more of margin, with
-glwe_sigma = 2.845e-15, and lwe_sigma = 5.86e-6 at n = 805 in its sets for Booleans.  Who wants that margin takes
+small and sparse keys, so the presets of 128 bits take n, block, lwe_sigma, k, N and glwe_sigma from a published set: that of
+[TFHE-go] for three bits, which its authors give at least 128 bits.  More of n or of either deviation is more margin:
+[TFHE-rs], from release 0.11 on, takes glwe_sigma = 2.845e-15 for k N = 2048, and
 
-    ONE_LEVEL_128.updated(name="one-level-132", n=805, lwe_sigma=5.8615896642671336e-6, glwe_sigma=2.845267479601915e-15)
+    ONE_LEVEL_128.updated(name="one-level-135", n=828, glwe_sigma=2.845267479601915e-15)
 
-which costs n / 747 of the time and an eighth more of noise in what a bootstrap returns.
+has 135 bits by the estimate, for n / 804 of the time and a fifth more of noise in what a bootstrap returns.
 
 [CGGI20] Chillotti, Gama, Georgieva, Izabachene, TFHE, J. Cryptology 2020 (ePrint 2018/421).
-[TFHE-rs] Zama, TFHE-rs, https://github.com/zama-ai/tfhe-rs, shortint parameter sets for Gaussian noise and a failure
-probability of 2^-128, before release 0.11 (MULTI_BIT_GROUP_3_MESSAGE_1_CARRY_1 has n, k, N and lwe_sigma).
+[LMSS23] Lee, Min, Seo, Song, Faster TFHE Bootstrapping with Block Binary Keys, ASIA CCS 2023 (ePrint 2023/958).
+[TFHE-go] https://github.com/sp301415/tfhe-go, tfhe/params_list.go, ParamsUint3, and what its SECURITY.md says of all sets.
+[TFHE-rs] Zama, https://github.com/zama-ai/tfhe-rs, shortint parameter sets for Gaussian noise.
 """
 
 from dataclasses import dataclass
@@ -41,7 +44,8 @@ MAX_N = 1 << 16
 class Parameters(integer_vector.Parameters):
     """A validated parameter set; raises `ParameterError` when made if its parts do not fit.
 
-    n, lwe_sigma: dimension and noise of the small LWE.  k, N, glwe_sigma: of GLWE; d must be k N, and N a power of two.
+    n, block, lwe_sigma: dimension of the small LWE, bits a block of its key, and noise; block must divide n.
+    k, N, glwe_sigma: of GLWE; d must be k N, and N a power of two.
     rotation_bits, rotation_levels: digits of GLWE coefficients in the blind rotation.  switch_bits, switch_levels: digits of
     masks in the key switch.  z_bits: log2 of the width of the torus in z; `scale` follows from it.
     The inherited sigma is the noise of fresh weights, in units of 2^-32.
@@ -55,15 +59,16 @@ class Parameters(integer_vector.Parameters):
     T_low: int = 0
     T_high: int = 2
     sigma: float | None = 3.2
-    n: int = 747
+    n: int = 804
+    block: int = 4
     k: int = 2
     N: int = 1024
-    lwe_sigma: float = 8.243822162983204e-6
-    glwe_sigma: float = 3.1529322391500584e-16
+    lwe_sigma: float = 2.433797421598353e-6
+    glwe_sigma: float = 3.472576015158416e-16
     rotation_bits: int = 23
     rotation_levels: int = 1
-    switch_bits: int = 3
-    switch_levels: int = 5
+    switch_bits: int = 5
+    switch_levels: int = 3
 
     def __post_init__(self) -> None:
         """Check the parts, then what an integer-vector set must be."""
@@ -88,7 +93,7 @@ class Parameters(integer_vector.Parameters):
     @cached_property
     def lwe_security(self) -> Estimate:
         """Estimate of the small LWE."""
-        return estimate(self.n, TORUS_BITS, self.lwe_sigma * 2.0**TORUS_BITS, "binary")
+        return estimate(self.n, TORUS_BITS, self.lwe_sigma * 2.0**TORUS_BITS, f"block({self.block})")
 
     @cached_property
     def glwe_security(self) -> Estimate:
@@ -106,6 +111,8 @@ class Parameters(integer_vector.Parameters):
                 f"n={self.n}, k={self.k}, N={self.N}, d={self.d}: N must be a power of two, d = k N, all at least 1, "
                 f"and n at most {MAX_N}"
             )
+        if not 1 <= self.block <= self.n or self.n % self.block:
+            raise ParameterError(f"blocks of {self.block} bits do not divide a key of n={self.n}; choose n a multiple of block")
         for what in ("rotation", "switch"):
             bits, levels = getattr(self, f"{what}_bits"), getattr(self, f"{what}_levels")
             if bits < 1 or levels < 1 or bits * levels >= TORUS_BITS:
@@ -127,12 +134,14 @@ ONE_LEVEL_128 = Parameters(name="one-level-128")
 0.005 or more drowns out."""
 
 TWO_LEVEL_128 = Parameters(name="two-level-128", rotation_bits=15, rotation_levels=2)
-"""128 bits, two digits of 15 bits: twice the time, noise of about 2^-22 of the torus, for learning rates of 0.002 and below."""
+"""128 bits, two digits of 15 bits: nearly twice the time, noise of about 2^-22 of the torus, for learning rates of 0.002 and
+below."""
 
 BOOTSTRAP_TOY = Parameters(
     name="bootstrap-toy-INSECURE",
     d=256,
-    n=32,
+    n=40,
+    block=4,
     k=1,
     N=256,
     lwe_sigma=2.0**-20,

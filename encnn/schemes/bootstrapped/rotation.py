@@ -6,8 +6,13 @@ S_c for a_c), g_t = 2^-((t + 1) bits).  So the **external product**, digits of a
 
     digits(C) . GGSW(s)  has the phase  s phase(C) + noise,
 
-and with it a bit chooses between a ciphertext and its rotation: C + GGSW(s) . (X^a C - C) has the phase X^(a s) phase(C)
-(CMux). n of them in a row turn C by X^<a, s>: the **blind rotation** [CGGI20].
+and with it a bit chooses between a ciphertext and its rotation: C + (X^a - 1) digits(C) . GGSW(s) has the phase
+X^(a s) phase(C).  In a block of the key at most one bit s_i is set, so one sum serves for all of its bits [LMSS23]:
+
+    C + sum_i (X^a_i - 1) digits(C) . GGSW(s_i)    has the phase    X^(sum_i a_i s_i) phase(C) + noise,
+
+at the price of one transform of the digits, and one back.  A step a block turns C by X^<a, s>: the **blind rotation**.
+Before each step C is rounded to what its digits can tell, so that what they leave away is lost once, not turned and added.
 
 Masks of GGSW encryptions are expanded from a public seed (SHAKE-128), so a file holds one polynomial in k + 1.  The trainer
 computes with transforms (see `transform`), the reference with integers.  GLWE accumulators are int32, fractions of 2^32.
@@ -85,7 +90,7 @@ def blind_rotate(key: RotationKey, acc: np.ndarray, exponents: np.ndarray) -> No
     loops = engine.compiled(p.N, p.k)
     exponents = np.ascontiguousarray(exponents % (2 * p.N), dtype=np.int64)
     if loops is not None:
-        loops.blind_rotate(acc, exponents, key.transforms, p.rotation_bits, p.rotation_levels)
+        loops.blind_rotate(acc, exponents, key.transforms, p.block, p.rotation_bits, p.rotation_levels)
     else:
         blind_rotate_numpy(key, acc, exponents)
 
@@ -93,27 +98,37 @@ def blind_rotate(key: RotationKey, acc: np.ndarray, exponents: np.ndarray) -> No
 def blind_rotate_numpy(key: RotationKey, acc: np.ndarray, exponents: np.ndarray) -> None:
     """Do what `blind_rotate` does, in numpy, all ciphertexts at once: the readable version."""
     p = key.parameters
-    for i in range(p.n):
-        difference = transform.monomial_product(acc, exponents[:, i : i + 1]) - acc
-        digits = decompose(difference, p.rotation_bits, p.rotation_levels)
+    for first in range(0, p.n, p.block):
+        digits = round_and_decompose(acc, p.rotation_bits, p.rotation_levels)
         values = transform.forward(digits.astype(np.float64))
-        rows = transform.unstored(key.transforms[i])
-        product = transform.backward(np.einsum("tbcf,tcof->bof", values, rows))
-        acc += _to_torus(product)
+        total = np.zeros((*acc.shape[:2], p.N // 2), np.complex128)
+        for i in range(first, first + p.block):
+            product = np.einsum("tbcf,tcof->bof", values, transform.unstored(key.transforms[i]))
+            total += (transform.monomial_values(exponents[:, i : i + 1], p.N) - 1) * product
+        acc += _to_torus(transform.backward(total))
 
 
 def blind_rotate_exact(key: RotationKey, acc: np.ndarray, exponents: np.ndarray) -> None:
     """Do what `blind_rotate` does, in integers modulo 2^64, with products by the schoolbook: the reference for small N."""
     p = key.parameters
-    for first, ggsw in key.integers():
-        for i, rows in enumerate(ggsw, start=first):
-            difference = transform.monomial_product(acc, exponents[:, i : i + 1]) - acc
-            digits = decompose(difference, p.rotation_bits, p.rotation_levels).astype(np.int64)
-            total = np.zeros(acc.shape, np.int64)
+    ggsw = np.concatenate([rows for _, rows in key.integers()])
+    for first in range(0, p.n, p.block):
+        digits = round_and_decompose(acc, p.rotation_bits, p.rotation_levels).astype(np.int64)
+        total = np.zeros(acc.shape, np.int64)
+        for i in range(first, first + p.block):
+            product = np.zeros(acc.shape, np.int64)
             for t in range(p.rotation_levels):
                 for c in range(p.k + 1):
-                    total += transform.schoolbook(digits[t, :, c, None, :], rows[t, c])
-            acc += ((total + (1 << 31)) >> 32).astype(np.int32)
+                    product += transform.schoolbook(digits[t, :, c, None, :], ggsw[i, t, c])
+            total += transform.monomial_product(product, exponents[:, i : i + 1]) - product
+        acc += ((total + (1 << 31)) >> 32).astype(np.int32)
+
+
+def round_and_decompose(acc: np.ndarray, bits: int, levels: int) -> np.ndarray:
+    """Round int32 fractions of 2^32 to their upper bits * levels bits, in place; return the digits of these (`decompose`)."""
+    shift = 32 - bits * levels
+    acc[:] = _shifted(acc, shift) << np.int32(shift)
+    return decompose(acc, bits, levels)
 
 
 def decompose(a: np.ndarray, bits: int, levels: int) -> np.ndarray:

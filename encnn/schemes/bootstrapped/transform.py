@@ -8,6 +8,8 @@ so products of polynomials are products of values, at one transform of half the 
 below 2^b with fractions of the torus is off by about 2^(b - 53) sqrt(N), which is noise that `noise` accounts for.
 """
 
+from functools import cache
+
 import numpy as np
 
 from encnn.schemes.bootstrapped import engine
@@ -23,6 +25,12 @@ def backward(values: np.ndarray) -> np.ndarray:
     """Return the real polynomials of shape (..., N) that have these values."""
     z = np.fft.ifft(values) / _twist(2 * values.shape[-1])
     return np.concatenate([z.real, z.imag], axis=-1)
+
+
+def monomial_values(exponent: np.ndarray, N: int) -> np.ndarray:
+    """Return the values of X^exponent, exponents of shape (...): complex of shape (..., N / 2), in natural order."""
+    turns = np.asarray(exponent)[..., None] * (1 - 4 * np.arange(N // 2))
+    return _all_roots(2 * N)[turns % (2 * N)]
 
 
 def stored(values: np.ndarray) -> np.ndarray:
@@ -65,5 +73,16 @@ def monomial_product(p: np.ndarray, exponent: np.ndarray) -> np.ndarray:
     return np.where(source < N, taken, -taken)
 
 
+def roots(numerators: np.ndarray, denominator: int) -> np.ndarray:
+    """Return exp(2 pi i numerators / denominator), rounded once, from extended precision: errors here would add up."""
+    angle = 2 * np.longdouble("3.14159265358979323846264338327950288") * (numerators % denominator) / denominator
+    return (np.cos(angle) + 1j * np.sin(angle)).astype(np.complex128)
+
+
+@cache
+def _all_roots(denominator: int) -> np.ndarray:
+    return roots(np.arange(denominator), denominator)
+
+
 def _twist(N: int) -> np.ndarray:
-    return np.exp(1j * np.pi * np.arange(N // 2) / N)
+    return _all_roots(2 * N)[: N // 2]
