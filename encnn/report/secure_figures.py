@@ -53,7 +53,7 @@ def bits_over_dimension(table: pd.DataFrame, presets: Mapping[str, tuple[int, fl
         axes.plot(lines["d"], lines["bits"], marker=".", color=colour, label=f"{q_bits}")
     for name, (d, bits) in presets.items():
         axes.plot(d, bits, marker="*", markersize=13, color=COLOURS["paper"])
-        axes.annotate(name, (d, bits), xytext=(6, -12), textcoords="offset points", fontsize="small")
+        axes.annotate(name, (d, bits), xytext=(-9, 6), textcoords="offset points", ha="right", fontsize="small")
     for level, name in ((128, "128 bits"), (80, "INSECURE below")):
         axes.axhline(level, color=COLOURS["paper"], linestyle=":", linewidth=1)
         axes.annotate(name, (table["d"].min(), level), va="bottom", fontsize="small")
