@@ -154,7 +154,7 @@ def test_decision_surfaces_show_each_network_and_the_truth_at_the_corners():
 
 
 def test_trainer_view_writes_large_entries_in_billions():
-    before, after = np.array([[1_500_000_000, -2]]), np.array([[-3_000_000_000, 5]])
+    before, after = np.array([[1_500_000_000, -2, -18_600_000_000]]), np.array([[-3_000_000_000, 5, 0]])
     figure = xor_figures.trainer_view(before, after)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["1.5 bn", "-2"]
-    assert [text.get_text() for text in figure.axes[1].texts] == ["-3 bn", "5"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1.5 bn", "-2", "-18.6 bn"]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["-3 bn", "5", "0"]

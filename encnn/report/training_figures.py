@@ -35,7 +35,7 @@ def plot_accuracy(curves: pd.DataFrame, real: bool) -> Figure:
     top.set(ylabel="right so far (%)", title="Accuracy while training, without and with encryption")
     top.legend(loc="lower right", frameon=True)
     bottom.plot(curves["review"], curves["PP"] - curves["Non-PP"], color=COLOURS["paper"])
-    bottom.set(xlabel="reviews", ylabel="encrypted - clear\n(points)")
+    bottom.set(xlabel="reviews", ylabel="difference\n(points)")
     return figure
 
 

@@ -54,10 +54,9 @@ def trainer_view(before: np.ndarray, after: np.ndarray) -> Figure:
     figure, axes = plt.subplots(2, 1, figsize=(9, 4.2), sharex=True)
     limit = max(np.abs(before).max(), np.abs(after).max())
     for axis, (name, entries) in zip(axes, {"before training": before, "after training": after}.items(), strict=True):
-        sns.heatmap(
-            entries, ax=axis, cmap="coolwarm_r", vmin=-limit, vmax=limit, annot=np.vectorize(_short)(entries), fmt="",
-            cbar=False, linewidths=1, annot_kws={"fontsize": "small"},
-        )  # fmt: skip
+        labels = np.vectorize(_short, otypes=[object])(entries)
+        look = {"cmap": "coolwarm_r", "vmin": -limit, "vmax": limit, "cbar": False, "linewidths": 1}
+        sns.heatmap(entries, ax=axis, annot=labels, fmt="", annot_kws={"fontsize": "small"}, **look)
         axis.set(ylabel="ciphertext", title=f"{name} (bn: billions)")
     axes[-1].set_xlabel("entry")
     return figure
