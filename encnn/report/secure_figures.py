@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from encnn.report.style import COLOURS, PALETTE
 
 STEPS = (
-    ("right", "Opening: public key of zero"),
+    ("right", "Opening: a public key that makes Enc(0)"),
     ("left", "Request 1: z = x W1 + Enc(0)"),
     ("right", "Answer 1: Enc(a (p - y))"),
     ("left", "Request 2"),
