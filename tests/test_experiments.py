@@ -184,9 +184,11 @@ def test_curves_are_the_running_accuracy() -> None:
 
 def test_spread_marks_the_paper_only_for_its_own_number_of_reviews() -> None:
     frame = pd.DataFrame({"row": ["PP", "PP"], "accuracy_percent": [70.0, 80.0], "reviews": [ex.PAPER_REVIEWS] * 2})
-    assert any("paper" in t.get_text() for t in training_figures.plot_spread(frame).axes[0].texts)
+    marks = training_figures.plot_spread(frame).axes[0].lines
+    assert [mark.get_xdata()[0] for mark in marks] == [100 * count / ex.PAPER_REVIEWS for count in ex.PAPER_CORRECT.values()]
+    assert all(str(mark.get_label()).startswith("the paper, ") for mark in marks)
     frame["reviews"] = 1000
-    assert not training_figures.plot_spread(frame).axes[0].texts
+    assert not training_figures.plot_spread(frame).axes[0].lines
 
 
 def test_it_runs_as_a_program() -> None:

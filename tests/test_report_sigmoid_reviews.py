@@ -124,6 +124,15 @@ def test_word_map_names_the_words_at_both_ends():
     assert axis.collections[0].get_clim() == (-3.0, 3.0)  # neutral in the middle
 
 
+def test_word_map_keeps_names_apart():
+    points = np.array([[0.0, 0.0], [0.0, 0.01], [0.01, 0.0], [5.0, 5.0]])
+    lean = np.array([-1.0, -0.5, 0.5, 1.0])
+    figure = review_figures.word_map(points, ["close", "closer", "closest", "far"], lean, "lean", "title", named=4)
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 4
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
 def test_learning_curves_draw_both_runs_and_their_largest_difference():
     clear = np.array([[0.5, 0.5], [0.1, 0.9]])
     encrypted = clear + [[0.0, 0.01], [-0.02, 0.0]]
@@ -144,8 +153,8 @@ def test_decision_surfaces_show_each_network_and_the_truth_at_the_corners():
     np.testing.assert_allclose(half.sum(axis=1), 1.0)  # the line p = 1/2
 
 
-def test_trainer_view_writes_the_entries_in_billions():
-    before, after = np.array([[1_500_000_000, -2]]), np.array([[-3_000_000_000, 5]])
+def test_trainer_view_writes_large_entries_in_billions():
+    before, after = np.array([[1_500_000_000, -2, -18_600_000_000]]), np.array([[-3_000_000_000, 5, 0]])
     figure = xor_figures.trainer_view(before, after)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["1.5", "-2e-09"]
-    assert [text.get_text() for text in figure.axes[1].texts] == ["-3", "5e-09"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1.5 bn", "-2", "-18.6 bn"]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["-3 bn", "5", "0"]

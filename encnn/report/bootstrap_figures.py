@@ -143,7 +143,7 @@ def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
             bottom.plot(run["reviews"], run["encrypted"] - run["clear twin"], color=colour, linewidth=1)
         top.plot(run["reviews"], run["clear twin"], "--", color=colour, linewidth=1)
     for name, percent in lines.items():
-        _mark(top, name, percent, float(curve["reviews"].max()))
+        _mark(top, name, percent)
     bottom.axhline(0, color=COLOURS["paper"], linewidth=0.8)
     top.set(ylabel="right so far (%)", title="Training alone, first epoch; dashed: clear twins")
     bottom.set(xlabel="reviews", ylabel="encrypted - twin\n(points)")
@@ -171,7 +171,10 @@ def choice(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _mark(axes: Axes, name: str, percent: float, end: float) -> None:
-    """Draw a horizontal line with its name at the right end."""
+def _mark(axes: Axes, name: str, percent: float) -> None:
+    """Draw a horizontal line with its name right of the picture, where it covers no curve."""
     axes.axhline(percent, color=COLOURS["paper"], linestyle=":", linewidth=1)
-    axes.annotate(name, (end, percent), ha="right", va="bottom", fontsize="small", color=COLOURS["paper"])
+    axes.annotate(
+        name, (1.0, percent), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
+        ha="left", va="center", fontsize="small", color=COLOURS["paper"],
+    )  # fmt: skip

@@ -45,7 +45,7 @@ def accuracy_by_turn(table: pd.DataFrame) -> Figure:
     axes.set_xlabel("organisation, in the order of turns")
     axes.set_ylabel("right test reviews (%)")
     axes.set_ylim(50, 100)
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     return figure
 
 
@@ -58,6 +58,7 @@ def noise_by_digits(table: pd.DataFrame) -> Figure:
     axes.plot(table["base bits"], table["predicted"], color=COLOURS["paper"], linewidth=1, label="predicted")
     axes.plot(table["base bits"], table["measured"], "o", color=PALETTE[1], label="measured")
     axes.set_yscale("log", base=2)
+    axes.set_xticks(table["base bits"])
     axes.set_xlabel("log2 of the digit base")
     axes.set_ylabel("what a switch adds to a number\n(standard deviation)")
     for x, y, size in zip(table["base bits"], table["measured"], table["key bytes"], strict=True):

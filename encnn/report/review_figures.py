@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from encnn.report.style import COLOURS, PALETTE
 
@@ -48,8 +50,9 @@ def vocabulary_sizes(sizes: pd.DataFrame, title: str) -> Figure:
     figure, axis = plt.subplots(figsize=(7, 3.8))
     for name, colour in zip(sizes, sns.color_palette("flare", sizes.shape[1]), strict=True):
         axis.plot(sizes.index, sizes[name], "o-", color=colour, label=f"{name}")
-    axis.set(yscale="log", xlabel="min_count", ylabel="words kept", title=title)
-    axis.set_xscale("symlog", linthresh=10)
+    axis.set(yscale="log", xlabel="min_count (words seen more often are kept)", ylabel="words kept", title=title)
+    axis.set_xscale("symlog", linthresh=10, linscale=0.4)
+    axis.set_xlim(-1, 1.15 * sizes.index.max())
     axis.set_xticks(sizes.index, [f"{count}" for count in sizes.index])
     axis.legend(title="polarity cutoff")
     return figure
@@ -92,5 +95,18 @@ def word_map(
         axis.annotate(words[i], points[i], (5, 3), textcoords="offset points", size=8)
     axis.set(xlabel="first principal component", ylabel="second principal component", title=title)
     axis.margins(0.08)
+    _keep_apart(figure, axis.texts)
     figure.colorbar(dots, label=lean_label)
     return figure
+
+
+def _keep_apart(figure: Figure, texts: Sequence[Text]) -> None:
+    """Move each text that would cover an earlier one down, step by step, to below it."""
+    figure.draw_without_rendering()
+    placed: list[Bbox] = []
+    for text in texts:
+        x, y = text.get_position()
+        while any(text.get_window_extent().overlaps(box) for box in placed):
+            y -= 2
+            text.set_position((x, y))
+        placed.append(text.get_window_extent())

@@ -57,7 +57,7 @@ def _places(axis: Axes, coefficients: np.ndarray, right: np.ndarray) -> None:
         axis.plot(-N // 2, step, "x", color=WRONG, clip_on=False, ms=6, label="decodes to another number")
     handles, labels = axis.get_legend_handles_labels()
     if handles:
-        axis.legend(handles[:1], labels[:1], loc="upper right", fontsize="small")
+        axis.legend(handles[:1], labels[:1], loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize="small", frameon=False)
     axis.grid(visible=False)
     axis.set(xlabel="place: power of the base")
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from encnn.report.style import COLOURS, PALETTE
 
 STEPS = (
-    ("right", "Opening: public key of zero"),
+    ("right", "Opening: a public key that makes Enc(0)"),
     ("left", "Request 1: z = x W1 + Enc(0)"),
     ("right", "Answer 1: Enc(a (p - y))"),
     ("left", "Request 2"),
@@ -53,7 +53,7 @@ def bits_over_dimension(table: pd.DataFrame, presets: Mapping[str, tuple[int, fl
         axes.plot(lines["d"], lines["bits"], marker=".", color=colour, label=f"{q_bits}")
     for name, (d, bits) in presets.items():
         axes.plot(d, bits, marker="*", markersize=13, color=COLOURS["paper"])
-        axes.annotate(name, (d, bits), xytext=(6, -12), textcoords="offset points", fontsize="small")
+        axes.annotate(name, (d, bits), xytext=(-9, 6), textcoords="offset points", ha="right", fontsize="small")
     for level, name in ((128, "128 bits"), (80, "INSECURE below")):
         axes.axhline(level, color=COLOURS["paper"], linestyle=":", linewidth=1)
         axes.annotate(name, (table["d"].min(), level), va="bottom", fontsize="small")

@@ -75,7 +75,7 @@ def scores_met(scores: Mapping[str, np.ndarray], errors: pd.DataFrame) -> Figure
     for polynomial, colour in zip(errors, sns.color_palette("viridis", errors.shape[1]), strict=True):
         below.plot(errors.index, _positive(errors[polynomial]), color=colour, label=polynomial)
     below.set(xlabel="z", ylabel="|p(z) - sigma(z)|", yscale="log", ylim=(1e-6, None))
-    below.legend(loc="lower right", fontsize="small")
+    below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small")
     return figure
 
 

@@ -1,10 +1,11 @@
 """Figures of training: accuracy over the epoch, the spread over seeds, the grid of what the paper may have run."""
 
+from collections.abc import Callable
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from encnn import experiments as ex
@@ -12,6 +13,7 @@ from encnn.metrics import running_percent
 from encnn.report.style import COLOURS, use_style
 
 STEP = 50
+MEANING = {"Non-PP": "in the clear (Non-PP)", "PP": "encrypted (PP)"}
 
 
 def accuracy_curves(evaluations: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -27,15 +29,13 @@ def plot_accuracy(curves: pd.DataFrame, real: bool) -> Figure:
     use_style()
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 5.5), sharex=True, height_ratios=[3, 1])
     for row, style in (("Non-PP", "-"), ("PP", "--")):
-        top.plot(curves["review"], curves[row], style, color=COLOURS[row], label=row, linewidth=2)
-        if real:
-            percent = 100 * ex.PAPER_CORRECT[row] / ex.PAPER_REVIEWS
-            top.axhline(percent, color=COLOURS[row], linestyle=":", linewidth=1)
-            top.annotate(f"paper, {row}", (curves["review"].iloc[-1], percent), ha="right", va="bottom", color=COLOURS[row])
+        top.plot(curves["review"], curves[row], style, color=COLOURS[row], label=MEANING[row], linewidth=2)
+    if real:
+        mark_paper(top.axhline)
     top.set(ylabel="right so far (%)", title="Accuracy while training, without and with encryption")
     top.legend(loc="lower right", frameon=True)
     bottom.plot(curves["review"], curves["PP"] - curves["Non-PP"], color=COLOURS["paper"])
-    bottom.set(xlabel="reviews", ylabel="PP - Non-PP\n(points)")
+    bottom.set(xlabel="reviews", ylabel="difference\n(points)")
     return figure
 
 
@@ -52,7 +52,8 @@ def plot_spread(results: pd.DataFrame) -> Figure:
     axes.set_yticks(range(len(order)), order)
     axes.invert_yaxis()
     if int(results["reviews"].iloc[0]) == ex.PAPER_REVIEWS:
-        mark_paper(axes)
+        mark_paper(axes.axvline)
+        axes.legend(loc="upper left", frameon=True)
     axes.set(xlabel="right in training (%)", ylabel="", title="One dot a start of the network; the bar is the median")
     return figure
 
@@ -71,12 +72,8 @@ def plot_grid(grid: pd.DataFrame) -> Figure:
     return figure
 
 
-def mark_paper(axes: Axes) -> None:
-    """Draw the paper's two accuracies as vertical lines."""
+def mark_paper(draw: Callable[..., object]) -> None:
+    """Draw the paper's two accuracies as dotted lines with a label, by an axes' `axhline` or `axvline`."""
     for row, count in ex.PAPER_CORRECT.items():
         percent = 100 * count / ex.PAPER_REVIEWS
-        axes.axvline(percent, color=COLOURS[row], linestyle=":", linewidth=1.5)
-        axes.annotate(
-            f"paper, {row}", (percent, 1.0), xycoords=("data", "axes fraction"), rotation=90, ha="right", va="top",
-            color=COLOURS[row], fontsize="small",
-        )  # fmt: skip
+        draw(percent, color=COLOURS[row], linestyle=":", linewidth=1.5, label=f"the paper, {row}: {count:,} right")

@@ -50,16 +50,25 @@ def decision_surfaces(grid: np.ndarray, predictions: Mapping[str, np.ndarray]) -
 
 
 def trainer_view(before: np.ndarray, after: np.ndarray) -> Figure:
-    """What does the trainer see?  Entries of the ciphertexts of W1 in billions, before and after; shape (rows, n)."""
+    """What does the trainer see?  Entries of the ciphertexts of W1, before and after, shape (rows, n); colours follow size."""
     figure, axes = plt.subplots(2, 1, figsize=(9, 4.2), sharex=True)
-    limit = max(np.abs(before).max(), np.abs(after).max()) / 1e9
+    limit = max(np.abs(before).max(), np.abs(after).max())
     for axis, (name, entries) in zip(axes, {"before training": before, "after training": after}.items(), strict=True):
-        sns.heatmap(
-            entries / 1e9, ax=axis, cmap="coolwarm_r", vmin=-limit, vmax=limit, annot=True, fmt=".3g", cbar=False, linewidths=1
-        )
-        axis.set(ylabel="ciphertext", title=f"{name}, in billions")
+        labels = np.vectorize(_short, otypes=[object])(entries)
+        look = {"cmap": "coolwarm_r", "vmin": -limit, "vmax": limit, "cbar": False, "linewidths": 1}
+        sns.heatmap(entries, ax=axis, annot=labels, fmt="", annot_kws={"fontsize": "small"}, **look)
+        axis.set(ylabel="ciphertext", title=f"{name} (bn: billions)")
     axes[-1].set_xlabel("entry")
     return figure
+
+
+def _short(entry: int) -> str:
+    """Write a large number in billions, a small one as it is.
+
+    >>> _short(-18_640_000_000), _short(117_120)
+    ('-18.6 bn', '117,120')
+    """
+    return f"{entry / 1e9:.3g} bn" if abs(entry) >= 1e7 else f"{entry:,}"
 
 
 def _mark_corners(axis: Axes) -> None:
