@@ -177,7 +177,7 @@ def train(
     `client`, a `distributed.Client`, has the workers of a Dask cluster share each mini-batch (see `encnn.parallel`).
     """
     _check_features(network.architecture, X)
-    evaluator.check_plan(X, plan.epochs)
+    evaluator.check_plan(X, plan.epochs, plan.learning_rate)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
     _check_targets(evaluator, targets, plan)
     reports: list[Encrypted] = []

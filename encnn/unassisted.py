@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 
 from encnn import metrics
-from encnn.assisted import clear_twin
+from encnn.assisted import Twin, clear_twin
 from encnn.checkpoints import scores_in, train_resumably
 from encnn.experiments import Dataset, held_out, linear_start, words_dataset
 from encnn.network import TrainingPlan, predict
@@ -123,11 +123,25 @@ def bootstrapped_run(case: Case, data: Dataset, key: int, folder: Path, threads:
     trainer = train_resumably(_prepared(owner, data, threads), data.X, y, plan, folder / "run", on_scores=clock)
     z = np.concatenate([owner.load_scores(path) for path in scores_in(folder / "run")])
     training, test = owner.evaluate(z, data.y, plan), owner.evaluate(_decrypted_test(owner, trainer, data), data.y_test, plan)
-    clear = clear_twin(data, plan)
-    twin, twin_test = clear.training, clear.test
-    evaluator: BootstrappedEvaluator = owner.evaluator  # type: ignore[assignment]
-    reviews, first = len(data.y), slice(0, len(data.y))
-    line = {
+    twin = clear_twin(data, plan)
+    reviews = len(data.y)
+    line = _settings(case, key) | _accuracies(training, test, twin, reviews) | _noise(p, plan, data.X, test, twin)
+    line |= {
+        "CPU ms a review": round(1e3 * clock.cpu_seconds / max(clock.reviews, 1), 3),
+        "wall ms a review": round(1e3 * clock.wall_seconds / max(clock.reviews, 1), 3),
+        "threads": threads,
+        "keys MB": round(owner.evaluator.nbytes / 1e6, 1),  # type: ignore[attr-defined]
+        "model MB": round(trainer.model.network.W1.nbytes / 1e6, 1),
+        "keys and start on disk MB": round((folder / "start").stat().st_size / 1e6, 1),
+        "peak memory MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 0),
+    }
+    return line, curve(case, key, training, twin.training, reviews)
+
+
+def _settings(case: Case, key: int) -> dict[str, Any]:
+    """Return the columns that are known before a run."""
+    p, plan = case.parameters, case.plan
+    return {
         "scheme": "bootstrapped LWE",
         "case": case.name,
         "parameters": p.name,
@@ -141,27 +155,38 @@ def bootstrapped_run(case: Case, data: Dataset, key: int, folder: Path, threads:
         "learning rate": plan.learning_rate,
         "decay": plan.decay,
         "epochs": plan.epochs,
+    }
+
+
+def _accuracies(training: Evaluation, test: Evaluation, twin: Twin, reviews: int) -> dict[str, Any]:
+    """Return how often the first epoch and the test were right, under encryption and in the clear."""
+    first = slice(0, reviews)
+    return {
         "reviews": reviews,
         "correct": int(training.right[first].sum()),
-        "clear twin correct": int(twin.right[first].sum()),
+        "clear twin correct": int(twin.training.right[first].sum()),
         "running accuracy percent": round(100 * float(training.right[first].mean()), 3),
-        "clear twin running percent": round(100 * float(twin.right[first].mean()), 3),
+        "clear twin running percent": round(100 * float(twin.training.right[first].mean()), 3),
         "test accuracy percent": round(test.accuracy.percent, 3),
-        "clear twin test accuracy percent": round(twin_test.accuracy.percent, 3),
-        "largest score": round(float(np.abs(training.z).max()), 2),
-        "scores beyond the table percent": round(100 * float((np.abs(training.z) > p.z_half).mean()), 3),
-        "deviation from the twin in test scores": round(float((test.z - twin_test.z).std()), 4),
-        "predicted deviation, open loop": round(noise.training_noise(p, data.X).deviation(plan.epochs), 4),
-        "table noise in sigmoid - y": round(noise.output_deviation(p) / plan.learning_rate, 4),
-        "CPU ms a review": round(1e3 * clock.cpu_seconds / max(clock.reviews, 1), 3),
-        "wall ms a review": round(1e3 * clock.wall_seconds / max(clock.reviews, 1), 3),
-        "threads": threads,
-        "keys MB": round(evaluator.nbytes / 1e6, 1),
-        "model MB": round(trainer.model.network.W1.nbytes / 1e6, 1),
-        "keys and start on disk MB": round((folder / "start").stat().st_size / 1e6, 1),
-        "peak memory MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 0),
+        "clear twin test accuracy percent": round(twin.test.accuracy.percent, 3),
     }
-    return line, curve(case, key, training, twin, reviews)
+
+
+def _noise(p: Parameters, plan: TrainingPlan, X: Any, test: Evaluation, twin: Twin) -> dict[str, Any]:
+    """Return how far scores went and how far they are off.
+
+    Scores are told modulo the width of the torus, so the twin's say how far they went, and a deviation is one on the torus.
+    """
+    width, met = 2.0**p.z_bits, np.abs(twin.training.z)
+    deviation = (test.z - twin.test.z + width / 2) % width - width / 2
+    return {
+        "largest score of the twin": round(float(max(met.max(), np.abs(twin.test.z).max())), 2),
+        "scores beyond the table percent": round(100 * float((met > p.z_half).mean()), 3),
+        "test scores beyond the torus": int((np.abs(twin.test.z) >= width / 2).sum()),
+        "deviation from the twin in test scores": round(float(deviation.std()), 4),
+        "predicted deviation, open loop": round(noise.training_noise(p, X, plan.learning_rate).deviation(plan.epochs), 4),
+        "table noise in sigmoid - y": round(noise.output_deviation(p) / plan.learning_rate, 4),
+    }
 
 
 def curve(case: Case, key: int, training: Evaluation, twin: Evaluation, reviews: int) -> pd.DataFrame:

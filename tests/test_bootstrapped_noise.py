@@ -257,7 +257,7 @@ def test_noise_in_scores_grows_as_predicted():
         evaluator = BootstrappedEvaluator(secret.context, secret.bootstrap_key())
         X = reviews(rng, 250, 300, 4)
         found = noise_of_an_epoch(secret, evaluator, X, rng.integers(0, 2, 250), plan)
-        ratios.append(np.mean(found**2) / noise.training_noise(p, X).variance_per_epoch)
+        ratios.append(np.mean(found**2) / noise.training_noise(p, X, 0.0).variance_per_epoch)
     assert np.mean(ratios) == pytest.approx(1, abs=0.1)
 
 
@@ -267,15 +267,26 @@ def test_growth_is_the_sum_of_squared_overlaps():
     overlaps = X.toarray() @ X.toarray().T
     expected = noise.output_deviation(p) ** 2 * np.mean((overlaps**2).sum(axis=0))
     for features in (X, X.toarray(), X.toarray().astype(np.int8), X.toarray().astype(bool), csr_array(X.astype(np.int8))):
-        assert noise.training_noise(p, features).variance_per_epoch == pytest.approx(expected)
+        assert noise.training_noise(p, features, 0.0).variance_per_epoch == pytest.approx(expected)
+
+
+def test_noise_of_the_place_counts_where_it_is_the_larger_one():
+    """Errors of real tables, read where two levels lead to: at a high rate the place makes nearly all of their noise."""
+    p, rate, rng = TWO_LEVEL, 0.015, np.random.default_rng(4)
+    table = make_table(p, lambda z: rate * (ExactSigmoid()(z) - 0.5))
+    places = np.rint(rng.normal(0.0, noise.input_deviation(p), 100_000) / p.step).astype(np.int64)  # of scores of 0
+    found = np.var(read_table(table, places) / p.scale) + noise.output_deviation(p) ** 2
+    X = np.eye(3)  # each review meets itself once
+    assert found == pytest.approx(noise.training_noise(p, X, rate).variance_per_epoch, rel=0.05)
+    assert found > 100 * noise.training_noise(p, X, 0.0).variance_per_epoch
 
 
 def test_growth_over_many_reviews_is_taken_from_some_of_them():
     X = reviews(np.random.default_rng(3), 2000, 40, 5)
     all_ = noise.output_deviation(BOOTSTRAP_TOY) ** 2 * np.mean(((X.toarray() @ X.toarray().T) ** 2).sum(axis=0))
-    assert noise.training_noise(BOOTSTRAP_TOY, X).variance_per_epoch == pytest.approx(all_, rel=0.1)
+    assert noise.training_noise(BOOTSTRAP_TOY, X, 0.0).variance_per_epoch == pytest.approx(all_, rel=0.1)
     long = csr_array(np.ones((1, 300), np.int8))
-    assert noise.training_noise(BOOTSTRAP_TOY, long).variance_per_epoch > 0
+    assert noise.training_noise(BOOTSTRAP_TOY, long, 0.0).variance_per_epoch > 0
 
 
 def test_a_budget_says_how_far_a_run_may_go():
@@ -285,5 +296,5 @@ def test_a_budget_says_how_far_a_run_may_go():
     budget.check(64)
     with pytest.raises(ParameterError, match="65 epochs would leave noise of 4.03 .*limit of 4; .* 64 epochs"):
         budget.check(65)
-    assert noise.training_noise(BOOTSTRAP_TOY, np.zeros((3, 2))).epochs_allowed == math.inf
-    assert noise.training_noise(BOOTSTRAP_TOY, np.eye(3)).limit == BOOTSTRAP_TOY.z_half / 2
+    assert noise.training_noise(BOOTSTRAP_TOY, np.zeros((3, 2)), 0.1).epochs_allowed == math.inf
+    assert noise.training_noise(BOOTSTRAP_TOY, np.eye(3), 0.1).limit == BOOTSTRAP_TOY.z_half / 2

@@ -421,7 +421,7 @@ def test_a_run_that_would_drown_is_refused_before_it_starts():
     owner = Owner(logistic(30), EXACT, p, rng=seeded())
     trainer = Trainer(owner.encrypt(zeros(30)))
     before = trainer.model.network.W1.data.copy()
-    allowed = noise.training_noise(p, X).epochs_allowed
+    allowed = noise.training_noise(p, X, PLAN.learning_rate).epochs_allowed
     assert 0 < allowed < 3
     with pytest.raises(ParameterError, match=f"3 epochs would leave noise.* allow {allowed:.3g} epochs.*Train fewer"):
         trainer.train(X, y, TrainingPlan(EXACT, 0.01, epochs=3))

@@ -144,8 +144,8 @@ class Evaluator(ABC):
         """Return factor * W, for weights that are kept small."""
         return self.multiply_plain(W, factor)
 
-    def check_plan(self, X: Features, epochs: int) -> None:  # noqa: B027  most schemes have nothing to say
-        """Raise `ParameterError` if training on features X for so many epochs is known to fail before it starts."""
+    def check_plan(self, X: Features, epochs: int, rate: float) -> None:  # noqa: B027  most schemes have nothing to say
+        """Raise `ParameterError` if training on features X, so many epochs at rates up to this, is known to fail."""
 
 
 def width(a: Encrypted) -> int:

@@ -105,9 +105,9 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
             "layer, a public second layer (encnn.frozen), or the scheme 'integer_vector' without modulus"
         )
 
-    def check_plan(self, X: Any, epochs: int) -> None:
+    def check_plan(self, X: Any, epochs: int, rate: float) -> None:
         """Raise `ParameterError` if training on features X for so many epochs would drown the scores in noise."""
-        noise.training_noise(self.parameters, X).check(epochs)
+        noise.training_noise(self.parameters, X, rate).check(epochs)
 
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
         """Return (header, arrays): parameters, name of the key, bodies of the evaluation keys and seeds of their masks."""

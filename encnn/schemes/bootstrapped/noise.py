@@ -14,9 +14,10 @@ The first two move the place at which a table is read; the third is the noise of
 went in.  **In training** the error e_r of review r's bootstrap reaches all of its words, so the noises of weights are
 correlated: for another review r' with words in common,
 
-    Var z' = sigma_out^2 sum_r |r and r'|^2 = sigma_out^2 |X x'|^2                              (open loop)
+    Var z' <= (sigma_out^2 + (a sigma_in / 4)^2) sum_r |r and r'|^2 = (...) |X x'|^2            (open loop)
 
-which is what `TrainingNoise` predicts.  It is a bound in practice: later steps see the noise in z, and correct part of it.
+which is what `TrainingNoise` predicts.  The second term is the noise of the place, at the learning rate a: the table of
+a sigmoid(z) is nowhere steeper than a / 4.  All of it is a bound in practice: later steps see the noise in z, and correct part.
 
 [CGGI20] Chillotti, Gama, Georgieva, Izabachene, J. Cryptology 2020, section 4, has the first three for random digits.
 """
@@ -97,7 +98,7 @@ def misread_probability(p: Parameters, z: np.ndarray, limit: float | None = None
 class TrainingNoise:
     """What training on these reviews does to scores: the growth of Var z' an epoch, in squares of z.
 
-    variance_per_epoch: mean over reviews r' of sigma_out^2 |X x'|^2.  limit: the deviation in z that a run may reach.
+    variance_per_epoch: mean over reviews r' of the bound on Var z'.  limit: the deviation in z that a run may reach.
     """
 
     variance_per_epoch: float
@@ -122,16 +123,17 @@ class TrainingNoise:
             )
 
 
-def training_noise(p: Parameters, X: np.ndarray | csr_array) -> TrainingNoise:
+def training_noise(p: Parameters, X: np.ndarray | csr_array, rate: float) -> TrainingNoise:
     """Return the noise that an epoch over features X leaves in scores, from the formula above; the limit is z_half / 2.
 
-    The mean over r' is taken over reviews of X itself, evenly spread.
+    rate: the learning rate, the largest one if it decays.  The mean over r' is taken over reviews of X itself, evenly spread.
     """
     rows = np.linspace(0, X.shape[0] - 1, min(_SAMPLE, X.shape[0])).astype(int)
     X = X.astype(np.float64)  # narrow integers would wrap
     overlaps = X @ X[rows].T
     squares = overlaps.multiply(overlaps).sum() if isinstance(overlaps, csr_array) else (overlaps**2).sum()
-    return TrainingNoise(output_deviation(p) ** 2 * float(squares) / len(rows), p.z_half / 2)
+    of_an_error = output_deviation(p) ** 2 + (rate / 4 * input_deviation(p)) ** 2
+    return TrainingNoise(of_an_error * float(squares) / len(rows), p.z_half / 2)
 
 
 def _digit_square(bits: int) -> float:
