@@ -487,6 +487,8 @@ def test_strange_files_are_refused(scheme: str) -> None:
         lambda: evaluator.restore_array({"bounds": bounds | {"scale": 3}}, data, c.shape),
         lambda: evaluator.restore_array({"bounds": bounds | {"noise": 0.7}}, data, c.shape),
         lambda: evaluator.restore_array({"bounds": bounds | {"low": True}}, data, c.shape),
+        lambda: evaluator.restore_array({"bounds": bounds | {"low": 10**9, "high": -(10**9)}}, data, c.shape),
+        lambda: evaluator.restore_array({"bounds": bounds | {"magnitude": 10**400}}, data, c.shape),
         lambda: evaluator.restore_array(described, data.astype(float), c.shape),
         lambda: restore_secret_key(scheme, secret.export()[0], {}),
         lambda: restore_secret_key(scheme, secret.export()[0], {k: 2 + a for k, a in secret.export()[1].items()}),
