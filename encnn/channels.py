@@ -17,7 +17,7 @@ anything large is allocated.  In `protocol` and `refresh`: whether it is the mes
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -67,7 +67,7 @@ class FolderChannel:
     def ask(self, request: Any) -> Any:
         """Write a request, wait for its answer and return it; raise `DataError` if the owner refused."""
         path, form = _numbered(self.folder, ANSWER, request.trip), _form_of(request)
-        _refuse_leftovers([path] * path.exists())
+        _refuse_leftovers(self.folder, path.name)
         self.bytes_up += form.write_request(_numbered(self.folder, REQUEST, request.trip), request)
         answer = form.read_answer(_awaited(path, self.timeout, self._refusal))
         self.bytes_down += path.stat().st_size
@@ -92,7 +92,7 @@ def serve(side: OwnersSide, folder: Path, timeout: float = 60.0) -> None:
     is refused, which ends the run: the error is raised, and the folder told its reason if that is about the message itself.
     Raises `FileError` if nothing comes for `timeout` seconds.
     """
-    _refuse_leftovers(sorted(folder.glob("assist-*")))
+    _refuse_leftovers(folder, "assist-*")
     write_opening(folder / OPENING, side.opening(), side.context)
     form = _form_of(side)
     while not _ended(folder, side.tally.trips + 1, timeout):
@@ -109,9 +109,9 @@ def serve(side: OwnersSide, folder: Path, timeout: float = 60.0) -> None:
         form.write_answer(_numbered(folder, ANSWER, trip), answer)
 
 
-def _refuse_leftovers(found: Sequence[Path]) -> None:
-    if found:
-        raise FileError(f"{found[0]} is of an earlier run, whose messages would be taken for this one's; use an empty folder")
+def _refuse_leftovers(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        raise FileError(f"{path} is of an earlier run, whose messages would be taken for this one's; use an empty folder")
 
 
 def _ended(folder: Path, trip: int, timeout: float) -> bool:

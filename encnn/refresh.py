@@ -179,7 +179,8 @@ class WeightRefresh:
     """The trainer's side: called before each step of `Trainer.train(refresh=...)`, it has the owner renew the weights if `due`.
 
     This one has it done before every step; `LevelRefresh` and `exact_refresh.BudgetRefresh` know when it is needed.
-    model: in training; its weights are replaced in place.  channel: to the owner.  Holds these two and no secret.
+    model: in training; its weights are replaced in place.  channel: to the owner, whose first message is awaited at once: a
+    wrong owner is told before training.  Holds these two and no secret.
     """
 
     def __init__(self, model: EncryptedModel, channel: Channel) -> None:

@@ -57,8 +57,9 @@ def test_refreshed_training_follows_the_clear_twin(name, trips):
     assert refresh.trips == trips
 
 
-def test_files_change_nothing_and_no_secret_crosses(tmp_path):
-    architecture = ARCHITECTURES["logistic"]
+@pytest.mark.parametrize(("name", "trips"), [("logistic", 2), ("hidden", 4)])
+def test_files_change_nothing_and_no_secret_crosses(name, trips, tmp_path):
+    architecture = ARCHITECTURES[name]
     X, y, start = task(architecture)
     owner = Owner(architecture, CUBIC, ckks.TOY)
     trainer, here = Trainer(owner.encrypt(start)), owner.encrypt(start)
@@ -70,9 +71,9 @@ def test_files_change_nothing_and_no_secret_crosses(tmp_path):
         refresh = LevelRefresh(trainer.model, channel)
         scores = trainer.train(X, y, PLAN, refresh=refresh)
         channel.close()
-    assert not errors and elsewhere.tally.trips == side.tally.trips == 2
-    W = owner.decrypt(here.network.W1)
-    np.testing.assert_allclose(owner.decrypt(trainer.model.network.W1), W, atol=0.01 * np.abs(W - start.W1).max())
+    assert not errors and elsewhere.tally.trips == side.tally.trips == trips
+    W = owner.decrypt_network(here).W1
+    np.testing.assert_allclose(owner.decrypt_network(trainer.model).W1, W, atol=0.01 * np.abs(W - start.W1).max())
 
     s = sealapi()
     kinds = (s.SecretKey, s.KeyGenerator, s.Encryptor, s.Decryptor)
