@@ -104,7 +104,7 @@ def trained(task: Task, parameters: SchemeParameters, X: Any, y: np.ndarray) -> 
     if isinstance(parameters, bootstrapped.Parameters):
         run.model.evaluator.key.prepare()  # type: ignore[attr-defined]
     begun = time.process_time()
-    Trainer(run.model).train(X, y, task.plan, step=run.step)
+    Trainer(run.model).train(X, y, task.plan, step=run.step, refresh=run.refresh)
     spent = time.process_time() - begun
     tally = run.tally
     crossed = tally.trips, tally.bytes_up, tally.bytes_down

@@ -33,12 +33,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from encnn import exact_refresh, packed, refresh, ring_runs
+from encnn import packed, ring_runs
 from encnn.batches import Features, OneReview
+from encnn.exact_refresh import BudgetRefresh
 from encnn.experiments import Dataset, linear_start
 from encnn.network import ErrorStep, Network, TrainingPlan, predict
 from encnn.progress import progress
-from encnn.protocol import Assistant, AssistedStep, DirectChannel
+from encnn.protocol import Assistant, AssistedStep, DirectChannel, Tally
+from encnn.refresh import LevelRefresh, OwnerOfWeights, WeightRefresh
 from encnn.reproduce import FIGURES, heading, store
 from encnn.reviews import load_reviews
 from encnn.roles import EncryptedModel, Owner, Trainer
@@ -98,25 +100,33 @@ class Task:
 
 @dataclass(frozen=True)
 class Assisted:
-    """A model made ready for a `Trainer`: with an owner to turn to where its scheme needs one, and the owner's tally."""
+    """A model and how to train it: with an owner to turn to where its scheme needs one, and the owner's tally.
+
+    Where there is such an owner it is in this process, and `step` or `refresh` leads to it.  The model does not.
+    """
 
     model: EncryptedModel
     step: ErrorStep | None = None
-    tally: Any = field(default_factory=refresh.Tally)
+    refresh: WeightRefresh | None = None
+    tally: Tally = field(default_factory=Tally)
+
+    def train(self, X: Features, y: np.ndarray, plan: TrainingPlan) -> None:
+        """Train the model in place, forgetting the scores."""
+        Trainer(self.model).train(X, y, plan, step=self.step, keep_scores=False, refresh=self.refresh)
 
 
 def assisted(owner: Owner, model: EncryptedModel, X: Features, plan: TrainingPlan) -> Assisted:
     """Return the model with the assistance that its scheme needs: none, of the error step, or refreshed weights."""
     evaluator = model.evaluator
-    if isinstance(evaluator, RingEvaluator):
-        refreshed, side = exact_refresh.assisted(owner, model, plan, X)
-        return Assisted(refreshed, None, side.tally)
-    if isinstance(evaluator, ckks.CKKSEvaluator):
-        refreshed, side = refresh.assisted(owner, model)
-        return Assisted(refreshed, None, side.tally)
+    if isinstance(evaluator, RingEvaluator | ckks.CKKSEvaluator):
+        side = OwnerOfWeights(owner.secret_key, model)
+        channel = DirectChannel(side)
+        exact = isinstance(evaluator, RingEvaluator)
+        refresh = BudgetRefresh(model, channel, plan, X) if exact else LevelRefresh(model, channel)
+        return Assisted(model, refresh=refresh, tally=side.tally)
     if type(evaluator) is IntegerVectorEvaluator and evaluator.parameters.q_bits is not None:
         assistant = Assistant(owner.secret_key)  # type: ignore[arg-type]
-        return Assisted(model, AssistedStep(DirectChannel(assistant)), assistant.tally)
+        return Assisted(model, AssistedStep(DirectChannel(assistant)), tally=assistant.tally)
     return Assisted(model)
 
 
@@ -158,10 +168,10 @@ def trained(parameters: SchemeParameters, data: Dataset, plan: TrainingPlan) -> 
     owner = Owner(start.architecture, plan.sigmoid, parameters)
     model = owner.encrypt(start)
     warm_up = assisted(owner, model.copy(), data.X, plan)
-    _train(warm_up, replace(data, X=data.X[:WARM_UP], y=data.y[:WARM_UP]), replace(plan, epochs=1))
+    warm_up.train(data.X[:WARM_UP], data.y[:WARM_UP], replace(plan, epochs=1))
     run = assisted(owner, model, data.X, plan)
     begun = time.process_time()
-    _train(run, data, plan)
+    run.train(data.X, data.y, plan)
     return owner.decrypt_network(run.model), time.process_time() - begun, run
 
 
@@ -255,10 +265,6 @@ def _task(name: str, words: Dataset) -> Task:
     vectors = case.data(vectors)
     case = packed.chosen(case, packed.held_out_choices(case, vectors))
     return Task(name, words, ring_runs.PLANS[name], vectors, case.plan(vectors.X.shape[0]))
-
-
-def _train(run: Assisted, data: Dataset, plan: TrainingPlan) -> None:
-    Trainer(run.model).train(data.X, data.y, plan, step=run.step, keep_scores=False)
 
 
 def _digits(x: float) -> float:

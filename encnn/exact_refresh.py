@@ -18,22 +18,34 @@ import numpy as np
 from encnn.batches import Features, batches
 from encnn.errors import CapabilityError
 from encnn.network import TrainingPlan
-from encnn.refresh import OwnerOfWeights, WeightRefresh
-from encnn.roles import EncryptedModel, Owner
+from encnn.protocol import Channel
+from encnn.refresh import WeightRefresh
+from encnn.roles import EncryptedModel
 from encnn.schemes.encoders import FractionalEncoder, dyadic
-from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.evaluator import RingEvaluator
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.sigmoid import PolynomialSigmoid
 
 
 class BudgetRefresh(WeightRefresh):
-    """The trainer's side: called before a step, it has the owner refresh the weights if a budget is below `levels` bits."""
+    """The trainer's side under FV and YASHE: the weights are due when one of their budgets has fewer bits than a step takes.
 
-    def __call__(self, W1: RingArray) -> None:
-        """Refresh if need be, W1 and W2 in one trip."""
-        if min(W1.noise_budget_bits, W1.plaintext_budget_bits) < self.levels:
-            self.now()
+    plan, X: what will be trained, with mini-batches and rows no larger than these.
+    """
+
+    def __init__(self, model: EncryptedModel, channel: Channel, plan: TrainingPlan, X: Features) -> None:
+        if not isinstance(model.evaluator, RingEvaluator):
+            raise CapabilityError(
+                f"scheme {model.evaluator.scheme!r} has no such budgets; use refresh.LevelRefresh for 'ckks', encnn.protocol "
+                "for 'integer_vector'"
+            )
+        self.bits = step_bits(model.evaluator.parameters, plan, X)
+        super().__init__(model, channel)
+
+    def due(self) -> bool:
+        """Return whether W1 has too few bits left, of noise or of plaintext, for a step."""
+        W1 = self.model.network.W1
+        return bool(min(W1.noise_budget_bits, W1.plaintext_budget_bits) < self.bits)
 
 
 def step_bits(p: RingParameters, plan: TrainingPlan, X: Features) -> int:
@@ -58,17 +70,3 @@ def factor_growth(p: RingParameters, factor: float) -> tuple[float, float]:
         return float(sum(abs(digit) for digit, _ in p.encoder.signed_powers(factor))), 1.0
     n, k = dyadic(np.array(factor))
     return float(abs(n.item())), 2.0**k
-
-
-def assisted(owner: Owner, model: EncryptedModel, plan: TrainingPlan, X: Features) -> tuple[EncryptedModel, OwnerOfWeights]:
-    """Return the model to hand to a `Trainer`, whose weights the owner refreshes as needed, and the owner's side.
-
-    Both parties are in this process, so the model leads to the owner; the model that was passed does not, and shares its
-    weights.
-    """
-    evaluator = model.evaluator
-    if not isinstance(evaluator, RingEvaluator):
-        raise CapabilityError(f"scheme {evaluator.scheme!r} has no such budgets; use refresh.assisted or encnn.protocol")
-    side = OwnerOfWeights(owner.secret_key, evaluator, limit=evaluator.parameters.value_limit)
-    refresh = BudgetRefresh(model.network, side, evaluator, step_bits(evaluator.parameters, plan, X))
-    return EncryptedModel(evaluator.assisted_by(refresh), model.network, model.sigmoid), side

@@ -29,7 +29,8 @@ from encnn.experiments import Dataset, held_out
 from encnn.mirror import MIRROR_128, SHALLOW_128, Client, Server
 from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.progress import progress
-from encnn.refresh import BEYOND, Tally, assisted, check_interval
+from encnn.protocol import DirectChannel
+from encnn.refresh import BEYOND, LevelRefresh, OwnerOfWeights, check_interval
 from encnn.report.costs import Task, estimate_cost
 from encnn.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.reviews import Corpus, word2vec_features
@@ -145,12 +146,11 @@ def packed_run(case: Case, data: Dataset) -> dict[str, Any]:
     owner = Owner(case.architecture(features), plan.sigmoid, case.parameters)
     model = owner.encrypt(case.start(features))
     y = owner.encrypt_labels(data.y) if case.labels == "encrypted" else data.y
-    side = None
-    if case.refreshed:
-        model, side = assisted(owner, model)
+    side = OwnerOfWeights(owner.secret_key, model)
+    watch, refresh = (side.watch(plan), LevelRefresh(model, DirectChannel(side))) if case.refreshed else (None, None)
     begun = time.process_time()
-    scores = Trainer(model).train(data.X, y, plan, on_scores=None if side is None else side.watch(plan))
-    tally = Tally() if side is None else side.tally
+    scores = Trainer(model).train(data.X, y, plan, on_scores=watch, refresh=refresh)
+    tally = side.tally
     seconds = time.process_time() - begun - tally.cpu_seconds
     z = owner.decrypt(scores)
     check_interval(plan, z)

@@ -30,7 +30,8 @@ decrypted number, one bit; so an `Assistant` that refuses a score for its size a
 **What stops neither**: a trainer may send scores of its own making, or train on wrong data.  The owner judges the
 result on reviews held back, as always.
 
-Steps are messages.  A `DirectChannel` passes them within a process, a `channels.FolderChannel` as files between two.
+Steps are messages, and messages go through a `Channel`: a `DirectChannel` passes them within a process, a
+`channels.FolderChannel` as files between two.  Weights that the owner renews (`refresh`) take the same channels.
 """
 
 import math
@@ -62,11 +63,15 @@ _FIXED_BYTES = 16
 
 @dataclass(frozen=True)
 class Opening:
-    """What the owner says first: the public key for encryptions of zero, and of how many reviews it keeps labels."""
+    """What the owner says first: the name of its key, and what it has for the trainer.
+
+    zero_key: the public key for encryptions of zero, None from an owner who renews weights and answers no scores.
+    kept_labels: of how many reviews it keeps labels.
+    """
 
     key_id: str
-    zero_key: ZeroKey
-    kept_labels: int
+    zero_key: ZeroKey | None = None
+    kept_labels: int = 0
 
 
 @dataclass(frozen=True)
@@ -132,12 +137,13 @@ class KeptLabels:
 
 @dataclass
 class Tally:
-    """What a run took so far: trips, bytes in each direction, CPU seconds of the owner."""
+    """What a run took so far: trips, bytes in each direction, CPU seconds of the owner, bytes of scores shown besides."""
 
     trips: int = 0
     bytes_up: int = 0
     bytes_down: int = 0
     cpu_seconds: float = 0.0
+    score_bytes_up: int = 0
 
     def count(self, bytes_up: int, bytes_down: int, cpu_seconds: float) -> None:
         """Add one trip."""
@@ -145,6 +151,23 @@ class Tally:
         self.bytes_up += bytes_up
         self.bytes_down += bytes_down
         self.cpu_seconds += cpu_seconds
+
+
+class OwnersSide(Protocol):
+    """Whoever answers at the owner's end of a channel; it holds the secret key."""
+
+    tally: Tally
+    closed: bool
+
+    @property
+    def context(self) -> Any:
+        """The name of the key and its parameters, as the scheme has them."""
+
+    def opening(self) -> Opening:
+        """Return the message that opens a run."""
+
+    def answer(self, request: Any) -> Any:
+        """Return the answer to a request."""
 
 
 class Assistant:
@@ -243,10 +266,7 @@ class Assistant:
 
     def _check(self, request: Request) -> None:
         """Raise unless the request is next in turn and all of it can be used."""
-        if self.closed:
-            raise DataError("the owner has ended this run and answers no more; begin a new one")
-        if request.trip != self.tally.trips + 1:
-            raise DataError(f"request {request.trip!r} came where {self.tally.trips + 1} is next; begin a new run")
+        check_turn(self, request.trip)
         if not isinstance(request.rate, float) or not 0.0 < request.rate <= self._max_rate:
             raise DataError(f"the learning rate {request.rate!r} is not above 0, up to {self._max_rate}; choose another")
         check_scores(request.scores, self.context, self.outputs)
@@ -264,6 +284,14 @@ class Assistant:
             raise DataError(f"numbers of reviews must be int64 of shape {(reviews,)}; send one for each score")
         if not 0 <= int(rows.min()) <= int(rows.max()) < kept:
             raise DataError(f"reviews {rows.min()} to {rows.max()} were named, labels are kept of {kept}; count from 0")
+
+
+def check_turn(side: OwnersSide, trip: int) -> None:
+    """Raise `DataError` unless the owner still answers, and this request is the next one."""
+    if side.closed:
+        raise DataError("the owner has ended this run and answers no more; begin a new one")
+    if trip != side.tally.trips + 1:
+        raise DataError(f"request {trip!r} came where {side.tally.trips + 1} is next; begin a new run")
 
 
 def check_scores(scores: object, context: Context, outputs: int) -> None:
@@ -299,8 +327,22 @@ class Channel(Protocol):
     def open(self) -> Opening:
         """Return the owner's first message."""
 
-    def ask(self, request: Request) -> Answer:
+    def ask(self, request: Any) -> Any:
         """Send a request; return its answer."""
+
+
+def opened(channel: Channel, context: Any) -> Opening:
+    """Return the owner's first message; raise `KeyMismatchError` unless it is of the model's key."""
+    opening = channel.open()
+    if opening.key_id != context.key_id:
+        raise KeyMismatchError(f"this owner has key {opening.key_id!r}, the model has {context.key_id}; ask its own owner")
+    return opening
+
+
+def check_trip(answer: Any, trip: int) -> None:
+    """Raise `DataError` unless the answer is to request `trip`."""
+    if answer.trip != trip:
+        raise DataError(f"the answer is to request {answer.trip!r}, not to {trip}; begin again")
 
 
 class AssistedStep:
@@ -347,9 +389,9 @@ class AssistedStep:
         return targets
 
     def _open(self, context: Context, outputs: int) -> Opening:
-        opening, p = self._channel.open(), context.parameters
-        if opening.key_id != context.key_id:
-            raise KeyMismatchError(f"this owner has key {opening.key_id!r}, the model has {context.key_id}; ask its own owner")
+        opening, p = opened(self._channel, context), context.parameters
+        if opening.zero_key is None:
+            raise DataError("the owner sent no public key, so it answers no scores; have it serve a protocol.Assistant")
         check_array("the owner's public key", opening.zero_key.b, (outputs, p.d))
         self._zeros = ZeroStream(opening.zero_key, p, self._randomness)
         self._opening = opening
@@ -372,8 +414,7 @@ class AssistedStep:
 
 
 def _check_answer(answer: Answer, trip: int, shape: tuple[int, ...], p: Parameters) -> None:
-    if answer.trip != trip:
-        raise DataError(f"the answer is to request {answer.trip!r}, not to {trip}; begin again")
+    check_trip(answer, trip)
     check_array("an answer", answer.tops, shape, p.dtype)
     if not isinstance(answer.seed, bytes) or not isinstance(answer.first, int) or not 0 <= answer.first <= p.d - shape[0]:
         raise DataError(f"the answer names masks from row {answer.first!r} of {p.d}; begin again")
@@ -383,15 +424,18 @@ def _check_answer(answer: Answer, trip: int, shape: tuple[int, ...], p: Paramete
 
 
 class DirectChannel:
-    """Both sides in one process, which a notebook or an experiment may do: what it leads to is the owner."""
+    """Both sides in one process, which a notebook or an experiment may do: what it leads to is the owner.
 
-    def __init__(self, assistant: Assistant) -> None:
-        self._assistant = assistant
+    It is the one object that joins the two: models, trainers and `channels.FolderChannel` lead to no secret.
+    """
+
+    def __init__(self, side: OwnersSide) -> None:
+        self._side = side
 
     def open(self) -> Opening:
         """Return the owner's first message."""
-        return self._assistant.opening()
+        return self._side.opening()
 
-    def ask(self, request: Request) -> Answer:
+    def ask(self, request: Any) -> Any:
         """Pass a request on and return its answer."""
-        return self._assistant.answer(request)
+        return self._side.answer(request)

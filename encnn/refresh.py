@@ -11,26 +11,32 @@ What the trainer does learn is whether the owner goes on.  A trainer that sends 
 their numbers are within `limit`, and no more; after one refusal the owner answers no further.  The text of an error names
 decrypted numbers: it is for the owner's eyes, and where the parties are two processes only the end of the run crosses.
 
-Messages cross as arrays of bytes and JSON headers (`export_array`), as they would between two processes, and are counted.
+The two sides are `OwnerOfWeights`, who holds the secret key, and `WeightRefresh`, which `Trainer.train(refresh=...)` is given:
+
+    trainer                                                   owner
+    fewer levels left than a step takes   -- Weights ---->    W = Dec(weights), all |W| within the limit
+    weights in place of the old ones      <---- Weights --    Enc(W)
+
+Between them is a channel, as in `protocol`: a `DirectChannel` in one process, a `channels.FolderChannel` as files between two.
+In either, messages are arrays of bytes with JSON headers (`export_array`), and are counted.
 """
 
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from encnn.errors import CapabilityError, DivergenceError, ParameterError
+from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Network, OnScores, TrainingPlan
-from encnn.roles import EncryptedModel, Owner
+from encnn.protocol import Channel, Opening, Tally, check_trip, check_turn, opened
+from encnn.roles import EncryptedModel
 from encnn.schemes.base import Encrypted, Evaluator, SecretKey
 from encnn.schemes.ckks import CKKSEvaluator, PackedArray, polynomial_depth
+from encnn.schemes.rings.evaluator import RingEvaluator
 from encnn.sigmoid import Sigmoid
-
-Message = list[tuple[dict, np.ndarray, tuple[int, ...]]]
-"""(header, array, shape) of each encrypted array."""
 
 LIMIT = 16.0
 """Largest |weight| that the owner encrypts anew by default: far beyond sound weights, within what ciphertexts hold."""
@@ -38,71 +44,122 @@ LIMIT = 16.0
 BEYOND = 0.01
 """Share of the scores of a report that may lie outside the polynomial's interval before the owner ends the run."""
 
-
-@dataclass
-class Tally:
-    """The owner's work, and what crossed: trips, bytes to the owner and back, its CPU seconds, bytes of scores it was shown."""
-
-    trips: int = 0
-    bytes_up: int = 0
-    bytes_down: int = 0
-    cpu_seconds: float = 0.0
-    score_bytes_up: int = 0
+Part = tuple[dict, np.ndarray, tuple[int, ...]]
+"""(header, array, shape) of an encrypted array."""
 
 
-class Refreshes(Protocol):
-    """Whoever answers a message with the same arrays, encrypted anew: the owner, or a channel that leads to it."""
-
-    def refresh(self, message: Message) -> Message:
-        """Return fresh encryptions of the arrays."""
+# -- messages
 
 
-@dataclass
-class OwnerOfWeights:
-    """The owner's side.
+@dataclass(frozen=True)
+class Weights:
+    """Encrypted weights on their way to the owner, or encrypted anew on their way back.
 
-    secret, evaluator: of the owner's key.  limit: largest |weight| that it encrypts anew.
+    trip: 1, 2, ...  key_id: name of the key that they are under.  parts: W1 and, behind a hidden layer, W2.
     """
 
-    secret: SecretKey = field(repr=False)
-    evaluator: Evaluator
-    limit: float = LIMIT
-    tally: Tally = field(default_factory=Tally)
-    closed: bool = field(default=False, init=False)
+    trip: int
+    key_id: str
+    parts: Sequence[Part]
 
-    def refresh(self, message: Message) -> Message:
-        """Return fresh encryptions; raise `DivergenceError`, for good, if a weight is beyond the limit."""
-        if self.closed:
-            raise DivergenceError("the owner has ended this run and answers no more; start another one")
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what it says."""
+        return sum(array.nbytes + len(json.dumps([header, shape])) for header, array, shape in self.parts)
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the arrays."""
+        return [shape for *_, shape in self.parts]
+
+
+def as_parts(evaluator: Evaluator, arrays: Sequence[Encrypted]) -> list[Part]:
+    """Return encrypted arrays as what crosses."""
+    return [(*evaluator.export_array(a), a.shape) for a in arrays]
+
+
+def weights_of(network: Network) -> list[Encrypted]:
+    """Return W1 and, behind a hidden layer, W2."""
+    return [network.W1] if network.W2 is None else [network.W1, network.W2]
+
+
+# -- the owner's side
+
+
+class OwnerOfWeights:
+    """The owner's side, who holds the secret key: encrypts anew the weights that it is sent, one message after the other.
+
+    secret: the owner's key.  model: as it was handed out; it says which arrays may come, and how large.  limit: largest
+    |weight| that is encrypted anew; what fresh ciphertexts hold, or `LIMIT`, unless given.
+
+    `answer` raises `KeyMismatchError` for weights under another key, `DataError` for messages that are out of turn or of other
+    arrays, `FileError` for malformed ones, `DivergenceError` for weights beyond the limit; after the last it is `closed`.
+    """
+
+    def __init__(self, secret: SecretKey, model: EncryptedModel, limit: float | None = None) -> None:
+        self._secret, self._evaluator = secret, model.evaluator
+        self._shapes = [a.shape for a in weights_of(model.network)]
+        self.limit = getattr(model.evaluator.parameters, "value_limit", LIMIT) if limit is None else limit
+        self.largest_bytes = _bytes_in_memory(weights_of(model.network))
+        self.tally, self.closed = Tally(), False
+
+    def __repr__(self) -> str:
+        """Name key and counts, nothing secret."""
+        return f"OwnerOfWeights(key_id={self.context.key_id}, limit={self.limit:g}, trips={self.tally.trips})"
+
+    @property
+    def context(self) -> Any:
+        """The name of the key and its parameters."""
+        return self._evaluator.context  # type: ignore[attr-defined]
+
+    def opening(self) -> Opening:
+        """Return the message that opens a run."""
+        return Opening(self.context.key_id)
+
+    def answer(self, request: Weights) -> Weights:
+        """Return fresh encryptions of the weights."""
         begun = time.process_time()
-        arrays = [self.secret.decrypt(self.evaluator.restore_array(*part)) for part in message]
-        self._check(arrays)
-        answer = as_message(self.evaluator, [self.secret.encrypt(v) for v in arrays])
-        self.tally.trips += 1
-        self.tally.bytes_up += size(message)
-        self.tally.bytes_down += size(answer)
-        self.tally.cpu_seconds += time.process_time() - begun
+        self._check(request)
+        weights = [self._secret.decrypt(self._evaluator.restore_array(*part)) for part in request.parts]
+        self._check_size(weights)
+        fresh = [self._secret.encrypt(v) for v in weights]
+        self.largest_bytes = max(self.largest_bytes, _bytes_in_memory(fresh))
+        answer = Weights(request.trip, self.context.key_id, as_parts(self._evaluator, fresh))
+        self.tally.count(request.nbytes, answer.nbytes, time.process_time() - begun)
         return answer
 
     def watch(self, plan: TrainingPlan) -> OnScores:
         """Return a check for `train(on_scores=...)`, which raises `DivergenceError` when z leaves the polynomial's interval.
 
         A few reviews beyond it do no harm, since a fit degrades slowly; a share of more than `BEYOND` of a report does.
+        It holds the secret key, so it runs at the owner's; in one process it stands for scores sent back as they come.
         """
 
         def check(first_review: int, scores: Encrypted) -> None:
             shown = scores.smallest() if isinstance(scores, PackedArray) else scores
-            sent = as_message(self.evaluator, [shown])
-            self.tally.score_bytes_up += size(sent)
+            sent = Weights(0, self.context.key_id, as_parts(self._evaluator, [shown]))
+            self.tally.score_bytes_up += sent.nbytes
             begun = time.process_time()
-            z = self.secret.decrypt(self.evaluator.restore_array(*sent[0]))
+            z = self._secret.decrypt(self._evaluator.restore_array(*sent.parts[0]))
             self.tally.cpu_seconds += time.process_time() - begun
             check_interval(plan, z, first_review)
 
         return check
 
-    def _check(self, arrays: Sequence[np.ndarray]) -> None:
-        largest = max(float(np.abs(v).max()) for v in arrays)
+    def _check(self, request: Weights) -> None:
+        """Raise unless the request is next in turn, under this key, and of the weights that were handed out."""
+        check_turn(self, request.trip)
+        if request.key_id != self.context.key_id:
+            raise KeyMismatchError(
+                f"weights under key {request.key_id!r:.80} came to key {self.context.key_id}; ask their own owner"
+            )
+        if request.shapes != self._shapes:
+            raise DataError(
+                f"weights of shapes {request.shapes!r:.200} came, {self._shapes} were handed out; send all of those"
+            )
+
+    def _check_size(self, weights: Sequence[np.ndarray]) -> None:
+        largest = max(float(np.abs(v).max()) for v in weights)
         if not largest <= self.limit:
             self.closed = True
             raise DivergenceError(
@@ -111,55 +168,80 @@ class OwnerOfWeights:
             )
 
 
-@dataclass
-class WeightRefresh:
-    """The trainer's side: called before a step, it has the owner refresh the weights when fewer than `levels` are left.
+def _bytes_in_memory(arrays: Sequence[Encrypted]) -> int:
+    return sum(a.nbytes for a in arrays)
 
-    network: in training; its weights are replaced in place.  channel: to the owner.  levels: what a step spends.
+
+# -- the trainer's side
+
+
+class WeightRefresh:
+    """The trainer's side: called before each step of `Trainer.train(refresh=...)`, it has the owner renew the weights if `due`.
+
+    This one has it done before every step; `LevelRefresh` and `exact_refresh.BudgetRefresh` know when it is needed.
+    model: in training; its weights are replaced in place.  channel: to the owner, whose first message is awaited at once: a
+    wrong owner is told before training.  Holds these two and no secret.
     """
 
-    network: Network
-    channel: Refreshes
-    evaluator: Evaluator
-    levels: int
+    def __init__(self, model: EncryptedModel, channel: Channel) -> None:
+        if not isinstance(model.evaluator, CKKSEvaluator | RingEvaluator):
+            raise CapabilityError(
+                f"scheme {model.evaluator.scheme!r} has no weights that an owner must renew; this is for 'ckks', 'fv' and "
+                "'yashe', use encnn.protocol for 'integer_vector'"
+            )
+        self.model, self._channel, self.trips = model, channel, 0
+        opened(channel, model.evaluator.context)
 
-    def __call__(self, W1: Any) -> None:
+    def __call__(self, W1: Encrypted) -> None:
         """Refresh if need be, W1 and W2 in one trip."""
-        arrays = [W1] if self.network.W2 is None else [W1, self.network.W2]
-        if min(a.level for a in arrays) < self.levels:
+        if W1 is not self.model.network.W1:
+            raise ParameterError("this refresh was made for another model than the one in training; make one for each model")
+        if self.due():
             self.now()
+
+    def due(self) -> bool:
+        """Return whether the weights must be renewed before the next step."""
+        return True
 
     def now(self) -> None:
         """Refresh."""
-        network = self.network
-        arrays = [network.W1] if network.W2 is None else [network.W1, network.W2]
-        answer = self.channel.refresh(as_message(self.evaluator, arrays))
-        if [shape for *_, shape in answer] != [a.shape for a in arrays]:
-            raise ParameterError("the owner's answer has other arrays than were sent; take the answer to this message")
-        for a, part in zip(arrays, answer, strict=True):
-            a.replace(self.evaluator.restore_array(*part))
+        evaluator, arrays = self.model.evaluator, weights_of(self.model.network)
+        self.trips += 1
+        key_id = evaluator.context.key_id  # type: ignore[attr-defined]
+        answer = self._channel.ask(Weights(self.trips, key_id, as_parts(evaluator, arrays)))
+        check_trip(answer, self.trips)
+        if answer.key_id != key_id or answer.shapes != [a.shape for a in arrays]:
+            raise DataError(
+                "the owner's answer is of other arrays or another key than were sent; take the answer to this message"
+            )
+        fresh = [evaluator.restore_array(*part) for part in answer.parts]  # all of them, before any is replaced
+        for a, b in zip(arrays, fresh, strict=True):
+            a.replace(b)
 
 
-def assisted(owner: Owner, model: EncryptedModel, limit: float = LIMIT) -> tuple[EncryptedModel, OwnerOfWeights]:
-    """Return the model for a `Trainer`, whose weights the owner refreshes as needed, and the owner's side with its tally.
+class LevelRefresh(WeightRefresh):
+    """The trainer's side under CKKS: the weights are due when fewer levels are left than a step spends.
 
-    Both parties are in this process, so the model leads to the owner; the one that was passed does not, and shares its weights.
-    Schemes without levels, or parameters with too few of them for one step, raise `CapabilityError`.
+    Parameters with too few levels for one step raise `CapabilityError`.
     """
-    if not isinstance(model.evaluator, CKKSEvaluator):
-        raise CapabilityError(
-            f"scheme {model.evaluator.scheme!r} has no levels to refresh; this is for the scheme 'ckks', and owners assist "
-            "'integer_vector' by encnn.protocol"
-        )
-    levels, p = step_levels(model.architecture, model.sigmoid), model.evaluator.parameters
-    if levels > p.levels:
-        raise CapabilityError(
-            f"a step of {model.architecture} with the sigmoid {model.sigmoid.name!r} spends {levels} levels of 'ckks', "
-            f"{p.name!r} have {p.levels}; use parameters with more primes, a sigmoid of lower degree, or no hidden layer"
-        )
-    side = OwnerOfWeights(owner.secret_key, model.evaluator, limit)
-    refresh = WeightRefresh(model.network, side, model.evaluator, levels)
-    return EncryptedModel(model.evaluator.assisted_by(refresh), model.network, model.sigmoid), side
+
+    def __init__(self, model: EncryptedModel, channel: Channel) -> None:
+        if not isinstance(model.evaluator, CKKSEvaluator):
+            raise CapabilityError(
+                f"scheme {model.evaluator.scheme!r} has no levels to refresh; use exact_refresh.BudgetRefresh for 'fv' and "
+                "'yashe', encnn.protocol for 'integer_vector'"
+            )
+        self.levels, p = step_levels(model.architecture, model.sigmoid), model.evaluator.parameters
+        if self.levels > p.levels:
+            raise CapabilityError(
+                f"a step of {model.architecture} with the sigmoid {model.sigmoid.name!r} spends {self.levels} levels of 'ckks'"
+                f", {p.name!r} have {p.levels}; use parameters with more primes, a sigmoid of lower degree, or no hidden layer"
+            )
+        super().__init__(model, channel)
+
+    def due(self) -> bool:
+        """Return whether W1 or W2 has too few levels for a step."""
+        return min(a.level for a in weights_of(self.model.network)) < self.levels
 
 
 def step_levels(a: Architecture, sigmoid: Sigmoid) -> int:
@@ -173,16 +255,6 @@ def step_levels(a: Architecture, sigmoid: Sigmoid) -> int:
         return 1 + levels + 1
     activation = 0 if a.hidden_sigmoid is None else polynomial_depth(a.hidden_sigmoid.coefficients)
     return 1 + activation + 2 + levels + 1 + (a.hidden_sigmoid is not None) + 1
-
-
-def as_message(evaluator: Evaluator, arrays: Sequence[Encrypted]) -> Message:
-    """Return encrypted arrays as what crosses."""
-    return [(*evaluator.export_array(a), a.shape) for a in arrays]
-
-
-def size(message: Message) -> int:
-    """Return the bytes of a message."""
-    return sum(array.nbytes + len(json.dumps([header, shape])) for header, array, shape in message)
 
 
 def check_interval(plan: TrainingPlan, z: np.ndarray, first_review: int = 0) -> None:

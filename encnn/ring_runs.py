@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from encnn.exact_refresh import assisted
+from encnn.exact_refresh import BudgetRefresh
 from encnn.experiments import Dataset, linear_start
 from encnn.network import TrainingPlan
 from encnn.progress import progress
+from encnn.protocol import DirectChannel
+from encnn.refresh import OwnerOfWeights, WeightRefresh
 from encnn.reproduce import load_or_toy
 from encnn.reviews import Corpus, Vocabulary, bag_of_words, load_reviews
 from encnn.roles import EncryptedModel, Owner, Trainer
@@ -48,9 +50,9 @@ def compare(parameters: fv.Parameters | yashe.Parameters, data: Dataset, plan: T
     architecture = start.architecture
     twin, clear_seconds = _timed(Owner(architecture, plan.sigmoid, ClearParameters()).encrypt(start), data, plan)
     owner = Owner(architecture, plan.sigmoid, parameters)
-    encrypted = owner.encrypt(start)
-    model, side = assisted(owner, encrypted, plan, data.X)
-    _, seconds = _timed(model, data, plan)
+    model = owner.encrypt(start)
+    side = OwnerOfWeights(owner.secret_key, model)
+    _, seconds = _timed(model, data, plan, BudgetRefresh(model, DirectChannel(side), plan, data.X))
     W, wanted, tally = owner.decrypt(model.network.W1), twin.network.W1, side.tally
     reviews = data.X.shape[0] * plan.epochs
     line = {
@@ -70,8 +72,8 @@ def compare(parameters: fv.Parameters | yashe.Parameters, data: Dataset, plan: T
         "owner CPU s": round(tally.cpu_seconds, 1),
         "MB up": round(tally.bytes_up / 1e6, 1),
         "MB down": round(tally.bytes_down / 1e6, 1),
-        "model MB": round(encrypted.network.W1.nbytes / 1e6, 1),
-        "key MB": round(encrypted.evaluator.nbytes / 1e6, 1),  # type: ignore[attr-defined]
+        "model MB": round(model.network.W1.nbytes / 1e6, 1),
+        "key MB": round(model.evaluator.nbytes / 1e6, 1),  # type: ignore[attr-defined]
         "noise bits left": round(model.network.W1.noise_budget_bits, 1),
     }
     return Result(line, W, wanted)
@@ -106,9 +108,11 @@ def _dataset(corpus: Corpus, vocabulary: Vocabulary) -> Dataset:
     return Dataset(corpus.name, X[:REVIEWS], y[:REVIEWS], X_test, y_test)
 
 
-def _timed(model: EncryptedModel, data: Dataset, plan: TrainingPlan) -> tuple[EncryptedModel, float]:
+def _timed(
+    model: EncryptedModel, data: Dataset, plan: TrainingPlan, refresh: WeightRefresh | None = None
+) -> tuple[EncryptedModel, float]:
     begun = time.process_time()
-    Trainer(model).train(data.X, data.y, plan, keep_scores=False)
+    Trainer(model).train(data.X, data.y, plan, keep_scores=False, refresh=refresh)
     return model, time.process_time() - begun
 
 

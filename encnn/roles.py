@@ -19,6 +19,7 @@ judges it on reviews that the trainer did not have.
 
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -150,9 +151,17 @@ class Trainer(User):
         keep_scores: bool = True,
         client: Any = None,
         first: int = 0,
+        refresh: Callable[[Encrypted], None] | None = None,
     ) -> Encrypted:
-        """Train the model in place (see `network.train`); return the encrypted scores met, for the owner."""
-        return train(self.model.evaluator, self.model.network, X, y, plan, on_scores, step, keep_scores, client, first)
+        """Train the model in place (see `network.train`); return the encrypted scores met, for the owner.
+
+        `refresh`, called with W1 before each step, has the owner renew the weights (`encnn.refresh`); the model itself knows
+        nothing of it.
+        """
+        if refresh is not None and client is not None:
+            raise CapabilityError("a cluster keeps the weights with its workers, where no owner renews them; leave out client")
+        evaluator = self.model.evaluator if refresh is None else self.model.evaluator.assisted_by(refresh)
+        return train(evaluator, self.model.network, X, y, plan, on_scores, step, keep_scores, client, first)
 
     def dry_run(self, X: Features, y: np.ndarray, plan: TrainingPlan, rng: np.random.Generator) -> RangeReport:
         """Train in the clear from a start of the trainer's own, to learn whether the plan diverges on these reviews.

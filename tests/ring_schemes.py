@@ -1,4 +1,4 @@
-"""What the tests of FV and YASHE share: both schemes on a toy ring, and their keys."""
+"""What the tests of FV and YASHE share: both schemes on a toy ring, their keys, and a small task."""
 
 from functools import cache
 from types import ModuleType
@@ -8,6 +8,9 @@ import numpy as np
 
 from encnn.schemes import fv, yashe
 from encnn.schemes.bilinear import elementwise, vector_matrix
+from encnn.schemes.rings.parameters import primes_of_bits
+
+WORDS, REVIEWS = 12, 40
 
 MODULES: dict[str, ModuleType] = {"fv": fv, "yashe": yashe}
 
@@ -26,10 +29,21 @@ def fractional(scheme: str) -> tuple[Any, Any]:
     return keys(scheme, encoding="fractional", fraction_digits=8, value_limit=8.0, N=256, **_primes(256))
 
 
+def roomy(scheme: str, encoding: str, scale: int = 4) -> dict[str, Any]:
+    """Return changes of the toy parameters that give numbers room to grow."""
+    toy = MODULES[scheme].TOY
+    return {"encoding": encoding, "scale": scale, "t_primes": primes_of_bits(toy.N, (20, 20), toy.q_primes)}
+
+
+def task() -> tuple[np.ndarray, np.ndarray]:
+    """Return bags of words and labels."""
+    rng = np.random.default_rng(5)
+    X = (rng.random((REVIEWS, WORDS)) < 0.3).astype(np.int64)
+    return X, (X[:, :6].sum(axis=1) > X[:, 6:].sum(axis=1)).astype(int)
+
+
 @cache
 def _primes(N: int) -> dict[str, Any]:
-    from encnn.schemes.rings.parameters import primes_of_bits
-
     special = primes_of_bits(N, (30,))
     q = primes_of_bits(N, (30,) * 6, special)
     return {"q_primes": q, "special_prime": special[0], "t_primes": primes_of_bits(N, (20,), q)}

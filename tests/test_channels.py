@@ -1,10 +1,8 @@
-"""The protocol through files: two threads, two processes, and messages that are not what they should be."""
+"""Scores and weights through files: two threads, two processes, and messages that are not what they should be."""
 
+import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +10,18 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ring_schemes import WORDS, roomy, task
 from secret_walker import arrays_from, arrays_in_file, shows
+from serving import serving
 
-from encnn import Architecture, ClearParameters, ExactSigmoid, Network, Owner, Trainer, TrainingPlan, channels, files
-from encnn.errors import DataError, DivergenceError, EncnnError, FileError, KeyMismatchError, ParameterError
+from encnn import Architecture, ClearParameters, ExactSigmoid, Network, Owner, Trainer, TrainingPlan, channels, files, taylor
+from encnn.errors import DataError, DivergenceError, FileError, KeyMismatchError, ParameterError
+from encnn.exact_refresh import BudgetRefresh
 from encnn.experiments import words_dataset
-from encnn.protocol import Answer, Assistant, AssistedStep, KeptLabels, Request
+from encnn.protocol import Answer, Assistant, AssistedStep, DirectChannel, KeptLabels, Opening, Request
+from encnn.refresh import OwnerOfWeights, WeightRefresh, Weights, as_parts, weights_of
 from encnn.reviews import load_reviews
+from encnn.schemes import fv
 from encnn.schemes.integer_vector import COMPACT_128
 
 FEATURES, REVIEWS = 8, 12
@@ -37,24 +40,6 @@ def clear_weights(X, y, architecture: Architecture, plan: TrainingPlan) -> np.nd
     trainer = Trainer(Owner(architecture, plan.sigmoid, ClearParameters()).encrypt(start(architecture)))
     trainer.train(X, y, plan)
     return trainer.model.network.W1
-
-
-@contextmanager
-def serving(assistant: Assistant, folder: Path) -> Iterator[list[EncnnError]]:
-    """Serve in a thread; yield the errors that end it."""
-    errors: list[EncnnError] = []
-
-    def run() -> None:
-        try:
-            channels.serve(assistant, folder, timeout=20)
-        except EncnnError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    yield errors
-    thread.join(30)
-    assert not thread.is_alive()
 
 
 def test_a_run_through_a_folder(tmp_path):
@@ -93,6 +78,52 @@ def test_neither_side_waits_for_ever(tmp_path):
         channels.serve(Assistant(owner.secret_key), tmp_path, timeout=0.05)
     with pytest.raises(FileError, match="see whether the other side still runs"):
         channels.FolderChannel(tmp_path / "nobody", owner.evaluator.context, timeout=0.05).open()
+
+
+def test_a_folder_is_used_once(tmp_path):
+    """Else an answer of an earlier run would be taken for the answer to a request of this one."""
+    side = Side(tmp_path / "messages")
+    channel = channels.FolderChannel(tmp_path, side.context, timeout=0.05)
+    stale = tmp_path / f"{channels.ANSWER}-00000001"
+    channels.write_answer(stale, side.answer)
+    with pytest.raises(FileError, match="assist-answer-00000001 is of an earlier run"):
+        channel.ask(side.request)
+    assert list(tmp_path.glob("assist-*")) == [stale]
+    with pytest.raises(FileError, match="assist-answer-00000001 is of an earlier run"):
+        channels.serve(side.assistant, tmp_path, timeout=0.05)
+    assert list(tmp_path.glob("assist-*")) == [stale]
+
+
+def test_a_refusal_tells_no_decrypted_number(tmp_path):
+    owner = fv_owner()
+    model = owner.encrypt(Network(owner.architecture, np.full((WORDS, 1), 1.75), None))
+    side = OwnerOfWeights(owner.secret_key, model, limit=1.5)
+    with serving(side, tmp_path) as errors, pytest.raises(DataError, match="it ended the run for what it decrypted"):
+        WeightRefresh(model, channels.FolderChannel(tmp_path, model.evaluator.context)).now()
+    (error,) = errors
+    assert isinstance(error, DivergenceError) and "a weight reached 1.75" in str(error)
+    assert b"1.7" not in (tmp_path / channels.REFUSAL).read_bytes()
+    assert side.closed
+
+
+def test_weights_do_not_come_to_an_owner_of_scores_nor_scores_to_one_of_weights(tmp_path):
+    messages = Side(tmp_path / "messages")
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+    with serving(messages.assistant, one) as errors, pytest.raises(DataError, match="of kind 'assist-weights'"):
+        channels.FolderChannel(one, messages.context).ask(replace(messages.weights, parts=[]))
+    with serving(messages.owner_of_weights(), other) as more, pytest.raises(DataError, match="of kind 'assist-request'"):
+        channels.FolderChannel(other, messages.context).ask(messages.request)
+    assert [type(error) for error in errors + more] == [FileError] * 2
+
+    class NoScores(DirectChannel):
+        def open(self):
+            return Opening(messages.context.key_id)
+
+    z = messages.owner.secret_key.encrypt(np.zeros((1, 1)))
+    with pytest.raises(DataError, match="have it serve a protocol.Assistant"):
+        AssistedStep(NoScores(messages.assistant))(messages.owner.evaluator, z, np.zeros((1, 1)), 0.1)
 
 
 OWNER = """
@@ -152,6 +183,81 @@ def test_two_processes_train_on_the_toy_reviews_as_one_does_in_the_clear(tmp_pat
     assert (tmp_path / "start").stat().st_size * 100 < (tmp_path / "trained").stat().st_size
 
 
+FV_PLAN = TrainingPlan(taylor(1), 2.0**-5, batch_size=20, epochs=5)
+FV_TOY = fv.TOY.updated(**roomy("fv", "coefficients", scale=1 << 10))
+
+
+def fv_owner(words: int = WORDS) -> Owner:
+    return Owner(Architecture(words, hidden=0, pooling="sum"), FV_PLAN.sigmoid, FV_TOY)
+
+
+OWNER_OF_WEIGHTS = """
+import dataclasses, json, sys
+from pathlib import Path
+import numpy as np
+from encnn import Architecture, EncryptedModel, Network, Owner, taylor
+from encnn.channels import serve
+from encnn.refresh import OwnerOfWeights
+from encnn.schemes import fv
+
+folder, words = Path(sys.argv[1]), int(sys.argv[2])
+changes = json.loads((folder / "parameters.json").read_text())
+parameters = fv.TOY.updated(**changes | {"t_primes": tuple(changes["t_primes"])})
+owner = Owner(Architecture(words, hidden=0, pooling="sum"), taylor(1), parameters)
+model = owner.encrypt(Network(owner.architecture, np.zeros((words, 1)), None))
+side = OwnerOfWeights(owner.secret_key, model)
+model.save(folder / "start")
+serve(side, folder, timeout=60)
+np.save(folder / "weights.npy", owner.decrypt(EncryptedModel.load(folder / "trained").network.W1))
+(folder / "tally.json").write_text(json.dumps([side.tally.trips, side.tally.bytes_up, side.tally.bytes_down]))
+"""
+
+TRAINER_OF_WEIGHTS = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from encnn import Trainer, TrainingPlan, taylor
+from encnn.channels import FolderChannel
+from encnn.exact_refresh import BudgetRefresh
+
+folder = Path(sys.argv[1])
+while not (folder / "start").exists():
+    time.sleep(0.01)
+trainer, X, y = Trainer.load(folder / "start"), np.load(folder / "X.npy"), np.load(folder / "y.npy")
+plan = TrainingPlan(taylor(1), 2.0**-5, batch_size=20, epochs=5)
+channel = FolderChannel(folder, trainer.model.evaluator.context)
+trainer.train(X, y, plan, refresh=BudgetRefresh(trainer.model, channel, plan, X))
+trainer.model.save(folder / "trained")
+channel.close()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_refresh_weights_as_one_does(tmp_path):
+    """Every ciphertext differs, since keys and noise are fresh; what they hold is equal, weight for weight."""
+    X, y = task()
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    (tmp_path / "parameters.json").write_text(json.dumps(roomy("fv", "coefficients", scale=1 << 10)))
+    codes = OWNER_OF_WEIGHTS, TRAINER_OF_WEIGHTS
+    sides = [subprocess.Popen([sys.executable, "-c", code, tmp_path, str(WORDS)]) for code in codes]
+    try:
+        assert [side.wait(120) for side in sides] == [0, 0]
+    finally:
+        for side in sides:
+            side.kill()
+    owner = fv_owner()
+    model = owner.encrypt(Network(owner.architecture, np.zeros((WORDS, 1)), None))
+    here = OwnerOfWeights(owner.secret_key, model)
+    Trainer(model).train(X, y, FV_PLAN, refresh=BudgetRefresh(model, DirectChannel(here), FV_PLAN, X))
+    weights = owner.decrypt(model.network.W1)
+    assert np.array_equal(np.load(tmp_path / "weights.npy"), weights) and np.abs(weights).max() > 0.1
+    counted = [here.tally.trips, here.tally.bytes_up, here.tally.bytes_down]
+    assert json.loads((tmp_path / "tally.json").read_text()) == counted and counted[0] > 1
+    left = {path.name for path in tmp_path.glob("assist-*")}
+    assert left == {channels.END, channels.OPENING}
+
+
 # Messages
 
 
@@ -160,6 +266,7 @@ class Side:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self.owner = Owner(ARCHITECTURE, PLAN.sigmoid, SMALL)
         self.context = self.owner.evaluator.context
         self.assistant = Assistant(self.owner.secret_key, labels=Y)
@@ -170,10 +277,22 @@ class Side:
         channels.write_opening(folder / "opening", self.assistant.opening(), self.context)
         channels.write_request(folder / "request", self.request)
         channels.write_answer(folder / "answer", self.answer)
+        self.of_weights = fv_owner(words=2)
+        self.model = self.of_weights.encrypt(Network(self.of_weights.architecture, np.full((2, 1), 0.5), None))
+        parts = as_parts(self.model.evaluator, weights_of(self.model.network))
+        self.weights = Weights(1, self.model.evaluator.context.key_id, parts)
+        self.fresh = self.owner_of_weights().answer(self.weights)
+        channels.write_weights(folder / "weights", self.weights, channels.WEIGHTS)
+        channels.write_weights(folder / "fresh", self.fresh, channels.FRESH_WEIGHTS)
+
+    def owner_of_weights(self) -> OwnerOfWeights:
+        return OwnerOfWeights(self.of_weights.secret_key, self.model)
 
     def read(self, kind: str, path: Path) -> object:
         if kind == "request":
             return channels.read_request(path, self.context, 1)
+        if kind in ("weights", "fresh"):
+            return channels.read_weights(path, FILE_KINDS[kind])
         return channels.read_opening(path) if kind == "opening" else channels.read_answer(path)
 
 
@@ -182,7 +301,14 @@ def side(tmp_path_factory) -> Side:
     return Side(tmp_path_factory.mktemp("messages"))
 
 
-KINDS = ["opening", "request", "answer"]
+FILE_KINDS = {
+    "opening": channels.OPENING,
+    "request": channels.REQUEST,
+    "answer": channels.ANSWER,
+    "weights": channels.WEIGHTS,
+    "fresh": channels.FRESH_WEIGHTS,
+}
+KINDS = list(FILE_KINDS)
 
 
 def test_messages_come_back_as_they_were(side):
@@ -195,6 +321,12 @@ def test_messages_come_back_as_they_were(side):
     opening = channels.read_opening(side.folder / "opening")
     assert (opening.key_id, opening.kept_labels) == (side.context.key_id, REVIEWS)
     assert np.array_equal(opening.zero_key.b, side.assistant.opening().zero_key.b)
+    for name, sent in (("weights", side.weights), ("fresh", side.fresh)):
+        again = channels.read_weights(side.folder / name, FILE_KINDS[name])
+        assert (again.trip, again.key_id, again.shapes, again.nbytes) == (1, sent.key_id, sent.shapes, sent.nbytes)
+        assert all(np.array_equal(a, b) for (_, a, _), (_, b, _) in zip(again.parts, sent.parts, strict=True))
+    channels.write_opening(side.folder / "bare", Opening(side.context.key_id), side.context)
+    assert channels.read_opening(side.folder / "bare") == Opening(side.context.key_id)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -231,8 +363,10 @@ ARRAYS = st.builds(
 @given(data=st.data())
 def test_whole_files_with_strange_contents_are_refused_or_answered(side, kind, data):
     """Files whose digest is right, as a malicious sender writes them: fields, types and arrays of its choice."""
-    file_kind = {"opening": channels.OPENING, "request": channels.REQUEST, "answer": channels.ANSWER}[kind]
+    file_kind = FILE_KINDS[kind]
     header, arrays = files.read(side.folder / kind, file_kind)
+    if kind in ("weights", "fresh") and data.draw(st.booleans()):
+        change_parts(header, data)
     for name in list(header):
         if data.draw(st.integers(0, 3)) == 0:
             header[name] = data.draw(JSON)
@@ -248,10 +382,34 @@ def test_whole_files_with_strange_contents_are_refused_or_answered(side, kind, d
         message = side.read(kind, side.folder / "strange")
         if kind == "request":
             assert side.assistant.answer(message).tops.dtype == SMALL.dtype
+        elif kind == "weights":
+            assert side.owner_of_weights().answer(message).shapes == side.weights.shapes
+        elif kind == "fresh":
+            WeightRefresh(side.model.copy(), Replying(side, message)).now()
         else:
             use(side, kind, message)
     except (FileError, DataError, KeyMismatchError, DivergenceError):  # a made-up key makes noise, hence large scores
         pass
+
+
+def change_parts(header: dict, data: st.DataObject) -> None:
+    """Replace something in the description of the weights."""
+    [[described, shape]] = header["parts"]
+    described["bounds"][data.draw(st.sampled_from([*described["bounds"]]))] = data.draw(JSON | st.integers(9, 10**400))
+    shape[:] = data.draw(st.sampled_from([shape[:], [2], [2**40, 1], [-1, 1], [2, 1, 1], [], ["x"]]))
+
+
+class Replying:
+    """A channel to the owner of the weights, with an answer that somebody made up."""
+
+    def __init__(self, side: Side, reply: object) -> None:
+        self.side, self.reply = side, reply
+
+    def open(self):
+        return self.side.owner_of_weights().opening()
+
+    def ask(self, request):
+        return self.reply
 
 
 def use(side: Side, kind: str, message: object) -> None:
@@ -310,9 +468,26 @@ def test_a_request_larger_than_any_batch_is_not_read(side):
         channels.read_request(side.folder / "huge", side.context, 1)
 
 
+def test_weights_larger_than_those_handed_out_are_not_read(side, tmp_path):
+    owner, key_id = side.owner_of_weights(), side.weights.key_id
+    huge = {"W1": np.zeros(1 << 20, np.int64)}
+    path = tmp_path / f"{channels.REQUEST}-00000001"
+    with serving(owner, tmp_path) as errors:
+        files.write(path, channels.WEIGHTS, {"key_id": key_id, "trip": 1, "parts": [[{}, [2, 1]]]}, huge)
+    assert [type(error) for error in errors] == [FileError] and "more than the" in str(errors[0])
+
+
+def test_weights_are_not_echoed_as_fresh_ones(side, tmp_path):
+    channels.write_weights(tmp_path / f"{channels.ANSWER}-00000001", side.weights, channels.WEIGHTS)
+    with pytest.raises(FileError, match="of kind 'assist-weights'"):
+        channels.read_weights(tmp_path / f"{channels.ANSWER}-00000001", channels.FRESH_WEIGHTS)
+
+
 def test_a_request_of_another_key_is_told(side, tmp_path):
     with pytest.raises(KeyMismatchError, match="take messages of one run"):
         channels.read_request(side.folder / "request", Side(tmp_path).context, 1)
+    with pytest.raises(KeyMismatchError, match="ask their own owner"):
+        Side(tmp_path).owner_of_weights().answer(channels.read_weights(side.folder / "weights", channels.WEIGHTS))
 
 
 def test_messages_of_experimental_keys_are_not_written(tmp_path):
@@ -322,4 +497,6 @@ def test_messages_of_experimental_keys_are_not_written(tmp_path):
         channels.write_opening(tmp_path / "opening", assistant.opening(), assistant.context)
     with pytest.raises(ParameterError, match="made from a passed rng"):
         channels.write_request(tmp_path / "request", Request(1, 0.1, owner.secret_key.encrypt(np.zeros((1, 1)))))
+    with pytest.raises(ParameterError, match="made from a passed rng"):
+        channels.FolderChannel(tmp_path, owner.evaluator.context)
     assert isinstance(assistant.answer(Request(1, 0.1, owner.secret_key.encrypt(np.zeros((1, 1))))), Answer)

@@ -24,10 +24,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from encnn import channels, files, protocol
+from encnn import channels, files, protocol, refresh
 from encnn.errors import DataError, DivergenceError, FileError, KeyMismatchError
 from encnn.network import Architecture, Network
 from encnn.roles import MAX_COEFFICIENTS, MODEL, SCORES, SECRET, EncryptedModel, Owner, User
+from encnn.schemes import fv
 from encnn.schemes.integer_vector import COMPACT_128, PAPER, storage
 from encnn.sigmoid import PolynomialSigmoid, taylor
 
@@ -60,6 +61,7 @@ class Victims:
                 name, Owner(Architecture(4, hidden=hidden), taylor(3 if hidden else 1), parameters, public=bool(hidden))
             )
         self._add_messages()
+        self._add_weights()
 
     def _add_owner(self, name: str, owner: Owner) -> None:
         setattr(self, name, owner)
@@ -92,6 +94,32 @@ class Victims:
             "answer": Case(channels.ANSWER, self.play("answer"), ANSWER_REFUSALS),
         }
 
+    def _add_weights(self) -> None:
+        """Weights that an owner renews; the toy parameters of FV, so that as many examples as for other files are tried."""
+        owner = Owner(Architecture(2, hidden=0, pooling="sum"), taylor(1), fv.TOY)
+        self.given = owner.encrypt(Network(owner.architecture, np.zeros((2, 1)), None))
+        self.secret_of_weights = owner.secret_key
+        parts = refresh.as_parts(owner.evaluator, refresh.weights_of(self.given.network))
+        message = refresh.Weights(1, owner.evaluator.context.key_id, parts)
+        channels.write_weights(self.folder / "weights", message, channels.WEIGHTS)
+        channels.write_weights(self.folder / "fresh", self.owner_of_weights().answer(message), channels.FRESH_WEIGHTS)
+        self.cases |= {
+            "weights": Case(channels.WEIGHTS, self.renew, ANSWER_REFUSALS),
+            "fresh": Case(channels.FRESH_WEIGHTS, self.take, ANSWER_REFUSALS),
+        }
+
+    def owner_of_weights(self) -> refresh.OwnerOfWeights:
+        return refresh.OwnerOfWeights(self.secret_of_weights, self.given)
+
+    def renew(self, path: Path) -> refresh.Weights:
+        """The owner meets hostile weights."""
+        return self.owner_of_weights().answer(channels.read_weights(path, channels.WEIGHTS))
+
+    def take(self, path: Path) -> None:
+        """The trainer meets hostile weights."""
+        reply = channels.read_weights(path, channels.FRESH_WEIGHTS)
+        refresh.WeightRefresh(self.given.copy(), _Scripted(self.owner_of_weights().opening(), reply)).now()
+
     def assistant(self) -> protocol.Assistant:
         return protocol.Assistant(self.compact.secret_key)
 
@@ -117,12 +145,12 @@ class _Scripted:
     """A channel that says what it was told to say."""
 
     opening: protocol.Opening
-    reply: protocol.Answer
+    reply: protocol.Answer | refresh.Weights
 
     def open(self) -> protocol.Opening:
         return self.opening
 
-    def ask(self, _: protocol.Request) -> protocol.Answer:
+    def ask(self, _: Any) -> Any:
         return self.reply
 
 
@@ -135,6 +163,8 @@ NAMES = [f"{p}-{k}" for p in ("paper", "compact") for k in ("model", "user", "se
     "opening",
     "request",
     "answer",
+    "weights",
+    "fresh",
 ]
 every_loader = pytest.mark.parametrize("name", NAMES)
 
@@ -498,7 +528,7 @@ def test_expanding_holds_the_ciphertexts_once(victims: Victims) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["paper-model", "paper-secret", "paper-scores", "compact-model", "request", "answer", "opening"]
+    "name", ["paper-model", "paper-secret", "paper-scores", "compact-model", "request", "answer", "opening", "weights", "fresh"]
 )
 def test_arrays_that_no_header_announces_are_refused(victims: Victims, name: str) -> None:
     assert refused(victims, name, rewritten(victims, name, lambda _, arrays: arrays.update(extra=np.zeros(3))))
@@ -566,9 +596,12 @@ def test_files_of_another_key_are_refused(victims: Victims) -> None:
     for name, old in (("paper", victims.paper), ("compact", victims.compact)):
         stranger._add_owner(name, Owner(old.architecture, old.sigmoid, old.parameters, public=old.architecture.hidden > 0))
     stranger._add_messages()
-    for name in ("paper-scores", "compact-scores", "request", "opening"):
+    stranger._add_weights()
+    for name in ("paper-scores", "compact-scores", "request", "opening", "weights"):
         with pytest.raises(KeyMismatchError):
             victims.cases[name].load(stranger.folder / name)
+    with pytest.raises(DataError, match="or another key"):
+        victims.cases["fresh"].load(stranger.folder / "fresh")
     for name in ("paper", "compact"):
         with pytest.raises(KeyMismatchError):
             owner_of(victims, name).decrypt_network(EncryptedModel.load(stranger.folder / f"{name}-model"))

@@ -30,7 +30,7 @@ from encnn.errors import ParameterError
 from encnn.network import Architecture, ErrorStep, Network, TrainingPlan, train
 from encnn.progress import progress
 from encnn.protocol import Assistant, AssistedStep, DirectChannel
-from encnn.roles import Owner
+from encnn.roles import EncryptedModel, Owner
 from encnn.schemes import SchemeParameters, bootstrapped, ckks, integer_vector
 from encnn.schemes.base import Encrypted
 from encnn.schemes.ckks import PackedArray
@@ -258,9 +258,10 @@ class Rehearsal:
         """Return CPU seconds (trainer, owner) and bytes (up, down) of one refresh of the first rows, as after training."""
         for _ in range(2):  # the first call may compile
             network = (self.trained if self.task.dense else self.first).copy()
-            side = refresh.OwnerOfWeights(self.owner.secret_key, self.evaluator, math.inf)
+            model = EncryptedModel(self.evaluator, network, self.task.plan.sigmoid)
+            side = refresh.OwnerOfWeights(self.owner.secret_key, model, math.inf)
             begun = time.process_time()
-            refresh.WeightRefresh(network, side, self.evaluator, levels=0).now()
+            refresh.WeightRefresh(model, DirectChannel(side)).now()
             total = time.process_time() - begun
         tally = side.tally
         return total - tally.cpu_seconds, tally.cpu_seconds, (tally.bytes_up, tally.bytes_down)

@@ -62,7 +62,7 @@ def _clear_keys(parameters: ClearParameters, *_: Any) -> tuple[SecretKey, Evalua
 
 
 def _restorer(scheme: str) -> Any:
-    """Return the module whose `restore_evaluator` and `restore_secret_key` read files of this scheme."""
+    """Return whatever has the `restore_evaluator` and `restore_secret_key` of this scheme."""
     if scheme not in _RESTORERS:
         known = ", ".join(map(repr, _RESTORERS))
         raise FileError(f"the file is of scheme {scheme!r}; files hold networks of the schemes {known}")
@@ -82,6 +82,6 @@ _RESTORERS: dict[str, Any] = {
     integer_vector.IntegerVectorEvaluator.scheme: factory,
     bootstrapped.BootstrappedEvaluator.scheme: bootstrapped.factory,
     ckks.CKKSEvaluator.scheme: ckks.factory,
-    fv.FVEvaluator.scheme: fv,
-    yashe.YASHEEvaluator.scheme: yashe,
+    fv.FVEvaluator.scheme: fv.factory,
+    yashe.YASHEEvaluator.scheme: yashe.factory,
 }

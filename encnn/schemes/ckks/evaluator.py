@@ -59,10 +59,10 @@ class CKKSEvaluator(base.Evaluator):
         primes = len(p.modulus_bits)
         return (len(self.steps) + (self.relinearisation is not None)) * (primes - 1) * 2 * primes * p.degree * 8
 
-    def assisted_by(self, before_step: BeforeStep) -> "CKKSEvaluator":
-        """Return the same evaluator, which calls `before_step` with the weights before each product X W of a step."""
+    def assisted_by(self, refresh: BeforeStep) -> "CKKSEvaluator":
+        """Return the same evaluator, which calls `refresh` with the weights before each product X W of a step."""
         assisted = copy.copy(self)
-        assisted._before_step = before_step
+        assisted._before_step = refresh
         return assisted
 
     # -- the two products with plain features

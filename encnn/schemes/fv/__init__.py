@@ -3,11 +3,10 @@
 [FV12] J. Fan, F. Vercauteren, "Somewhat practical fully homomorphic encryption", ePrint 2012/144.
 
 Read in this order: `encnn.schemes.encoders` (numbers as polynomials), `encnn.schemes.rings` (the ring, arrays, key switching),
-and here `parameters`, `noise` (predicted), `keys`, `evaluator`, `factory`.
+and here `parameters`, `noise` (predicted), `keys`, `evaluator`.
 """
 
 from encnn.schemes.fv.evaluator import FVEvaluator
-from encnn.schemes.fv.factory import make_keys, restore_evaluator, restore_secret_key
 from encnn.schemes.fv.keys import SecretKey
 from encnn.schemes.fv.parameters import (
     ADDITIVE_128,
@@ -20,6 +19,10 @@ from encnn.schemes.fv.parameters import (
     Parameters,
     preset,
 )
+from encnn.schemes.rings.factory import Factory
+
+factory = Factory(Parameters, SecretKey, FVEvaluator)
+make_keys = factory.make_keys
 
 __all__ = [
     "ADDITIVE_128",
@@ -32,8 +35,7 @@ __all__ = [
     "FVEvaluator",
     "Parameters",
     "SecretKey",
+    "factory",
     "make_keys",
     "preset",
-    "restore_evaluator",
-    "restore_secret_key",
 ]

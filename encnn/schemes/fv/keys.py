@@ -8,7 +8,9 @@
 [FV12] J. Fan, F. Vercauteren, "Somewhat practical fully homomorphic encryption", ePrint 2012/144.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -23,16 +25,17 @@ class SecretKey(RingSecretKey):
     """The secret polynomial s, and what the owner does with it."""
 
     parameters: Parameters
+    secret_names = ("T_secret",)
 
     def __init__(self, parameters: Parameters, rng: np.random.Generator | None = None) -> None:
         super().__init__(parameters, rng)
         self._s = self._ternary()
 
     @classmethod
-    def from_polynomial(cls, context: Context, s: np.ndarray) -> "SecretKey":
-        """Return the key with a given secret, as read from a file; new randomness comes from the operating system."""
+    def from_polynomials(cls, context: Context, polynomials: Sequence[np.ndarray]) -> Self:
+        """Return the key with a given s, as read from a file; new randomness comes from the operating system."""
         key = cls(context.parameters)  # type: ignore[arg-type]
-        key._s, key.context = s, context
+        (key._s,), key.context = polynomials, context
         return key
 
     @property

@@ -2,5 +2,5 @@
 
 Read in this order: `reference` (the ring as one learns it), `primes`, `ntt` (the transform), `rns` (many primes, exactly),
 `compiled` (the same loops by numba); `parameters`, `array` (ciphertexts, additions), `switching` (key switches), `evaluator`,
-`secret`, `storage`.
+`secret`, `storage`, `factory` (making keys, reading files).
 """

@@ -4,6 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -24,7 +25,12 @@ BLOCK = 8
 
 
 class RingSecretKey(base.SecretKey):
-    """The owner's key.  `rng` makes an experimental key that repeats; without it, it comes from the system's entropy."""
+    """The owner's key.  `rng` makes an experimental key that repeats; without it, it comes from the system's entropy.
+
+    secret_names: of the secret polynomials in a file, in the order that `from_polynomials` takes them.
+    """
+
+    secret_names: ClassVar[tuple[str, ...]]
 
     def __init__(self, parameters: RingParameters, rng: np.random.Generator | None = None) -> None:
         self.parameters = parameters
@@ -36,6 +42,11 @@ class RingSecretKey(base.SecretKey):
         return f"{type(self).__name__}({self.parameters.name!r}, key_id={self.context.key_id}, <secret>)"
 
     # -- what a scheme adds
+
+    @classmethod
+    @abstractmethod
+    def from_polynomials(cls, context: Context, polynomials: Sequence[np.ndarray]) -> Self:
+        """Return the key with given secret polynomials, as read from a file."""
 
     @property
     @abstractmethod

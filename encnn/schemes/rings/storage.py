@@ -79,13 +79,14 @@ def restore_array(context: Context, parts: int, header: Any, data: np.ndarray, s
             _whole(fields["low"]),
             _whole(fields["high"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"the bounds of an array of ciphertexts are missing or no numbers ({error})") from error
     if (
         bounds.scale < 1
         or bounds.scale & (bounds.scale - 1)
         or not 0 <= bounds.noise < 0.5
         or not 0 <= bounds.magnitude < math.inf
+        or max(abs(bounds.low), abs(bounds.high)) > p.N  # decoding takes time and memory by them
     ):
         raise FileError(f"the bounds {bounds} of an array of ciphertexts cannot be true; get a new file from its sender")
     return RingArray(residues, context, shape[-1], bounds)

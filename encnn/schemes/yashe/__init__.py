@@ -4,11 +4,11 @@
 IMA International Conference on Cryptography and Coding 2013, ePrint 2013/075.
 
 Read after `fv`, with which it shares the ring, arrays, encoders and key switching: `parameters`, `noise` (predicted), `keys`,
-`evaluator`, `factory`; and `encnn.security.overstretched`, the attacks.
+`evaluator`; and `encnn.security.overstretched`, the attacks.
 """
 
+from encnn.schemes.rings.factory import Factory
 from encnn.schemes.yashe.evaluator import YASHEEvaluator
-from encnn.schemes.yashe.factory import make_keys, restore_evaluator, restore_secret_key
 from encnn.schemes.yashe.keys import SecretKey
 from encnn.schemes.yashe.parameters import (
     ADDITIVE_128,
@@ -21,6 +21,9 @@ from encnn.schemes.yashe.parameters import (
     preset,
 )
 
+factory = Factory(Parameters, SecretKey, YASHEEvaluator)
+make_keys = factory.make_keys
+
 __all__ = [
     "ADDITIVE_128",
     "DEEP",
@@ -31,8 +34,7 @@ __all__ = [
     "Parameters",
     "SecretKey",
     "YASHEEvaluator",
+    "factory",
     "make_keys",
     "preset",
-    "restore_evaluator",
-    "restore_secret_key",
 ]

@@ -10,7 +10,9 @@
 IMA International Conference on Cryptography and Coding 2013, ePrint 2013/075.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -26,6 +28,7 @@ class SecretKey(RingSecretKey):
     """The secret polynomials f' and g, and what the owner does with them."""
 
     parameters: Parameters
+    secret_names = ("T_secret", "T_g")
 
     def __init__(self, parameters: Parameters, rng: np.random.Generator | None = None) -> None:
         super().__init__(parameters, rng)
@@ -35,10 +38,10 @@ class SecretKey(RingSecretKey):
             self._f_prime = self._ternary()
 
     @classmethod
-    def from_polynomials(cls, context: Context, f_prime: np.ndarray, g: np.ndarray) -> "SecretKey":
+    def from_polynomials(cls, context: Context, polynomials: Sequence[np.ndarray]) -> Self:
         """Return the key with given f' and g, as read from a file; new randomness comes from the operating system."""
         key = cls(context.parameters)  # type: ignore[arg-type]
-        key._f_prime, key._g, key.context = f_prime, g, context
+        (key._f_prime, key._g), key.context = polynomials, context
         if context.parameters.key_ring.inverse(context.parameters.key_ring.residues(key._polynomial)) is None:
             raise FileError("the secret polynomial has no inverse, so it made no key; restore the file from a backup")
         return key
