@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import growth, machine, parts, plan, suite, twin
+from benchmarks import growth, machine, parts, plan, suite, twin, workers
 from encnn import experiments as ex
 from encnn.report import bench_figures
 from encnn.report.style import save, use_style
@@ -58,6 +58,11 @@ def measure_profile(folder: Path) -> None:
     _store(parts.profile(machine.peaks(table)), folder / "profile.csv")
 
 
+def measure_workers(folder: Path) -> None:
+    """Write workers.csv: two workers against one, on the real reviews."""
+    _store(workers.scaling(ex.words_dataset(load_or_toy("imdb"))), folder / "workers.csv")
+
+
 def measure_plan(folder: Path) -> None:
     """Write scale.csv: the plan on paper."""
     _store(plan.scale(), folder / "scale.csv")
@@ -68,6 +73,7 @@ PARTS = {
     "operations": measure_operations,
     "growth": measure_growth,
     "profile": measure_profile,
+    "workers": measure_workers,
     "plan": measure_plan,
 }
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import __main__ as suite_door
-from benchmarks import cases, growth, machine, parts, plan, suite, twin
+from benchmarks import cases, growth, machine, parts, plan, suite, twin, workers
 from encnn import experiments as ex
 from encnn.network import Architecture, Network, TrainingPlan, train
 from encnn.report import costs
@@ -46,6 +46,14 @@ def test_the_hand_written_loop_is_the_clear_twin(data: ex.Dataset, degree: int, 
 def test_a_measurement_has_all_columns(data: ex.Dataset) -> None:
     line = twin.measure(data, degree=1, batch=1, reviews=50, rounds=1)
     assert line["clear_us"] > 0 and line["encrypted_us"] > 0 and line["times_ancestor"] > 0
+
+
+@pytest.mark.slow
+def test_workers_are_timed_against_one(data: ex.Dataset, tool: ModuleType) -> None:
+    table = workers.scaling(data, BOOTSTRAP_TOY, batches=(4,), reviews=12, rounds=1)
+    assert table["workers"].tolist() == [1, 2] and (table["wall_ms"] > 0).all()
+    assert table["times_as_fast"].iloc[0] == 1 and (table["bytes_a_review"] > 8 * BOOTSTRAP_TOY.d / 2).all()
+    assert "| 4 | 2 |" in tool.workers(table)
 
 
 # -- the suite
@@ -205,7 +213,9 @@ def test_the_pages_have_the_stored_numbers(tool: ModuleType) -> None:
     assert tool.main(["check"]) == 0
 
 
-@pytest.mark.parametrize(("name", "column"), [("scale", "model_bytes"), ("machine", "rate"), ("profile", "cpu_us")])
+@pytest.mark.parametrize(
+    ("name", "column"), [("scale", "model_bytes"), ("machine", "rate"), ("profile", "cpu_us"), ("workers", "wall_ms")]
+)
 def test_another_number_would_be_noticed(tool: ModuleType, name: str, column: str) -> None:
     page, block = tool.BLOCKS[name]
     text, table = (ROOT / "docs" / page).read_text(), pd.read_csv(ROOT / "benchmarks" / f"{name}.csv")

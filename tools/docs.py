@@ -61,6 +61,15 @@ def growth(table: pd.DataFrame) -> str:
     return _markdown(["cost against", "of", "exponent", "formula", "a review"], rows)
 
 
+def workers(table: pd.DataFrame) -> str:
+    """Return what workers that share mini-batches gain, as Markdown."""
+    rows = [
+        (w["batch"], w["workers"], f"{w['wall_ms']:.3g} ms", f"{w['times_as_fast']:.2f} x", size_text(w["bytes_a_review"]))
+        for w in table.to_dict("records")
+    ]
+    return _markdown(["mini-batch", "workers", "wall time a review", "as fast as one", "moved a review"], rows)
+
+
 def scale(table: pd.DataFrame) -> str:
     """Return the plan on paper as Markdown, and what of 128 bits is cheapest in some respects."""
     lines: list[dict[Any, Any]] = table.to_dict("records")
@@ -104,6 +113,7 @@ BLOCKS: dict[str, tuple[str, Callable[[pd.DataFrame], str]]] = {
     "profile": ("performance.md", profile),
     "results": ("performance.md", results),
     "growth": ("performance.md", growth),
+    "workers": ("performance.md", workers),
     "scale": ("scale.md", scale),
 }
 
