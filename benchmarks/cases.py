@@ -101,8 +101,7 @@ def trained(task: Task, parameters: SchemeParameters, X: Any, y: np.ndarray) -> 
     model = owner.encrypt(Network.initial(task.architecture, np.random.default_rng(0)))
     weights = model.network.W1.nbytes
     run = assisted(owner, model, X, task.plan)
-    if isinstance(parameters, bootstrapped.Parameters):
-        run.model.evaluator.key.prepare()  # type: ignore[attr-defined]
+    run.model.evaluator.prepare()
     begun = time.process_time()
     Trainer(run.model).train(X, y, task.plan, step=run.step, refresh=run.refresh)
     spent = time.process_time() - begun

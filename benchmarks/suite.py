@@ -173,8 +173,7 @@ def sigmoid(r: Rehearsal, n: int) -> Operation:
 def new_keys(r: Rehearsal) -> Owner:
     """Make keys like those of the rehearsal, and what its first step makes of them."""
     owner = Owner(r.first.architecture, r.task.plan.sigmoid, r.parameters)
-    if isinstance(owner.evaluator, bootstrapped.BootstrappedEvaluator):
-        owner.evaluator.key.prepare()
+    owner.evaluator.prepare()
     return owner
 
 

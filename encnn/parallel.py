@@ -388,6 +388,7 @@ class Replica:
     ) -> None:
         """Take keys, reviews (bounds[i] to bounds[i + 1] are in mini-batch i), their targets, and weights."""
         evaluator = self._evaluator = _restore(keys, architecture, plan)
+        evaluator.prepare()
         W1 = _unpack(evaluator, weights)["W1"]
         self._plan, self._step = plan, Step(evaluator, Network(architecture, W1, None), plan, step)
         self._X, self._bounds, self._version = X, bounds, weights[0]["version"]

@@ -144,6 +144,9 @@ class Evaluator(ABC):
         """Return factor * W, for weights that are kept small."""
         return self.multiply_plain(W, factor)
 
+    def prepare(self) -> None:  # noqa: B027  most schemes have nothing to prepare
+        """Do now what the first use of the evaluation keys would else do, so that no measurement is charged for it."""
+
     def assisted_by(self, refresh: Callable[[Encrypted], None]) -> Self:
         """Return the same evaluator, which calls `refresh` with W1 before each product X W; an owner may renew W1 in it."""
         raise CapabilityError(

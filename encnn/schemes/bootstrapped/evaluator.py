@@ -49,6 +49,10 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Bytes of the evaluation keys in use."""
         return self.key.nbytes
 
+    def prepare(self) -> None:
+        """Expand masks and transform the key, which takes a second or two."""
+        self.key.prepare()
+
     def look_up(self, z: CiphertextArray, table: np.ndarray) -> CiphertextArray:
         """Return fresh ciphertexts of f(z), for z of shape (..., 1) and a table of f (`tables.make_table`).
 
