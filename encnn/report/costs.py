@@ -9,10 +9,12 @@ synthetic reviews, with all words of the task and with a quarter of them: that g
 process.  Mini-batches have the size of the task, unless a step would take long: then smaller ones, whose reviews cost the same.
 c is what each row of the vocabulary adds to a step, whether the step uses it or not: nothing in most schemes, so it counts if
 twice the rows take noticeably longer.  In fixed point FV and YASHE bring all rows to a larger scale at every step, after they
-have reduced what the step before left unreduced; so runs have as many steps as fresh weights last for.  e and f are what it
-takes the owner to refresh the weights, where a scheme needs it; where the owner answers with the errors of each mini-batch
-(`encnn.protocol`) the trainer's part is in a.  Sizes are those of
-the small keys and rows.  What is left out: predictions, and the shrinking of weights at the end of an epoch.
+have reduced what the step before left unreduced; so their runs have as many steps as fresh weights last for.  e and f are what
+it takes the owner to refresh the weights, where a scheme needs it; where the owner answers with the errors of each mini-batch
+(`encnn.protocol`) the trainer's part is in a.  Sizes are those of the small keys and rows.
+
+What is left out: predictions, the shrinking of weights at the end of an epoch, and what it takes to touch memory for the first
+time, which shows in short runs with large ciphertexts (and again where a virtual machine takes back what lies idle).
 
 Calibration takes a few seconds, and longer where a single step does; results are kept for the life of the process.
 """
