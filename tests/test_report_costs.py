@@ -134,6 +134,13 @@ def test_who_needs_the_owner() -> None:
     assert assistance(task, BOOTSTRAP_TOY) == "none"
 
 
+def test_a_job_says_what_its_run_will_cost(short, capsys) -> None:
+    X = csr_array(np.eye(4, dtype=np.int8))
+    costs.announce("a run", X, PAPER_PLAN, Architecture(4), ClearParameters())
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("a run: about ") and "CPU time for the trainer" in line
+
+
 def test_refreshes_are_counted_and_sized(short) -> None:
     cost = estimate_cost(Task(linear(8), RING_PLAN, 160, 2.0), fv.FRACTIONAL_128.updated(N=256, name="small-INSECURE"))
     assert 0 < cost.trips < 10 and cost.bytes_up > cost.trips * 8 * 2 * 4 * 256 * 8

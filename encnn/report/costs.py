@@ -181,6 +181,11 @@ def estimate_cost(task: Task, parameters: SchemeParameters) -> Cost:
     )
 
 
+def announce(name: str, X: Features, plan: TrainingPlan, architecture: Architecture, parameters: SchemeParameters) -> None:
+    """Print what a run of that name will cost: every job does it before it trains for long."""
+    print(f"{name}: {estimate_cost(Task.of(X, plan, architecture), parameters)}", flush=True)
+
+
 def forget() -> None:
     """Forget all calibrations, for a machine whose speed has changed."""
     _calibrate.cache_clear()
