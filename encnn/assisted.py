@@ -26,7 +26,7 @@ from encnn.experiments import Dataset, held_out, linear_start, words_dataset
 from encnn.network import TrainingPlan
 from encnn.progress import progress
 from encnn.protocol import Assistant, AssistedStep, DirectChannel, KeptLabels
-from encnn.report.costs import Task, estimate_cost
+from encnn.report.costs import announce
 from encnn.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.roles import Evaluation, Owner, Trainer
 from encnn.schemes import ClearParameters
@@ -140,10 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = TrainingPlan(ExactSigmoid(), LEARNING_RATE)
     heading("What the runs will cost")
     for parameters in dict.fromkeys(case.parameters for case in CASES):
-        print(
-            f"{parameters.name}: {estimate_cost(Task.of(words.X, plan, linear_start(words).architecture), parameters)}",
-            flush=True,
-        )
+        announce(parameters.name, words.X, plan, linear_start(words).architecture, parameters)
     jobs = [(case, key) for case in CASES for key in range(options.keys)]
     lines = [
         assisted_run(case, words if case.labels == "sent" else frequent, plan, key)

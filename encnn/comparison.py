@@ -41,6 +41,7 @@ from encnn.network import ErrorStep, Network, TrainingPlan, predict
 from encnn.progress import progress
 from encnn.protocol import Assistant, AssistedStep, DirectChannel, Tally
 from encnn.refresh import LevelRefresh, OwnerOfWeights, WeightRefresh
+from encnn.report.costs import announce
 from encnn.reproduce import FIGURES, heading, store
 from encnn.reviews import load_reviews
 from encnn.roles import EncryptedModel, Owner, Trainer
@@ -208,7 +209,7 @@ def tasks() -> list[Task]:
 def table(of: Iterable[Task], cases: Sequence[Case] = CASES) -> pd.DataFrame:
     """Return a line for each task and case."""
     jobs = [(case, task) for task in of for case in cases]
-    return pd.DataFrame([compare(case, task) for case, task in progress(jobs, "every scheme", unit="run")])
+    return pd.DataFrame([_announced(case, task) for case, task in progress(jobs, "every scheme", unit="run")])
 
 
 def slot_layouts(vocabulary: int, words: int, batch_sizes: Iterable[int], p: fv.Parameters = fv.DEPTH_128) -> pd.DataFrame:
@@ -256,6 +257,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     store(results, folder / "comparison.csv")
     print(f"\nThe table is in {folder}/")
     return 0
+
+
+def _announced(case: Case, task: Task) -> dict[str, Any]:
+    """Say what a case will cost, then return its line."""
+    _, data, plan = task.of(case)
+    announce(f"{task.name}, {case.name}", data.X, plan, linear_start(data).architecture, case.parameters)
+    return compare(case, task)
 
 
 def _task(name: str, words: Dataset) -> Task:

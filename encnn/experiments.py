@@ -144,6 +144,10 @@ class Setting:
     shown: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None
     running_mean: bool = False
 
+    def architecture(self, data: Dataset) -> Architecture:
+        """Return the network for the features of these data."""
+        return Architecture(data.X.shape[1], HIDDEN, pooling=self.pooling)  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -155,7 +159,7 @@ class Run:
 
 def run(setting: Setting, data: Dataset, seed: int) -> Run:
     """Train one network over the reviews and test it; a run that diverges leaves its counts empty."""
-    architecture = Architecture(data.X.shape[1], HIDDEN, pooling=setting.pooling)  # type: ignore[arg-type]
+    architecture = setting.architecture(data)
     rng = np.random.default_rng(seed)
     start = Network.initial(architecture, rng)
     owner = Owner(architecture, setting.plan.sigmoid, setting.parameters, rng=rng)

@@ -31,7 +31,7 @@ from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.progress import progress
 from encnn.protocol import DirectChannel
 from encnn.refresh import BEYOND, LevelRefresh, OwnerOfWeights, check_interval
-from encnn.report.costs import Task, estimate_cost
+from encnn.report.costs import announce
 from encnn.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.reviews import Corpus, word2vec_features
 from encnn.roles import Owner, Trainer
@@ -263,8 +263,7 @@ def _in_the_clear(case: Case) -> Case:
 def _announced(case: Case, data: Dataset) -> dict[str, Any]:
     """Say what a case will cost, then return its line."""
     reviews, features = case.data(data).X.shape
-    task = Task.of(case.data(data).X, case.plan(reviews), case.architecture(features))
-    print(f"{case.name}: {estimate_cost(task, case.parameters)}", flush=True)
+    announce(case.name, case.data(data).X, case.plan(reviews), case.architecture(features), case.parameters)
     return _in_a_process(case, data)
 
 

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from encnn import experiments as ex
 from encnn.errors import DataError
 from encnn.report import tables, training_figures
+from encnn.report.costs import announce
 from encnn.report.sigmoid_figures import error_bands
 from encnn.report.style import save, use_style
 from encnn.reviews import Corpus, load_reviews
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     heading("Table II: settings")
     print(tables.table2(words, taylor(ex.DEGREE).name).to_string(index=False))
 
+    heading("What a run with encryption will cost")
+    encrypted = ex.pair()[1]
+    announce(encrypted.row, words.X, encrypted.plan, encrypted.architecture(words), encrypted.parameters)
     main_pair = [ex.run(setting, words, options.first_seed) for setting in ex.pair()]
     heading("Table III: reviews trained correctly, without (Non-PP) and with encryption (PP)")
     print(tables.table3(ex.table(main_pair), options.first_seed).iloc[:, :-1].to_string())

@@ -19,6 +19,7 @@ from encnn.network import TrainingPlan
 from encnn.progress import progress
 from encnn.protocol import DirectChannel
 from encnn.refresh import OwnerOfWeights, WeightRefresh
+from encnn.report.costs import announce
 from encnn.reproduce import load_or_toy
 from encnn.reviews import Corpus, Vocabulary, bag_of_words, load_reviews
 from encnn.roles import EncryptedModel, Owner, Trainer
@@ -91,9 +92,10 @@ def datasets() -> dict[str, Dataset]:
 
 
 def lines() -> Iterator[dict[str, Any]]:
-    """Yield one line for each preset and data set, as they come."""
+    """Yield one line for each preset and data set, as they come, and say before each run what it will cost."""
     cases = [(p, name, data) for name, data in datasets().items() for p in PRESETS]
     for p, name, data in progress(cases, "rings", unit="run"):
+        announce(f"{p.name}, {name}", data.X, PLANS[name], linear_start(data).architecture, p)
         yield compare(p, data, PLANS[name]).line
 
 

@@ -36,7 +36,7 @@ from encnn.experiments import Dataset, held_out, linear_start, words_dataset
 from encnn.network import TrainingPlan, predict
 from encnn.network import train as train_network
 from encnn.progress import progress
-from encnn.report.costs import Task, estimate_cost
+from encnn.report.costs import announce
 from encnn.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.reviews.cache import cache_folder
 from encnn.roles import EncryptedModel, Evaluation, Owner, Trainer
@@ -246,8 +246,7 @@ def _kept(folder: Path, case: Case, data: Dataset, key: int, threads: int) -> tu
     """Return the results of a run that is done, or run it and keep them."""
     line, points = folder / "line.json", folder / "curve.csv"
     if not line.exists():
-        cost = estimate_cost(Task.of(data.X, case.plan, linear_start(data).architecture), case.parameters)
-        print(f"{case.name}, key {key}: {cost}", flush=True)
+        announce(f"{case.name}, key {key}", data.X, case.plan, linear_start(data).architecture, case.parameters)
         found, frame = bootstrapped_run(case, data, key, folder, threads)
         _forget(folder)
         frame.to_csv(points, index=False)

@@ -131,10 +131,20 @@ def test_exponents_and_lines_are_those_of_the_numbers() -> None:
     assert [line.split()[0] for line in told] == ["reached", "reached", "MISSED"]
 
 
-def test_a_series_is_measured_at_every_size() -> None:
-    series = growth.Series("reviews", "sleep", (1, 2, 4), 1.0, lambda size: lambda: float(size))
-    table = growth.growth([series], rounds=1)
-    assert table["cpu_ms"].tolist() == [1000.0, 2000.0, 4000.0]
+def test_what_counts_is_the_least_round_after_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every size is called once to warm up, then in every round; what a slow moment adds is not kept."""
+    monkeypatch.setattr(growth, "JOB_S", 0.0)
+    added = {size: iter([100.0, 5.0, 0.0, 7.0]) for size in (1, 2, 4)}
+    series = growth.Series("reviews", "sleep", (1, 2, 4), 1.0, lambda size: lambda: size + next(added[size]))
+    assert growth.growth([series], rounds=3)["cpu_ms"].tolist() == [1000.0, 2000.0, 4000.0]
+    assert all(next(rest, None) is None for rest in added.values())
+
+
+def test_a_measurement_repeats_a_short_job() -> None:
+    calls: list[int] = []
+    series = growth.Series("reviews", "short", (1,), 1.0, lambda size: lambda: calls.append(1) or 1.0)  # type: ignore[func-returns-value]
+    growth.growth([series], rounds=1)
+    assert len(calls) > 10
 
 
 @pytest.mark.slow

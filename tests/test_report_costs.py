@@ -35,7 +35,9 @@ CASES = {
     "integer vectors, batches": (Task(Architecture(9000), replace(PAPER_PLAN, batch_size=64), 12_800, 90.0), PAPER),
     "assisted": (Task(linear(9000), ASSISTED_PLAN, 3000, 90.0), COMPACT_128),
     "bootstrapped": (Task(linear(9000), replace(ASSISTED_PLAN, batch_size=16), 128, 90.0), bootstrapped.ONE_LEVEL_128),
+    "fv, fixed point": (Task(linear(200), RING_PLAN, 96, 20.0), fv.ADDITIVE_128),
     "fv": (Task(linear(300), RING_PLAN, 96, 40.0), fv.FRACTIONAL_128),
+    "yashe, fixed point": (Task(linear(60), RING_PLAN, 96, 20.0), yashe.ADDITIVE_128),
     "yashe": (Task(linear(120), RING_PLAN, 48, 40.0), yashe.FRACTIONAL_128),
     "ckks": (Task(linear(128), PACKED_PLAN, 8192, 128.0, dense=True), ckks.LOGISTIC_128),
 }
@@ -130,6 +132,13 @@ def test_who_needs_the_owner() -> None:
     assert assistance(replace(task, reviews=4097), ckks.LOGISTIC_128) == "refresh"
     assert assistance(task, fv.ADDITIVE_128) == "refresh"
     assert assistance(task, BOOTSTRAP_TOY) == "none"
+
+
+def test_a_job_says_what_its_run_will_cost(short, capsys) -> None:
+    X = csr_array(np.eye(4, dtype=np.int8))
+    costs.announce("a run", X, PAPER_PLAN, Architecture(4), ClearParameters())
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("a run: about ") and "CPU time for the trainer" in line
 
 
 def test_refreshes_are_counted_and_sized(short) -> None:

@@ -8,9 +8,13 @@ A small owner with *these very parameters* makes keys and a network over a small
 synthetic reviews, with all words of the task and with a quarter of them: that gives a and b, on this machine and in this
 process.  Mini-batches have the size of the task, unless a step would take long: then smaller ones, whose reviews cost the same.
 c is what each row of the vocabulary adds to a step, whether the step uses it or not: nothing in most schemes, so it counts if
-twice the rows take noticeably longer.  e and f are what it takes the owner to refresh the weights, where a scheme needs it;
-where the owner answers with the errors of each mini-batch (`encnn.protocol`) the trainer's part is in a.  Sizes are those of
-the small keys and rows.  What is left out: predictions, and the shrinking of weights at the end of an epoch.
+twice the rows take noticeably longer.  In fixed point FV and YASHE bring all rows to a larger scale at every step, after they
+have reduced what the step before left unreduced; so their runs have as many steps as fresh weights last for.  e and f are what
+it takes the owner to refresh the weights, where a scheme needs it; where the owner answers with the errors of each mini-batch
+(`encnn.protocol`) the trainer's part is in a.  Sizes are those of the small keys and rows.
+
+What is left out: predictions, the shrinking of weights at the end of an epoch, and what it takes to touch memory for the first
+time, which shows in short runs with large ciphertexts (and again where a virtual machine takes back what lies idle).
 
 Calibration takes a few seconds, and longer where a single step does; results are kept for the life of the process.
 """
@@ -177,6 +181,11 @@ def estimate_cost(task: Task, parameters: SchemeParameters) -> Cost:
     )
 
 
+def announce(name: str, X: Features, plan: TrainingPlan, architecture: Architecture, parameters: SchemeParameters) -> None:
+    """Print what a run of that name will cost: every job does it before it trains for long."""
+    print(f"{name}: {estimate_cost(Task.of(X, plan, architecture), parameters)}", flush=True)
+
+
 def forget() -> None:
     """Forget all calibrations, for a machine whose speed has changed."""
     _calibrate.cache_clear()
@@ -256,8 +265,10 @@ class Rehearsal:
 
     def refreshed(self) -> tuple[float, float, tuple[int, int]]:
         """Return CPU seconds (trainer, owner) and bytes (up, down) of one refresh of the first rows, as after training."""
+        if not self.task.dense:
+            self.seconds(1, 1, 1, self.first)  # leaves rows unreduced
         for _ in range(2):  # the first call may compile
-            network = (self.trained if self.task.dense else self.first).copy()
+            network = self.trained.copy()
             model = EncryptedModel(self.evaluator, network, self.task.plan.sigmoid)
             side = refresh.OwnerOfWeights(self.owner.secret_key, model, math.inf)
             begun = time.process_time()
@@ -385,10 +396,9 @@ def _run_size(rehearsal: Rehearsal, words: int) -> tuple[int, int]:
     batch = 1
     while (spent := rehearsal.seconds(words, batch, 1)[0]) < STEP_S and batch < wanted:
         batch = min(2 * batch, wanted)
-    steps = 1
-    if rehearsal.assistance == "none":
-        steps = max(1, min(round(RUN_S / max(spent, 1e-6)), MAX_REVIEWS // batch))
-    return batch, steps
+    if rehearsal.assistance == "refresh":
+        return batch, rehearsal.steps_a_trip()
+    return batch, max(1, min(round(RUN_S / max(spent, 1e-6)), MAX_REVIEWS // batch))
 
 
 def _review_seconds(rehearsal: Rehearsal, words: int, batch: int, steps: int) -> tuple[float, float]:

@@ -255,6 +255,18 @@ class RingArray:
         """Take the ciphertexts and bounds of another array in place of these."""
         self.data, self.bounds, self._slack = other.data, other.bounds, other._slack
 
+    def rescale(self, scale: int) -> None:
+        """Become `at_scale(scale)` in place, row by row: twice the size of all weights in new memory would cost more."""
+        if scale == self.scale:
+            return
+        bounds = self.bounds.at_scale(scale).check(self.parameters, "change of scale")
+        ring = self.parameters.cipher_ring
+        factors = ring.constant(scale // self.scale)
+        for row in self.residues():
+            np.multiply(row, factors, out=row)
+            np.remainder(row, ring.p, out=row)
+        self.bounds = bounds
+
     def check_same_key(self, other: "RingArray") -> None:
         """Raise `KeyMismatchError` unless both arrays belong to one key, `ParameterError` if only one is an open product."""
         if self.context is not other.context and self.context != other.context:

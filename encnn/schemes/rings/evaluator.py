@@ -204,7 +204,7 @@ class RingEvaluator(base.Evaluator):
         weight = X.largest_column()
         W.check_same_key(G)
         if W.scale < G.scale:
-            W.replace(W.at_scale(G.scale))
+            W.rescale(G.scale)
         G = G.at_scale(W.scale)
         bounds = W.bounds.plus(G.bounds, weight).check(self.parameters, "update of rows")
         if W._slack + weight >= SLACK_LIMIT:
