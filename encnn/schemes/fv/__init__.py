@@ -1,4 +1,4 @@
-"""FV, or BFV: encryption of polynomials over Z_t under Ring-LWE, with exact products by rounding at scale t / q.
+"""FV, or BFV: encryption of polynomials over Z_t under ring LWE, with exact products by rounding at scale t / q.
 
 [FV12] J. Fan, F. Vercauteren, "Somewhat practical fully homomorphic encryption", ePrint 2012/144.
 
