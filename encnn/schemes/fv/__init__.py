@@ -3,7 +3,7 @@
 [FV12] J. Fan, F. Vercauteren, "Somewhat practical fully homomorphic encryption", ePrint 2012/144.
 
 Read in this order: `encnn.schemes.encoders` (numbers as polynomials), `encnn.schemes.rings` (the ring, arrays, key switching),
-and here `parameters`, `noise` (predicted), `keys`, `evaluator`, `factory`.
+and here `parameters`, `noise` (predicted), `keys`, `evaluator`, `factory`.  `seal` is another implementation, to compare with.
 """
 
 from encnn.schemes.fv.evaluator import FVEvaluator
