@@ -25,7 +25,7 @@ import pandas as pd
 from encnn.experiments import Dataset, held_out, linear_start, words_dataset
 from encnn.network import TrainingPlan
 from encnn.progress import progress
-from encnn.protocol import Assistant, AssistedStep, DirectChannel, KeptLabels
+from encnn.protocol import Assistant, AssistedStep, DirectChannel, KeptLabels, Tally
 from encnn.report.costs import announce
 from encnn.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.roles import Evaluation, Owner, Trainer
@@ -71,23 +71,44 @@ def clear_twin(data: Dataset, plan: TrainingPlan) -> Twin:
     return Twin(owner.evaluate(scores, data.y, plan), test, seconds)
 
 
+@dataclass(frozen=True)
+class Run:
+    """An assisted run: its evaluations, the trainer's CPU seconds, what the owner counted, and bytes of the model."""
+
+    training: Evaluation
+    test: Evaluation
+    cpu_seconds: float
+    tally: Tally
+    model_bytes: int
+    start_bytes: int
+
+
 def assisted_run(case: Case, data: Dataset, plan: TrainingPlan, key: int) -> dict[str, Any]:
     """Train under encryption with the owner's assistance, beside the clear twin; return the line of the table."""
-    twin = clear_twin(data, plan)
+    twin, run = clear_twin(data, plan), trained(case, data, plan)
+    return _what(case) | {"key": key} | _accuracies(twin, run) | _costs(twin, run)
+
+
+def trained(case: Case, data: Dataset, plan: TrainingPlan) -> Run:
+    """Train under encryption from zero, the owner assisting, with keys of its own; evaluate and time it."""
     owner = Owner(linear_start(data).architecture, plan.sigmoid, case.parameters)
     secret: SecretKey = owner.secret_key  # type: ignore[assignment]
     model = owner.encrypt(linear_start(data))
     start_bytes = _bytes_on_disk(model)
-    labels = data.y if case.labels == "kept" else None
     targets = _targets(case, owner, data, plan)
     _warm_up(model, data, plan, Assistant(secret))
-    assistant, trainer = Assistant(secret, labels=labels), Trainer(model)
+    assistant, trainer = Assistant(secret, labels=data.y if case.labels == "kept" else None), Trainer(model)
     begun = time.process_time()
     trainer.train(data.X, targets, plan, step=AssistedStep(DirectChannel(assistant)), keep_scores=False)
     seconds = time.process_time() - begun - assistant.tally.cpu_seconds
     training = owner.evaluate(assistant.scores, data.y, plan)
     test = owner.evaluate(trainer.predict(data.X_test), data.y_test, plan)
-    reviews, tally, p = data.X.shape[0], assistant.tally, case.parameters
+    return Run(training, test, seconds, assistant.tally, model.network.W1.nbytes, start_bytes)
+
+
+def _what(case: Case) -> dict[str, Any]:
+    """Return the columns that say what was run."""
+    p = case.parameters
     return {
         "scheme": "integer vectors",
         "parameters": p.name,
@@ -97,24 +118,36 @@ def assisted_run(case: Case, data: Dataset, plan: TrainingPlan, key: int) -> dic
         "bits, core-SVP": round(p.security.core_svp_bits, 1),
         "owner in the loop": True,
         "labels": case.labels,
-        "key": key,
-        "reviews": reviews,
-        "correct": training.accuracy.correct,
+    }
+
+
+def _accuracies(twin: Twin, run: Run) -> dict[str, Any]:
+    """Return the columns on what was right, beside the clear twin."""
+    return {
+        "reviews": len(run.training.right),
+        "correct": run.training.accuracy.correct,
         "clear twin correct": twin.training.accuracy.correct,
-        "predictions that differ": int((training.right != twin.training.right).sum()),
-        "running accuracy percent": round(training.accuracy.percent, 3),
-        "test accuracy percent": round(test.accuracy.percent, 3),
+        "predictions that differ": int((run.training.right != twin.training.right).sum()),
+        "running accuracy percent": round(run.training.accuracy.percent, 3),
+        "test accuracy percent": round(run.test.accuracy.percent, 3),
         "clear twin test accuracy percent": round(twin.test.accuracy.percent, 3),
-        "largest score": round(float(max(np.abs(training.z).max(), np.abs(test.z).max())), 2),
-        "trainer CPU us a review": round(1e6 * seconds / reviews, 1),
+        "largest score": round(float(max(np.abs(run.training.z).max(), np.abs(run.test.z).max())), 2),
+    }
+
+
+def _costs(twin: Twin, run: Run) -> dict[str, Any]:
+    """Return the columns on CPU time, beside the clear twin's, and on bytes."""
+    reviews, tally = len(run.training.right), run.tally
+    return {
+        "trainer CPU us a review": round(1e6 * run.cpu_seconds / reviews, 1),
         "owner CPU us a review": round(1e6 * tally.cpu_seconds / reviews, 1),
         "clear CPU us a review": round(1e6 * twin.cpu_seconds / reviews, 1),
-        "trainer / clear": round(seconds / twin.cpu_seconds, 1),
+        "trainer / clear": round(run.cpu_seconds / twin.cpu_seconds, 1),
         "trips": tally.trips,
         "bytes up": tally.bytes_up,
         "bytes down": tally.bytes_down,
-        "model bytes": model.network.W1.nbytes,
-        "start on disk bytes": start_bytes,
+        "model bytes": run.model_bytes,
+        "start on disk bytes": run.start_bytes,
     }
 
 

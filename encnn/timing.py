@@ -5,9 +5,11 @@ trip of `protocol` (the sums over a review's words above all), and products made
 """
 
 import math
+import operator
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,14 +34,29 @@ def addition_times(p: Parameters) -> dict[str, float]:
     c, review = secret.encrypt(np.full((1, 1), 0.5)), OneReview(np.arange(0, 4 * WORDS, 4))
     zeros = ZeroStream(make_zero_key(secret, 1, randomness), p, randomness)
     return {
-        "encrypt (owner)": _microseconds(lambda: secret.encrypt(np.zeros((BLOCK, 1))), 5) / BLOCK,
-        "decrypt (owner)": _microseconds(lambda: secret.decrypt(c)),
+        "encrypt (owner)": _microseconds(secret.encrypt, np.zeros((BLOCK, 1)), calls=5) / BLOCK,
+        "decrypt (owner)": _microseconds(secret.decrypt, c),
         "answer (owner)": _answer_time(Assistant(secret), c),
-        "add": _microseconds(lambda: c + c),
-        "encryption of zero": _microseconds(lambda: zeros.take(1), 3 * p.d // 2),
-        f"sum of {WORDS} rows": _microseconds(lambda: evaluator.gather(review, W)),
-        f"update of {WORDS} rows": _microseconds(lambda: evaluator.scatter_subtract(W, review, c)),
+        "add": _microseconds(operator.add, c, c),
+        "encryption of zero": _microseconds(zeros.take, 1, calls=3 * p.d // 2),
+        f"sum of {WORDS} rows": _microseconds(evaluator.gather, review, W),
+        f"update of {WORDS} rows": _microseconds(evaluator.scatter_subtract, W, review, c),
     }
+
+
+def best_cpu_seconds(action: Callable[..., object], *arguments: Any, calls: int = 1, runs: int = 5) -> float:
+    """Return the CPU seconds of one call of `action(*arguments)`, the best of `runs` series of `calls`; a first is not counted.
+
+    The best, because whatever else a machine does can only make a series longer.
+    """
+    action(*arguments)
+    best = math.inf
+    for _ in range(runs):
+        begun = time.process_time()
+        for _ in range(calls):
+            action(*arguments)
+        best = min(best, time.process_time() - begun)
+    return best / calls
 
 
 def product_costs(dimensions: Iterable[int], parameters: Parameters = MODULUS_TOY) -> pd.DataFrame:
@@ -53,8 +70,8 @@ def product_costs(dimensions: Iterable[int], parameters: Parameters = MODULUS_TO
         f = elementwise(1)
         secret, evaluator = make_keys(p, [1], [f])
         a = secret.encrypt(np.array([0.5]))
-        product = _microseconds(lambda e=evaluator, x=a: e.multiply(x, x), 5) / 1e3  # type: ignore[misc]
-        added = _microseconds(lambda x=a: x + x) / 1e3  # type: ignore[misc]
+        product = 1e3 * best_cpu_seconds(evaluator.multiply, a, a, calls=5, runs=3)
+        added = 1e-3 * _microseconds(operator.add, a, a)
         lines.append((d, p.security.bits, evaluator.nbytes / 1e6, product, added))
     return pd.DataFrame(lines, columns=["d", "bits", "key MB", "product ms", "sum ms"])
 
@@ -66,13 +83,5 @@ def _answer_time(assistant: Assistant, c: CiphertextArray, repeats: int = 300) -
     return 1e6 * assistant.tally.cpu_seconds / repeats
 
 
-def _microseconds(action: Callable[[], object], repeats: int = 200) -> float:
-    """Return the CPU microseconds of one call, the best of three series; the first call is not counted."""
-    action()
-    best = math.inf
-    for _ in range(3):
-        begun = time.process_time()
-        for _ in range(repeats):
-            action()
-        best = min(best, time.process_time() - begun)
-    return 1e6 * best / repeats
+def _microseconds(action: Callable[..., object], *arguments: Any, calls: int = 200) -> float:
+    return 1e6 * best_cpu_seconds(action, *arguments, calls=calls, runs=3)

@@ -58,6 +58,17 @@ def test_products_grow_and_sums_do_not_multiply():
     assert table["bits"].iloc[1] == MODULUS_TOY.security.bits
 
 
+def test_the_best_of_several_runs_is_taken_and_a_first_call_left_out(monkeypatch):
+    clock = {"now": 0.0}
+    durations = iter([9.0, 3.0, 3.0, 2.0, 1.0])  # the first call; then runs of two calls
+    monkeypatch.setattr(timing.time, "process_time", lambda: clock["now"])
+
+    def action(step):
+        clock["now"] += step * next(durations)
+
+    assert timing.best_cpu_seconds(action, 2, calls=2, runs=2) == 3.0
+
+
 def test_every_operation_is_timed():
     times = timing.addition_times(COMPACT_128.updated(d=32, name="small-INSECURE"))
     assert len(times) == 7

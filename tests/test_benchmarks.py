@@ -13,7 +13,7 @@ from benchmarks import __main__ as suite_door
 from benchmarks import cases, growth, machine, parts, plan, suite, twin, workers
 from encnn import experiments as ex
 from encnn.network import Architecture, Network, TrainingPlan, train
-from encnn.report import costs
+from encnn.report import bench_figures, costs
 from encnn.report.costs import Task
 from encnn.reviews import load_reviews
 from encnn.schemes import ClearParameters, fv
@@ -206,8 +206,37 @@ def test_the_door_runs_what_is_asked_for(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_all_figures_are_drawn_from_the_stored_tables(tmp_path: Path) -> None:
     names = {path.name for path in suite_door.draw(ROOT / "benchmarks", tmp_path)}
-    grown = {f"bench_{against.replace(' ', '_')}.png" for against in pd.read_csv(ROOT / "benchmarks" / "growth.csv")["against"]}
-    assert names == {"bench_operations.png", "bench_profile.png", *grown} and grown
+    grown = {f"{suite_door.figure_name(a)}.png" for a in pd.read_csv(ROOT / "benchmarks" / "growth.csv")["against"]}
+    assert names == {"bench_operations.png", "bench_profile.png", *grown}
+    assert {"bench_hidden_units.png", "bench_digit_base.png"} <= names
+
+
+def test_marked_sizes_do_not_touch() -> None:
+    sizes = [250, 500, 1000, 1024, 2000, 2048]
+    points = pd.DataFrame({"against": "reviews", "series": "a", "size": sizes, "cpu_ms": 3.0 * np.array(sizes), "formula": 1.0})
+    axes = bench_figures.growth(points, growth.fits(points), "reviews").axes[0]
+    assert axes.get_xticks().tolist() == [250, 500, 1000, 2000]
+    assert axes.lines[0].get_ydata().tolist() == points["cpu_ms"].tolist()
+
+
+def test_operations_stand_in_order_and_colours_are_schemes() -> None:
+    names, sets = ["epoch", "addition", "training step"], ["p", "q"]
+    lines = [("integer_vector", s, name, 1, 2.0) for s in sets for name in names] + [("fv", "r", "encryption", 1, 3.0)]
+    table = pd.DataFrame(lines, columns=["scheme", "parameters", "benchmark", "n", "ratio_to_clear"])
+    axes = bench_figures.operations(table).axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["encryption", "addition", "training step, batch 1", "epoch"]
+    p, q, r = axes.lines[:3]
+    assert p.get_color() == q.get_color() != r.get_color() and p.get_marker() != q.get_marker()
+    assert r.get_xdata().tolist() == [3.0]
+
+
+def test_every_part_of_a_step_is_drawn_and_none_is_cut() -> None:
+    parts_of = pd.DataFrame({"part": ["sum", "update", "rest", "whole step"], "share_percent": [60.0, 48.5, 0.0, 100.0]})
+    axes = bench_figures.profile(parts_of.assign(scheme="a", batch=1, of_peak=[0.5, None, None, None])).axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [60.0, 48.5, 0.0]
+    assert axes.get_xlim()[1] > 108.5
+    assert [text.get_text() for text in axes.texts] == ["50"]
 
 
 @pytest.fixture(scope="module")

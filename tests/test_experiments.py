@@ -191,6 +191,14 @@ def test_spread_marks_the_paper_only_for_its_own_number_of_reviews() -> None:
     assert not training_figures.plot_spread(frame).axes[0].lines
 
 
+def test_the_grid_has_one_scale_that_holds_every_cell() -> None:
+    cells = [("a", 0.1, "half", 12000), ("a", 0.1, "mean", 18000), ("b", 0.1, "half", 20000), ("b", 0.1, "mean", 21000)]
+    grid = pd.DataFrame(cells, columns=["row", "polarity_cutoff", "threshold", "correct"])
+    panels = training_figures.plot_grid(grid).axes
+    assert [axes.collections[0].get_clim() for axes in panels] == [(12000, 21000)] * 2
+    assert [text.get_text() for axes in panels for text in axes.texts] == ["12,000", "18,000", "20,000", "21,000"]
+
+
 def test_it_runs_as_a_program() -> None:
     done = subprocess.run([sys.executable, "-m", "encnn.reproduce", "--help"], capture_output=True, text=True, check=True)
     assert "--figures" in done.stdout

@@ -387,7 +387,7 @@ def test_depth_three_at_128_bits() -> None:
 def test_against_seal() -> None:
     """The same primes, plaintexts and depth: equal results, budgets of the same size; the time is within 15 times."""
     seal = pytest.importorskip("tenseal.sealapi")
-    from seal_bfv import SealBfv
+    from encnn.schemes.fv.seal import SealBfv
 
     p = fv.DEPTH_128.updated(value_limit=3.0)
     other = SealBfv(seal, p)

@@ -69,6 +69,14 @@ def test_bubbles_stand_at_cpu_and_accuracy(table):
     assert axes.get_xscale() == "log"
 
 
+def test_the_axis_leaves_out_what_is_empty(table):
+    table.loc[3, ["test accuracy percent", "clear twin test accuracy percent"]] = 85.0
+    upper, lower = figures.accuracy_against_cpu(table).axes[:2]
+    assert upper.get_ylim() == pytest.approx((84.8, 85.2)) and lower.get_ylim() == pytest.approx((79.9, 80.7))
+    assert upper.get_xlim() == lower.get_xlim()
+    assert [len(axes.collections[0].get_offsets()) for axes in (upper, lower)] == [1, 3]
+
+
 def test_names_do_not_cover_each_other(table):
     figure = figures.accuracy_against_cpu(table)
     names = list(table["scheme"][:4])

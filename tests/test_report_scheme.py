@@ -50,7 +50,8 @@ def test_narrow_noise_has_one_bin_for_each_integer():
 
 def test_ciphertext_against_plaintext_has_a_panel_for_each_reading():
     plain = np.array([[1, 2], [3, 4]])
-    figure = figures.ciphertext_against_plaintext(plain, {"toy": plain + 0.1, "other": -plain})
+    figure = figures.ciphertext_against_plaintext(plain, {"toy": plain + 0.1, "other": -plain}, "c / (w scale)")
+    assert figure.axes[0].get_ylabel() == "c / (w scale), read without a key"
     assert [axis.get_title() for axis in figure.axes] == ["toy", "other"]
     points = figure.axes[0].collections[0].get_offsets()
     np.testing.assert_allclose(points, [[1, 1.1], [2, 2.1], [3, 3.1], [4, 4.1]])

@@ -26,7 +26,7 @@ def profile(table: pd.DataFrame) -> str:
         parts = of.to_dict("records")
         for part in parts:
             peak = "" if pd.isna(part["of_peak"]) else f"{100 * part['of_peak']:.0f} % of {part['bound_by']}"
-            rows.append((scheme, batch, part["part"], f"{part['cpu_us']:.4g}", f"{part['share_percent']:.0f} %", peak))
+            rows.append((scheme, batch, part["part"], _number(part["cpu_us"]), f"{part['share_percent']:.0f} %", peak))
         top = max((part for part in parts if part["part"] != "whole step"), key=lambda part: part["share_percent"])
         bound = "" if pd.isna(top["of_peak"]) else f", at {100 * top['of_peak']:.0f} % of the peak of {top['bound_by']}"
         sentences.append(f"- {scheme}, batch {batch}: {top['part']}, {top['share_percent']:.0f} % of the step{bound}.")
@@ -44,8 +44,10 @@ def results(table: pd.DataFrame) -> str:
             continue
         memory = next((f"{line['peak_memory_mb']:,.0f} MB" for (name, _), line in found.items() if name == "peak memory"), "")
         steps = [found.get(("training step", n)) for n in STEPS]
-        cells = ["" if s is None else f"{s['cpu_ms']:.3g} ({s['ratio_to_clear']:.3g} x)" for s in steps]
-        rows.append((scheme, parameters, f"{epoch['security_bits']:.0f}", *cells, f"{epoch['ratio_to_clear']:.3g} x", memory))
+        cells = ["" if s is None else f"{_number(s['cpu_ms'])} ({_number(s['ratio_to_clear'])} x)" for s in steps]
+        rows.append(
+            (scheme, parameters, f"{epoch['security_bits']:.0f}", *cells, f"{_number(epoch['ratio_to_clear'])} x", memory)
+        )
     steps_of = [f"step of {n}, ms" for n in STEPS]
     return _markdown(["scheme", "parameters", "bits", *steps_of, "epoch", "peak memory"], rows)
 
@@ -56,7 +58,7 @@ def growth(table: pd.DataFrame) -> str:
 
     rows = []
     for fit in fits(table).to_dict("records"):
-        line = f"{1e3 * fit['base_ms']:.3g} + {1e3 * fit['slope_ms']:.3g} words us" if fit["against"] == "words" else ""
+        line = f"{_number(1e3 * fit['base_ms'])} + {1e3 * fit['slope_ms']:.3g} words us" if fit["against"] == "words" else ""
         rows.append((fit["against"], fit["series"], f"{fit['exponent']:.2f}", f"{fit['formula']:g}", line))
     return _markdown(["cost against", "of", "exponent", "formula", "a review"], rows)
 
@@ -75,10 +77,10 @@ def scale(table: pd.DataFrame) -> str:
     lines: list[dict[Any, Any]] = table.to_dict("records")
     rows = []
     for line in lines:
-        sizes = [size_text(line[c]) for c in ("keys_bytes", "model_bytes", "trainers_bytes", "owner_bytes")]
+        sizes = [_size(line[c]) for c in ("keys_bytes", "model_bytes", "trainers_bytes", "owner_bytes")]
         hours = line["trainers_cpu_h"], line["trainers_cpu_h"] / line["trainers"], line["owner_cpu_h"]
         name, bits = f"{line['scheme']} ({line['parameters']})", f"{line['security_bits']:.0f}"
-        rows.append((name, bits, *(f"{h:,.3g}" if h < 1000 else f"{h:,.0f}" for h in hours), *sizes, f"{line['trips']:,}"))
+        rows.append((name, bits, *map(_number, hours), *sizes, f"{line['trips']:,}"))
     names = [
         "scheme",
         "bits",
@@ -106,6 +108,16 @@ def scale(table: pd.DataFrame) -> str:
 
 def _hours(line: dict[Any, Any]) -> float:
     return line["trainers_cpu_h"] + line["owner_cpu_h"]
+
+
+def _number(x: float) -> str:
+    """Return three digits, or all before the point, in groups of three."""
+    return f"{x:.3g}" if x < 999.5 else f"{x:,.0f}"
+
+
+def _size(number: float) -> str:
+    """Return bytes as text, with thousands of the largest unit in groups."""
+    return size_text(number) if number < 1e18 else f"{_number(number / 1e15)} PB"
 
 
 BLOCKS: dict[str, tuple[str, Callable[[pd.DataFrame], str]]] = {

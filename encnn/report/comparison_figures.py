@@ -3,12 +3,15 @@
 The functions take the stored tables (figures/comparison.csv and others) and return a table or a matplotlib `Figure`.
 """
 
+import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
@@ -22,6 +25,9 @@ MOST_BITS = 150.0
 """Bits at which the colour scale ends."""
 FONT_POINTS = 9.0
 NO_KEY = "none"
+ACCURACY, TWIN = "test accuracy percent", "clear twin test accuracy percent"
+GAP_POINTS, MARGIN_POINTS = 0.75, 0.2
+"""Points of accuracy: a wider gap is left out of the axis; and the room above and below what is shown."""
 
 
 def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
@@ -32,7 +38,7 @@ def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
     """
     of = table[table["task"] == task]
     pairs = zip(of["trainer CPU ms a review"], of["owner CPU ms a review"], strict=True)
-    accuracies = zip(of["test accuracy percent"], of["clear twin test accuracy percent"], strict=True)
+    accuracies = zip(of[ACCURACY], of[TWIN], strict=True)
     security = zip(of["bits, BKZ with sieving"], of["bits, core-SVP"], strict=True)
     return pd.DataFrame(
         {
@@ -73,23 +79,23 @@ def accuracy_against_cpu(table: pd.DataFrame, task: str = "real") -> Figure:
 
     A dash is the clear twin's accuracy.  CPU is that of trainer and owner together.  table: as for `overview`.
     """
-    of = table[table["task"] == task].reset_index(drop=True)
-    cpu, accuracy = of["trainer CPU ms a review"] + of["owner CPU ms a review"], of["test accuracy percent"]
-    figure, axes = plt.subplots(figsize=(11, 5.4))
-    axes.set_xscale("log")
-    bits = of["bits, BKZ with sieving"].fillna(0.0)
-    bubbles = axes.scatter(
-        cpu, accuracy, s=_areas(of["key MB"]), c=bits, cmap="viridis", vmin=0.0, vmax=MOST_BITS, alpha=0.75, zorder=3
-    )
-    axes.scatter(
-        cpu, accuracy, s=_areas(of["model MB"]), facecolors="none", edgecolors=COLOURS["paper"], linewidths=0.8, zorder=2
-    )
-    axes.plot(cpu, of["clear twin test accuracy percent"], "_", color=COLOURS["PP"], markersize=14, zorder=4)
-    axes.margins(0.12, 0.3)
-    _name_points(axes, cpu.to_numpy(), accuracy.to_numpy(), of["scheme"].to_list())
-    _size_legend(axes)
-    figure.colorbar(bubbles, ax=axes, label="bits of security (BKZ with sieving)")
-    axes.set(xlabel="CPU ms a review, trainer and owner", ylabel="right test reviews (%)")
+    of = table[table["task"] == task]
+    levels = _levels(of[[ACCURACY, TWIN]].to_numpy())
+    heights = [high - low for low, high in levels]
+    figure, panels = plt.subplots(len(levels), 1, figsize=(11, 6.2), sharex=True, squeeze=False, height_ratios=heights)
+    for axes, (low, high) in zip(panels[:, 0], levels, strict=True):
+        axes.set(xscale="log", ylim=(low, high))
+        bubbles = _bubbles(axes, of[of[ACCURACY].between(low, high)])
+    axes.margins(x=0.1)
+    axes.set_xlabel("CPU ms a review, trainer and owner")
+    figure.supylabel("right test reviews (%)", fontsize="medium")
+    _size_legend(panels[0, 0])
+    figure.colorbar(bubbles, ax=panels, label="bits of security (BKZ with sieving)")
+    figure.draw_without_rendering()  # places the panels
+    figure.set_layout_engine("none")
+    for axes, (low, high) in zip(panels[:, 0], levels, strict=True):
+        _name_points(axes, of[of[ACCURACY].between(low, high)])
+    _mark_breaks(panels[:, 0])
     return figure
 
 
@@ -134,10 +140,36 @@ def _line(scheme: str, case: str, of: pd.DataFrame, cpu_ms: pd.Series) -> dict[s
         "bits (core-SVP)": bits_text(mean["bits, BKZ with sieving"], mean["bits, core-SVP"]),
         "runs": len(of),
         "trips": round(mean.get("trips", 0)),
-        "test %": round(mean["test accuracy percent"], 2),
-        "clear twin %": round(mean["clear twin test accuracy percent"], 2),
+        "test %": round(mean[ACCURACY], 2),
+        "clear twin %": round(mean[TWIN], 2),
         "trainer's CPU a review": time_text(float(cpu_ms.mean())),
     }
+
+
+def _cpu(of: pd.DataFrame) -> pd.Series:
+    return of["trainer CPU ms a review"] + of["owner CPU ms a review"]
+
+
+def _levels(values: np.ndarray) -> list[tuple[float, float]]:
+    """Return ranges (low, high) that hold all values, from the highest down: the axis leaves out what lies between.
+
+    >>> [(round(low, 2), round(high, 2)) for low, high in _levels(np.array([80.4, 82.2, 80.7]))]
+    [(82.0, 82.4), (80.2, 80.9)]
+    """
+    ordered = np.unique(values)
+    groups = np.split(ordered, np.flatnonzero(np.diff(ordered) > GAP_POINTS) + 1)
+    return [(float(group[0]) - MARGIN_POINTS, float(group[-1]) + MARGIN_POINTS) for group in reversed(groups)]
+
+
+def _bubbles(axes: Axes, of: pd.DataFrame) -> PathCollection:
+    """Draw keys (filled), models (rings) and clear twins (dashes); return the keys."""
+    cpu, accuracy, bits = _cpu(of), of[ACCURACY], of["bits, BKZ with sieving"].fillna(0.0)
+    colours: dict[str, Any] = {"c": bits, "cmap": "viridis", "vmin": 0.0, "vmax": MOST_BITS}
+    keys = axes.scatter(cpu, accuracy, s=_areas(of["key MB"]), **colours, alpha=0.75, zorder=3)
+    rings: dict[str, Any] = {"facecolors": "none", "edgecolors": COLOURS["paper"], "linewidths": 0.8}
+    axes.scatter(cpu, accuracy, s=_areas(of["model MB"]), **rings, zorder=2)
+    axes.plot(cpu, of[TWIN], "_", color=COLOURS["PP"], markersize=14, zorder=4)
+    return keys
 
 
 def _areas(megabytes: pd.Series) -> np.ndarray:
@@ -145,39 +177,60 @@ def _areas(megabytes: pd.Series) -> np.ndarray:
 
 
 def _size_legend(axes: Axes) -> None:
+    rings: dict[str, Any] = {"color": "#bbbbbb", "edgecolors": COLOURS["paper"], "linewidths": 0.8}
     for megabytes in (10, 100):
-        label = f"{megabytes} MB: filled keys, ring model"
-        axes.scatter(
-            [], [], s=POINTS_A_MB * megabytes, color="#bbbbbb", edgecolors=COLOURS["paper"], linewidths=0.8, label=label
-        )
+        axes.scatter([], [], s=POINTS_A_MB * megabytes, **rings, label=f"{megabytes} MB (filled: keys, ring: model)")
     axes.plot([], [], "_", color=COLOURS["PP"], markersize=14, label="clear twin")
-    axes.legend(loc="upper left", fontsize="small", labelspacing=1.4, borderpad=1.0)
+    axes.figure.legend(loc="outside upper center", ncols=3, fontsize="small", borderpad=0.9)
 
 
-def _name_points(axes: Axes, x: np.ndarray, y: np.ndarray, names: list[str]) -> None:
-    """Write names beside points: each at the nearest free place, with a line to its point."""
-    axes.figure.draw_without_rendering()  # type: ignore[union-attr]  # sets the scales
-    points = axes.transData.transform(np.column_stack([x, y]))
+def _mark_breaks(panels: np.ndarray) -> None:
+    """Open the frames where the axis leaves something out, with slanted strokes at the ends."""
+    stroke: dict[str, Any] = {
+        "marker": [(-1, -0.5), (1, 0.5)],
+        "markersize": 9,
+        "linestyle": "none",
+        "color": COLOURS["paper"],
+        "clip_on": False,
+    }
+    for upper, lower in itertools.pairwise(panels):
+        upper.spines.bottom.set_visible(False)
+        lower.spines.top.set_visible(False)
+        upper.tick_params(bottom=False)
+        upper.plot([0, 1], [0, 0], transform=upper.transAxes, **stroke)
+        lower.plot([0, 1], [1, 1], transform=lower.transAxes, **stroke)
+
+
+def _name_points(axes: Axes, of: pd.DataFrame) -> None:
+    """Write names beside points, with a line: each at the nearest place that is free of bubbles, names and lines."""
     unit = axes.figure.dpi / 72
-    taken = [Bbox.from_bounds(px - 8 * unit, py - 8 * unit, 16 * unit, 16 * unit) for px, py in points]
-    for (px, py), xi, yi, name in zip(points, x, y, names, strict=True):
+    points = axes.transData.transform(np.column_stack([_cpu(of), of[ACCURACY]]))
+    widths = 2 * np.sqrt(np.maximum(_areas(of["key MB"]), _areas(of["model MB"])) / np.pi)
+    taken = [_box(x, y, max(width, 16), max(width, 16), unit) for (x, y), width in zip(points, widths, strict=True)]
+    names: list[Bbox] = []
+    for (x, y), name in zip(points, of["scheme"], strict=True):
         width, height = 0.56 * FONT_POINTS * len(name), 1.4 * FONT_POINTS
         for dx, dy in _places():
-            box = Bbox.from_bounds(px + (dx - width / 2) * unit, py + (dy - height / 2) * unit, width * unit, height * unit)
-            if not any(box.overlaps(other) for other in taken) and _inside(axes, box):
+            box = _box(x + dx * unit, y + dy * unit, width, height, unit)
+            line = [_box(x + part * dx * unit, y + part * dy * unit, 2, 2, unit) for part in np.linspace(0.3, 1.0, 20)]
+            free = not any(box.overlaps(other) for other in taken) and _inside(axes, box)
+            if free and not any(piece.overlaps(other) for piece in line for other in names):
                 break
-        taken.append(box)
-        axes.annotate(
-            name,
-            (xi, yi),
-            xytext=(dx, dy),
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize=FONT_POINTS,
-            zorder=5,
-            arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.6},
-        )
+        names.append(box)
+        taken += [box, *line]
+        _write(axes, name, (x, y), (dx, dy))
+
+
+def _write(axes: Axes, name: str, point: tuple[float, float], offset: tuple[float, float]) -> None:
+    line: dict[str, Any] = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6}
+    where: dict[str, Any] = {"xytext": offset, "textcoords": "offset points", "ha": "center", "va": "center"}
+    x, y = axes.transData.inverted().transform(point)
+    axes.annotate(name, (x, y), **where, fontsize=FONT_POINTS, zorder=5, arrowprops=line)
+
+
+def _box(x: float, y: float, width: float, height: float, unit: float) -> Bbox:
+    """Return the box around a place; sizes in points, places in pixels."""
+    return Bbox.from_bounds(x - width * unit / 2, y - height * unit / 2, width * unit, height * unit)
 
 
 def _places() -> Iterator[tuple[float, float]]:

@@ -496,8 +496,8 @@ def duration_text(seconds: float) -> str:
     """Return seconds in a unit that suits them.
 
     >>> duration_text(0.25), duration_text(90), duration_text(5e6)
-    ('0.25 s', '1.5 min', '1.39e+03 h')
+    ('0.25 s', '1.5 min', '1,389 h')
     """
     if seconds < 60:
         return f"{seconds:.2g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 3600 else f"{seconds / 3600:.3g} h"
+    return f"{seconds / 60:.3g} min" if seconds < 3600 else f"{seconds / 3600:{'.3g' if seconds < 3.6e6 else ',.0f'}} h"

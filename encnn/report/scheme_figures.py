@@ -49,12 +49,15 @@ def gaussian_density(edges: np.ndarray, sd: float) -> tuple[np.ndarray, np.ndarr
     return (edges[1:] + edges[:-1]) / 2, np.diff(ndtr(edges / sd)) / np.diff(edges)
 
 
-def ciphertext_against_plaintext(plain: np.ndarray, readings: Mapping[str, np.ndarray]) -> Figure:
-    """Can a ciphertext be read without the key?  One panel a parameter set, c / w against x; a diagonal means yes."""
+def ciphertext_against_plaintext(plain: np.ndarray, readings: Mapping[str, np.ndarray], formula: str = "c / w") -> Figure:
+    """Can a ciphertext be read without the key?  One panel a parameter set, its reading against x; a diagonal means yes.
+
+    formula: how it was read.
+    """
     figure, axes = plt.subplots(1, len(readings), figsize=(4.8 * len(readings), 3.8), squeeze=False)
     for axis, (name, reading) in zip(axes[0], readings.items(), strict=True):
         axis.scatter(plain.ravel(), reading.ravel(), s=14, color=MEASURED, alpha=0.7, linewidths=0)
-        axis.set(xlabel="plaintext x", ylabel="c / w, read without a key", title=name)
+        axis.set(xlabel="plaintext x", ylabel=f"{formula}, read without a key", title=name)
     return figure
 
 

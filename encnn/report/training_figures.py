@@ -63,9 +63,10 @@ def plot_grid(grid: pd.DataFrame) -> Figure:
     use_style()
     networks = list(dict.fromkeys(grid["row"]))
     figure, panels = plt.subplots(1, len(networks), figsize=(4.1 * len(networks), 3.6), sharey=True, squeeze=False)
+    means = grid.pivot_table(index="polarity_cutoff", columns=["row", "threshold"], values="correct")
+    low, high = means.min(axis=None), means.max(axis=None)  # one scale for all panels
     for axes, network in zip(panels[0], networks, strict=True):
-        means = grid[grid["row"] == network].pivot_table(index="polarity_cutoff", columns="threshold", values="correct")
-        sns.heatmap(means, annot=True, fmt=",.0f", cmap="crest", cbar=False, ax=axes, vmin=17500, vmax=21500)
+        sns.heatmap(means[network], annot=True, fmt=",.0f", cmap="crest", cbar=False, ax=axes, vmin=low, vmax=high)
         axes.set(title=network, xlabel="threshold", ylabel="polarity cutoff" if axes is panels[0][0] else "")
     marks = ", ".join(f"{row} {count:,}" for row, count in ex.PAPER_CORRECT.items())
     figure.suptitle(f"Right of {ex.PAPER_REVIEWS:,} (the paper: {marks})", fontsize="medium")

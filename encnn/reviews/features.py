@@ -89,14 +89,7 @@ def word2vec_features(
 
     Raises CapabilityError without gensim, and DataError for settings out of range or texts too small for them.
     """
-    if not 0 <= subsampling <= 1:
-        raise DataError(f"subsampling is {subsampling!r}; expected a share from 0 (no word is left out) to 1.")
-    if not 0 < learning_rate <= 1:
-        raise DataError(f"learning_rate is {learning_rate!r}; expected a number above 0, up to 1.")
-    if scaling not in _SCALINGS:
-        raise DataError(f"The scaling is {scaling!r}; expected one of {', '.join(_SCALINGS)}.")
-    if longest is not None and not longest > 0:
-        raise DataError(f"longest is {longest!r}; expected a norm above 0, or None to leave the rows as they are.")
+    _check(subsampling, learning_rate, scaling, longest)
     settings = {
         "vector_size": _whole("dimensions", dimensions, 1),
         "sg": int(skip_gram),
@@ -111,6 +104,18 @@ def word2vec_features(
     means = [_mean_vectors(reviews, vocabulary, vectors, dampened) for reviews in (train, *others)]
     centre, transform = _scaling_of(means[0], scaling)
     return tuple(_shortened((mean - centre) @ transform, longest) for mean in means)
+
+
+def _check(subsampling: float, learning_rate: float, scaling: str, longest: float | None) -> None:
+    """Refuse settings out of range; whole numbers are checked by `_whole`."""
+    if not 0 <= subsampling <= 1:
+        raise DataError(f"subsampling is {subsampling!r}; expected a share from 0 (no word is left out) to 1.")
+    if not 0 < learning_rate <= 1:
+        raise DataError(f"learning_rate is {learning_rate!r}; expected a number above 0, up to 1.")
+    if scaling not in _SCALINGS:
+        raise DataError(f"The scaling is {scaling!r}; expected one of {', '.join(_SCALINGS)}.")
+    if longest is not None and not longest > 0:
+        raise DataError(f"longest is {longest!r}; expected a norm above 0, or None to leave the rows as they are.")
 
 
 def _whole(name: str, value: int, least: int) -> int:

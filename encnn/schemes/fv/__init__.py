@@ -1,9 +1,9 @@
-"""FV, or BFV: encryption of polynomials over Z_t under Ring-LWE, with exact products by rounding at scale t / q.
+"""FV, or BFV: encryption of polynomials over Z_t under ring LWE, with exact products by rounding at scale t / q.
 
 [FV12] J. Fan, F. Vercauteren, "Somewhat practical fully homomorphic encryption", ePrint 2012/144.
 
 Read in this order: `encnn.schemes.encoders` (numbers as polynomials), `encnn.schemes.rings` (the ring, arrays, key switching),
-and here `parameters`, `noise` (predicted), `keys`, `evaluator`.
+and here `parameters`, `noise` (predicted), `keys`, `evaluator`.  `seal` is another implementation, to compare with.
 """
 
 from encnn.schemes.fv.evaluator import FVEvaluator

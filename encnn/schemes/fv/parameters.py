@@ -1,6 +1,6 @@
 """Parameters of FV, and named sets.
 
-Security is that of Ring-LWE with ternary keys: the estimate of LWE in dimension N with the largest modulus under which keys are
+Security is that of ring LWE with ternary keys: the estimate of LWE in dimension N with the largest modulus under which keys are
 published.  It counts lattice attacks that ignore the ring; no better ones on these rings are known.
 """
 

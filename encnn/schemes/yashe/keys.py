@@ -42,8 +42,7 @@ class SecretKey(RingSecretKey):
         """Return the key with given f' and g, as read from a file; new randomness comes from the operating system."""
         key = cls(context.parameters)  # type: ignore[arg-type]
         (key._f_prime, key._g), key.context = polynomials, context
-        if context.parameters.key_ring.inverse(context.parameters.key_ring.residues(key._polynomial)) is None:
-            raise FileError("the secret polynomial has no inverse, so it made no key; restore the file from a backup")
+        _ = key._inverse_values  # refuses a polynomial without inverse
         return key
 
     @property
@@ -92,7 +91,8 @@ class SecretKey(RingSecretKey):
         """The values of 1 / f modulo the primes of the key ring."""
         ring = self.parameters.key_ring
         inverse = ring.inverse(ring.residues(self._polynomial))
-        assert inverse is not None  # the constructors have checked it
+        if inverse is None:  # never one that was drawn here
+            raise FileError("the secret polynomial has no inverse, so it made no key; restore the file from a backup")
         return ring.ntt.forward(inverse)
 
     @cached_property

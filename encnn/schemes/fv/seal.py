@@ -1,10 +1,13 @@
-"""BFV of Microsoft SEAL through TenSEAL, with the primes of one of our parameter sets: the other side of a cross-check."""
+"""BFV of Microsoft SEAL through TenSEAL, with the primes of one of our parameter sets: the other side of a cross-check.
+
+TenSEAL is an optional dependency: whoever has it passes in its module `tenseal.sealapi`.
+"""
 
 from typing import Any
 
 import numpy as np
 
-from encnn.schemes.fv import Parameters
+from encnn.schemes.fv.parameters import Parameters
 
 
 class SealBfv:
