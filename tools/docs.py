@@ -77,7 +77,7 @@ def scale(table: pd.DataFrame) -> str:
     lines: list[dict[Any, Any]] = table.to_dict("records")
     rows = []
     for line in lines:
-        sizes = [_size(line[c]) for c in ("keys_bytes", "model_bytes", "trainers_bytes", "owner_bytes")]
+        sizes = [size_text(line[c]) for c in ("keys_bytes", "model_bytes", "trainers_bytes", "owner_bytes")]
         hours = line["trainers_cpu_h"], line["trainers_cpu_h"] / line["trainers"], line["owner_cpu_h"]
         name, bits = f"{line['scheme']} ({line['parameters']})", f"{line['security_bits']:.0f}"
         rows.append((name, bits, *map(_number, hours), *sizes, f"{line['trips']:,}"))
@@ -113,11 +113,6 @@ def _hours(line: dict[Any, Any]) -> float:
 def _number(x: float) -> str:
     """Return three digits, or all before the point, in groups of three."""
     return f"{x:.3g}" if x < 999.5 else f"{x:,.0f}"
-
-
-def _size(number: float) -> str:
-    """Return bytes as text, with thousands of the largest unit in groups."""
-    return size_text(number) if number < 1e18 else f"{_number(number / 1e15)} PB"
 
 
 BLOCKS: dict[str, tuple[str, Callable[[pd.DataFrame], str]]] = {

@@ -485,11 +485,11 @@ def synthetic_features(rng: np.random.Generator, reviews: int, words: int, featu
 def size_text(number: float) -> str:
     """Return bytes in a unit that suits them.
 
-    >>> size_text(31457280), size_text(2.62e11)
-    ('31.5 MB', '262 GB')
+    >>> size_text(31457280), size_text(2.62e11), size_text(2.73e18)
+    ('31.5 MB', '262 GB', '2.73 EB')
     """
-    power = max(0, min(5, int(math.log10(max(number, 1.0)) // 3)))
-    return f"{number / 1000**power:.3g} {('B', 'kB', 'MB', 'GB', 'TB', 'PB')[power]}"
+    power = max(0, min(6, int(math.log10(max(number, 1.0)) // 3)))
+    return f"{number / 1000**power:.3g} {('B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB')[power]}"
 
 
 def duration_text(seconds: float) -> str:
