@@ -53,14 +53,14 @@ class OneReview:
         if kernels.worthwhile(W):
             return kernels.gather(W, self.indices, self._pointers())
         # for a few rows a product with ones takes half the time of a sum
-        return np.dot(_ones(len(self.indices), W.dtype), W.take(self.indices, axis=0))
+        return _ones(len(self.indices), W.dtype).dot(W.take(self.indices, axis=0))
 
     def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
         """Subtract G, of shape (1, k), from the rows of W in place."""
         if kernels.worthwhile(W):
             kernels.scatter_subtract(W, self.indices, self._pointers(), G)
         else:
-            W[self.indices] -= G
+            _subtract_rows(W, self.indices, G)
 
     def _pointers(self) -> np.ndarray:
         return np.array([0, len(self.indices)])
@@ -109,7 +109,7 @@ class SparseBatch:
             kernels.scatter_subtract(W, self.indices, self.indptr, G)
             return
         used, local = _renumber(self.indices, self.columns)
-        W[used] -= _like(W, self._matrix(local, len(used), G.dtype).T @ G)
+        _subtract_rows(W, used, _like(W, self._matrix(local, len(used), G.dtype).T @ G))
 
     def _matrix(self, indices: np.ndarray, columns: int, dtype: np.dtype) -> csr_array:
         values = np.ones(len(indices), dtype) if self.values is None else self.values
@@ -209,10 +209,27 @@ def _like(W: np.ndarray, update: np.ndarray) -> np.ndarray:
     return update.astype(W.dtype, copy=False)
 
 
+def _subtract_rows(W: np.ndarray, indices: np.ndarray, G: np.ndarray) -> None:
+    """Do W[indices] -= G for distinct indices, in half the time: a row is put back as one item, not number after number."""
+    if not W.flags.c_contiguous:
+        W[indices] -= G
+        return
+    rows, item = W.take(indices, axis=0), _item(W.dtype, W.shape[1])
+    rows -= G
+    W.view(item)[:, 0][indices] = rows.view(item)[:, 0]
+
+
+@cache
+def _item(dtype: np.dtype, width: int) -> np.dtype:
+    """Return the type of a whole row."""
+    return np.dtype((np.void, dtype.itemsize * width))
+
+
 def _renumber(indices: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct indices and the position of each index among them, without sorting."""
-    position = np.zeros(columns, dtype=np.int32)
-    position[indices] = 1
-    used = np.flatnonzero(position)
+    named = np.zeros(columns, dtype=np.bool_)
+    named[indices] = True
+    used = np.flatnonzero(named)
+    position = np.empty(columns, dtype=np.int32)
     position[used] = np.arange(len(used), dtype=np.int32)
-    return used, position[indices]
+    return used, position.take(indices)
