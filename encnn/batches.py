@@ -119,7 +119,7 @@ class SparseBatch:
         """Return the rows of W that the batch uses, and X with the columns of those alone."""
         if self._renumbered is None:
             used, local = _renumber(self.indices, self.columns)
-            values = np.ones(len(local), np.int8) if self.values is None else self.values
+            values = np.ones(len(local), np.uint8) if self.values is None else self.values  # products keep the type of W
             self._renumbered = used, csr_array((values, local, self.indptr), shape=(len(self), len(used)))
         return self._renumbered
 
