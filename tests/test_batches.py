@@ -147,3 +147,17 @@ def test_sparse_matrices_of_other_index_types_are_read() -> None:
     X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
     W = np.arange(6).reshape(3, 2)
     np.testing.assert_array_equal(np.concatenate([batch.gather(W) for _, batch in batches(X, 2)]), W)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint64, np.float64])
+def test_weights_keep_their_type_and_may_lie_in_any_order(size: int, dtype: type) -> None:
+    X = np.array([[1, 0, 1], [1, 1, 0]])
+    G = np.array([[1, 2], [3, 4]], dtype)
+    for order in ("C", "F"):
+        W = np.arange(10, 16).reshape(3, 2).astype(dtype, order=order)
+        expected = W - X.T.astype(dtype) @ G
+        for rows, batch in batches(csr_array(X), size):
+            assert batch.gather(W).dtype == dtype
+            batch.scatter_subtract(W, G[rows])
+        np.testing.assert_array_equal(W, expected)

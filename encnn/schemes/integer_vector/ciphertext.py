@@ -210,7 +210,8 @@ class CiphertextArray:
         if self.bound + largest >= p.entry_limit / 2:
             self.tightened(2)
         data = self.data.copy()
-        data[..., : data.shape[-1] - p.d] += x
+        phases = data[..., : data.shape[-1] - p.d]
+        phases += x
         value = self.value + (largest + rounding) / self.unit
         return self._reduced(data, self.bound + largest, value, self.noise + rounding)
 
@@ -305,7 +306,7 @@ def concatenate(arrays: Sequence[CiphertextArray]) -> CiphertextArray:
         np.concatenate([a.data for a in arrays]),
         first.context,
         first.scale,
-        max(a.bound for a in arrays),
-        max(a.value for a in arrays),
-        max(a.noise for a in arrays),
+        max([a.bound for a in arrays]),  # of lists: generators take twice the time for two arrays
+        max([a.value for a in arrays]),
+        max([a.noise for a in arrays]),
     )

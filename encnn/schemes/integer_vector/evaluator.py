@@ -174,7 +174,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         t = prepared.tensor(z)
         largest = magnitude(t)
         self._check_product(largest)
-        message = float(magnitude(np.abs(t) @ prepared.bounds))
+        message = magnitude(np.abs(t).dot(prepared.bounds))
         data, bound, added = self._switch(np.rint(t, out=t).astype(np.int64), key, message, largest + 1)
         added += prepared.noise(z) + (0.5 + prepared.float_error * largest) * key.key_norm
         return CiphertextArray(data, self.context, z.scale, bound, prepared.value(z), added) + coefficients[0]
@@ -218,7 +218,7 @@ class IntegerVectorEvaluator(base.Evaluator):
             # entries may cancel, so what bounds their errors is |c1| |c2| (Cauchy-Schwarz), not the sum that is left
             float_error = (summed + 5) * 2.0**-53 * math.sqrt(np.vdot(left, left) * np.vdot(right, right))
         elif right.ndim == 1:  # one ciphertext for the whole batch: a product of matrices takes a third of the time
-            quotient, batch = np.dot(left.reshape(-1, 1), right[None]), left.shape[:-1]
+            quotient, batch = left.reshape(-1, 1).dot(right[None]), left.shape[:-1]
         else:
             quotient = left[..., :, None] * right[..., None, :]
             batch = quotient.shape[:-2]

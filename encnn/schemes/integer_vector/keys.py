@@ -81,10 +81,10 @@ class SwitchKey:
             for bound, n_digits, M in self._single_limbs:
                 if largest <= bound:
                     d = digits_lowest_first(c, p.base_bits, n_digits, p.balanced)
-                    return np.dot(d.astype(np.float64), M).astype(np.int64)
+                    return d.astype(np.float64).dot(M).astype(np.int64)
         limbs, recombine = self._limbs
         d = digits_lowest_first(c, p.base_bits, p.n_digits, p.balanced)
-        return np.dot(d.astype(np.float64), limbs).astype(np.int64) @ recombine
+        return d.astype(np.float64).dot(limbs).astype(np.int64) @ recombine
 
     @cached_property
     def _single_limbs(self) -> list[tuple[float, int, np.ndarray]]:
