@@ -5,14 +5,14 @@
 - a **shard**: its part of the reviews of every mini-batch, sent once; texts and labels are not sent to the driver again,
 - a **replica** of the encrypted network and the evaluation keys.
 
-For each mini-batch a worker computes scores, errors and the gradient of its part, and returns the *sum of encrypted gradients*,
-one ciphertext a word.  The driver passes each worker the sums of the others, and every replica subtracts all of them: the sum
+For each mini-batch a worker computes scores, errors and the gradient of its part, and returns *sums of encrypted gradients*,
+each the update of some words.  The driver passes each worker the sums of the others, and every replica subtracts all: the sum
 of ciphertexts is the reduction.  No secret is on the driver or on a worker.
 
     worker k                                         driver
     W1 -= sums of the others, and its own   <-----   sums of step t - 1, W2 of step t
     z = X W1, d = sigmoid(z) - y, G = a d W2^T
-    U = X^T G, distinct rows                ----->   z (for the owner);  with a hidden layer W2 -= a h^T d
+    U = X^T G, by groups of reviews         ----->   z (for the owner);  with a hidden layer W2 -= a h^T d
 
 **Equal ciphertexts.**  Each review's z, d and G come from one row of each array and are the same wherever they are computed;
 the update of W1 is a sum of integers modulo 2^64 or q, in which the order does not matter; and the gradient of W2, whose
@@ -23,14 +23,14 @@ whole numbers and for error steps that compute each review by itself.  In the cl
 rounded: equal up to the order of summation.
 
 **What moves.**  Model and keys once.  Then for a mini-batch of B reviews, n numbers a ciphertext, every worker sends B / K
-scores and its sums, and receives the sums of the others.  The sums are *not* one ciphertext for each word: a word that occurs
-in one review only has the row of that review, so words that occur in the same reviews have equal rows, and equal rows travel
-once.  On the real reviews 8 of them use 519 words and have 67 distinct rows, an eighth of the bytes.  Sending the rows of G and
-the words of each review instead of their sums would be smaller still (8 rows), but it sends the texts.  Do not take the sums
-for a secret kept from the driver, though: rows of words of one review show G, and who knows G can tell from any other row of
-which reviews it is the sum.  That the texts stay is about where data lie.  Whoever runs driver and workers is *one* party, the
-trainer.  Within a cluster Dask unpickles what its members send, so members trust each other; parties who do not exchange files
-(`encnn.federation`).
+scores and its sums, and receives the sums of the others.  The sums are *not* one ciphertext for each word: words that occur in
+the same reviews have equal rows, and equal rows travel once.  That helps the more, the fewer reviews are looked at together: 32
+real ones have four hundred different rows, four have 15 at most.  So sums are those of groups of `GROUP` reviews, and a word
+that occurs in several groups is updated as often.  Single rows of G and the words of each review would be smaller still, but
+they are the texts.  Do not take the sums for a secret kept from the driver, though: rows of words of one review show G, and who
+knows G can tell from any other row of which reviews it is the sum.  That the texts stay is about where data lie.  Whoever runs
+driver and workers is *one* party, the trainer.  Within a cluster Dask unpickles what its members send, so members trust each
+other; parties who do not exchange files (`encnn.federation`).
 
 **A worker that is lost** changes nothing but time: its part goes to another worker, with the weights of a replica that is
 left.  If none is left, training is repeated from the start of the epoch.
@@ -53,6 +53,8 @@ from encnn.schemes.base import Encrypted, Evaluator
 Message = tuple[dict[str, Any], dict[str, np.ndarray]]
 """What travels: a small header, and arrays by name; the form in which keys and ciphertexts are also written to files."""
 
+GROUP = 4
+"""Reviews whose gradients are added up before they travel."""
 ATTEMPTS = 5
 """Times that one call to the workers is repeated after losses before the run is given up."""
 POLL_S = 2.0
@@ -472,18 +474,31 @@ class Replica:
 
 
 def gradient_sums(evaluator: Evaluator, batch: Batch, G: Encrypted) -> Message:
-    """Return X^T G for the words of a batch, each distinct row once: U of shape (rows, width), and the words of each row."""
+    """Return X^T G in parts: sums U of rows of G, shape (rows, width), and for each the words that it is an update of."""
     words, patterns = _patterns(batch)
     if patterns is None:
         rows: Batch = DenseBatch(batch.X.T)  # type: ignore[union-attr]
         pointers = np.arange(len(words) + 1, dtype=np.int32)
     else:
-        distinct, group = _distinct(patterns)
-        rows = _as_batch(patterns[distinct])
-        words = words[np.argsort(group, kind="stable")]
-        pointers = np.concatenate([[0], np.cumsum(np.bincount(group))]).astype(np.int32)
+        rows, words, pointers = _by_group(words, patterns)
     header, arrays = _pack(evaluator, U=evaluator.gather(rows, G))
     return header, arrays | {"words": words.astype(np.int32), "pointers": pointers}
+
+
+def _by_group(words: np.ndarray, patterns: np.ndarray) -> tuple[Batch, np.ndarray, np.ndarray]:
+    """Return which rows of G to add up, each distinct sum of a group of reviews once, and the words of each sum."""
+    sums, named, counts = [], [], []
+    for first in range(0, patterns.shape[1], GROUP):
+        group = slice(first, first + GROUP)
+        used = np.flatnonzero(patterns[:, group].any(axis=1))
+        distinct, which = _distinct(patterns[used, group])
+        wide = np.zeros((len(distinct), patterns.shape[1]), patterns.dtype)
+        wide[:, group] = patterns[used[distinct], group]
+        sums.append(wide)
+        named.append(words[used[np.argsort(which, kind="stable")]])
+        counts.append(np.bincount(which, minlength=len(distinct)))
+    pointers = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int32)
+    return _as_batch(np.concatenate(sums)), np.concatenate(named), pointers
 
 
 def subtract_sums(evaluator: Evaluator, W: Encrypted, sums: Message) -> None:
@@ -495,13 +510,13 @@ def subtract_sums(evaluator: Evaluator, W: Encrypted, sums: Message) -> None:
 
 
 class _Words(SparseBatch):
-    """Rows that name words, each word once."""
+    """Rows that name words."""
 
     __slots__ = ()
 
     def largest_column(self) -> float:
-        """Return 1: no word is updated twice."""
-        return 1.0
+        """Return how often a word is named at most: once by each group of reviews."""
+        return float(np.bincount(self.indices).max()) if len(self.indices) else 0.0
 
 
 def _patterns(batch: Batch) -> tuple[np.ndarray, np.ndarray | None]:

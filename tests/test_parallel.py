@@ -153,6 +153,18 @@ def test_equal_rows_travel_once() -> None:
     assert dense["U"].shape == (FEATURES, 1)
 
 
+def test_sums_are_of_a_few_reviews_each() -> None:
+    """Two groups: no more rows than the words of a few reviews can have patterns, and a word of both is named twice."""
+    owner, _ = pair(ClearParameters())
+    reviews = parallel.GROUP + 1
+    X = csr_array(np.concatenate([np.ones((reviews, 1)), np.eye(reviews)], axis=1).astype(np.int8))
+    batch = next(parallel.batches(X, reviews))[1]
+    arrays = parallel.gradient_sums(owner.evaluator, batch, np.ones((reviews, 1)))[1]
+    assert len(arrays["U"]) == reviews + 1  # a word of its own for each, and the first word in the first group
+    assert np.count_nonzero(arrays["words"] == 0) == 2
+    assert parallel._Words(arrays["words"], arrays["pointers"], None, reviews + 1).largest_column() == 2
+
+
 # -- equal ciphertexts
 
 CASES: dict[str, tuple[dict[str, Any], TrainingPlan, Any, Any]] = {
