@@ -1,13 +1,17 @@
 """Workers that share mini-batches: benchmarks/workers.csv, wall time of bootstrapped training on a Dask cluster.
 
 Wall time, since what counts is waiting; so it means something only where the machine has a core for each worker and nothing
-else to do.  One worker and several are timed in turn, in every round, on the same reviews.  A run of some reviews and one of
-four times as many are timed, and the difference is what a review takes; what happens once a run, sending keys, weights and
-reviews to the workers and weights back, is the same in both and is not counted.
+else to do.  The speed of a shared machine changes from minute to minute: clusters of one worker and of two take turns, on the
+same reviews, and what counts is the median of the rounds' ratios.  Time runs from one report of scores to the last one, so
+that what happens once a run (sending keys, weights and reviews to the workers, and weights back) is not counted.
+
+Dask's workers give memory back to the system at once, by default.  Here they keep it, as other programs do: where new memory is
+slow to come by, as on virtual machines, a mini-batch takes a tenth longer otherwise.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
@@ -23,8 +27,12 @@ from encnn.sigmoid import ExactSigmoid
 
 BATCHES = (16, 64, 256)
 WORKERS = (1, 2)
-REVIEWS = 1024
-ROUNDS = 2
+REVIEWS = 1536
+ROUNDS = 3
+KEEP_MEMORY = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1 << 32,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 1 << 30,
+}
 
 
 def scaling(
@@ -38,10 +46,13 @@ def scaling(
     sigmoid, start = ExactSigmoid(), ex.linear_start(data)
     model = Owner(start.architecture, sigmoid, parameters).encrypt(start)
     lines = []
-    for number, batch, k in progress(list(product(range(rounds), batches, WORKERS)), "workers", unit="run"):
-        plan = TrainingPlan(sigmoid, ex.LEARNING_RATE, batch_size=batch)
-        wall_ms, moved = _a_review(model, data, plan, k, reviews)
-        lines.append({"round": number, "batch": batch, "workers": k, "wall_ms": wall_ms, "bytes_a_review": moved})
+    for number, k in progress(list(product(range(rounds), WORKERS)), "workers", unit="cluster"):
+        with _client(k) as client:
+            _a_review(client, model, data, TrainingPlan(sigmoid, ex.LEARNING_RATE, batch_size=k), 2 * k)  # compiles the loops
+            for batch in batches:
+                plan = TrainingPlan(sigmoid, ex.LEARNING_RATE, batch_size=batch)
+                wall_ms, moved = _a_review(client, model, data, plan, reviews)
+                lines.append({"round": number, "batch": batch, "workers": k, "wall_ms": wall_ms, "bytes_a_review": moved})
     runs = pd.DataFrame(lines)
     alone = runs[runs["workers"] == 1].set_index(["round", "batch"])["wall_ms"]
     runs["times_as_fast"] = alone.loc[pd.MultiIndex.from_frame(runs[["round", "batch"]])].to_numpy() / runs["wall_ms"]
@@ -50,20 +61,27 @@ def scaling(
     return found.assign(scheme="bootstrapped", parameters=parameters.name, reviews=reviews)
 
 
-def _a_review(model: EncryptedModel, data: ex.Dataset, plan: TrainingPlan, k: int, reviews: int) -> tuple[float, float]:
-    """Return wall milliseconds and bytes moved a review, on k workers."""
-    from distributed import Client, LocalCluster  # here and not above: it is an extra
+@contextmanager
+def _client(workers: int) -> Iterator[Any]:
+    """Give a client of a new cluster on this machine."""
+    import dask  # here and not above: it is an extra
+    from distributed import Client, LocalCluster
 
-    with LocalCluster(n_workers=k, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
-        _train(client, model, data, plan, plan.batch_size)  # compiles the loops
-        (short_s, short_moved), (long_s, long_moved) = (_train(client, model, data, plan, n) for n in (reviews // 4, reviews))
-    more = reviews - reviews // 4
-    return 1e3 * (long_s - short_s) / more, (long_moved - short_moved) / more
+    with dask.config.set(KEEP_MEMORY):
+        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
+    with cluster, Client(cluster) as client:
+        yield client
 
 
-def _train(client: Any, model: EncryptedModel, data: ex.Dataset, plan: TrainingPlan, reviews: int) -> tuple[float, int]:
-    """Return wall seconds of training, without what comes before it, and the bytes that mini-batches moved."""
-    workers, begun = Workers(client), time.perf_counter()
-    Trainer(model.copy()).train(data.X[:reviews], data.y[:reviews], plan, client=workers)
-    spent = time.perf_counter() - begun - workers.setup_seconds
-    return spent, workers.traffic.up + workers.traffic.down
+def _a_review(client: Any, model: EncryptedModel, data: ex.Dataset, plan: TrainingPlan, reviews: int) -> tuple[float, float]:
+    """Return wall milliseconds and bytes moved a review."""
+    workers, told = Workers(client), list[tuple[int, float]]()
+    Trainer(model.copy()).train(
+        data.X[:reviews],
+        data.y[:reviews],
+        plan,
+        on_scores=lambda first, scores: told.append((first + len(scores), time.perf_counter())),
+        client=workers,
+    )
+    (first, begun), (last, ended) = told[0], told[-1]
+    return 1e3 * (ended - begun) / max(last - first, 1), (workers.traffic.up + workers.traffic.down) / reviews
