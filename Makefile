@@ -40,7 +40,7 @@ lint: $(ALL)  ## style, format and types
 	$(BIN)/mypy
 
 unit: $(ALL)  ## tests, slow ones and doctests included, with coverage
-	$(BIN)/python -m pytest -m "" --cov
+	$(BIN)/python -m pytest -m "" --cov -n $(JOBS) --dist worksteal
 
 notebooks-check: $(ALL)  ## notebooks: hygiene, then their stored outputs against a new run
 	$(BIN)/python tools/notebooks.py check
