@@ -5,8 +5,8 @@ else to do.  The speed of a shared machine changes from minute to minute: cluste
 same reviews, and what counts is the median of the rounds' ratios.  Time runs from the first report of scores to the
 last but one, so that what happens once a run (keys, weights and reviews to the workers, weights back) is not counted.
 
-Dask's workers give memory back to the system at once, by default.  Here they keep it, as other programs do: where new memory is
-slow to come by, as on virtual machines, a mini-batch takes a tenth longer otherwise.
+Dask's workers give memory back to the system at once, by default.  Here they keep it, as other programs do: else every
+mini-batch would be charged for new memory, which is slow to come by on virtual machines.
 """
 
 import time

@@ -14,7 +14,8 @@ it takes the owner to refresh the weights, where a scheme needs it; where the ow
 (`encnn.protocol`) the trainer's part is in a.  Sizes are those of the small keys and rows.
 
 What is left out: predictions, the shrinking of weights at the end of an epoch, and what it takes to touch memory for the first
-time, which shows in short runs with large ciphertexts (and again where a virtual machine takes back what lies idle).
+time, which shows in short runs with large ciphertexts (and again where a virtual machine takes back what lies idle).  Runs of
+FV and YASHE in fixed point with large mini-batches may take up to twice the prediction, for this reason and others.
 
 Calibration takes a few seconds, and longer where a single step does; results are kept for the life of the process.
 """
