@@ -27,7 +27,7 @@ def main(name: str) -> None:
     """Train the slice of the case of that name, and print the peak."""
     task, parameters = named(name).task, named(name).parameters
     rng, features = np.random.default_rng(0), task.architecture.features
-    X = synthetic_features(rng, task.reviews, round(task.words), features, task.dense)
+    X = synthetic_features(rng, task.reviews, round(task.words), features, task.dense, task.whole)
     trained(task, parameters, X, np.arange(task.reviews) % 2)
     print(round(peak_mb(), 1))
 

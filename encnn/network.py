@@ -144,12 +144,13 @@ class TrainingPlan:
         """Return the learning rate after so many epochs."""
         return self.learning_rate / (1.0 + self.decay * epochs_done)
 
-    def error_step(self) -> ErrorStep:
-        """Return the step that has the scheme form rate * (sigmoid(z) - y) as suits it."""
+    def error_step(self, scores_wanted: bool = True) -> ErrorStep:
+        """Return the step that has the scheme form rate * (sigmoid(z) - y) as suits it; z is lost unless scores are wanted."""
         sigmoid = self.sigmoid
 
         def step(evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[Encrypted, float]:
-            return evaluator.error(sigmoid, z, targets, rate)
+            error = evaluator.error if scores_wanted else evaluator.error_in_place
+            return error(sigmoid, z, targets, rate)
 
         return step
 
@@ -171,8 +172,8 @@ def train(
     y: plain labels, 0/1 of shape (reviews,) or class numbers when there are several outputs; or the owner's encrypted targets
     of shape (reviews, outputs).  The scores, shape (epochs * reviews, outputs), are those met in training, each computed
     before its review was learnt from.  `on_scores` receives them every few hundred reviews, and when an overflow ends the run.
-    `step` replaces the error step.  Without `keep_scores` they are forgotten once they are reported, and the last ones are
-    returned: for an owner who met them in its own step, since wide ciphertexts fill the memory.
+    `step` replaces the error step.  Without `keep_scores` they are forgotten once they are reported, and None is returned:
+    for an owner who meets them in a step of its own, since wide ciphertexts fill the memory.
     `first` reviews, of all epochs together and a whole number of mini-batches, are taken as done: where a run was cut short.
     `client`, a `distributed.Client`, has the workers of a Dask cluster share each mini-batch (see `encnn.parallel`).
     """
@@ -180,11 +181,11 @@ def train(
     evaluator.check_plan(X, plan.epochs, plan.learning_rate)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
     _check_targets(evaluator, targets, plan)
-    reports: list[Encrypted] = []
-    pending: list[Encrypted] = []
-    reviews, reported = X.shape[0], first
+    reviews, scores = X.shape[0], _Scores(evaluator, on_scores, keep_scores, first)
     bar = progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review")
     bar.update(first)
+    if client is None:
+        step = step or plan.error_step(scores.wanted)
     steps = _steps(evaluator, network, X, targets, plan, step, client, first)
     quiet = np.errstate(over="ignore", invalid="ignore")  # a diverging run in the clear is told by its scores
     with bar, quiet, steps as train_batch:
@@ -193,24 +194,51 @@ def train(
                 if epoch * reviews + rows.start < first:
                     continue
                 rate = plan.rate(epoch + rows.start / reviews) if plan.decay else plan.learning_rate
+                done = epoch * reviews + rows.stop
                 try:
-                    pending.append(train_batch(batch, targets[rows], rate))
+                    scores.add(train_batch(batch, targets[rows], rate))
                 except CiphertextOverflowError:
-                    if pending and on_scores is not None:  # the scores that led here say more than the overflow
-                        on_scores(reported, evaluator.concatenate(pending))
+                    scores.report(done)  # the scores that led here say more than the overflow
                     raise
                 if plan.shrink != 1 and rows.stop == reviews:
                     network.W1 = evaluator.shrink(network.W1, plan.shrink)
-                done = epoch * reviews + rows.stop
-                if done - reported >= SCORES_PER_REPORT or (rows.stop >= reviews and pending):
-                    if not keep_scores:
-                        reports.clear()
-                    reports.append(evaluator.concatenate(pending))
-                    if on_scores is not None:
-                        on_scores(reported, reports[-1])
-                    pending, reported = [], min(done, (epoch + 1) * reviews)
-                    bar.update(reported - bar.n)
-    return evaluator.concatenate(reports)
+                if done - scores.reported >= SCORES_PER_REPORT or rows.stop == reviews:
+                    scores.report(done)
+                    bar.update(done - bar.n)
+    return scores.all()
+
+
+class _Scores:
+    """The scores met in training, for whoever wants them: they are wide, and many."""
+
+    def __init__(self, evaluator: Evaluator, on_scores: OnScores | None, keep: bool, first: int) -> None:
+        self._evaluator, self._on_scores, self._keep, self.reported = evaluator, on_scores, keep, first
+        self._reports: list[Encrypted] = []
+        self._pending: list[Encrypted] = []
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anyone wants them."""
+        return self._keep or self._on_scores is not None
+
+    def add(self, z: Encrypted) -> None:
+        """Take the scores of the next mini-batch."""
+        if self.wanted:
+            self._pending.append(z)
+
+    def report(self, done: int) -> None:
+        """Report what came since the last report, of the reviews up to `done`."""
+        if self._pending:
+            scores = self._evaluator.concatenate(self._pending)
+            if self._keep:
+                self._reports.append(scores)
+            if self._on_scores is not None:
+                self._on_scores(self.reported, scores)
+        self._pending, self.reported = [], done
+
+    def all(self) -> Encrypted:
+        """Return all scores, or None if they were not kept."""
+        return self._evaluator.concatenate(self._reports) if self._keep else None
 
 
 def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int = 256) -> Encrypted:

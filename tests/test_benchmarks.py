@@ -255,11 +255,18 @@ def test_the_pages_have_the_stored_numbers(tool: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "column"), [("scale", "model_bytes"), ("machine", "rate"), ("profile", "cpu_us"), ("workers", "wall_ms")]
+    ("name", "column"),
+    [
+        ("scale", "model_bytes"),
+        ("machine", "rate"),
+        ("profile", "cpu_us"),
+        ("workers", "wall_ms"),
+        ("predictions", "predicted trainer CPU ms a review"),
+    ],
 )
 def test_another_number_would_be_noticed(tool: ModuleType, name: str, column: str) -> None:
-    page, block = tool.BLOCKS[name]
-    text, table = (ROOT / "docs" / page).read_text(), pd.read_csv(ROOT / "benchmarks" / f"{name}.csv")
-    assert tool.renewed(text, name, block(table)) == text
+    page, source, block = tool.BLOCKS[name]
+    text, table = (ROOT / "docs" / page).read_text(), pd.read_csv(ROOT / source)
+    assert tool.renewed(text, name, source, block(table)) == text
     table[column] = 3 * table[column] + 1
-    assert tool.renewed(text, name, block(table)) != text
+    assert tool.renewed(text, name, source, block(table)) != text

@@ -116,6 +116,9 @@ def test_the_stored_table_reaches_its_aims() -> None:
     assert (stored[noisy]["distance, percent of change"] <= 20).all()
     gap = stored["test accuracy percent"] - stored["clear twin test accuracy percent"]
     assert (gap.abs() <= 0.5).all()
+    long = stored["trainer CPU ms a review"] * stored["reviews"] * stored["epochs"] >= 500
+    predicted = (stored["predicted trainer CPU ms a review"] / stored["trainer CPU ms a review"])[long]
+    assert len(predicted) == 14 and ((predicted > 1 / 1.5) & (predicted < 1.5)).all()
     insecure = stored["scheme"].isin(["clear", "integer vectors, paper"])
     assert (stored[~insecure]["bits, BKZ with sieving"] >= 128).all()
 

@@ -1,5 +1,6 @@
 """FV and YASHE whose weights the owner renews: in one process, through files, and with the two sides kept apart."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from encnn.sigmoid import taylor
 
 ARCHITECTURE = Architecture(WORDS, 0, pooling="sum")
 PLAN = TrainingPlan(taylor(1), 2.0**-5, batch_size=20, epochs=5)
+PLAN_ONCE = replace(PLAN, epochs=1)
 X, Y = task()
 START = Network(ARCHITECTURE, np.zeros((WORDS, 1)), None)
 
@@ -55,6 +57,18 @@ def test_owner_refreshes_when_budgets_run_low(scheme: str, encoding: str) -> Non
     assert 1 <= side.tally.trips < 10 and side.tally.bytes_up > 0
     with pytest.raises(CiphertextOverflowError):
         Trainer(owner.encrypt(START)).train(X, Y, PLAN)
+
+
+@EVERY
+def test_weights_are_the_same_when_nobody_wants_the_scores(scheme: str, encoding: str) -> None:
+    owner, y = owner_of(scheme, encoding), Y[:20]
+    model = owner.encrypt(START)
+    other, evaluator = model.copy(), owner.evaluator
+    scores = Trainer(model).train(X[:20], y, PLAN_ONCE)
+    assert Trainer(other).train(X[:20], y, PLAN_ONCE, keep_scores=False) is None
+    assert np.array_equal(*(evaluator.export_array(m.network.W1)[1] for m in (model, other)))
+    assert model.network.W1.bounds == other.network.W1.bounds
+    assert np.allclose(owner.decrypt(scores), 0, atol=1e-3) and np.abs(owner.decrypt(model.network.W1)).max() > 0.01
 
 
 @EVERY

@@ -301,6 +301,16 @@ def test_every_review_is_reported_once_an_epoch_and_in_order(reviews: int, batch
     assert {epoch * reviews for epoch in range(epochs)} <= {first for first, _ in reports}  # no report spans two epochs
 
 
+def test_scores_that_are_not_kept_are_reported_all_the_same() -> None:
+    rng = np.random.default_rng(0)
+    X, y, start = csr_array(rng.integers(0, 2, (7, 4))), rng.integers(0, 2, 7), Network.initial(Architecture(4, hidden=2), rng)
+    plan, reports = TrainingPlan(taylor(1), 0.01, batch_size=2), []
+    kept = train(clear, start.copy(), X, y, plan)
+    assert train(clear, start.copy(), X, y, plan, on_scores=lambda _, z: reports.append(z), keep_scores=False) is None
+    assert train(clear, start.copy(), X, y, plan, keep_scores=False) is None
+    np.testing.assert_array_equal(np.concatenate(reports), kept)
+
+
 class StopError(Exception):
     """An owner's own reason to stop."""
 

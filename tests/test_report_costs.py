@@ -20,6 +20,7 @@ from encnn.sigmoid import ExactSigmoid, least_squares, taylor
 
 PAPER_PLAN, ASSISTED_PLAN = TrainingPlan(taylor(5)), TrainingPlan(ExactSigmoid(), 0.01)
 RING_PLAN = TrainingPlan(taylor(1), 2.0**-7, batch_size=16)
+LARGE_RING_PLAN = replace(RING_PLAN, batch_size=250)
 PACKED_PLAN = TrainingPlan(least_squares(3, 8), 2.0 / 4096, batch_size=4096)
 WITHIN = 1.5
 
@@ -36,9 +37,12 @@ CASES = {
     "assisted": (Task(linear(9000), ASSISTED_PLAN, 3000, 90.0), COMPACT_128),
     "bootstrapped": (Task(linear(9000), replace(ASSISTED_PLAN, batch_size=16), 128, 90.0), bootstrapped.ONE_LEVEL_128),
     "fv, fixed point": (Task(linear(200), RING_PLAN, 96, 20.0), fv.ADDITIVE_128),
+    "fv, fixed point, batches": (Task(linear(100), LARGE_RING_PLAN, 1000, 12.0), fv.ADDITIVE_128),
     "fv": (Task(linear(300), RING_PLAN, 96, 40.0), fv.FRACTIONAL_128),
     "yashe, fixed point": (Task(linear(60), RING_PLAN, 96, 20.0), yashe.ADDITIVE_128),
+    "yashe, fixed point, batches": (Task(linear(100), LARGE_RING_PLAN, 500, 12.0), yashe.ADDITIVE_128),
     "yashe": (Task(linear(120), RING_PLAN, 48, 40.0), yashe.FRACTIONAL_128),
+    "yashe, batches": (Task(linear(100), LARGE_RING_PLAN, 500, 12.0), yashe.FRACTIONAL_128),
     "ckks": (Task(linear(128), PACKED_PLAN, 8192, 128.0, dense=True), ckks.LOGISTIC_128),
 }
 
@@ -91,7 +95,8 @@ def test_a_task_is_read_off_the_features() -> None:
     task = Task.of(X, TrainingPlan(taylor(1), batch_size=2, epochs=3), Architecture(4))
     assert (task.reviews, task.words, task.largest, task.dense, task.steps) == (2, 2.0, 3.0, False, 3)
     dense = Task.of(np.ones((5, 4)), TrainingPlan(taylor(1), batch_size=2), Architecture(4))
-    assert (dense.reviews, dense.words, dense.dense, dense.steps) == (5, 4.0, True, 3)
+    assert (dense.reviews, dense.words, dense.dense, dense.whole, dense.steps) == (5, 4.0, True, False, 3)
+    assert Task.of(np.ones((5, 4), int), TrainingPlan(taylor(1)), Architecture(4)).whole
 
 
 @pytest.mark.parametrize(("reviews", "words"), [(0, 2.0), (1, 0.0), (1, 5.0)])
@@ -122,6 +127,13 @@ def test_more_of_everything_costs_more(short) -> None:
     assert one.trips == 0 and one.keys_bytes > 0
     assert "CPU time for the trainer" in str(one) and "trips" not in str(one)
     assert one.cpu_s == one.setup_cpu_s + one.trainer_cpu_s + one.owner_cpu_s
+
+
+def test_dense_counts_are_rehearsed_as_whole_numbers(short) -> None:
+    task = Task(linear(20), TrainingPlan(ExactSigmoid(), 0.01), 100, 20.0, dense=True)
+    with pytest.raises(CapabilityError, match="fractions"):
+        estimate_cost(task, BOOTSTRAP_TOY)
+    assert estimate_cost(replace(task, whole=True), BOOTSTRAP_TOY).trainer_cpu_s > 0
 
 
 def test_who_needs_the_owner() -> None:

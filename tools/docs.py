@@ -1,4 +1,4 @@
-"""Put the tables of benchmarks/*.csv into docs/performance.md and docs/scale.md: `python tools/docs.py check | write`."""
+"""Put measured tables into docs/performance.md and docs/scale.md: `python tools/docs.py check | write`."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +12,8 @@ from encnn.report.costs import size_text
 ROOT = Path(__file__).parent.parent
 STEPS = (1, 16, 64, 256)
 """Mini-batches that have a column."""
+SHORT_S = 0.5
+"""Seconds below which nobody needs a prediction, and a measurement says little."""
 
 
 def machine(table: pd.DataFrame) -> str:
@@ -72,6 +74,15 @@ def workers(table: pd.DataFrame) -> str:
     return _markdown(["mini-batch", "workers", "wall time a review", "as fast as one", "moved a review"], rows)
 
 
+def predictions(table: pd.DataFrame) -> str:
+    """Return what the cost model predicted for the runs of the comparison, and what they took, as Markdown."""
+    reviews = table["reviews"] * table["epochs"]
+    predicted, measured = (reviews * table[f"{which}trainer CPU ms a review"] / 1e3 for which in ("predicted ", ""))
+    runs = zip(table["task"], table["scheme"], predicted, measured, strict=True)
+    rows = [(task, name, f"{p:.1f} s", f"{m:.1f} s", f"{p / m:.2f}") for task, name, p, m in runs if m >= SHORT_S]
+    return _markdown(["reviews", "scheme", "predicted", "measured", "quotient"], rows)
+
+
 def scale(table: pd.DataFrame) -> str:
     """Return the plan on paper as Markdown, and what of 128 bits is cheapest in some respects."""
     lines: list[dict[Any, Any]] = table.to_dict("records")
@@ -115,42 +126,44 @@ def _number(x: float) -> str:
     return f"{x:.3g}" if x < 999.5 else f"{x:,.0f}"
 
 
-BLOCKS: dict[str, tuple[str, Callable[[pd.DataFrame], str]]] = {
-    "machine": ("performance.md", machine),
-    "profile": ("performance.md", profile),
-    "results": ("performance.md", results),
-    "growth": ("performance.md", growth),
-    "workers": ("performance.md", workers),
-    "scale": ("scale.md", scale),
+BLOCKS: dict[str, tuple[str, str, Callable[[pd.DataFrame], str]]] = {
+    "machine": ("performance.md", "benchmarks/machine.csv", machine),
+    "profile": ("performance.md", "benchmarks/profile.csv", profile),
+    "results": ("performance.md", "benchmarks/results.csv", results),
+    "growth": ("performance.md", "benchmarks/growth.csv", growth),
+    "predictions": ("performance.md", "figures/comparison.csv", predictions),
+    "workers": ("performance.md", "benchmarks/workers.csv", workers),
+    "scale": ("scale.md", "benchmarks/scale.csv", scale),
 }
+"""For each block its page, the table that it is made of, and what makes it."""
 
 
-def renewed(text: str, name: str, block: str) -> str:
+def renewed(text: str, name: str, source: str, block: str) -> str:
     """Return the page with the block of that name replaced."""
-    start, end = f"<!-- {name}: written by tools/docs.py from benchmarks/{name}.csv -->\n", f"<!-- /{name} -->\n"
+    start, end = f"<!-- {name}: written by tools/docs.py from {source} -->\n", f"<!-- /{name} -->\n"
     before, rest = text.split(start)
     _, after = rest.split(end)
     return before + start + block + end + after
 
 
 def current(page: str, text: str) -> str:
-    """Return the page with every block as benchmarks/ has it."""
-    for name, (where, block) in BLOCKS.items():
+    """Return the page with every block as its table has it."""
+    for name, (where, source, block) in BLOCKS.items():
         if where == page:
-            text = renewed(text, name, block(pd.read_csv(ROOT / "benchmarks" / f"{name}.csv")))
+            text = renewed(text, name, source, block(pd.read_csv(ROOT / source)))
     return text
 
 
 def main(arguments: list[str]) -> int:
-    """Write the blocks, or check that they are those that benchmarks/ gives."""
+    """Write the blocks, or check that they are those that the tables give."""
     status = 0
-    for page in dict.fromkeys(where for where, _ in BLOCKS.values()):
+    for page in dict.fromkeys(where for where, *_ in BLOCKS.values()):
         path = ROOT / "docs" / page
         new = current(page, path.read_text())
         if arguments == ["write"]:
             path.write_text(new)
         elif new != path.read_text():
-            print(f"docs/{page} and benchmarks/*.csv disagree: run `python tools/docs.py write`")
+            print(f"docs/{page} and the measured tables disagree: run `python tools/docs.py write`")
             status = 1
     return status
 

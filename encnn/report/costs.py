@@ -13,9 +13,12 @@ have reduced what the step before left unreduced; so their runs have as many ste
 it takes the owner to refresh the weights, where a scheme needs it; where the owner answers with the errors of each mini-batch
 (`encnn.protocol`) the trainer's part is in a.  Sizes are those of the small keys and rows.
 
+A trip to the owner takes time, and meanwhile a virtual machine may give the memory that lies idle back to its host, which then
+costs a good deal to touch again: up to half of a step of large ciphertexts.  So runs that stand for steps after a trip are
+measured after a pause as long as the trip.
+
 What is left out: predictions, the shrinking of weights at the end of an epoch, and what it takes to touch memory for the first
-time, which shows in short runs with large ciphertexts (and again where a virtual machine takes back what lies idle).  Runs of
-FV and YASHE in fixed point with large mini-batches may take up to twice the prediction, for this reason and others.
+time, which shows in short runs.
 
 Calibration takes a few seconds, and longer where a single step does; results are kept for the life of the process.
 """
@@ -52,6 +55,8 @@ RUN_S = 0.15
 STEP_S = 0.3
 MAX_REVIEWS = 4096
 ROUNDS = 3
+PAUSE_S = 2.5
+"""Longest wait before a run that a trip to the owner comes before: what idles longer is gone already."""
 NOTICEABLE = 1.4
 """How much longer steps with twice the vocabulary must take before the difference is believed."""
 
@@ -61,7 +66,7 @@ class Task:
     """What is to be trained: the network (its `features` are the vocabulary), the plan, how many reviews of how many words.
 
     words: the mean of stored features a review (all of them if they are dense).  largest: of the longest review, where the
-    owner's refreshes depend on it.
+    owner's refreshes depend on it.  whole: whether dense features are whole numbers, which some schemes ask for.
     """
 
     architecture: Architecture
@@ -70,6 +75,7 @@ class Task:
     words: float
     dense: bool = False
     largest: float | None = None
+    whole: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is no task."""
@@ -83,7 +89,8 @@ class Task:
     def of(cls, X: Features, plan: TrainingPlan, architecture: Architecture) -> Self:
         """Return the task of training this network on features X."""
         if isinstance(X, np.ndarray):
-            return cls(architecture, plan, X.shape[0], float(X.shape[1]), dense=True)
+            whole = X.dtype.kind in "iub"
+            return cls(architecture, plan, X.shape[0], float(X.shape[1]), dense=True, whole=whole)
         words = max(X.nnz / X.shape[0], 1.0)
         largest = max(batch.largest_row() for _, batch in batches(X, max(X.shape[0], 1)))
         return cls(architecture, plan, X.shape[0], words, largest=largest)
@@ -182,9 +189,11 @@ def estimate_cost(task: Task, parameters: SchemeParameters) -> Cost:
     )
 
 
-def announce(name: str, X: Features, plan: TrainingPlan, architecture: Architecture, parameters: SchemeParameters) -> None:
-    """Print what a run of that name will cost: every job does it before it trains for long."""
-    print(f"{name}: {estimate_cost(Task.of(X, plan, architecture), parameters)}", flush=True)
+def announce(name: str, X: Features, plan: TrainingPlan, architecture: Architecture, parameters: SchemeParameters) -> Cost:
+    """Print what a run of that name will cost, and return it: every job does so before it trains for long."""
+    cost = estimate_cost(Task.of(X, plan, architecture), parameters)
+    print(f"{name}: {cost}", flush=True)
+    return cost
 
 
 def forget() -> None:
@@ -249,7 +258,7 @@ class Rehearsal:
         plan = replace(self.task.plan, batch_size=batch, epochs=1, decay=0.0, shrink=1.0)
         owner_before = 0.0 if self._assistant is None else self._assistant.tally.cpu_seconds
         begun = time.process_time()
-        train(self.evaluator, network, X, y, plan, step=self.step)
+        train(self.evaluator, network, X, y, plan, step=self.step, keep_scores=False)
         total = time.process_time() - begun
         owner = 0.0 if self._assistant is None else self._assistant.tally.cpu_seconds - owner_before
         self.trained, self.reviews = network, self.reviews + batch * steps
@@ -314,7 +323,7 @@ class Rehearsal:
 
     def reviews_of(self, words: int, reviews: int, rows: int | None = None) -> Features:
         """Return synthetic features: so many distinct words a review out of `rows` (all there are), or dense numbers."""
-        return synthetic_features(self._rng, reviews, words, rows or self.rows, self.task.dense)
+        return synthetic_features(self._rng, reviews, words, rows or self.rows, self.task.dense, self.task.whole)
 
     def _warm_up(self) -> None:
         """Have keys prepared and loops compiled, for single reviews and for mini-batches."""
@@ -359,7 +368,7 @@ def _calibrated_task(task: Task) -> Task:
 
 @lru_cache(maxsize=64)
 def _calibrate(task: Task, parameters: SchemeParameters, how: Assistance) -> _Calibration:
-    with progress(total=4, description=f"estimating costs ({parameters.name})", unit="part") as bar:
+    with progress(total=5, description=f"estimating costs ({parameters.name})", unit="part") as bar:
         rehearsal = Rehearsal(task, parameters, how)
         bar.update()
         words = round(task.words)
@@ -373,6 +382,11 @@ def _calibrate(task: Task, parameters: SchemeParameters, how: Assistance) -> _Ca
             less, _ = _review_seconds(rehearsal, few, batch, steps)
             word_s = max(0.0, (review_s - less) / (words - few))
         bar.update()
+        trips = _trips(rehearsal)
+        if isinstance(parameters, RingParameters):
+            pause_s = min(PAUSE_S, task.architecture.features * trips["owner_trip_row_s"])
+            review_s, answer_s = _review_seconds(rehearsal, words, batch, steps, pause_s)
+        bar.update()
     return _Calibration(
         assistance=rehearsal.assistance,
         keys_s=rehearsal.keys_s,
@@ -382,7 +396,7 @@ def _calibrate(task: Task, parameters: SchemeParameters, how: Assistance) -> _Ca
         row_s=row_s,
         answer_s=answer_s,
         **_bytes(rehearsal),
-        **_trips(rehearsal),
+        **trips,
     )
 
 
@@ -391,9 +405,9 @@ def _run_size(rehearsal: Rehearsal, words: int) -> tuple[int, int]:
     wanted, p = rehearsal.task.plan.batch_size, rehearsal.parameters
     if isinstance(p, ckks.Parameters):
         return wanted, 1  # a ciphertext costs the same whether it is full or not
-    if rehearsal.assistance == "answers":
-        batch = min(wanted, 64)
-        return batch, -(-rehearsal.owner.parameters.d // batch)  # type: ignore[union-attr]  # one polynomial of masks
+    if isinstance(p, integer_vector.Parameters) and rehearsal.assistance == "answers":
+        batch = min(wanted, p.d)
+        return batch, -(-p.d // batch)  # one polynomial of masks
     batch = 1
     while (spent := rehearsal.seconds(words, batch, 1)[0]) < STEP_S and batch < wanted:
         batch = min(2 * batch, wanted)
@@ -402,12 +416,15 @@ def _run_size(rehearsal: Rehearsal, words: int) -> tuple[int, int]:
     return batch, max(1, min(round(RUN_S / max(spent, 1e-6)), MAX_REVIEWS // batch))
 
 
-def _review_seconds(rehearsal: Rehearsal, words: int, batch: int, steps: int) -> tuple[float, float]:
-    """Return CPU seconds a review (trainer, owner): medians over some runs."""
+def _review_seconds(rehearsal: Rehearsal, words: int, batch: int, steps: int, pause_s: float = 0) -> tuple[float, float]:
+    """Return CPU seconds a review (trainer, owner): medians over some runs, with a pause before each."""
     if isinstance(rehearsal.network.W1, PackedArray):
         return _packed_review_seconds(rehearsal, batch)
-    runs = np.array([rehearsal.seconds(words, batch, steps) for _ in range(ROUNDS)])
-    trainer, owner = np.median(runs, axis=0) / (batch * steps)
+    runs = []
+    for _ in range(ROUNDS):
+        time.sleep(pause_s)
+        runs.append(rehearsal.seconds(words, batch, steps))
+    trainer, owner = np.median(np.array(runs), axis=0) / (batch * steps)
     return float(trainer), float(owner)
 
 
@@ -474,8 +491,12 @@ def _budget(W: RingArray) -> float:
     return min(W.noise_budget_bits, W.plaintext_budget_bits)
 
 
-def synthetic_features(rng: np.random.Generator, reviews: int, words: int, features: int, dense: bool = False) -> Features:
-    """Return reviews of so many distinct words, all equally frequent, or dense features of norm 1 or so."""
+def synthetic_features(
+    rng: np.random.Generator, reviews: int, words: int, features: int, dense: bool = False, whole: bool = False
+) -> Features:
+    """Return reviews of so many distinct words, all equally frequent, or dense ones: 0 and 1, or fractions of norm 1 or so."""
+    if dense and whole:
+        return rng.integers(0, 2, (reviews, features))
     if dense:
         return rng.normal(0.0, 1.0 / np.sqrt(features), (reviews, features))
     indices = np.concatenate([np.sort(rng.choice(features, words, replace=False, shuffle=False)) for _ in range(reviews)])

@@ -140,6 +140,12 @@ class Evaluator(ABC):
         """
         return self.activate(sigmoid, z, minus=targets), rate
 
+    def error_in_place(
+        self, sigmoid: Sigmoid, z: Encrypted, targets: Encrypted | np.ndarray, rate: float
+    ) -> tuple[Encrypted, float]:
+        """Return what `error` does, when z is needed no more: a scheme of wide ciphertexts may use its memory."""
+        return self.error(sigmoid, z, targets, rate)
+
     def shrink(self, W: Encrypted, factor: float) -> Encrypted:
         """Return factor * W, for weights that are kept small."""
         return self.multiply_plain(W, factor)

@@ -26,6 +26,8 @@ from encnn.schemes.rings.rns import rescaling
 
 SLACK_LIMIT = 2.0**32
 """Entries of unreduced sums stay below 2^32 * 2^30, within int64."""
+BLOCK = 8
+"""Ciphertexts that are worked on at a time where there are many."""
 
 
 @dataclass(frozen=True)
@@ -333,3 +335,8 @@ def join(arrays: Sequence[RingArray]) -> RingArray:
     level = [a.at_scale(scale) for a in arrays]
     bounds = reduce(Bounds.either, (a.bounds for a in level))
     return first.like(np.concatenate([a.residues() for a in level]), bounds)
+
+
+def blocks(count: int) -> list[slice]:
+    """Return slices that cover so many, `BLOCK` at a time: what is computed with those stays in the cache, in used memory."""
+    return [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]

@@ -23,10 +23,11 @@ from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.encoders import GENERATOR, SlotEncoder
 from encnn.schemes.rings import storage
-from encnn.schemes.rings.array import SLACK_LIMIT, Bounds, Context, RingArray, join
+from encnn.schemes.rings.array import SLACK_LIMIT, Bounds, Context, RingArray, blocks, join
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import base_conversion, rescaling
 from encnn.schemes.rings.switching import SwitchKey
+from encnn.sigmoid import Sigmoid
 
 RELINEARISE = 0
 """Name of the relinearisation key among the switch keys; the others are named by their rotation."""
@@ -184,6 +185,22 @@ class RingEvaluator(base.Evaluator):
 
     # -- what the network needs besides
 
+    def error_in_place(
+        self, sigmoid: Sigmoid, z: RingArray, targets: RingArray | np.ndarray, rate: float
+    ) -> tuple[RingArray, float]:
+        """Return what `error` does, as (e, 1), in the memory of z.
+
+        A few reviews at a time: the ciphertexts of a mini-batch fill a good part of the memory, and four copies of them made
+        a step twice as long.
+        """
+        bounds = []
+        for rows in blocks(len(z)):
+            e, gain = self.error(sigmoid, z[rows], targets[rows], rate)
+            e = self.multiply_plain(e, gain)
+            z.data[rows] = e.residues().view(np.int64)
+            bounds.append(e.bounds)
+        return z.like(z.data, reduce(Bounds.either, bounds)), 1.0
+
     def gather(self, X: Batch, W: RingArray) -> RingArray:
         """Return X W; noises add, weighted by |X|."""
         self._check_whole(X)
@@ -193,10 +210,9 @@ class RingEvaluator(base.Evaluator):
         bounds = W.bounds.times(max(weight, 1.0)).check(self.parameters, "sum of rows")
         if W._slack * weight >= SLACK_LIMIT:
             W.residues()
-        sums = X.gather(W.data.reshape(len(W), -1))
-        ring = self.parameters.cipher_ring
-        data = np.mod(sums.reshape(-1, *W.data.shape[1:]), ring.p.astype(np.int64))
-        return W.like(data, bounds)
+        sums = X.gather(W.data.reshape(len(W), -1)).reshape(-1, *W.data.shape[1:])
+        np.mod(sums, self.parameters.cipher_ring.p.astype(np.int64), out=sums)  # in place: new memory would cost more
+        return W.like(sums, bounds)
 
     def scatter_subtract(self, W: RingArray, X: Batch, G: RingArray) -> None:
         """Do W -= X^T G in place, at the larger of both scales; noises add, weighted by |X|."""

@@ -109,16 +109,19 @@ class Ring:
 
     def shift(self, a: np.ndarray, k: int) -> np.ndarray:
         """Return X^k a for any whole k; X^-1 = -X^(N-1)."""
-        source = np.arange(self.N) - k
-        return self._signed(np.take(a, source % self.N, axis=-1), (source // self.N) % 2 == 1)
+        turns, k = divmod(k, self.N)
+        moved = np.empty_like(a)
+        wrapped, others = moved[..., :k], moved[..., k:]
+        wrapped[...], others[...] = a[..., self.N - k :], a[..., : self.N - k]
+        negative = others if turns % 2 else wrapped
+        np.subtract(self.p, negative, out=negative, where=negative != 0)
+        return moved
 
     def automorphism(self, a: np.ndarray, g: int) -> np.ndarray:
         """Return a(X^g) for an odd g."""
         source = np.arange(self.N) * pow(g, -1, 2 * self.N) % (2 * self.N)
-        return self._signed(np.take(a, source % self.N, axis=-1), source >= self.N)
-
-    def _signed(self, a: np.ndarray, negative: np.ndarray) -> np.ndarray:
-        return np.where(negative & (a != 0), self.p - a, a)
+        moved = np.take(a, source % self.N, axis=-1)
+        return np.where((source >= self.N) & (moved != 0), self.p - moved, moved)
 
 
 class BaseConversion:

@@ -14,14 +14,11 @@ from encnn.schemes import base
 from encnn.schemes.encoders import SlotEncoder
 from encnn.schemes.powers import Product
 from encnn.schemes.rings import storage
-from encnn.schemes.rings.array import Bounds, Context, RingArray, scaled_up
+from encnn.schemes.rings.array import Bounds, Context, RingArray, blocks, scaled_up
 from encnn.schemes.rings.evaluator import RELINEARISE, galois_element
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import Ring, rescaling
 from encnn.schemes.rings.switching import SwitchKey
-
-BLOCK = 8
-"""Ciphertexts that are encrypted or decrypted at a time."""
 
 
 class RingSecretKey(base.SecretKey):
@@ -197,11 +194,6 @@ def encrypted(context: Context, v: np.ndarray, zeros: Callable[[tuple[int, ...]]
     top[..., plain.columns] = p.cipher_ring.add(top[..., plain.columns], scaled_up(p, plain))
     bounds = Bounds(p.scale, p.fresh_magnitude, noise, p.fraction_digits, p.fresh_high)
     return RingArray(data, context, v.shape[-1], bounds)
-
-
-def blocks(count: int) -> list[slice]:
-    """Return slices that cover so many ciphertexts, a few at a time: what is computed with them then stays in the cache."""
-    return [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
 
 
 def uniform(randomness: Randomness, ring: Ring, counts: tuple[int, ...]) -> np.ndarray:
