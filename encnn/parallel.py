@@ -347,9 +347,11 @@ class ParallelStep:
     def _begun(self, k: int, job: tuple) -> bool:
         """Make the replica of part k; return False if its worker is lost meanwhile."""
         self._addresses[k] = min(self._workers.addresses(), key=self._addresses.count)
-        future = self._workers.client.submit(Replica, actor=True, pure=False, workers=[self._addresses[k]])
+        client = self._workers.client
+        future = client.submit(Replica, actor=True, pure=False, workers=[self._addresses[k]])
         try:
-            self._actors[k] = future.result(timeout=WAIT_FOR_WORKERS_S)
+            with client.as_current():  # or the actor would turn to the newest client, of another cluster perhaps
+                self._actors[k] = future.result(timeout=WAIT_FOR_WORKERS_S)
             self._actors[k].begin(*job).result()
         except FileError as error:
             raise ParameterError(

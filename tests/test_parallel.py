@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,9 @@ class FakeCluster:
     def wait_for_workers(self, n: int, timeout: float) -> None:
         if not self.live:
             raise TimeoutError
+
+    def as_current(self) -> Any:
+        return nullcontext()
 
     def submit(self, kind: type, *, actor: bool, pure: bool, workers: list[str]) -> "FakeFuture":
         assert actor and not pure
@@ -461,6 +465,16 @@ def test_two_processes_give_the_ciphertexts_of_one(client: Any, toy: Any) -> Non
     assert len(pids) == 2 and os.getpid() not in pids
     model = toy_model(PAPER, X.shape[1], 8, taylor(5))
     assert_equal(*both(model, client, X, y, TrainingPlan(taylor(5), 0.01, batch_size=64, epochs=2)))
+
+
+@pytest.mark.slow
+def test_another_cluster_may_be_open(client: Any, toy: Any) -> None:
+    distributed = pytest.importorskip("distributed")
+    _, model = pair()
+    other = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
+    with distributed.LocalCluster(**other) as cluster, distributed.Client(cluster) as newest:
+        assert distributed.Client.current() is newest
+        assert_equal(*both(model, client, BINARY, LABELS, PLAN))
 
 
 @pytest.mark.slow
