@@ -28,7 +28,7 @@ from encnn.sigmoid import ExactSigmoid
 BATCHES = (16, 64, 256)
 WORKERS = (1, 2)
 REVIEWS = 2048
-ROUNDS = 3
+ROUNDS = 5
 KEEP_MEMORY = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1 << 32,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 1 << 30,
