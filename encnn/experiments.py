@@ -7,7 +7,6 @@ network and the key, so all rows of one seed start alike.  Keys are made from th
 
 import itertools
 import os
-import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +20,7 @@ import pandas as pd
 from encnn import metrics
 from encnn.batches import Features
 from encnn.errors import CiphertextOverflowError, DivergenceError
+from encnn.memory import peak_memory_mb
 from encnn.network import Architecture, ErrorStep, Network, TrainingPlan
 from encnn.progress import progress
 from encnn.reviews import Corpus, Reviews, Vocabulary, bag_of_words, word2vec_features
@@ -328,6 +328,6 @@ def _line(
         "accuracy_percent": None if right is None else round(right.percent, 4),
         "test_accuracy_percent": None if test is None else round(test.percent, 4),
         "cpu_seconds": round(cpu_seconds, 3),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
         "seed": seed,
     }

@@ -11,7 +11,6 @@ Keys and noise come from the operating system, so accuracies may change in the l
 """
 
 import argparse
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from encnn.experiments import Dataset, held_out
+from encnn.memory import peak_memory_mb
 from encnn.mirror import MIRROR_128, SHALLOW_128, Client, Server
 from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.progress import progress
@@ -168,7 +168,7 @@ def packed_run(case: Case, data: Dataset) -> dict[str, Any]:
         "bytes down": tally.bytes_down,
         "score bytes up": tally.score_bytes_up,
         "weight bytes": model.network.W1.nbytes,
-        "peak memory MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak memory MB": round(peak_memory_mb()),
     }
     return line
 

@@ -17,7 +17,6 @@ run takes minutes, so each is written to a folder as it goes, and goes on there 
 import argparse
 import json
 import os
-import resource
 import shutil
 import sys
 import time
@@ -33,6 +32,7 @@ from encnn import metrics
 from encnn.assisted import Twin, clear_twin
 from encnn.checkpoints import scores_in, train_resumably
 from encnn.experiments import Dataset, held_out, linear_start, words_dataset
+from encnn.memory import peak_memory_mb
 from encnn.network import TrainingPlan, predict
 from encnn.network import train as train_network
 from encnn.progress import progress
@@ -133,7 +133,7 @@ def bootstrapped_run(case: Case, data: Dataset, key: int, folder: Path, threads:
         "keys MB": round(owner.evaluator.nbytes / 1e6, 1),  # type: ignore[attr-defined]
         "model MB": round(trainer.model.network.W1.nbytes / 1e6, 1),
         "keys and start on disk MB": round((folder / "start").stat().st_size / 1e6, 1),
-        "peak memory MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 0),
+        "peak memory MB": round(peak_memory_mb(), 0),
     }
     return line, curve(case, key, training, twin.training, reviews)
 

@@ -1,0 +1,27 @@
+"""The peak of a process is its own, not that of the process it was started from."""
+
+import subprocess
+import sys
+
+import numpy as np
+
+from encnn import memory
+from encnn.memory import peak_memory_mb
+
+CHILD = "from encnn.memory import peak_memory_mb; print(peak_memory_mb())"
+
+
+def test_the_peak_counts_what_was_touched(monkeypatch, tmp_path) -> None:
+    before = peak_memory_mb()
+    held = np.ones(int(before) << 17)  # as much again
+    assert peak_memory_mb() > 1.5 * before and held[0] == 1
+    monkeypatch.setattr(memory, "STATUS", tmp_path / "none")
+    assert peak_memory_mb() > 1.5 * before
+
+
+def test_a_new_process_begins_anew() -> None:
+    if not memory.STATUS.exists():
+        return
+    held = np.ones(1 << 26)  # 512 MB
+    found = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=True)
+    assert 1 < float(found.stdout) < 400 < peak_memory_mb() and held[0] == 1
