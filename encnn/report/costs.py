@@ -17,8 +17,8 @@ A trip to the owner takes time, and meanwhile a virtual machine may give the mem
 costs a good deal to touch again: up to half of a step of large ciphertexts.  So runs that stand for steps after a trip are
 measured after a pause as long as the trip.
 
-What is left out: predictions, the shrinking of weights at the end of an epoch, and what it takes to touch memory for the first
-time, which shows in short runs.
+What is left out: predictions, scores that are kept, the shrinking of weights at the end of an epoch, and what it takes to touch
+memory for the first time, which shows in short runs.
 
 Calibration takes a few seconds, and longer where a single step does; results are kept for the life of the process.
 """
