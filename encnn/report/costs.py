@@ -13,9 +13,9 @@ have reduced what the step before left unreduced; so their runs have as many ste
 it takes the owner to refresh the weights, where a scheme needs it; where the owner answers with the errors of each mini-batch
 (`encnn.protocol`) the trainer's part is in a.  Sizes are those of the small keys and rows.
 
-A trip to the owner takes time, and meanwhile a virtual machine may give the memory that lies idle back to its host, which then
-costs a good deal to touch again: up to half of a step of large ciphertexts.  So runs that stand for steps after a trip are
-measured after a pause as long as the trip.
+During a long trip to the owner a virtual machine may give memory that lies idle back to its host, and what is gone costs a good
+deal to touch again: up to half of a step of large ciphertexts.  How much goes differs from trip to trip.  So steps that come
+after long trips are measured both without a pause and after one, and the mean counts.
 
 What is left out: predictions, scores that are kept, the shrinking of weights at the end of an epoch, and what it takes to touch
 memory for the first time, which shows in short runs.
@@ -55,8 +55,10 @@ RUN_S = 0.15
 STEP_S = 0.3
 MAX_REVIEWS = 4096
 ROUNDS = 3
-PAUSE_S = 2.5
-"""Longest wait before a run that a trip to the owner comes before: what idles longer is gone already."""
+LONG_TRIP_S = 1.0
+"""Trips that take longer leave memory idle for so long that a virtual machine may give it back to its host."""
+PAUSE_S = 3.0
+"""How long a rehearsal waits in place of such a trip."""
 NOTICEABLE = 1.4
 """How much longer steps with twice the vocabulary must take before the difference is believed."""
 
@@ -383,9 +385,9 @@ def _calibrate(task: Task, parameters: SchemeParameters, how: Assistance) -> _Ca
             word_s = max(0.0, (review_s - less) / (words - few))
         bar.update()
         trips = _trips(rehearsal)
-        if isinstance(parameters, RingParameters):
-            pause_s = min(PAUSE_S, task.architecture.features * trips["owner_trip_row_s"])
-            review_s, answer_s = _review_seconds(rehearsal, words, batch, steps, pause_s)
+        if isinstance(parameters, RingParameters) and task.architecture.features * trips["owner_trip_row_s"] > LONG_TRIP_S:
+            after_pause_s, _ = _review_seconds(rehearsal, words, batch, steps, PAUSE_S)
+            review_s = (review_s + after_pause_s) / 2
         bar.update()
     return _Calibration(
         assistance=rehearsal.assistance,

@@ -259,8 +259,6 @@ class RingArray:
 
     def rescale(self, scale: int) -> None:
         """Become `at_scale(scale)` in place, row by row: twice the size of all weights in new memory would cost more."""
-        if scale == self.scale:
-            return
         bounds = self.bounds.at_scale(scale).check(self.parameters, "change of scale")
         ring = self.parameters.cipher_ring
         factors = ring.constant(scale // self.scale)
