@@ -52,8 +52,10 @@ def test_batches_give_the_same_with_and_without_compiled_loops(seed, size, dtype
 
 
 def test_the_loops_as_plain_python_do_what_they_say():
-    W, X = words(1, (ROWS, 5), np.int64) >> 8, reviews(2, 4)
-    sums, V = np.zeros((4, 5), np.int64), W.copy()
+    W, X = words(1, (ROWS, 5), np.int64) >> 8, reviews(2, 12)
+    lengths = np.diff(X.indptr)
+    assert lengths.min() < kernels.TOGETHER < lengths.max() and (lengths % kernels.TOGETHER).any()
+    sums, V = np.zeros((12, 5), np.int64), W.copy()
     kernels.add_rows(sums, W, X.indices, X.indptr)
     assert np.array_equal(sums, X @ W)
     kernels.subtract_rows(V, X.indices, X.indptr, sums)
