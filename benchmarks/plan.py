@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmarks.cases import CASES, Case
 from encnn.progress import progress
-from encnn.report.costs import Task, estimate_cost
+from encnn.report import Task, estimate_cost
 
 DOCUMENTS, VOCABULARY, TRAINERS = 10**8, 10**6, 100
 WORDS = 90

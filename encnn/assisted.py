@@ -26,7 +26,7 @@ from encnn.experiments import Dataset, held_out, linear_start, words_dataset
 from encnn.network import TrainingPlan
 from encnn.progress import progress
 from encnn.protocol import Assistant, AssistedStep, DirectChannel, KeptLabels, Tally
-from encnn.report.costs import announce
+from encnn.report import announce
 from encnn.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.roles import Evaluation, Owner, Trainer
 from encnn.schemes import ClearParameters

@@ -41,7 +41,7 @@ from encnn.network import ErrorStep, Network, TrainingPlan, predict
 from encnn.progress import progress
 from encnn.protocol import Assistant, AssistedStep, DirectChannel, Tally
 from encnn.refresh import LevelRefresh, OwnerOfWeights, WeightRefresh
-from encnn.report.costs import announce
+from encnn.report import announce
 from encnn.reproduce import FIGURES, heading, store
 from encnn.reviews import load_reviews
 from encnn.roles import EncryptedModel, Owner, Trainer

@@ -31,7 +31,7 @@ from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.progress import progress
 from encnn.protocol import DirectChannel
 from encnn.refresh import BEYOND, LevelRefresh, OwnerOfWeights, check_interval
-from encnn.report.costs import announce
+from encnn.report import announce
 from encnn.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.reviews import Corpus, word2vec_features
 from encnn.roles import Owner, Trainer

@@ -19,8 +19,7 @@ from matplotlib.figure import Figure
 
 from encnn import experiments as ex
 from encnn.errors import DataError
-from encnn.report import tables, training_figures
-from encnn.report.costs import announce
+from encnn.report import announce, tables, training_figures
 from encnn.report.sigmoid_figures import error_bands
 from encnn.report.style import save, use_style
 from encnn.reviews import Corpus, load_reviews

@@ -19,7 +19,7 @@ from encnn.network import TrainingPlan
 from encnn.progress import progress
 from encnn.protocol import DirectChannel
 from encnn.refresh import OwnerOfWeights, WeightRefresh
-from encnn.report.costs import announce
+from encnn.report import announce
 from encnn.reproduce import load_or_toy
 from encnn.reviews import Corpus, Vocabulary, bag_of_words, load_reviews
 from encnn.roles import EncryptedModel, Owner, Trainer

@@ -36,7 +36,7 @@ from encnn.memory import peak_memory_mb
 from encnn.network import TrainingPlan, predict
 from encnn.network import train as train_network
 from encnn.progress import progress
-from encnn.report.costs import announce
+from encnn.report import announce
 from encnn.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.reviews.cache import cache_folder
 from encnn.roles import EncryptedModel, Evaluation, Owner, Trainer
