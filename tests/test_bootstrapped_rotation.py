@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from encnn import kernels
 from encnn.errors import ParameterError
+from encnn.memory import PAGE
 from encnn.sampling import TAIL
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, SecretKey, engine, make_table, noise, read_table, transform
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, extract, rotated_table
@@ -191,6 +192,19 @@ def test_compiled_loops_equal_numpy_where_float64_is_exact(rng):
     blind_rotate(rounded(key.rotation), by_loops, exponents)
     blind_rotate_numpy(rounded(key.rotation), by_numpy_, exponents)
     assert np.array_equal(by_loops, by_numpy_)
+
+
+@needs_numba
+@pytest.mark.parametrize("p", [ONE_LEVEL, TWO_LEVEL], ids=NAME)
+def test_no_two_arrays_of_a_rotation_begin_at_the_same_place_of_a_page(p, monkeypatch):
+    _, key = keys(p)
+    loops, seen = engine.compiled(p.N), []
+    monkeypatch.setattr(loops, "_blind_rotate", lambda *arguments: seen.extend(arguments))
+    blind_rotate(key.rotation, np.zeros((2, p.k + 1, p.N), np.int32), np.zeros((2, p.n), np.int64))
+    arrays = [a for a in seen[2:] if isinstance(a, np.ndarray)]  # acc and exponents are read once a block
+    places = [a.ctypes.data % PAGE for a in arrays]
+    assert len(arrays) == 7 and not any(place % 512 for place in places)
+    assert len(set(places)) == len(places)
 
 
 @needs_numba

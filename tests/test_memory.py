@@ -1,12 +1,14 @@
-"""The peak of a process is its own, not that of the process it was started from."""
+"""The peak of a process is its own, not that of the process it was started from; arrays begin where they are told to."""
 
 import subprocess
 import sys
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from encnn import memory
-from encnn.memory import peak_memory_mb
+from encnn.memory import PAGE, peak_memory_mb, placed
 
 CHILD = "from encnn.memory import peak_memory_mb; print(peak_memory_mb())"
 
@@ -25,3 +27,12 @@ def test_a_new_process_begins_anew() -> None:
     held = np.ones(1 << 26)  # 512 MB
     found = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=True)
     assert 1 < float(found.stdout) < 400 < peak_memory_mb() and held[0] == 1
+
+
+@given(st.lists(st.integers(1, 40), max_size=3), st.sampled_from([np.uint8, np.int32, float]), st.integers(0, PAGE // 8 - 1))
+def test_arrays_begin_at_their_place_and_hold_what_is_written(shape, dtype, eighth) -> None:
+    a = placed(tuple(shape), dtype, 8 * eighth)
+    assert a.ctypes.data % PAGE == 8 * eighth
+    assert a.shape == tuple(shape) and a.dtype == dtype and a.flags.c_contiguous and a.flags.aligned and a.flags.writeable
+    a[...] = 7
+    assert (a == 7).all()

@@ -23,6 +23,7 @@ from functools import cached_property
 
 import numpy as np
 
+from encnn.memory import placed
 from encnn.sampling import Randomness
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.parameters import KEY_BITS, Parameters
@@ -50,7 +51,7 @@ class RotationKey:
     def transforms(self) -> np.ndarray:
         """Transforms in units of the torus, float64 of shape (n, levels, k+1, k+1, N): digit, component, result component."""
         p = self.parameters
-        found = np.empty((p.n, p.rotation_levels, p.k + 1, p.k + 1, p.N))
+        found = placed((p.n, p.rotation_levels, p.k + 1, p.k + 1, p.N), float)
         for first, integers in self.integers():
             found[first : first + len(integers)] = transform.stored(transform.forward(integers * 2.0**-KEY_BITS))
         return found
