@@ -64,7 +64,8 @@ def measure(data: ex.Dataset, degree: int, batch: int, reviews: int, rounds: int
     X, y = data.X[:reviews], data.y[:reviews]
     plan = TrainingPlan(taylor(degree), ex.LEARNING_RATE, batch_size=batch)
     start = Network.initial(Architecture(X.shape[1], ex.HIDDEN), np.random.default_rng(0))
-    jobs = [lambda: hand_written(X, y, start.W2, ex.LEARNING_RATE, degree, batch)]
+    W2 = np.asarray(start.W2)
+    jobs: list[Callable[[], object]] = [lambda: hand_written(X, y, W2, ex.LEARNING_RATE, degree, batch)]
     jobs += [_training(parameters, start, X, y, plan) for parameters in (ClearParameters(), PAPER)]
     seconds = np.array([[_cpu_seconds(job) for job in jobs] for _ in range(rounds)])
     hand, clear, encrypted = np.median(seconds, axis=0) / reviews * 1e6

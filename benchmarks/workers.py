@@ -1,9 +1,10 @@
 """Workers that share mini-batches: benchmarks/workers.csv, wall time of bootstrapped training on a Dask cluster.
 
 Wall time, since what counts is waiting; so it means something only where the machine has a core for each worker and nothing
-else to do.  The speed of a shared machine changes from minute to minute: clusters of one worker and of two take turns, on the
-same reviews, and what counts is the median of the rounds' ratios.  Time runs from the first report of scores to the
-last but one, so that what happens once a run (keys, weights and reviews to the workers, weights back) is not counted.
+else to do.  A shared machine slows down for seconds or minutes, and what else runs on it only adds: two clusters, of one
+worker and of two, take turns on the same reviews, and what counts is the least time of a stretch from one report of scores to
+the next, some five hundred reviews.  The first stretch and the last are left out, so that what happens once a run (keys,
+weights and reviews to the workers, weights back) is not counted.
 
 Dask's workers give memory back to the system at once, by default.  Here they keep it, as other programs do: else every
 mini-batch would be charged for new memory, which is slow to come by on virtual machines.
@@ -11,7 +12,7 @@ mini-batch would be charged for new memory, which is slow to come by on virtual 
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import product
 from typing import Any
 
@@ -42,23 +43,23 @@ def scaling(
     reviews: int = REVIEWS,
     rounds: int = ROUNDS,
 ) -> pd.DataFrame:
-    """Return columns batch, workers, wall_ms, bytes_a_review, times_as_fast, scheme, parameters, reviews: medians of rounds."""
+    """Return columns batch, workers, wall_ms (a review), bytes_a_review, times_as_fast, scheme, parameters, reviews."""
     sigmoid, start = ExactSigmoid(), ex.linear_start(data)
     model = Owner(start.architecture, sigmoid, parameters).encrypt(start)
     lines = []
-    for number, k in progress(list(product(range(rounds), WORKERS)), "workers", unit="cluster"):
-        with _client(k) as client:
-            _a_review(client, model, data, TrainingPlan(sigmoid, ex.LEARNING_RATE, batch_size=k), 2 * k)  # compiles the loops
-            for batch in batches:
-                plan = TrainingPlan(sigmoid, ex.LEARNING_RATE, batch_size=batch)
-                wall_ms, moved = _a_review(client, model, data, plan, reviews)
-                lines.append({"round": number, "batch": batch, "workers": k, "wall_ms": wall_ms, "bytes_a_review": moved})
-    runs = pd.DataFrame(lines)
-    alone = runs[runs["workers"] == 1].set_index(["round", "batch"])["wall_ms"]
-    runs["times_as_fast"] = alone.loc[pd.MultiIndex.from_frame(runs[["round", "batch"]])].to_numpy() / runs["wall_ms"]
-    medians = runs.drop(columns="round").groupby(["batch", "workers"], as_index=False).median()
-    found = medians.round({"wall_ms": 3, "times_as_fast": 2, "bytes_a_review": 0}).astype({"bytes_a_review": int})
-    return found.assign(scheme="bootstrapped", parameters=parameters.name, reviews=reviews)
+    with ExitStack() as open_:
+        clients = {k: open_.enter_context(_client(k)) for k in WORKERS}
+        for k, client in clients.items():  # compiles the loops
+            _a_review(client, model, data, TrainingPlan(sigmoid, ex.LEARNING_RATE, batch_size=k), 2 * k)
+        turns = list(product(range(rounds), batches, WORKERS))
+        for _, batch, k in progress(turns, "workers", unit="run"):
+            plan = TrainingPlan(sigmoid, ex.LEARNING_RATE, batch_size=batch)
+            wall_ms, moved = _a_review(clients[k], model, data, plan, reviews)
+            lines.append({"batch": batch, "workers": k, "wall_ms": wall_ms, "bytes_a_review": round(moved)})
+    least = pd.DataFrame(lines).groupby(["batch", "workers"], as_index=False).min()
+    alone = least[least["workers"] == 1].set_index("batch")["wall_ms"]
+    least["times_as_fast"] = (alone.loc[least["batch"]].to_numpy() / least["wall_ms"]).round(2)
+    return least.round({"wall_ms": 3}).assign(scheme="bootstrapped", parameters=parameters.name, reviews=reviews)
 
 
 @contextmanager
@@ -74,7 +75,7 @@ def _client(workers: int) -> Iterator[Any]:
 
 
 def _a_review(client: Any, model: EncryptedModel, data: ex.Dataset, plan: TrainingPlan, reviews: int) -> tuple[float, float]:
-    """Return wall milliseconds and bytes moved a review."""
+    """Return the least wall milliseconds, and the bytes moved, a review."""
     workers, told = Workers(client), list[tuple[int, float]]()
     Trainer(model.copy()).train(
         data.X[:reviews],
@@ -83,5 +84,7 @@ def _a_review(client: Any, model: EncryptedModel, data: ex.Dataset, plan: Traini
         on_scores=lambda first, scores: told.append((first + len(scores), time.perf_counter())),
         client=workers,
     )
-    (first, begun), (last, ended) = told[0], told[max(len(told) - 2, 0)]  # weights come back before the last one
-    return 1e3 * (ended - begun) / max(last - first, 1), (workers.traffic.up + workers.traffic.down) / reviews
+    inner = told[:-1] if len(told) > 2 else told
+    stretches = zip(inner, inner[1:], strict=False)
+    least = min(((then - now) / (stop - start) for (start, now), (stop, then) in stretches), default=0.0)
+    return 1e3 * least, (workers.traffic.up + workers.traffic.down) / reviews
