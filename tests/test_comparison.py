@@ -110,12 +110,14 @@ def test_one_weight_a_ciphertext_pays_for_large_batches_only() -> None:
 def test_the_stored_table_reaches_its_aims() -> None:
     stored = pd.read_csv(FIGURES / "comparison.csv")
     assert set(zip(stored["task"], stored["scheme"], strict=True)) == {(t, c.name) for t in ("toy", "real") for c in CASES}
-    assert (stored[stored["task"] == "toy"]["test accuracy percent"] >= 95).all()
-    noisy = stored["scheme"] == "bootstrapped, one level"
-    assert (stored[~noisy]["distance, percent of change"] <= 2).all()
+    toy, noisy = stored["task"] == "toy", stored["scheme"] == "bootstrapped, one level"
+    assert (stored[toy & ~noisy]["least test accuracy percent"] >= 95).all()
+    assert (stored[toy & noisy]["test accuracy percent"] >= 85).all()
+    assert (stored[~noisy]["largest distance, percent of change"] <= 2).all()
     assert (stored[noisy]["distance, percent of change"] <= 20).all()
     gap = stored["test accuracy percent"] - stored["clear twin test accuracy percent"]
-    assert (gap.abs() <= 0.5).all()
+    assert (gap[~(toy & noisy)].abs() <= 0.5).all()
+    assert (stored["keys"] == np.where(stored["scheme"].str.startswith("bootstrapped"), comparison.KEYS, 1)).all()
     long = stored["trainer CPU ms a review"] * stored["reviews"] * stored["epochs"] >= 500
     predicted = (stored["predicted trainer CPU ms a review"] / stored["trainer CPU ms a review"])[long]
     assert len(predicted) == 14 and ((predicted > 1 / 1.5) & (predicted < 1.5)).all()
@@ -131,6 +133,14 @@ def test_the_job_writes_its_table(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(comparison, "tasks", lambda: [replace(small(), name="real")])
     assert comparison.main(["--folder", str(tmp_path)]) == 0
     assert (tmp_path / "comparison.csv").exists() and "every scheme" in capsys.readouterr().out
+
+
+def test_several_keys_make_one_line_with_their_spread() -> None:
+    case = Case("bootstrapped", bootstrapped.BOOTSTRAP_TOY, ExactSigmoid(), keys=3)
+    line = compare(case, small())
+    assert line["keys"] == 3
+    assert line["least test accuracy percent"] <= line["test accuracy percent"] <= line["most test accuracy percent"]
+    assert 0 < line["distance, percent of change"] < line["largest distance, percent of change"]
 
 
 def test_every_task_meets_every_case() -> None:

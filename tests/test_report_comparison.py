@@ -20,7 +20,8 @@ def close_figures():
 def table():
     line = {"task": "real", "features": "words, 300", "sigmoid": "exact", "ciphertext products a review": 0.0}
     line |= {"owner's trips": 0, "owner CPU ms a review": 0.0, "distance, percent of change": 0.0, "MB on the wire": 0.0}
-    line |= {"clear twin test accuracy percent": 80.5}
+    line |= {"clear twin test accuracy percent": 80.5, "keys": 1, "largest distance, percent of change": 0.0}
+    line |= {"least test accuracy percent": 80.0, "most test accuracy percent": 81.0}
     values = {
         "clear": (np.nan, np.nan, 80.5, 0.001, 0.0, 0.0024),
         "integer vectors": (0.0, 0.0, 80.4, 0.002, 0.002, 0.005),
@@ -56,6 +57,9 @@ def test_overview_has_units(table):
         "model": "3.1 MB",
         "on the wire": "none",
     }
+    shown_keys = figures.overview(table.assign(keys=3, **{"largest distance, percent of change": 4.0}))
+    assert shown_keys["test (clear twin)"][2] == "80.10 %, 80.00 to 81.00 (80.50 %)"
+    assert shown_keys["off by"][2] == "0 %, at most 4"
     assert list(shown["bits (core-SVP)"][:2]) == ["in the clear", "0: INSECURE"]
 
 

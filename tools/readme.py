@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from encnn import experiments as ex
-from encnn.report.comparison_figures import overview
+from encnn.report.comparison_figures import accuracy_texts, overview
 
 ROOT = Path(__file__).parent.parent
 TABLES = ("table3", "assisted", "unassisted", "comparison")
@@ -55,7 +55,7 @@ def unassisted(runs: pd.DataFrame) -> str:
 
 def comparison(runs: pd.DataFrame) -> str:
     """Return one network under every scheme as Markdown: 1,000 real reviews, and the accuracy on the toy corpus."""
-    toy = [f"{x:.1f} %" for x in runs[runs["task"] == "toy"]["test accuracy percent"]]
+    toy = accuracy_texts(runs[runs["task"] == "toy"], digits=1)
     shown = overview(runs, "real").drop(columns=["features", "sigmoid", "products a review"]).astype(str)
     shown.insert(2, "toy: test", toy)
     shown = shown.rename(columns={"bits (core-SVP)": "bits, sieving (core-SVP)", "trips": "owner's trips"})

@@ -26,6 +26,7 @@ MOST_BITS = 150.0
 FONT_POINTS = 9.0
 NO_KEY = "none"
 ACCURACY, TWIN = "test accuracy percent", "clear twin test accuracy percent"
+DISTANCE = "distance, percent of change"
 GAP_POINTS, MARGIN_POINTS = 0.75, 0.2
 """Points of accuracy: a wider gap is left out of the axis; and the room above and below what is shown."""
 
@@ -34,11 +35,10 @@ def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
     """Return the lines of one task with units, as text: what each scheme costs.
 
     table: the columns of figures/comparison.csv.  "off by" is the distance of the weights from those of the clear twin, as a
-    share of their change.
+    share of their change.  Where there are several keys: the median, and the spread.
     """
     of = table[table["task"] == task]
     pairs = zip(of["trainer CPU ms a review"], of["owner CPU ms a review"], strict=True)
-    accuracies = zip(of[ACCURACY], of[TWIN], strict=True)
     security = zip(of["bits, BKZ with sieving"], of["bits, core-SVP"], strict=True)
     return pd.DataFrame(
         {
@@ -48,8 +48,8 @@ def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
             "sigmoid": of["sigmoid"].to_list(),
             "products a review": [f"{x:g}" for x in of["ciphertext products a review"]],
             "trips": of["owner's trips"].to_list(),
-            "test (clear twin)": [f"{a:.2f} % ({b:.2f} %)" for a, b in accuracies],
-            "off by": [f"{x:.2g} %" for x in of["distance, percent of change"]],
+            "test (clear twin)": [f"{a} ({b:.2f} %)" for a, b in zip(accuracy_texts(of), of[TWIN], strict=True)],
+            "off by": [_distance_text(*line) for line in of[["keys", DISTANCE, f"largest {DISTANCE}"]].to_numpy()],
             "CPU a review: trainer + owner": [f"{time_text(a)} + {time_text(b)}" for a, b in pairs],
             "keys": [_mb_text(x) for x in of["key MB"]],
             "model": [_mb_text(x) for x in of["model MB"]],
@@ -119,6 +119,16 @@ def time_text(ms: float) -> str:
     if not ms:
         return "0"
     return f"{1e3 * ms:.3g} us" if ms < 1 else f"{ms:.3g} ms"
+
+
+def accuracy_texts(lines: pd.DataFrame, digits: int = 2) -> list[str]:
+    """Return the test accuracy of each line of figures/comparison.csv; where there are several keys, least and most too."""
+    columns = lines[["keys", ACCURACY, f"least {ACCURACY}", f"most {ACCURACY}"]].to_numpy()
+    return [f"{a:.{digits}f} %" + (f", {b:.{digits}f} to {c:.{digits}f}" if keys > 1 else "") for keys, a, b, c in columns]
+
+
+def _distance_text(keys: float, percent: float, largest: float) -> str:
+    return f"{percent:.2g} %" + (f", at most {largest:.2g}" if keys > 1 else "")
 
 
 def _mb_text(megabytes: float) -> str:
