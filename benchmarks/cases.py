@@ -8,7 +8,8 @@ import numpy as np
 
 from encnn.comparison import assisted
 from encnn.network import Architecture, Network, TrainingPlan
-from encnn.report.costs import Rehearsal, Task, assistance
+from encnn.report import Task
+from encnn.report.costs import Rehearsal, assistance
 from encnn.roles import Owner, Trainer
 from encnn.schemes import ClearParameters, SchemeParameters, bootstrapped, ckks, fv, yashe
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, PAPER

@@ -36,7 +36,8 @@ from benchmarks.cases import ASSISTED_TASK, Case, named
 from benchmarks.suite import step_seconds, timed
 from encnn.network import Architecture
 from encnn.progress import progress
-from encnn.report.costs import Rehearsal, Task, assistance
+from encnn.report import Task
+from encnn.report.costs import Rehearsal, assistance
 from encnn.schemes import make_keys
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.integer_vector import COMPACT_128, PAPER, Parameters

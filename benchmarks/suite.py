@@ -24,7 +24,8 @@ from benchmarks.cases import CASES, PRODUCT_SETS, Case, trained
 from encnn.batches import Batch
 from encnn.network import predict
 from encnn.progress import progress
-from encnn.report.costs import Rehearsal, estimate_cost
+from encnn.report import estimate_cost
+from encnn.report.costs import Rehearsal
 from encnn.roles import Owner
 from encnn.schemes import ClearParameters, bootstrapped, make_keys
 from encnn.schemes.bilinear import BilinearMap, elementwise

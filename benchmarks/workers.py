@@ -10,10 +10,11 @@ Dask's workers give memory back to the system at once, by default.  Here they ke
 mini-batch would be charged for new memory, which is slow to come by on virtual machines.
 """
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import pandas as pd
@@ -47,8 +48,8 @@ def scaling(
     sigmoid, start = ExactSigmoid(), ex.linear_start(data)
     model = Owner(start.architecture, sigmoid, parameters).encrypt(start)
     lines = []
-    with ExitStack() as open_:
-        clients = {k: open_.enter_context(_client(k)) for k in WORKERS}
+    with ExitStack() as stack:
+        clients = {k: stack.enter_context(_client(k)) for k in WORKERS}
         for k, client in clients.items():  # compiles the loops
             _a_review(client, model, data, TrainingPlan(sigmoid, ex.LEARNING_RATE, batch_size=k), 2 * k)
         turns = list(product(range(rounds), batches, WORKERS))
@@ -84,7 +85,6 @@ def _a_review(client: Any, model: EncryptedModel, data: ex.Dataset, plan: Traini
         on_scores=lambda first, scores: told.append((first + len(scores), time.perf_counter())),
         client=workers,
     )
-    inner = told[:-1] if len(told) > 2 else told
-    stretches = zip(inner, inner[1:], strict=False)
-    least = min(((then - now) / (stop - start) for (start, now), (stop, then) in stretches), default=0.0)
+    stretches = pairwise(told[:-1])  # none in a run that is too short to be measured
+    least = min(((then - now) / (stop - start) for (start, now), (stop, then) in stretches), default=math.nan)
     return 1e3 * least, (workers.traffic.up + workers.traffic.down) / reviews

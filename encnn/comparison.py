@@ -18,8 +18,8 @@ what differs is who evaluates the sigmoid, and so which one it is:
 CKKS is packed for dense features, so it takes whitened word2vec features and mini-batches that fill a ciphertext, as in
 `packed`.  Every line has a clear twin of its own: the same features, sigmoid, order and updates in float64.
 
-Keys are real (the operating system's randomness), so the last digits change from run to run.  With bootstraps more than those
-do: nobody takes the noise of updates away.  So these lines are medians over `KEYS` keys, and the table has the spread.
+Keys are real (the operating system's randomness), so the last digits change from run to run.  Bootstraps add noise to every
+update, and their lines change by more: they are medians over `KEYS` keys, with the spread.
 """
 
 import argparse
@@ -43,6 +43,7 @@ from encnn.progress import progress
 from encnn.protocol import Assistant, AssistedStep, DirectChannel, Tally
 from encnn.refresh import LevelRefresh, OwnerOfWeights, WeightRefresh
 from encnn.report import announce
+from encnn.report.comparison_figures import ACCURACY, DISTANCE, TWIN
 from encnn.reproduce import FIGURES, heading, store
 from encnn.reviews import load_reviews
 from encnn.roles import EncryptedModel, Owner, Trainer
@@ -56,7 +57,8 @@ from encnn.sigmoid import ExactSigmoid, Sigmoid, taylor
 WARM_UP = 20
 """Reviews that a copy of the model is trained on first, so that no run is charged for loops compiled or keys expanded."""
 KEYS = 5
-TRIPS, ACCURACY, DISTANCE = "owner's trips", "test accuracy percent", "distance, percent of change"
+"""Keys that bootstrapped cases are run with."""
+TRIPS = "owner's trips"
 
 
 @dataclass(frozen=True)
@@ -153,14 +155,14 @@ def compare(case: Case, task: Task) -> dict[str, Any]:
         "epochs": plan.epochs,
         "learning rate": plan.learning_rate,
         "ciphertext products a review": ciphertext_products(case.parameters, plan),
-        "clear twin test accuracy percent": right_percent(twin, data),
+        TWIN: right_percent(twin, data),
         "clear CPU ms a review": _digits(1e3 * clear_seconds / (data.X.shape[0] * plan.epochs)),
         "keys": case.keys,
-        "least test accuracy percent": runs[ACCURACY].min(),
-        "most test accuracy percent": runs[ACCURACY].max(),
-        "largest distance, percent of change": runs[DISTANCE].max(),
+        f"least {ACCURACY}": runs[ACCURACY].min(),
+        f"most {ACCURACY}": runs[ACCURACY].max(),
+        f"largest {DISTANCE}": runs[DISTANCE].max(),
         **{str(name): value for name, value in runs.median().items()},
-        TRIPS: int(runs[TRIPS].median()),
+        TRIPS: int(runs[TRIPS].median()),  # a whole number still
     }
 
 
@@ -181,7 +183,7 @@ def _run(case: Case, data: Dataset, plan: TrainingPlan, twin: Network) -> dict[s
 
 
 def trained(parameters: SchemeParameters, data: Dataset, plan: TrainingPlan) -> tuple[Network, float, Assisted]:
-    """Train from zero under these parameters; return the network in the clear, CPU seconds of all, and the run."""
+    """Train from zero under these parameters; return the network in the clear, CPU seconds of training, and the run."""
     start = linear_start(data)
     owner = Owner(start.architecture, plan.sigmoid, parameters)
     model = owner.encrypt(start)
@@ -190,7 +192,8 @@ def trained(parameters: SchemeParameters, data: Dataset, plan: TrainingPlan) -> 
     run = assisted(owner, model, data.X, plan)
     begun = time.process_time()
     run.train(data.X, data.y, plan)
-    return owner.decrypt_network(run.model), time.process_time() - begun, run
+    seconds = time.process_time() - begun  # what comes next is the owner's
+    return owner.decrypt_network(run.model), seconds, run
 
 
 def ciphertext_products(parameters: SchemeParameters, plan: TrainingPlan) -> float:

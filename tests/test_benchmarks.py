@@ -14,8 +14,7 @@ from benchmarks import cases, growth, machine, parts, plan, suite, twin, workers
 from encnn import experiments as ex
 from encnn import network
 from encnn.network import Architecture, Network, TrainingPlan, train
-from encnn.report import bench_figures, costs
-from encnn.report.costs import Task
+from encnn.report import Task, bench_figures, costs
 from encnn.reviews import load_reviews
 from encnn.schemes import ClearParameters, fv
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY

@@ -6,6 +6,9 @@ the phase, which only the owner sees.
 
 import math
 import operator
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -192,6 +195,28 @@ def test_compiled_loops_equal_numpy_where_float64_is_exact(rng):
     blind_rotate(rounded(key.rotation), by_loops, exponents)
     blind_rotate_numpy(rounded(key.rotation), by_numpy_, exponents)
     assert np.array_equal(by_loops, by_numpy_)
+
+
+ROTATED = """
+import hashlib
+import numpy as np
+from encnn.schemes.bootstrapped import ONE_LEVEL_128 as p, compiled, transform
+rng = np.random.default_rng(1)
+key = transform.stored(transform.forward(rng.uniform(-0.5, 0.5, (p.n, p.rotation_levels, 3, 3, p.N))))
+acc = rng.integers(-(2**31), 2**31, (1, 3, p.N)).astype(np.int32)
+compiled.blind_rotate(acc, rng.integers(0, 2 * p.N, (1, p.n)), key, p.block, p.rotation_bits, p.rotation_levels)
+print(hashlib.sha256(acc.tobytes()).hexdigest())
+"""
+
+
+@needs_numba
+@pytest.mark.slow
+def test_code_just_compiled_and_code_from_the_cache_give_equal_ciphertexts(tmp_path):
+    run = [sys.executable, "-c", ROTATED]
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    compiled, cached = (subprocess.run(run, env=env, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    assert any(tmp_path.rglob("*.nbc")) and len(compiled) > 60
+    assert compiled == cached
 
 
 @needs_numba

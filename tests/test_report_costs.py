@@ -10,8 +10,8 @@ from scipy.sparse import csr_array
 from benchmarks.cases import trained
 from encnn.errors import CapabilityError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
-from encnn.report import costs
-from encnn.report.costs import Task, assistance, estimate_cost
+from encnn.report import Task, costs, estimate_cost
+from encnn.report.costs import assistance
 from encnn.roles import Owner
 from encnn.schemes import ClearParameters, bootstrapped, ckks, fv, yashe
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY

@@ -2,7 +2,8 @@
 
 `rotation` and `switching` have the same in numpy, which is the reference.  They import this module where numba is installed and
 the sizes fit; nothing else needs it.  Ciphertexts are computed one by one, so what comes out depends neither on the batch nor
-on threads, and all functions release Python's lock.
+on threads, and all functions release Python's lock.  Nothing is compiled with fast-math flags: with multiplications and
+additions contracted, code just compiled and the same code from numba's cache differ in the last bit.
 
 **Transform.**  A real polynomial of 1024 coefficients becomes 512 complex numbers (p_j + i p_(j + 512)) exp(i pi j / 1024) and
 then their discrete Fourier transform.  512 = 8 * 8 * 8: three stages of 64 butterflies of eight, over 64 neighbours in memory
@@ -21,7 +22,7 @@ from encnn.schemes.bootstrapped.engine import frequency_order
 from encnn.schemes.bootstrapped.transform import roots
 
 N, M, COMPONENTS = 1024, 512, 3
-_OPTIONS: Any = {"nogil": True, "boundscheck": False, "error_model": "numpy", "fastmath": {"contract", "nsz"}, "cache": True}
+_OPTIONS: Any = {"nogil": True, "boundscheck": False, "error_model": "numpy", "cache": True}
 _ROUND = 1.5 * 2.0**52
 """Added to a float64 below 2^51 and taken away again, it rounds to a whole number: additions must not be reordered here."""
 _HALF_ROOT = float(np.sqrt(0.5))
@@ -282,9 +283,10 @@ def blind_rotate(acc: np.ndarray, exponents: np.ndarray, key: np.ndarray, block:
 
 def _room(levels: int) -> Iterator[np.ndarray]:
     """Yield the arrays to work in, each at a place of a page of its own: at the same one they take up to twice the time."""
-    shapes = (np.int32, (N,)), (np.int32, (N,)), (float, (N,)), (float, (N,)), (float, (levels, 3, N)), (float, (3, N))
-    for i, (dtype, shape) in enumerate(shapes):
-        yield placed(shape, dtype, place=(i + 1) * 512)
+    integers, numbers = [(np.int32, (N,))] * 2, [(float, (N,))] * 2
+    transforms = [(float, (levels, COMPONENTS, N)), (float, (COMPONENTS, N))]
+    for i, (dtype, shape) in enumerate([*integers, *numbers, *transforms], start=1):
+        yield placed(shape, dtype, place=512 * i)
 
 
 @njit(**_OPTIONS)
