@@ -18,19 +18,19 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## */\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-16s %s\n", $$1, $$2 }'
 
 reproduce: $(RUN)  ## train in the clear and encrypted; print the paper's tables, write figures/
-	$(BIN)/python -m encnn.reproduce
+	$(BIN)/python -m encnn.experiments.reproduce
 
 assisted: $(ALL)  ## train at 128 bits with the owner's assistance; write figures/assisted.csv
-	$(BIN)/python -m encnn.assisted
+	$(BIN)/python -m encnn.experiments.assisted
 
 unassisted: $(ALL)  ## train at 128 bits by bootstrapping, nobody assisting; write figures/unassisted.csv
-	$(BIN)/python -m encnn.unassisted
+	$(BIN)/python -m encnn.experiments.unassisted
 
 packed: $(ALL)  ## train under CKKS at 128 bits on word2vec features; write figures/ckks.csv, mirror.csv
-	$(BIN)/python -m encnn.packed --unassisted
+	$(BIN)/python -m encnn.experiments.ckks --unassisted
 
 comparison: $(ALL)  ## train one small network under every scheme; write figures/comparison.csv
-	$(BIN)/python -m encnn.comparison
+	$(BIN)/python -m encnn.experiments.comparison
 
 test: lint unit notebooks-check  ## everything that CI runs
 
@@ -55,7 +55,7 @@ notebooks: $(ALL)  ## run every notebook again, in place, and renew the links be
 	$(BIN)/python tools/notebooks.py run
 
 figures: $(RUN)  ## draw figures/ again
-	$(BIN)/python -m encnn.reproduce --figures
+	$(BIN)/python -m encnn.experiments.reproduce --figures
 
 bench: $(ALL)  ## measure speed, sizes and memory of every scheme against the clear; write benchmarks/, docs/
 	$(BIN)/python -m benchmarks

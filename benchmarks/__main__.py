@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import growth, machine, parts, plan, suite, twin, workers
-from encnn import experiments as ex
+from encnn.experiments import table_three as ex
+from encnn.experiments.reproduce import FIGURES, heading, load_or_toy
 from encnn.report import bench_figures
 from encnn.report.style import save, use_style
-from encnn.reproduce import FIGURES, heading, load_or_toy
 
 HERE = Path(__file__).parent
 EXPONENT_OFF, VOCABULARY_OFF = 0.05, 20.0

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from encnn.comparison import assisted
+from encnn.costs import Task
+from encnn.costs.model import Rehearsal, assistance
+from encnn.experiments.comparison import assisted
 from encnn.network import Architecture, Network, TrainingPlan
-from encnn.report import Task
-from encnn.report.costs import Rehearsal, assistance
-from encnn.roles import Owner, Trainer
+from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters, SchemeParameters, bootstrapped, ckks, fv, yashe
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, PAPER
 from encnn.sigmoid import ExactSigmoid, least_squares, taylor

@@ -19,8 +19,8 @@ import pandas as pd
 
 from benchmarks.cases import Case, named
 from benchmarks.suite import step_seconds, timed, update
+from encnn.costs.model import Rehearsal
 from encnn.progress import progress
-from encnn.report.costs import Rehearsal
 from encnn.schemes import bootstrapped
 from encnn.schemes.bilinear import BilinearMap, elementwise
 from encnn.schemes.bootstrapped.bootstrap import rotated_table

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.cases import CASES, Case
+from encnn.costs import Task, estimate_cost
 from encnn.progress import progress
-from encnn.report import Task, estimate_cost
 
 DOCUMENTS, VOCABULARY, TRAINERS = 10**8, 10**6, 100
 WORDS = 90

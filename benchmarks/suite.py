@@ -21,12 +21,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.cases import CASES, PRODUCT_SETS, Case, trained
-from encnn.batches import Batch
+from encnn.costs import estimate_cost
+from encnn.costs.model import Rehearsal
+from encnn.data.batches import Batch
 from encnn.network import predict
+from encnn.parties import Owner
 from encnn.progress import progress
-from encnn.report import estimate_cost
-from encnn.report.costs import Rehearsal
-from encnn.roles import Owner
 from encnn.schemes import ClearParameters, bootstrapped, make_keys
 from encnn.schemes.bilinear import BilinearMap, elementwise
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from encnn import experiments as ex
+from encnn.experiments import table_three as ex
 from encnn.network import Architecture, Network, TrainingPlan, train
+from encnn.parties import Owner
 from encnn.progress import progress
-from encnn.roles import Owner
 from encnn.schemes import ClearParameters, SchemeParameters
 from encnn.schemes.integer_vector import PAPER
 from encnn.sigmoid import taylor

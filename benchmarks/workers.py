@@ -19,11 +19,11 @@ from typing import Any
 
 import pandas as pd
 
-from encnn import experiments as ex
+from encnn.experiments import table_three as ex
 from encnn.network import TrainingPlan
-from encnn.parallel import Workers
+from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.progress import progress
-from encnn.roles import EncryptedModel, Owner, Trainer
+from encnn.scaling.workers import Workers
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, Parameters
 from encnn.sigmoid import ExactSigmoid
 

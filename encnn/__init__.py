@@ -6,7 +6,7 @@ result.  The notebooks explain every step; SECURITY.md says what this does and d
 """
 
 from encnn.network import Architecture, Network, TrainingPlan
-from encnn.roles import EncryptedModel, Owner, Trainer, User
+from encnn.parties import EncryptedModel, Owner, Trainer, User
 from encnn.schemes import ClearParameters
 from encnn.sigmoid import ExactSigmoid, least_squares, minimax, taylor
 

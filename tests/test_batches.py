@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from encnn.batches import DenseBatch, OneReview, SparseBatch, batches
+from encnn.data.batches import DenseBatch, OneReview, SparseBatch, batches
 
 small_integers = st.integers(-50, 50)
 fractions = st.integers(-64, 64).map(lambda k: k / 16)  # sums of these are exact in float64, so equality is equality

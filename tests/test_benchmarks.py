@@ -11,11 +11,13 @@ import pytest
 
 from benchmarks import __main__ as suite_door
 from benchmarks import cases, growth, machine, parts, plan, suite, twin, workers
-from encnn import experiments as ex
-from encnn import network
+from encnn.costs import Task
+from encnn.costs import model as costs
+from encnn.data.reviews import load_reviews
+from encnn.experiments import table_three as ex
 from encnn.network import Architecture, Network, TrainingPlan, train
-from encnn.report import Task, bench_figures, costs
-from encnn.reviews import load_reviews
+from encnn.network import training as network
+from encnn.report import bench_figures
 from encnn.schemes import ClearParameters, fv
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
 from encnn.schemes.clear import ClearEvaluator

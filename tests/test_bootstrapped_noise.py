@@ -8,10 +8,10 @@ import pytest
 from bootstrapped_keys import ONE_LEVEL, TWO_LEVEL, glwe_phase, polynomials, random_words, typical_secret
 from scipy.sparse import csr_array
 
-from encnn import kernels
+from encnn.arithmetic import row_sums as kernels
+from encnn.arithmetic.sampling import Randomness
 from encnn.errors import ParameterError
 from encnn.network import Architecture, Network, TrainingPlan, train
-from encnn.sampling import Randomness
 from encnn.schemes.bootstrapped import (
     BOOTSTRAP_TOY,
     ONE_LEVEL_128,

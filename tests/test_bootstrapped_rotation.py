@@ -26,10 +26,10 @@ from bootstrapped_keys import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encnn import kernels
+from encnn.arithmetic import row_sums as kernels
+from encnn.arithmetic.placement import PAGE
+from encnn.arithmetic.sampling import TAIL
 from encnn.errors import ParameterError
-from encnn.memory import PAGE
-from encnn.sampling import TAIL
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, SecretKey, engine, make_table, noise, read_table, transform
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, extract, rotated_table
 from encnn.schemes.bootstrapped.rotation import (

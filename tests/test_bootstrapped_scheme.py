@@ -14,14 +14,15 @@ from secret_walker import arrays_from, arrays_in_file, reachable, shows
 from test_hostile_input import changed_arrays, changed_header
 
 from encnn import files
+from encnn.arithmetic.sampling import Randomness
+from encnn.data.metrics import right_at_half
+from encnn.data.reviews import load_reviews
 from encnn.errors import CapabilityError, FileError, KeyMismatchError, ParameterError
-from encnn.experiments import words_dataset
-from encnn.frozen import collapsed, expanded
-from encnn.metrics import right_at_half
+from encnn.experiments.table_three import words_dataset
 from encnn.network import Architecture, Network, TrainingPlan
-from encnn.reviews import load_reviews
-from encnn.roles import MODEL, SECRET, EncryptedModel, Owner, Trainer, User
-from encnn.sampling import Randomness
+from encnn.network.folded import collapsed, expanded
+from encnn.parties import EncryptedModel, Owner, Trainer, User
+from encnn.parties.model import MODEL, SECRET
 from encnn.schemes import ClearParameters, base, make_keys, restore_evaluator, restore_secret_key
 from encnn.schemes.bilinear import elementwise, vector_matrix
 from encnn.schemes.bootstrapped import (
@@ -131,7 +132,7 @@ def test_what_was_encrypted_is_decrypted(toy):
     ],
 )
 def test_keys_that_make_no_sense_here_are_refused(asked, message):
-    with pytest.raises(CapabilityError, match=f"{message}.*encnn.frozen folds a public second layer in"):
+    with pytest.raises(CapabilityError, match=f"{message}.*network.folded folds a public second layer in"):
         make_keys(TINY, **{"widths": {1}} | asked)
 
 

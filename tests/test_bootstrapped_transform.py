@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encnn import kernels
+from encnn.arithmetic import row_sums as kernels
 from encnn.schemes.bootstrapped import compiled, engine, transform
 from encnn.schemes.bootstrapped.rotation import round_and_decompose
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from scipy import sparse
 from secret_walker import reachable
 
-from encnn.batches import DenseBatch, batches
+from encnn.assistance.weights import step_levels
+from encnn.data.batches import DenseBatch, batches
 from encnn.errors import CapabilityError, FileError, KeyMismatchError, MissingKeyError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan, predict, train
-from encnn.refresh import step_levels
-from encnn.roles import EncryptedModel, Owner, Trainer
+from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.schemes import ClearParameters, ckks, make_keys
 from encnn.schemes.bilinear import elementwise, outer, scalar_vector, vector_matrix
 from encnn.schemes.ckks import TOY, Parameters, preset, storage

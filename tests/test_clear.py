@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from encnn.batches import batches
+from encnn.data.batches import batches
 from encnn.errors import CapabilityError, FileError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan, train
-from encnn.roles import Owner, Trainer
+from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters, make_keys
 from encnn.schemes.bilinear import elementwise, inner_product, outer, vector_matrix, vector_transposed_matrix
 from encnn.schemes.clear import ClearEvaluator, ClearSecretKey, FixedPointEvaluator

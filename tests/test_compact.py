@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 
-from encnn.batches import batches
+from encnn.data.batches import batches
 from encnn.errors import FileError, ParameterError
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER, PRESETS, make_keys, storage

@@ -6,7 +6,7 @@ import slow_scheme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encnn.digits import digit_bound, digits, expand_key, largest
+from encnn.arithmetic.digits import digit_bound, digits, expand_key, largest
 
 BASES = [(1, 64, False), (1, 48, False), (8, 8, False), (8, 8, True), (8, 4, True), (16, 4, True), (32, 2, True), (2, 32, True),
          (18, 3, True), (16, 2, True), (7, 9, True), (7, 8, False), (5, 7, True)]  # fmt: skip

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ring_schemes import REVIEWS, WORDS, fractional, keys, roomy, task
 from secret_walker import arrays_from, shows
 
-from encnn.batches import batches
+from encnn.data.batches import batches
 from encnn.errors import (
     CapabilityError,
     CiphertextOverflowError,
@@ -24,7 +24,7 @@ from encnn.errors import (
     ParameterError,
 )
 from encnn.network import Architecture, Network, TrainingPlan, predict, train
-from encnn.roles import EncryptedModel, Owner, Trainer
+from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.schemes import ClearParameters, fv, make_keys, restore_evaluator, restore_secret_key, yashe
 from encnn.schemes.bilinear import elementwise, inner_product, outer, scalar_vector, vector_matrix
 from encnn.schemes.fv import noise

@@ -24,10 +24,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from encnn import channels, files, protocol, refresh
+from encnn import files
+from encnn.assistance import folders as channels
+from encnn.assistance import scores as protocol
+from encnn.assistance import weights as refresh
 from encnn.errors import DataError, DivergenceError, FileError, KeyMismatchError
 from encnn.network import Architecture, Network
-from encnn.roles import MAX_COEFFICIENTS, MODEL, SCORES, SECRET, EncryptedModel, Owner, User
+from encnn.parties import EncryptedModel, Owner, User
+from encnn.parties.model import MAX_COEFFICIENTS, MODEL, SCORES, SECRET
 from encnn.schemes import fv
 from encnn.schemes.integer_vector import COMPACT_128, PAPER, storage
 from encnn.sigmoid import PolynomialSigmoid, taylor

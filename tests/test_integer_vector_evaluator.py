@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from slow_scheme import excess, fractions, key_pair
 
-from encnn.batches import DenseBatch, OneReview, batches
+from encnn.data.batches import DenseBatch, OneReview, batches
 from encnn.errors import CapabilityError, CiphertextOverflowError, FileError, KeyMismatchError, MissingKeyError, ParameterError
 from encnn.schemes import restore_evaluator, restore_secret_key
 from encnn.schemes.bilinear import (

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_scheme import key_pair
 
-from encnn.digits import digits, expand_key
+from encnn.arithmetic.digits import digits, expand_key
 from encnn.errors import KeyMismatchError, MissingKeyError, ParameterError
 from encnn.schemes.bilinear import elementwise, inner_product, outer
 from encnn.schemes.integer_vector import (

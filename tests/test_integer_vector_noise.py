@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_scheme import excess, fractions, key_pair
 
-from encnn.batches import DenseBatch, OneReview
+from encnn.data.batches import DenseBatch, OneReview
 from encnn.errors import CiphertextOverflowError, ParameterError
 from encnn.schemes.bilinear import elementwise, inner_product
 from encnn.schemes.integer_vector import MODULUS_TOY, PAPER, PAPER_BITS, CiphertextArray

@@ -12,11 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from encnn import channels, files, protocol, sampling
+from encnn import files
+from encnn.arithmetic import sampling
+from encnn.arithmetic.sampling import Randomness
+from encnn.assistance import folders as channels
+from encnn.assistance import scores as protocol
 from encnn.errors import FileError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
-from encnn.roles import MAC_KEY_BYTES, MODEL, SECRET, EncryptedModel, Owner, Trainer, User
-from encnn.sampling import Randomness
+from encnn.parties import EncryptedModel, Owner, Trainer, User
+from encnn.parties.model import MODEL, SECRET
+from encnn.parties.owner import MAC_KEY_BYTES
 from encnn.schemes import ClearParameters
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER, storage
 from encnn.schemes.integer_vector.keys import SecretKey

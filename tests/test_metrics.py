@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encnn import metrics
+from encnn.data import metrics
 
 predictions = hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(-3, 4))
 

@@ -5,8 +5,8 @@ import pytest
 from secret_walker import reachable
 
 from encnn.errors import CapabilityError, DataError, ParameterError
-from encnn.mirror import MIRROR_128, SHALLOW_128, Client, Server
 from encnn.network import Architecture, Network, predict
+from encnn.parties.mirror import MIRROR_128, SHALLOW_128, Client, Server
 from encnn.schemes import ckks
 from encnn.schemes.ckks.seal import sealapi
 from encnn.schemes.clear import ClearEvaluator

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encnn.modular import centred, rounded_product
+from encnn.arithmetic.modular import centred, rounded_product
 
 EDGES = [0, 1, -1, (1 << 63) - 1, -(1 << 63), 1 << 32, -(1 << 32), (1 << 32) - 1, (1 << 31), -(1 << 31)]
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1) | st.sampled_from(EDGES)

@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
 from encnn.errors import (
     CapabilityError,
     CiphertextOverflowError,
@@ -19,9 +20,9 @@ from encnn.errors import (
     MissingKeyError,
     ParameterError,
 )
-from encnn.network import SCORES_PER_REPORT, Architecture, Network, TrainingPlan, predict, targets_of, train
-from encnn.reviews import Vocabulary, bag_of_words, load_reviews
-from encnn.roles import Owner, Trainer
+from encnn.network import Architecture, Network, TrainingPlan, predict, targets_of, train
+from encnn.network.training import SCORES_PER_REPORT
+from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters
 from encnn.schemes.clear import ClearEvaluator
 from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER, SecretKey

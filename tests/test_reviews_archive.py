@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from encnn.data.reviews import archive
+from encnn.data.reviews.archive import Limits, content_digest, read_files, read_reviews, source_fingerprint
 from encnn.errors import DataError
-from encnn.reviews import archive
-from encnn.reviews.archive import Limits, content_digest, read_files, read_reviews, source_fingerprint
 
 FILES = {
     "train/neg/2_3.txt": b"dull",

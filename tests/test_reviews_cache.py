@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encnn.reviews import cache
-from encnn.reviews.cache import cache_folder, load_arrays, pack_strings, save_arrays, unpack_strings
+from encnn.data.reviews import cache
+from encnn.data.reviews.cache import cache_folder, load_arrays, pack_strings, save_arrays, unpack_strings
 
 ARRAYS = {"a": np.arange(5), "b": np.array([[0.5, -1.0]]), "empty": np.zeros((0, 3), dtype=np.int8)}
 

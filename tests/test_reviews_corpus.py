@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from test_reviews_archive import FILES, pack_files, unpack
 
+from encnn.data.reviews import Reviews, archive, corpus, load_reviews, paper_form, reviews_available
 from encnn.errors import DataError
-from encnn.reviews import Reviews, archive, corpus, load_reviews, paper_form, reviews_available
 
 REVIEWS = Reviews(("good film", "bad film", "fine"), [1, 0, 1])
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encnn.errors import CapabilityError, DataError
-from encnn.reviews import (
+from encnn.data.reviews import (
     Reviews,
     Vocabulary,
     bag_of_words,
@@ -20,6 +19,7 @@ from encnn.reviews import (
     reviews_available,
     word2vec_features,
 )
+from encnn.errors import CapabilityError, DataError
 
 TOY = load_reviews("toy")
 SMALL = {"dimensions": 8, "epochs": 2, "min_count": 2}
@@ -204,7 +204,7 @@ def test_word2vec_features_carry_the_signal():
 
 PROGRAM = """
 import hashlib
-from encnn.reviews import Vocabulary, bag_of_words, load_reviews, positive_to_negative_ratios, word2vec_features
+from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews, positive_to_negative_ratios, word2vec_features
 toy = load_reviews("toy")
 vocabulary = Vocabulary.select(toy.train, min_count=5, polarity_cutoff=0.3)
 bag = bag_of_words(toy.test, vocabulary, counts=True)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from encnn.reviews import load_reviews, paper_form, reviews_available, words_of
-from encnn.reviews.text import labels_file, reviews_file
+from encnn.data.reviews import load_reviews, paper_form, reviews_available, words_of
+from encnn.data.reviews.text import labels_file, reviews_file
 
 needs_imdb = pytest.mark.skipif(not reviews_available("imdb"), reason="the real reviews are not here; set ENCNN_DATA")
 

@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from encnn.reviews import load_reviews, words_of
-from encnn.reviews.toy import LEANING_SHARE, LONGEST, NEUTRAL_WORDS, SHORTEST, STRENGTHS, toy_log_odds
+from encnn.data.reviews import load_reviews, words_of
+from encnn.data.reviews.toy import LEANING_SHARE, LONGEST, NEUTRAL_WORDS, SHORTEST, STRENGTHS, toy_log_odds
 
 TOY = load_reviews("toy")
 LOG_ODDS = toy_log_odds()

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encnn.errors import DataError
-from encnn.reviews import (
+from encnn.data.reviews import (
     Reviews,
     Vocabulary,
     load_reviews,
@@ -18,7 +17,8 @@ from encnn.reviews import (
     positive_to_negative_ratios,
     reviews_available,
 )
-from encnn.reviews.toy import toy_log_odds
+from encnn.data.reviews.toy import toy_log_odds
+from encnn.errors import DataError
 
 TOY = load_reviews("toy").train
 needs_imdb = pytest.mark.skipif(not reviews_available("imdb"), reason="the real reviews are not here; set ENCNN_DATA")

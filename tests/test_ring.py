@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from encnn.arithmetic.modular import centred
+from encnn.arithmetic.sampling import Randomness
 from encnn.errors import ParameterError
-from encnn.modular import centred
-from encnn.sampling import Randomness
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER, CiphertextArray, SecretKey, ring
 
 SMALL = COMPACT_128.updated(d=16, name="small-INSECURE")

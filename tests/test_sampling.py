@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encnn.sampling import TAIL, Randomness
+from encnn.arithmetic.sampling import TAIL, Randomness
 
 SOURCES = {
     "system": lambda: Randomness(),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from encnn import experiments as ex
+from encnn.experiments import table_three as ex
 from encnn.report.comparison_figures import accuracy_texts, overview
 
 ROOT = Path(__file__).parent.parent

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from encnn import experiments as ex
+from encnn.experiments import table_three as ex
 from encnn.schemes.integer_vector import PAPER
 
 

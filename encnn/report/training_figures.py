@@ -8,8 +8,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from encnn import experiments as ex
-from encnn.metrics import running_percent
+from encnn.data.metrics import running_percent
+from encnn.experiments import table_three as ex
 from encnn.report.style import COLOURS, use_style
 
 STEP = 50

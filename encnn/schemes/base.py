@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
-from encnn.batches import Batch, Features
+from encnn.data.batches import Batch, Features
 from encnn.errors import CapabilityError
 from encnn.schemes.bilinear import BilinearMap, elementwise
 from encnn.sigmoid import ExactSigmoid, Sigmoid
@@ -174,3 +174,7 @@ def _trimmed(coefficients: Sequence[float]) -> Sequence[float]:
     while last and not coefficients[last - 1]:
         last -= 1
     return coefficients[:last]
+
+
+ErrorStep = Callable[[Evaluator, Encrypted, Any, float], tuple[Encrypted, float]]
+"""(evaluator, z, targets, rate) -> (e, gain) with gain * e the encrypted rate * (sigmoid(z) - targets)."""

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from encnn.batches import Batch
+from encnn.data.batches import Batch
 from encnn.errors import FileError, ParameterError
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap

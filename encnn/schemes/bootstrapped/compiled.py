@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from encnn.memory import placed
+from encnn.arithmetic.placement import placed
 from encnn.schemes.bootstrapped.engine import frequency_order
 from encnn.schemes.bootstrapped.transform import roots
 
@@ -275,7 +275,7 @@ def blind_rotate(acc: np.ndarray, exponents: np.ndarray, key: np.ndarray, block:
 
     acc: int32 of shape (B, 3, 1024).  exponents: int64 of shape (B, n), from 0 to 2047.  key: float64 of shape
     (n, levels, 3, 3, 1024), the transforms of GGSW encryptions of s in units of the torus: digit (the most significant first),
-    component that the digit is taken of, component of the result; best at the beginning of a page (`memory.placed`).  block:
+    component that the digit is taken of, component of the result; best at the beginning of a page (`placement.placed`).  block:
     bits a block of s.
     """
     _blind_rotate(acc, exponents, key, block, bits, levels, *_room(levels))

@@ -4,14 +4,14 @@ from types import ModuleType
 
 import numpy as np
 
-from encnn import kernels
+from encnn.arithmetic import row_sums
 
 COMPILED_N, COMPILED_K = 1024, 2
 
 
 def compiled(N: int, k: int = COMPILED_K) -> ModuleType | None:
     """Return the compiled loops for these sizes, or None.  The first call imports numba, which takes a second."""
-    if N != COMPILED_N or k != COMPILED_K or not kernels.available():
+    if N != COMPILED_N or k != COMPILED_K or not row_sums.available():
         return None
     from encnn.schemes.bootstrapped import compiled as loops  # here, since importing numba takes longer than most programs
 

@@ -32,8 +32,8 @@ def make_keys(
     if set(widths) - {1} or refused or set(public_widths):
         raise CapabilityError(
             f"scheme 'bootstrapped' has no keys for products {refused}, widths {sorted(set(widths))}, public widths "
-            f"{sorted(set(public_widths))}: it trains networks of one output without hidden layer (encnn.frozen folds a public "
-            "second layer in); for others use the scheme 'integer_vector' without modulus"
+            f"{sorted(set(public_widths))}: it trains networks of one output without hidden layer (network.folded folds a "
+            "public second layer in); for others use the scheme 'integer_vector' without modulus"
         )
     secret = SecretKey(parameters, (1,), rng)
     return secret, BootstrappedEvaluator(secret.context, secret.bootstrap_key())

@@ -28,7 +28,7 @@ class SecretKey(integer_vector.SecretKey):
         if set(widths) - {1}:
             raise CapabilityError(
                 f"scheme 'bootstrapped' encrypts numbers one by one, not vectors of widths {sorted(set(widths))}: use one "
-                "output and no hidden layer (encnn.frozen folds a public second layer in), or the scheme 'integer_vector'"
+                "output and no hidden layer (network.folded folds a public second layer in), or the scheme 'integer_vector'"
             )
         super().__init__(parameters, widths, rng)
         chosen = self._randomness.integers(0, parameters.block + 1, (parameters.n // parameters.block, 1))

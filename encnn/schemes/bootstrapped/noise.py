@@ -29,8 +29,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import ndtr
 
+from encnn.arithmetic.sampling import TAIL
 from encnn.errors import ParameterError
-from encnn.sampling import TAIL
 from encnn.schemes.bootstrapped.parameters import Parameters
 
 FFT_ERROR = 3.5

@@ -23,8 +23,8 @@ from functools import cached_property
 
 import numpy as np
 
-from encnn.memory import placed
-from encnn.sampling import Randomness
+from encnn.arithmetic.placement import placed
+from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.parameters import KEY_BITS, Parameters
 from encnn.schemes.integer_vector.ring import negacyclic

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from encnn.sampling import Randomness
+from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, Parameters
 from encnn.schemes.bootstrapped.rotation import decompose

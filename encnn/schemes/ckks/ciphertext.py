@@ -3,7 +3,7 @@
 The numbers are approximate: noise of the encryption and rounding of every encoding stay in them, and decryption gives what is
 there.  **What the owner decrypts is for the owner alone**: an approximate decryption shows the noise to whoever knows the
 numbers, and the noise gives the key (Li, Micciancio, EUROCRYPT 2021: CKKS is not IND-CPA-D).  What goes back to a trainer is a
-fresh encryption (`encnn.refresh`), never a decrypted number.
+fresh encryption (`encnn.assistance.weights`), never a decrypted number.
 """
 
 import math

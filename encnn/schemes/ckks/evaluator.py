@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from encnn.batches import Batch, DenseBatch
+from encnn.data.batches import Batch, DenseBatch
 from encnn.errors import CapabilityError, MissingKeyError, ParameterError
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap, elementwise, scalar_vector, vector_matrix
@@ -23,7 +23,7 @@ from encnn.schemes.ckks.packing import power_above
 from encnn.schemes.ckks.parameters import Parameters
 
 BeforeStep = Callable[[PackedArray], None]
-"""Called with the weights W1 before each X W; may have the owner refresh them in place (`encnn.refresh`)."""
+"""Called with the weights W1 before each X W; may have the owner refresh them in place (`encnn.assistance.weights`)."""
 
 
 class CKKSEvaluator(base.Evaluator):

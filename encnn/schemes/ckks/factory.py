@@ -44,7 +44,7 @@ def make_keys(
 
 
 def make_mirror_keys(parameters: Parameters) -> tuple[SecretKey, CKKSEvaluator]:
-    """Return a key pair for encrypted features and a clear model (`encnn.mirror`): rotations by powers of two."""
+    """Return a key pair for encrypted features and a clear model (`encnn.parties.mirror`): rotations by powers of two."""
     secret = SecretKey(parameters, stride=1)
     steps = frozenset(1 << k for k in range(parameters.features.bit_length() - 1))
     return secret, CKKSEvaluator(secret.context, secret.rotation_keys(steps), steps, secret.relinearisation_key())

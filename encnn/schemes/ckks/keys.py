@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from encnn.arithmetic.sampling import Randomness
 from encnn.errors import CapabilityError, KeyMismatchError
-from encnn.sampling import Randomness
 from encnn.schemes import base
 from encnn.schemes.ckks.ciphertext import Context, PackedArray, check_shape, packed
 from encnn.schemes.ckks.parameters import Parameters

@@ -199,7 +199,7 @@ class Ring:
         if not level:
             raise CapabilityError(
                 f"scheme 'ckks' with {self.parameters.name!r}: a ciphertext has no level left for another product; have the "
-                "owner refresh it (encnn.refresh), use parameters with more primes, or a scheme with bootstrapping"
+                "owner refresh it (encnn.assistance.weights), use parameters with more primes, or a scheme with bootstrapping"
             )
         return level
 

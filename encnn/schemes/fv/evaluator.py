@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from encnn.arithmetic.sampling import Randomness
 from encnn.errors import MissingKeyError
-from encnn.sampling import Randomness
 from encnn.schemes.fv import noise
 from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.evaluator import RingEvaluator

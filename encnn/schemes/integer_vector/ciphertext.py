@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from encnn.arithmetic.modular import centred
 from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, ParameterError
-from encnn.modular import centred
 from encnn.schemes.integer_vector.parameters import Parameters
 
 FLOAT_ERROR = 2.0**-50

@@ -14,10 +14,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from encnn.batches import Batch
+from encnn.arithmetic.modular import centred, rounded_product
+from encnn.arithmetic.sampling import Randomness
+from encnn.data.batches import Batch
 from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, MissingKeyError, ParameterError
-from encnn.modular import centred, rounded_product
-from encnn.sampling import Randomness
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import noise, powers, storage

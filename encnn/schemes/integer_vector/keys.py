@@ -19,11 +19,11 @@ from functools import cached_property
 
 import numpy as np
 
-from encnn.digits import digits_lowest_first, expand_key
-from encnn.digits import largest as largest_of
+from encnn.arithmetic.digits import digits_lowest_first, expand_key
+from encnn.arithmetic.digits import largest as largest_of
+from encnn.arithmetic.modular import centred
+from encnn.arithmetic.sampling import Randomness
 from encnn.errors import KeyMismatchError, ParameterError
-from encnn.modular import centred
-from encnn.sampling import Randomness
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import noise, powers

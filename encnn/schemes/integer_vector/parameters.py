@@ -30,9 +30,9 @@ from typing import Any
 
 import numpy as np
 
-from encnn.digits import digit_bound, largest
+from encnn.arithmetic.digits import digit_bound, largest
+from encnn.arithmetic.sampling import TAIL
 from encnn.errors import ParameterError
-from encnn.sampling import TAIL
 from encnn.security.estimate import INSECURE_BELOW, SIEVING, Estimate, estimate
 
 EXACT_BITS = 62

@@ -50,11 +50,11 @@ from typing import Any
 
 import numpy as np
 
-from encnn.digits import digit_bound, digits_lowest_first
+from encnn.arithmetic.digits import digit_bound, digits_lowest_first
+from encnn.arithmetic.modular import centred
+from encnn.arithmetic.sampling import Randomness
 from encnn.errors import FileError, KeyMismatchError, ParameterError
-from encnn.modular import centred
 from encnn.progress import progress
-from encnn.sampling import Randomness
 from encnn.schemes.integer_vector import noise
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context
 from encnn.schemes.integer_vector.keys import TOY_ZEROS, SecretKey

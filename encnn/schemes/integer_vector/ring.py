@@ -25,9 +25,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from encnn.arithmetic.modular import centred
+from encnn.arithmetic.sampling import Randomness
 from encnn.errors import ParameterError
-from encnn.modular import centred
-from encnn.sampling import Randomness
 from encnn.schemes.integer_vector.keys import SecretKey
 from encnn.schemes.integer_vector.parameters import Parameters
 

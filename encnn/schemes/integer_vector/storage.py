@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from encnn.arithmetic.modular import centred
+from encnn.arithmetic.sampling import Randomness
 from encnn.errors import FileError, ParameterError
-from encnn.modular import centred
-from encnn.sampling import Randomness
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context
 from encnn.schemes.integer_vector.parameters import Parameters
 

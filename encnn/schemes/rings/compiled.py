@@ -17,7 +17,7 @@ from functools import cache
 
 import numpy as np
 
-from encnn.kernels import available
+from encnn.arithmetic.row_sums import available
 
 __all__ = ["available", "compiled", "forward_loop", "inverse_loop", "lincomb_loop", "products_loop"]
 

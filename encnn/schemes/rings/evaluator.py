@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 
-from encnn.batches import Batch
+from encnn.data.batches import Batch
 from encnn.errors import CapabilityError, MissingKeyError, ParameterError
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap

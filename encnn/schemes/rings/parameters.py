@@ -18,8 +18,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
+from encnn.arithmetic.sampling import TAIL
 from encnn.errors import ParameterError
-from encnn.sampling import TAIL
 from encnn.schemes.encoders import CoefficientEncoder, Encoder, FractionalEncoder, SlotEncoder
 from encnn.schemes.rings.primes import PRIME_BITS, check_primes, find_primes
 from encnn.schemes.rings.rns import MAX_TERMS, Ring, ring

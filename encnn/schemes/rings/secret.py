@@ -8,8 +8,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from encnn.arithmetic.sampling import Randomness
 from encnn.errors import KeyMismatchError, ParameterError
-from encnn.sampling import Randomness
 from encnn.schemes import base
 from encnn.schemes.encoders import SlotEncoder
 from encnn.schemes.powers import Product

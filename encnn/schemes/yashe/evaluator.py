@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from encnn.arithmetic.sampling import Randomness
 from encnn.errors import MissingKeyError
-from encnn.sampling import Randomness
 from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.evaluator import RingEvaluator
 from encnn.schemes.rings.secret import encrypted

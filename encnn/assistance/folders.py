@@ -1,0 +1,319 @@
+"""Messages between owner and trainer as files: two processes that share a folder.
+
+    folder/assist-opening            once, from the owner
+    folder/assist-request-00000001   from the trainer; removed by the owner when it is answered
+    folder/assist-answer-00000001    from the owner; removed by the trainer when it is read
+    folder/assist-refusal            from the owner, instead of an answer: the run is over
+    folder/assist-end                from the trainer: no more requests follow
+
+What is asked and answered is either of `scores`, scores for errors, or of `weights`, weights for fresh encryptions of them.
+Each run has a folder of its own: where messages of an earlier one lie, neither side begins.
+
+Encrypted labels have a file of their own (`write_labels`), given to the trainer once with the model.
+
+Files are those of `encnn.files`, whole from the moment they appear, without a MAC: whoever can write to the folder can
+disturb the run, as whoever sits on a wire can.  What is read is checked in two steps.  Here: names, types and sizes, before
+anything large is allocated.  In `scores` and `weights`: whether it is the message that is due.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from encnn import files
+from encnn.assistance.scores import Answer, Assistant, Opening, OwnersSide, Request
+from encnn.assistance.weights import OwnerOfWeights, Weights
+from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError, ParameterError
+from encnn.schemes.integer_vector import CiphertextArray, Context
+from encnn.schemes.integer_vector.ring import ZeroKey
+from encnn.schemes.integer_vector.storage import export_array, restore_array
+
+OPENING, REQUEST, ANSWER, REFUSAL, END = "assist-opening", "assist-request", "assist-answer", "assist-refusal", "assist-end"
+WEIGHTS, FRESH_WEIGHTS = "assist-weights", "assist-fresh-weights"
+"""Kinds of the requests and answers that hold weights; the files are named as those that hold scores."""
+
+LABELS = "encrypted-labels"
+
+TELLABLE = FileError, DataError, KeyMismatchError
+"""Errors that say what was wrong with a message.  Others may name decrypted numbers, which are for the owner's eyes only."""
+
+
+@dataclass
+class FolderChannel:
+    """The trainer's side of a folder that both processes reach; the owner's is `serve`.
+
+    context: of the model to be trained (experimental keys are refused).  timeout: seconds to wait for one answer.  Messages are
+    files of `encnn.files`, whole from the moment they appear; each is removed by the one who reads it.
+    """
+
+    folder: Path
+    context: Any
+    timeout: float = 60.0
+    bytes_up: int = field(default=0, init=False)
+    bytes_down: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse experimental keys."""
+        _refuse_experimental(self.context)
+
+    def open(self) -> Opening:
+        """Wait for the owner's first message and return it."""
+        path = _awaited(self.folder / OPENING, self.timeout)
+        return read_opening(path)
+
+    def ask(self, request: Any) -> Any:
+        """Write a request, wait for its answer and return it; raise `DataError` if the owner refused."""
+        path, form = _numbered(self.folder, ANSWER, request.trip), _form_of(request)
+        _refuse_leftovers(self.folder, path.name)
+        self.bytes_up += form.write_request(_numbered(self.folder, REQUEST, request.trip), request)
+        answer = form.read_answer(_awaited(path, self.timeout, self._refusal))
+        self.bytes_down += path.stat().st_size
+        path.unlink()
+        return answer
+
+    def close(self) -> None:
+        """Tell the owner that no more requests follow."""
+        files.write(self.folder / END, END, {}, {})
+
+    def _refusal(self) -> None:
+        path = self.folder / REFUSAL
+        if path.exists():
+            reason = files.read(path, REFUSAL)[0].get("reason")
+            raise DataError(f"the owner refused the request: {reason!r:.500}")
+
+
+def serve(side: OwnersSide, folder: Path, timeout: float = 60.0) -> None:
+    """Answer the requests that appear in `folder` until the trainer closes it: the owner's process.
+
+    side: a `scores.Assistant`, who answers scores, or a `weights.OwnerOfWeights`.  A request that cannot be read or answered
+    is refused, which ends the run: the error is raised, and the folder told its reason if that is about the message itself.
+    Raises `FileError` if nothing comes for `timeout` seconds.
+    """
+    _refuse_leftovers(folder, "assist-*")
+    write_opening(folder / OPENING, side.opening(), side.context)
+    form = _form_of(side)
+    while not _ended(folder, side.tally.trips + 1, timeout):
+        trip = side.tally.trips + 1
+        path = _numbered(folder, REQUEST, trip)
+        try:
+            answer = side.answer(form.read_request(path, side))
+        except EncnnError as error:
+            side.closed = True
+            reason = str(error) if isinstance(error, TELLABLE) else "it ended the run for what it decrypted; ask it"
+            files.write(folder / REFUSAL, REFUSAL, {"reason": reason}, {})
+            raise
+        path.unlink()
+        form.write_answer(_numbered(folder, ANSWER, trip), answer)
+
+
+def _refuse_leftovers(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        raise FileError(f"{path} is of an earlier run, whose messages would be taken for this one's; use an empty folder")
+
+
+def _ended(folder: Path, trip: int, timeout: float) -> bool:
+    """Wait for the next request; return whether the trainer has closed the folder instead."""
+    ended = folder / END
+    _wait_until(lambda: ended.exists() or _numbered(folder, REQUEST, trip).exists(), timeout, f"request {trip} in {folder}")
+    return not _numbered(folder, REQUEST, trip).exists()
+
+
+def _numbered(folder: Path, kind: str, trip: int) -> Path:
+    return folder / f"{kind}-{trip:08d}"
+
+
+def _awaited(path: Path, timeout: float, meanwhile: Callable[[], None] = lambda: None) -> Path:
+    def there() -> bool:
+        meanwhile()
+        return path.exists()
+
+    _wait_until(there, timeout, str(path))
+    return path
+
+
+def _wait_until(there: Callable[[], bool], timeout: float, what: str) -> None:
+    """Look again and again, at first often."""
+    begun, pause = time.monotonic(), 0.0002
+    while not there():
+        if time.monotonic() - begun > timeout:
+            raise FileError(f"{what} did not come within {timeout:g} s; see whether the other side still runs")
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.05)
+
+
+# -- messages as files
+
+
+def write_opening(path: Path, opening: Opening, context: Any) -> int:
+    """Write the owner's first message; return the bytes.  Experimental keys are refused."""
+    _refuse_experimental(context)
+    header, zero_key = {"key_id": opening.key_id, "kept_labels": opening.kept_labels}, opening.zero_key
+    if zero_key is None:
+        return files.write(path, OPENING, header, {})
+    return files.write(path, OPENING, header | {"seed": zero_key.seed.hex()}, {"zero_key": zero_key.b})
+
+
+def read_opening(path: Path) -> Opening:
+    """Return the owner's first message; anything else is a `FileError`.  Its array is checked by the trainer's step."""
+    header, arrays = files.read(path, OPENING)
+    types = {"key_id": str, "kept_labels": int} | ({"seed": str} if arrays else {})
+    _check_names(path, header, types, arrays, {"zero_key"} if arrays else set())
+    zero_key = ZeroKey(_seed(path, header["seed"]), arrays["zero_key"]) if arrays else None
+    return Opening(header["key_id"], zero_key, header["kept_labels"])
+
+
+def write_request(path: Path, request: Request) -> int:
+    """Write a request; return the bytes.  Experimental keys are refused."""
+    _refuse_experimental(request.scores.context)
+    header = {"key_id": request.scores.context.key_id, "trip": request.trip, "rate": request.rate}
+    arrays = {"scores": request.scores.data, "labels": request.labels, "rows": request.rows}
+    return files.write(path, REQUEST, header, {name: a for name, a in arrays.items() if a is not None})
+
+
+def read_request(path: Path, context: Context, outputs: int) -> Request:
+    """Return a request for the owner of `context`; raise `FileError` unless it is one, `KeyMismatchError` for another key.
+
+    What the numbers mean is judged by `Assistant.answer`.  No more is read than 1 to d ciphertexts take.
+    """
+    p = context.parameters
+    header, arrays = files.read(path, REQUEST, max_bytes=p.d * ((outputs + p.d) * p.dtype.itemsize + outputs + 8) + (1 << 16))
+    optional = {"labels", "rows"} & arrays.keys()
+    _check_names(path, header, {"key_id": str, "trip": int, "rate": float}, arrays, {"scores"} | optional)
+    _check_key(path, header["key_id"], context)
+    scores = CiphertextArray(arrays["scores"], context, p.scale, 0.0, 0.0, 0.0)
+    if scores.data.ndim != 2:
+        raise FileError(f"{path}: scores of shape {scores.data.shape}, expected two axes; send them again")
+    return Request(header["trip"], header["rate"], scores, arrays.get("labels"), arrays.get("rows"))
+
+
+def write_answer(path: Path, answer: Answer) -> int:
+    """Write an answer; return the bytes."""
+    header = {"trip": answer.trip, "seed": answer.seed.hex(), "first": answer.first}
+    return files.write(path, ANSWER, header, {"tops": answer.tops})
+
+
+def read_answer(path: Path) -> Answer:
+    """Return an answer; raise `FileError` unless it is one.  Whether it fits the request is checked by the trainer's step."""
+    header, arrays = files.read(path, ANSWER, max_bytes=1 << 26)
+    _check_names(path, header, {"trip": int, "seed": str, "first": int}, arrays, {"tops"})
+    return Answer(header["trip"], _seed(path, header["seed"]), header["first"], arrays["tops"])
+
+
+def write_weights(path: Path, weights: Weights, kind: str) -> int:
+    """Write weights for the owner (`WEIGHTS`) or from it (`FRESH_WEIGHTS`); return the bytes."""
+    parts = [[header, list(shape)] for header, _, shape in weights.parts]
+    arrays = {f"W{k}": array for k, (_, array, _) in enumerate(weights.parts, 1)}
+    return files.write(path, kind, {"key_id": weights.key_id, "trip": weights.trip, "parts": parts}, arrays)
+
+
+def read_weights(path: Path, kind: str, max_bytes: int = 1 << 31) -> Weights:
+    """Return weights for the owner or from it; raise `FileError` unless it is such a message of up to `max_bytes`.
+
+    Whether they are those that are due is checked by `weights`, what their arrays say by the scheme.
+    """
+    header, arrays = files.read(path, kind, max_bytes=max_bytes)
+    names = [f"W{k}" for k in range(1, len(arrays) + 1)]
+    _check_names(path, header, {"key_id": str, "trip": int, "parts": list}, arrays, set(names))
+    parts = header["parts"]
+    if len(parts) != len(names) or not all(map(_is_part, parts)):
+        raise FileError(f"{path} describes its {len(names)} arrays as {parts!r:.200}; send the message again")
+    described = zip(parts, names, strict=True)
+    return Weights(header["trip"], header["key_id"], [(part, arrays[name], tuple(shape)) for (part, shape), name in described])
+
+
+def _is_part(described: object) -> bool:
+    """Tell whether this is a header and a shape."""
+    if not isinstance(described, list) or len(described) != 2:
+        return False
+    header, shape = described
+    return isinstance(header, dict) and isinstance(shape, list) and all(type(k) is int for k in shape)
+
+
+def write_labels(path: Path, labels: CiphertextArray) -> int:
+    """Write the encrypted labels that `Owner.encrypt_labels` made, for the trainer; return the bytes: a number a label."""
+    _refuse_experimental(labels.context)
+    header, array = export_array(labels)
+    described = {"key_id": labels.context.key_id, "shape": list(labels.shape), "labels": header}
+    return files.write(path, LABELS, described, {"labels": array})
+
+
+def read_labels(path: Path, context: Context) -> CiphertextArray:
+    """Return encrypted labels for a model of `context`; raise `FileError` or, for those of another key, `KeyMismatchError`."""
+    header, arrays = files.read(path, LABELS)
+    _check_names(path, header, {"key_id": str, "shape": list, "labels": dict}, arrays, {"labels"})
+    _check_key(path, header["key_id"], context)
+    shape = tuple(header["shape"])
+    if len(shape) != 2 or not all(type(k) is int and k > 0 for k in shape):
+        raise FileError(f"{path}: labels of shape {shape!r:.80}, expected reviews and outputs; get a new file from its sender")
+    return restore_array(context, header["labels"], arrays["labels"], shape)
+
+
+# -- which messages are asked and answered
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How the requests and answers of one kind of assistance are written and read; the owner's side knows what may come."""
+
+    write_request: Callable[[Path, Any], int]
+    read_request: Callable[[Path, Any], Any]
+    write_answer: Callable[[Path, Any], int]
+    read_answer: Callable[[Path], Any]
+
+
+def _request_of_scores(path: Path, side: Assistant) -> Request:
+    return read_request(path, side.context, side.outputs)
+
+
+def _request_of_weights(path: Path, side: OwnerOfWeights) -> Weights:
+    """Return a request that is no larger than the largest weights that the owner sent, and what describes them."""
+    return read_weights(path, WEIGHTS, side.largest_bytes + (side.largest_bytes >> 6) + files.MAX_HEADER_BYTES)
+
+
+_SCORES = _Form(write_request, _request_of_scores, write_answer, read_answer)
+_WEIGHTS = _Form(
+    partial(write_weights, kind=WEIGHTS),
+    _request_of_weights,
+    partial(write_weights, kind=FRESH_WEIGHTS),
+    partial(read_weights, kind=FRESH_WEIGHTS),
+)
+
+
+def _form_of(speaker: object) -> _Form:
+    """Return the form of a request, or of what an owner's side is asked."""
+    return _WEIGHTS if isinstance(speaker, Weights | OwnerOfWeights) else _SCORES
+
+
+# -- checks
+
+
+def _check_key(path: Path, key_id: str, context: Context) -> None:
+    if key_id != context.key_id:
+        raise KeyMismatchError(f"{path} is under key {key_id!r:.80}, wanted is {context.key_id}; take messages of one run")
+
+
+def _check_names(path: Path, header: dict, types: dict[str, type], arrays: dict, names: set[str]) -> None:
+    """Raise `FileError` unless header and arrays have these names and the header these types."""
+    if header.keys() != types.keys() or arrays.keys() != names:
+        found, wanted = ", ".join([*header, *arrays]), ", ".join([*types, *names])
+        raise FileError(f"{path} holds {found:.200}; expected {wanted}")
+    for name, kind in types.items():
+        if type(header[name]) is not kind:
+            raise FileError(f"{path}: {name} is {header[name]!r:.80}, expected {kind.__name__}; send the message again")
+
+
+def _seed(path: Path, text: str) -> bytes:
+    if len(text) != 32 or set(text) - set("0123456789abcdef"):
+        raise FileError(f"{path}: the seed is {text!r:.80}, expected 32 hexadecimal digits; send the message again")
+    return bytes.fromhex(text)
+
+
+def _refuse_experimental(context: Context) -> None:
+    if context.experimental:
+        raise ParameterError(
+            "this key was made from a passed rng, so it repeats and protects nothing; its messages are not written to files. "
+            "Make the owner without rng"
+        )

@@ -1,0 +1,441 @@
+"""Training with the owner's assistance: additions only, so that the scheme trains at 128 bits.
+
+A product of two ciphertexts costs d^3 in this scheme, an addition d.  Without a hidden layer (or with a public second layer,
+see `network.folded`) the network's forward pass z = x W1 and its update W1[i] -= x_i e are additions; only the error
+e = a (p - y) with p = sigmoid(z) is not.  So for each mini-batch the trainer sends the encrypted scores z, and the owner
+decrypts them, applies the exact sigmoid and sends back a fresh encryption:
+
+    trainer                                      owner
+    z = x W1 + Enc(0)      -- Request ---->      z = Dec(z), p = sigmoid(z)
+    W1[i] -= x_i e         <----- Answer --      e = Enc(a (p - y)), or Enc(a p)
+
+Where the labels are is chosen by the targets that `Trainer.train` is given together with an `AssistedStep`:
+
+    ===============================  ==================  ============  =================================
+    targets                          the request holds   the answer    the trainer's update
+    ===============================  ==================  ============  =================================
+    plain labels                     z and labels        Enc(a (p-y))  W1[i] -= x_i e
+    plain labels, share_labels=False z                   Enc(a p)      W1[i] -= x_i (e - a y)
+    `KeptLabels`                     z, review numbers   Enc(a (p-y))  W1[i] -= x_i e
+    Enc(a y) (owner.encrypt_labels)  z                   Enc(a p)      W1[i] -= x_i (e - Enc(a y))
+    ===============================  ==================  ============  =================================
+
+**What the owner learns**: every score z of the trainer's reviews, to full precision, in the order of training; their labels if
+they are sent; sizes and times.  Since it knows the weights, it can check a guess of a review's words against z.  The
+masks show nothing: a sum of ciphertexts would tell which words were added, so every request has an encryption of zero added to
+it (`ring.ZeroStream`).  What decrypts is z with the noise of all that was added, which is below the last digit of use.
+**What the trainer learns**: sizes and times, and that its run goes on.  Answers are fresh encryptions (`ring.PadStream`);
+nothing decrypted ever comes back, approximate decryptions in particular (IND-CPA-D).  A refusal does tell something about a
+decrypted number, one bit; so an `Assistant` that refuses a score for its size answers nothing more.
+**What stops neither**: a trainer may send scores of its own making, or train on wrong data.  The owner judges the
+result on reviews held back, as always.
+
+Steps are messages, and messages go through a `Channel`: a `DirectChannel` passes them within a process, a
+`folders.FolderChannel` as files between two.  Weights that the owner renews (`weights`) take the same channels.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from encnn.arithmetic.modular import centred
+from encnn.arithmetic.sampling import Randomness
+from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
+from encnn.network import targets_of
+from encnn.schemes.base import Encrypted, Evaluator
+from encnn.schemes.integer_vector import CiphertextArray, Context, SecretKey
+from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.ring import PadStream, Rows, ZeroKey, ZeroStream, expand_polynomial, make_zero_key, zero_noise
+from encnn.schemes.integer_vector.storage import check_array
+
+SAFE_SHARE = 0.875
+"""Scores beyond this share of what the modulus holds are refused: the next ones would wrap."""
+
+_FIXED_BYTES = 16
+"""Number of the trip and learning rate, in each direction."""
+
+
+# -- messages
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What the owner says first: the name of its key, and what it has for the trainer.
+
+    zero_key: the public key for encryptions of zero, None from an owner who renews weights and answers no scores.
+    kept_labels: of how many reviews it keeps labels.
+    """
+
+    key_id: str
+    zero_key: ZeroKey | None = None
+    kept_labels: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """Encrypted scores of one mini-batch, shape (reviews, outputs), and where its labels are.
+
+    trip: 1, 2, ...  rate: the learning rate a.  labels: 0/1 of shape (reviews, outputs), int8, or None.  rows: numbers of the
+    reviews whose labels the owner keeps, int64 of shape (reviews,), or None.  With neither the answer is Enc(a p).
+    """
+
+    trip: int
+    rate: float
+    scores: CiphertextArray
+    labels: np.ndarray | None = None
+    rows: np.ndarray | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what it says."""
+        labels = 0 if self.labels is None else self.labels.nbytes
+        return _FIXED_BYTES + self.scores.nbytes + labels + (0 if self.rows is None else self.rows.nbytes)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A fresh encryption of one number an output: tops of shape (reviews, outputs), and masks by seed and first row."""
+
+    trip: int
+    seed: bytes
+    first: int
+    tops: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what it says."""
+        return _FIXED_BYTES + len(self.seed) + self.tops.nbytes
+
+
+class KeptLabels:
+    """Targets that say: the owner keeps the labels of these reviews.  Review r of the run is number r of its labels."""
+
+    def __init__(self, reviews: int, outputs: int = 1, first: int = 0) -> None:
+        self.shape, self._first = (reviews, outputs), first
+
+    def __getitem__(self, rows: slice) -> "KeptLabels":
+        """Return the targets of some reviews."""
+        start, stop, _ = rows.indices(self.shape[0])
+        return KeptLabels(stop - start, self.shape[1], self._first + start)
+
+    @property
+    def last(self) -> int:
+        """Number of the last review."""
+        return self._first + self.shape[0] - 1
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Numbers of the reviews."""
+        return np.arange(self._first, self._first + self.shape[0])
+
+
+# -- the owner's side
+
+
+@dataclass
+class Tally:
+    """What a run took so far: trips, bytes in each direction, CPU seconds of the owner, bytes of scores shown besides."""
+
+    trips: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    cpu_seconds: float = 0.0
+    score_bytes_up: int = 0
+
+    def count(self, bytes_up: int, bytes_down: int, cpu_seconds: float) -> None:
+        """Add one trip."""
+        self.trips += 1
+        self.bytes_up += bytes_up
+        self.bytes_down += bytes_down
+        self.cpu_seconds += cpu_seconds
+
+
+class OwnersSide(Protocol):
+    """Whoever answers at the owner's end of a channel; it holds the secret key."""
+
+    tally: Tally
+    closed: bool
+
+    @property
+    def context(self) -> Any:
+        """The name of the key and its parameters, as the scheme has them."""
+
+    def opening(self) -> Opening:
+        """Return the message that opens a run."""
+
+    def answer(self, request: Any) -> Any:
+        """Return the answer to a request."""
+
+
+class Assistant:
+    """The owner's side of the protocol, who holds the secret key: answers requests, one after the other.
+
+    secret: the owner's key, of parameters with ring masks.  outputs: of the network.  labels: those that the owner keeps, one a
+    review, or None.  max_rate: largest learning rate that is answered.  rng: makes masks that repeat, for experiments.
+
+    `answer` raises `KeyMismatchError` for scores under another key, `DataError` for messages that are malformed or out of turn,
+    `DivergenceError` for scores near the end of the range; after the last it is `closed`.
+    """
+
+    def __init__(
+        self,
+        secret: SecretKey,
+        outputs: int = 1,
+        labels: np.ndarray | None = None,
+        max_rate: float = 1.0,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        if rng is not None and not secret.context.experimental:
+            raise ParameterError(
+                "masks that repeat would show a real key: leave out rng, or make an experimental owner with one"
+            )
+        self._secret, self.outputs, self._max_rate = secret, outputs, max_rate
+        self._labels = None if labels is None else targets_of(labels, outputs, len(labels))
+        randomness = Randomness(rng)
+        self._pads = PadStream(secret, outputs, randomness)
+        self._zero_key = make_zero_key(secret, outputs, randomness)
+        self._limit = SAFE_SHARE * (1 << ((secret.parameters.q_bits or 64) - 1)) / secret.parameters.unit
+        self._scores: list[np.ndarray] = []
+        self.tally, self.closed = Tally(), False
+
+    def __repr__(self) -> str:
+        """Name key and counts, nothing secret."""
+        kept = 0 if self._labels is None else len(self._labels)
+        return f"Assistant(key_id={self.context.key_id}, kept_labels={kept}, trips={self.tally.trips})"
+
+    @property
+    def context(self) -> Context:
+        """The name of the key and its parameters."""
+        return self._secret.context
+
+    @property
+    def scores(self) -> np.ndarray:
+        """All scores z decrypted so far, shape (reviews met, outputs): for the owner's eyes."""
+        return np.concatenate(self._scores) if self._scores else np.empty((0, self.outputs))
+
+    def opening(self) -> Opening:
+        """Return the message that opens a run."""
+        return Opening(self.context.key_id, self._zero_key, 0 if self._labels is None else len(self._labels))
+
+    def answer(self, request: Request) -> Answer:
+        """Return Enc(rate (p - y)), or Enc(rate p) for a request without labels."""
+        begun = time.process_time()
+        self._check(request)
+        z = self._read(request.scores)
+        seed, first, pads = self._pads.take(len(z))
+        seal = self._seal_one if z.size == 1 else self._seal
+        answer = Answer(request.trip, seed, first, seal(z, self._targets(request), request.rate, pads))
+        self.tally.count(request.nbytes, answer.nbytes, time.process_time() - begun)
+        return answer
+
+    def _read(self, scores: CiphertextArray) -> np.ndarray:
+        """Decrypt, keep and return the scores z."""
+        z = self._secret.decrypt(scores)
+        largest = abs(z.item()) if z.size == 1 else float(np.abs(z).max())
+        if largest >= self._limit:
+            self.closed = True
+            raise DivergenceError(
+                f"a score passed {self._limit:.3g}, near the end of what {self.context.parameters.name!r} holds; no more "
+                "requests are answered. Start again with a lower learning rate or a larger modulus"
+            )
+        self._scores.append(z)
+        return z
+
+    def _seal(self, z: np.ndarray, targets: np.ndarray | None, rate: float, pads: np.ndarray) -> np.ndarray:
+        """Return w scale rate (sigmoid(z) - targets) + pads modulo q, the first entries of fresh ciphertexts."""
+        p = self._secret.parameters
+        error = 1.0 / (1.0 + np.exp(-z)) - (0 if targets is None else targets)  # z is too small for exp to overflow
+        x = np.rint(error * (rate * p.scale)).astype(np.int64)
+        return centred((x << p.w_bits) + pads, p.q_bits or 64).astype(p.dtype)
+
+    def _seal_one(self, z: np.ndarray, targets: np.ndarray | None, rate: float, pads: np.ndarray) -> np.ndarray:
+        """Return the same for one number, which per-review training meets: numbers of Python take a third of the time."""
+        p = self._secret.parameters
+        error = 1.0 / (1.0 + math.exp(-z.item())) - (0 if targets is None else targets.item())
+        x = (round(error * (rate * p.scale)) << p.w_bits) + pads.item()
+        half = 1 << ((p.q_bits or 64) - 1)
+        return np.array([[(x + half) % (2 * half) - half]], p.dtype)
+
+    def _targets(self, request: Request) -> np.ndarray | None:
+        if request.rows is None:
+            return request.labels
+        return None if self._labels is None else self._labels[request.rows]
+
+    def _check(self, request: Request) -> None:
+        """Raise unless the request is next in turn and all of it can be used."""
+        check_turn(self, request.trip)
+        if not isinstance(request.rate, float) or not 0.0 < request.rate <= self._max_rate:
+            raise DataError(f"the learning rate {request.rate!r} is not above 0, up to {self._max_rate}; choose another")
+        check_scores(request.scores, self.context, self.outputs)
+        reviews = len(request.scores)
+        if request.labels is not None:
+            _check_labels(request.labels, (reviews, self.outputs))
+        if request.rows is not None:
+            self._check_rows(request, reviews)
+
+    def _check_rows(self, request: Request, reviews: int) -> None:
+        rows, kept = request.rows, 0 if self._labels is None else len(self._labels)
+        if request.labels is not None:
+            raise DataError("a request names reviews with labels kept here and sends labels too; do one of them")
+        if not isinstance(rows, np.ndarray) or rows.dtype != np.int64 or rows.shape != (reviews,):
+            raise DataError(f"numbers of reviews must be int64 of shape {(reviews,)}; send one for each score")
+        if not 0 <= int(rows.min()) <= int(rows.max()) < kept:
+            raise DataError(f"reviews {rows.min()} to {rows.max()} were named, labels are kept of {kept}; count from 0")
+
+
+def check_turn(side: OwnersSide, trip: int) -> None:
+    """Raise `DataError` unless the owner still answers, and this request is the next one."""
+    if side.closed:
+        raise DataError("the owner has ended this run and answers no more; begin a new one")
+    if trip != side.tally.trips + 1:
+        raise DataError(f"request {trip!r} came where {side.tally.trips + 1} is next; begin a new run")
+
+
+def check_scores(scores: object, context: Context, outputs: int) -> None:
+    """Raise unless `scores` are 1 to d ciphertexts of width `outputs` at the scale of their parameters, under this key."""
+    if not isinstance(scores, CiphertextArray):
+        raise DataError(f"scores are of type {type(scores).__name__}; send encrypted ones")
+    if scores.context is not context and scores.context != context:
+        raise KeyMismatchError(f"scores under key {scores.context.key_id} came to key {context.key_id}; ask their own owner")
+    p = context.parameters
+    shape = scores.data.shape
+    if scores.data.dtype != p.dtype or len(shape) != 2 or shape[1] != outputs + p.d or not 1 <= shape[0] <= p.d:
+        raise DataError(
+            f"scores are {scores.data.dtype} of shape {shape}, expected {p.dtype} of shape (1 to {p.d}, {outputs + p.d}); send "
+            "smaller mini-batches, of this network"
+        )
+    if scores.scale != p.scale:
+        raise DataError(f"scores have scale {scores.scale:g}, expected {p.scale}; send sums, not products")
+
+
+def _check_labels(labels: object, shape: tuple[int, int]) -> None:
+    if not isinstance(labels, np.ndarray) or labels.dtype != np.int8 or labels.shape != shape:
+        raise DataError(f"labels must be int8 of shape {shape}; send one for each score")
+    if (labels.item() not in (0, 1)) if labels.size == 1 else (labels.view(np.uint8).max() > 1):
+        raise DataError("labels are other than 0 and 1; send one column a class")
+
+
+# -- the trainer's side
+
+
+class Channel(Protocol):
+    """A way to the owner."""
+
+    def open(self) -> Opening:
+        """Return the owner's first message."""
+
+    def ask(self, request: Any) -> Any:
+        """Send a request; return its answer."""
+
+
+def opened(channel: Channel, context: Any) -> Opening:
+    """Return the owner's first message; raise `KeyMismatchError` unless it is of the model's key."""
+    opening = channel.open()
+    if opening.key_id != context.key_id:
+        raise KeyMismatchError(f"this owner has key {opening.key_id!r}, the model has {context.key_id}; ask its own owner")
+    return opening
+
+
+def check_trip(answer: Any, trip: int) -> None:
+    """Raise `DataError` unless the answer is to request `trip`."""
+    if answer.trip != trip:
+        raise DataError(f"the answer is to request {answer.trip!r}, not to {trip}; begin again")
+
+
+class AssistedStep:
+    """The trainer's side: an error step for `Trainer.train(step=...)` that asks the owner.  Holds a channel and no secret.
+
+    share_labels: send plain labels with the scores, else ask for Enc(a p).  rng: makes zeros that repeat, for experiments.
+    `central`: where workers share a mini-batch (`encnn.scaling.workers`), one of them all asks for the whole of it.
+    """
+
+    central = True
+
+    def __init__(self, channel: Channel, share_labels: bool = True, rng: np.random.Generator | None = None) -> None:
+        self._channel, self._share_labels, self._randomness = channel, share_labels, Randomness(rng)
+        self._opening: Opening | None = None
+        self._masks: tuple[bytes, Rows] | None = None
+        self._rate: float | None = None
+        self.trips = 0
+
+    def __call__(self, evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[CiphertextArray, float]:
+        """Return (encrypted rate * (p - targets), 1): the answer holds the rate, which a modulus could not multiply."""
+        if not isinstance(z, CiphertextArray):
+            raise CapabilityError(f"scheme {evaluator.scheme!r} needs no assistance here; leave out step, or encrypt the model")
+        opening = self._opening or self._open(z.context, z.shape[-1])
+        scores = self._randomised(z)
+        kept = isinstance(targets, KeptLabels)
+        sent = isinstance(targets, np.ndarray) and self._share_labels
+        self.trips += 1
+        if kept and targets.last >= opening.kept_labels:
+            raise DataError(f"review {targets.last} came, the owner keeps labels of {opening.kept_labels}; train on those")
+        labels, rows = targets.astype(np.int8) if sent else None, targets.rows if kept else None
+        request = Request(self.trips, float(rate), scores, labels, rows)
+        error = self._decoded(self._channel.ask(request), z.context, z.shape)
+        if not sent and not kept:
+            error = error - (self._at_one_rate(targets, rate) if isinstance(targets, CiphertextArray) else rate * targets)
+        return error, 1.0
+
+    def _at_one_rate(self, targets: CiphertextArray, rate: float) -> CiphertextArray:
+        """Return encrypted targets, which hold the rate that they were made for, after checking that it has not changed."""
+        self._rate = rate if self._rate is None else self._rate
+        if rate != self._rate:
+            raise ParameterError(
+                f"the learning rate went from {self._rate} to {rate}, encrypted labels hold one rate; train without decay"
+            )
+        return targets
+
+    def _open(self, context: Context, outputs: int) -> Opening:
+        opening, p = opened(self._channel, context), context.parameters
+        if opening.zero_key is None:
+            raise DataError("the owner sent no public key, so it answers no scores; have it serve a scores.Assistant")
+        check_array("the owner's public key", opening.zero_key.b, (outputs, p.d))
+        self._zeros = ZeroStream(opening.zero_key, p, self._randomness)
+        self._opening = opening
+        return opening
+
+    def _randomised(self, z: CiphertextArray) -> CiphertextArray:
+        """Return z with an encryption of zero added to each ciphertext."""
+        zeros = self._zeros.take(len(z))
+        return z + CiphertextArray(zeros, z.context, z.scale, 0.0, 0.0, zero_noise(z.parameters))
+
+    def _decoded(self, answer: Answer, context: Context, shape: tuple[int, ...]) -> CiphertextArray:
+        """Return the ciphertexts of an answer, after checking that it answers this request."""
+        p = context.parameters
+        _check_answer(answer, self.trips, shape, p)
+        if self._masks is None or self._masks[0] != answer.seed:
+            self._masks = answer.seed, Rows(expand_polynomial(answer.seed, p), p)
+        masks = self._masks[1][answer.first : answer.first + shape[0]]
+        data = np.concatenate([answer.tops, masks], axis=1)
+        return CiphertextArray(data, context, p.scale, 0.0, 1.0, p.noise_bound + 0.5)
+
+
+def _check_answer(answer: Answer, trip: int, shape: tuple[int, ...], p: Parameters) -> None:
+    check_trip(answer, trip)
+    check_array("an answer", answer.tops, shape, p.dtype)
+    if not isinstance(answer.seed, bytes) or not isinstance(answer.first, int) or not 0 <= answer.first <= p.d - shape[0]:
+        raise DataError(f"the answer names masks from row {answer.first!r} of {p.d}; begin again")
+
+
+# -- channels
+
+
+class DirectChannel:
+    """Both sides in one process, which a notebook or an experiment may do: what it leads to is the owner.
+
+    It is the one object that joins the two: models, trainers and `folders.FolderChannel` lead to no secret.
+    """
+
+    def __init__(self, side: OwnersSide) -> None:
+        self._side = side
+
+    def open(self) -> Opening:
+        """Return the owner's first message."""
+        return self._side.opening()
+
+    def ask(self, request: Any) -> Any:
+        """Pass a request on and return its answer."""
+        return self._side.answer(request)

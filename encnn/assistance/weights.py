@@ -1,0 +1,328 @@
+"""The owner refreshes the weights: it decrypts what the trainer has computed and sends fresh encryptions of it.
+
+Ciphertexts of leveled schemes take so many products and no more.  Before a step for which too few are left, the trainer sends
+its weights (one *trip*), and the owner decrypts, checks and encrypts them anew.  The trainer gets ciphertexts only:
+
+- **never a decryption**, which in an approximate scheme shows noise and so the key (Li, Micciancio, EUROCRYPT 2021), and in any
+  scheme the model;
+- **fresh encryptions**, made with new randomness: they depend on the decrypted numbers and on nothing else of what was sent.
+
+What the trainer does learn is whether the owner goes on.  A trainer that sends chosen ciphertexts learns by each answer that
+their numbers are within `limit`, and no more; after one refusal the owner answers no further.  The text of an error names
+decrypted numbers: it is for the owner's eyes, and where the parties are two processes only the end of the run crosses.
+
+The two sides are `OwnerOfWeights`, who holds the secret key, and `WeightRefresh`, which `Trainer.train(refresh=...)` is given:
+
+    trainer                                                   owner
+    fewer levels left than a step takes   -- Weights ---->    W = Dec(weights), all |W| within the limit
+    weights in place of the old ones      <---- Weights --    Enc(W)
+
+Between them is a channel, as in `scores`: a `DirectChannel` in one process, a `folders.FolderChannel` as files between two.
+In either, messages are arrays of bytes with JSON headers (`export_array`), and are counted.
+
+**FV and YASHE** cannot divide.  With the sigmoid c_0 + c_1 z, rate a, rows of at most r words and batches of at most B reviews,
+one step of logistic regression
+
+    z = X W      d = c_0 + c_1 z - y      W <- W - a X^T d
+
+multiplies plaintexts and noise by at most  s + B n_2 (r n_1 + s),  where c_1 = n_1 / s_1, a = n_2 / s_2, s = s_1 s_2 in fixed
+point; in the fractional encoding the powers of two are shifts, s = 1, and n_1, n_2 count the digits of c_1 and a.  So a step
+costs about as many bits in either encoding, of noise and of plaintext both: between 10 and 20 for mini-batches.  When fewer
+are left, the trainer sends the weights to the owner (a trip), who sends fresh encryptions back.
+"""
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from encnn.assistance.scores import Channel, Opening, Tally, check_trip, check_turn, opened
+from encnn.data.batches import Features, batches
+from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
+from encnn.network import Architecture, Network, OnScores, TrainingPlan
+from encnn.parties import EncryptedModel
+from encnn.schemes.base import Encrypted, Evaluator, SecretKey
+from encnn.schemes.ckks import CKKSEvaluator, PackedArray, polynomial_depth
+from encnn.schemes.encoders import FractionalEncoder, dyadic
+from encnn.schemes.rings.evaluator import RingEvaluator
+from encnn.schemes.rings.parameters import RingParameters
+from encnn.sigmoid import PolynomialSigmoid, Sigmoid
+
+LIMIT = 16.0
+"""Largest |weight| that the owner encrypts anew by default: far beyond sound weights, within what ciphertexts hold."""
+
+BEYOND = 0.01
+"""Share of the scores of a report that may lie outside the polynomial's interval before the owner ends the run."""
+
+Part = tuple[dict, np.ndarray, tuple[int, ...]]
+"""(header, array, shape) of an encrypted array."""
+
+
+# -- messages
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Encrypted weights on their way to the owner, or encrypted anew on their way back.
+
+    trip: 1, 2, ...  key_id: name of the key that they are under.  parts: W1 and, behind a hidden layer, W2.
+    """
+
+    trip: int
+    key_id: str
+    parts: Sequence[Part]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what it says."""
+        return sum(array.nbytes + len(json.dumps([header, shape])) for header, array, shape in self.parts)
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the arrays."""
+        return [shape for *_, shape in self.parts]
+
+
+def as_parts(evaluator: Evaluator, arrays: Sequence[Encrypted]) -> list[Part]:
+    """Return encrypted arrays as what crosses."""
+    return [(*evaluator.export_array(a), a.shape) for a in arrays]
+
+
+def weights_of(network: Network) -> list[Encrypted]:
+    """Return W1 and, behind a hidden layer, W2."""
+    return [network.W1] if network.W2 is None else [network.W1, network.W2]
+
+
+# -- the owner's side
+
+
+class OwnerOfWeights:
+    """The owner's side, who holds the secret key: encrypts anew the weights that it is sent, one message after the other.
+
+    secret: the owner's key.  model: as it was handed out; it says which arrays may come, and how large.  limit: largest
+    |weight| that is encrypted anew; what fresh ciphertexts hold, or `LIMIT`, unless given.
+
+    `answer` raises `KeyMismatchError` for weights under another key, `DataError` for messages that are out of turn or of other
+    arrays, `FileError` for malformed ones, `DivergenceError` for weights beyond the limit; after the last it is `closed`.
+    """
+
+    def __init__(self, secret: SecretKey, model: EncryptedModel, limit: float | None = None) -> None:
+        self._secret, self._evaluator = secret, model.evaluator
+        self._shapes = [a.shape for a in weights_of(model.network)]
+        self.limit = getattr(model.evaluator.parameters, "value_limit", LIMIT) if limit is None else limit
+        self.largest_bytes = _bytes_in_memory(weights_of(model.network))
+        self.tally, self.closed = Tally(), False
+
+    def __repr__(self) -> str:
+        """Name key and counts, nothing secret."""
+        return f"OwnerOfWeights(key_id={self.context.key_id}, limit={self.limit:g}, trips={self.tally.trips})"
+
+    @property
+    def context(self) -> Any:
+        """The name of the key and its parameters."""
+        return self._evaluator.context  # type: ignore[attr-defined]
+
+    def opening(self) -> Opening:
+        """Return the message that opens a run."""
+        return Opening(self.context.key_id)
+
+    def answer(self, request: Weights) -> Weights:
+        """Return fresh encryptions of the weights."""
+        begun = time.process_time()
+        self._check(request)
+        weights = [self._secret.decrypt(self._evaluator.restore_array(*part)) for part in request.parts]
+        self._check_size(weights)
+        fresh = [self._secret.encrypt(v) for v in weights]
+        self.largest_bytes = max(self.largest_bytes, _bytes_in_memory(fresh))
+        answer = Weights(request.trip, self.context.key_id, as_parts(self._evaluator, fresh))
+        self.tally.count(request.nbytes, answer.nbytes, time.process_time() - begun)
+        return answer
+
+    def watch(self, plan: TrainingPlan) -> OnScores:
+        """Return a check for `train(on_scores=...)`, which raises `DivergenceError` when z leaves the polynomial's interval.
+
+        A few reviews beyond it do no harm, since a fit degrades slowly; a share of more than `BEYOND` of a report does.
+        It holds the secret key, so it runs at the owner's; in one process it stands for scores sent back as they come.
+        """
+
+        def check(first_review: int, scores: Encrypted) -> None:
+            shown = scores.smallest() if isinstance(scores, PackedArray) else scores
+            sent = Weights(0, self.context.key_id, as_parts(self._evaluator, [shown]))
+            self.tally.score_bytes_up += sent.nbytes
+            begun = time.process_time()
+            z = self._secret.decrypt(self._evaluator.restore_array(*sent.parts[0]))
+            self.tally.cpu_seconds += time.process_time() - begun
+            check_interval(plan, z, first_review)
+
+        return check
+
+    def _check(self, request: Weights) -> None:
+        """Raise unless the request is next in turn, under this key, and of the weights that were handed out."""
+        check_turn(self, request.trip)
+        if request.key_id != self.context.key_id:
+            raise KeyMismatchError(
+                f"weights under key {request.key_id!r:.80} came to key {self.context.key_id}; ask their own owner"
+            )
+        if request.shapes != self._shapes:
+            raise DataError(
+                f"weights of shapes {request.shapes!r:.200} came, {self._shapes} were handed out; send all of those"
+            )
+
+    def _check_size(self, weights: Sequence[np.ndarray]) -> None:
+        largest = max(float(np.abs(v).max()) for v in weights)
+        if not largest <= self.limit:
+            self.closed = True
+            raise DivergenceError(
+                f"a weight reached {largest:.3g}, the owner encrypts up to {self.limit:g} anew: training diverged, or the "
+                "ciphertexts overflowed; lower the learning rate, or raise `limit` within what the parameters hold"
+            )
+
+
+def _bytes_in_memory(arrays: Sequence[Encrypted]) -> int:
+    return sum(a.nbytes for a in arrays)
+
+
+# -- the trainer's side
+
+
+class WeightRefresh:
+    """The trainer's side: called before each step of `Trainer.train(refresh=...)`, it has the owner renew the weights if `due`.
+
+    This one has it done before every step; `LevelRefresh` and `BudgetRefresh` know when it is needed.
+    model: in training; its weights are replaced in place.  channel: to the owner, whose first message is awaited at once: a
+    wrong owner is told before training.  Holds these two and no secret.
+    """
+
+    def __init__(self, model: EncryptedModel, channel: Channel) -> None:
+        if not isinstance(model.evaluator, CKKSEvaluator | RingEvaluator):
+            raise CapabilityError(
+                f"scheme {model.evaluator.scheme!r} has no weights that an owner must renew; this is for 'ckks', 'fv' and "
+                "'yashe', use encnn.assistance.scores for 'integer_vector'"
+            )
+        self.model, self._channel, self.trips = model, channel, 0
+        opened(channel, model.evaluator.context)
+
+    def __call__(self, W1: Encrypted) -> None:
+        """Refresh if need be, W1 and W2 in one trip."""
+        if W1 is not self.model.network.W1:
+            raise ParameterError("this refresh was made for another model than the one in training; make one for each model")
+        if self.due():
+            self.now()
+
+    def due(self) -> bool:
+        """Return whether the weights must be renewed before the next step."""
+        return True
+
+    def now(self) -> None:
+        """Refresh."""
+        evaluator, arrays = self.model.evaluator, weights_of(self.model.network)
+        self.trips += 1
+        key_id = evaluator.context.key_id  # type: ignore[attr-defined]
+        answer = self._channel.ask(Weights(self.trips, key_id, as_parts(evaluator, arrays)))
+        check_trip(answer, self.trips)
+        if answer.key_id != key_id or answer.shapes != [a.shape for a in arrays]:
+            raise DataError(
+                "the owner's answer is of other arrays or another key than were sent; take the answer to this message"
+            )
+        fresh = [evaluator.restore_array(*part) for part in answer.parts]  # all of them, before any is replaced
+        for a, b in zip(arrays, fresh, strict=True):
+            a.replace(b)
+
+
+class LevelRefresh(WeightRefresh):
+    """The trainer's side under CKKS: the weights are due when fewer levels are left than a step spends.
+
+    Parameters with too few levels for one step raise `CapabilityError`.
+    """
+
+    def __init__(self, model: EncryptedModel, channel: Channel) -> None:
+        if not isinstance(model.evaluator, CKKSEvaluator):
+            raise CapabilityError(
+                f"scheme {model.evaluator.scheme!r} has no levels to refresh; use BudgetRefresh for 'fv' and "
+                "'yashe', encnn.assistance.scores for 'integer_vector'"
+            )
+        self.levels, p = step_levels(model.architecture, model.sigmoid), model.evaluator.parameters
+        if self.levels > p.levels:
+            raise CapabilityError(
+                f"a step of {model.architecture} with the sigmoid {model.sigmoid.name!r} spends {self.levels} levels of 'ckks'"
+                f", {p.name!r} have {p.levels}; use parameters with more primes, a sigmoid of lower degree, or no hidden layer"
+            )
+        super().__init__(model, channel)
+
+    def due(self) -> bool:
+        """Return whether W1 or W2 has too few levels for a step."""
+        return min(a.level for a in weights_of(self.model.network)) < self.levels
+
+
+class BudgetRefresh(WeightRefresh):
+    """The trainer's side under FV and YASHE: the weights are due when one of their budgets has fewer bits than a step takes.
+
+    plan, X: what will be trained, with mini-batches and rows no larger than these.
+    """
+
+    def __init__(self, model: EncryptedModel, channel: Channel, plan: TrainingPlan, X: Features) -> None:
+        if not isinstance(model.evaluator, RingEvaluator):
+            raise CapabilityError(
+                f"scheme {model.evaluator.scheme!r} has no such budgets;  use LevelRefresh for 'ckks', encnn.assistance.scores "
+                "for 'integer_vector'"
+            )
+        self.bits = step_bits(model.evaluator.parameters, plan, X)
+        super().__init__(model, channel)
+
+    def due(self) -> bool:
+        """Return whether W1 has too few bits left, of noise or of plaintext, for a step."""
+        W1 = self.model.network.W1
+        return bool(min(W1.noise_budget_bits, W1.plaintext_budget_bits) < self.bits)
+
+
+def step_levels(a: Architecture, sigmoid: Sigmoid) -> int:
+    """Return the levels of CKKS that one step of training spends.
+
+    Without hidden layer X W, the sigmoid and X^T d.  With one, after X W its activation, the inner product with W2 (two), the
+    sigmoid, the product with W2 (with the activation's slope, one more) and X^T G; the gradient of W2 spends no more.
+    """
+    levels = polynomial_depth(getattr(sigmoid, "coefficients", ()))
+    if not a.hidden:
+        return 1 + levels + 1
+    activation = 0 if a.hidden_sigmoid is None else polynomial_depth(a.hidden_sigmoid.coefficients)
+    return 1 + activation + 2 + levels + 1 + (a.hidden_sigmoid is not None) + 1
+
+
+def check_interval(plan: TrainingPlan, z: np.ndarray, first_review: int = 0) -> None:
+    """Raise `DivergenceError` if more than a share of `BEYOND` of z lies outside the interval of the polynomial."""
+    low, high = plan.sigmoid.interval
+    outside = ~((z >= low) & (z <= high))
+    if outside.mean() > BEYOND:
+        raise DivergenceError(
+            f"z left the range of the sigmoid: from review {first_review} on, {outside.sum()} of {z.size} scores are outside "
+            f"{low:g} to {high:g} (largest |z| {np.abs(z).max():.3g}; {plan.sigmoid.name}); lower the learning rate, clip the "
+            "features, or fit the polynomial on a wider range"
+        )
+
+
+def step_bits(p: RingParameters, plan: TrainingPlan, X: Features) -> int:
+    """Return the bits of noise and of plaintext that one step of logistic regression takes at most, for pooling "sum"."""
+    sigmoid = plan.sigmoid
+    if not isinstance(sigmoid, PolynomialSigmoid) or sigmoid.degree != 1 or plan.decay or plan.divide_update:
+        raise CapabilityError(
+            f"scheme {p.scheme!r} trains by additions with a sigmoid of degree 1 and a constant rate; for other plans let the "
+            "owner refresh after every step, or use the scheme 'integer_vector' without modulus"
+        )
+    (n_1, s_1), (n_2, s_2) = (factor_growth(p, f) for f in (sigmoid.coefficients[1], plan.learning_rate))
+    r, B = (
+        max(sizes)
+        for sizes in zip(*((b.largest_row(), b.largest_column()) for _, b in batches(X, plan.batch_size)), strict=True)
+    )
+    return math.ceil(math.log2(s_1 * s_2 + B * n_2 * (r * n_1 + s_1 * s_2)))
+
+
+def factor_growth(p: RingParameters, factor: float) -> tuple[float, float]:
+    """Return (growth of plaintext and noise, growth of the scale) of a product with a plain factor."""
+    if isinstance(p.encoder, FractionalEncoder):
+        return float(sum(abs(digit) for digit, _ in p.encoder.signed_powers(factor))), 1.0
+    n, k = dyadic(np.array(factor))
+    return float(abs(n.item())), 2.0**k

@@ -1,0 +1,46 @@
+"""What comes back from a trainer is judged before it is used: by accuracy on reviews that the trainer has not seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from encnn.data import metrics
+from encnn.data.batches import Features
+from encnn.errors import DataError, ParameterError
+from encnn.network import predict
+from encnn.parties import EncryptedModel, Owner
+from encnn.schemes.clear import ClearEvaluator
+from encnn.sigmoid import ExactSigmoid
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """The verdict, and what it rests on."""
+
+    accuracy: metrics.Accuracy
+    minimum: float
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the accuracy reaches the minimum."""
+        return self.accuracy.correct >= self.minimum * self.accuracy.reviews
+
+    def __str__(self) -> str:
+        """Show verdict, accuracy and minimum."""
+        verdict = "accepted" if self.accepted else "REJECTED"
+        return f"{verdict}: {self.accuracy} right on held-out reviews, {100 * self.minimum:.1f} % required"
+
+
+def acceptance_test(owner: Owner, model: EncryptedModel, X: Features, y: np.ndarray, minimum: float) -> Acceptance:
+    """Return whether a trained model gets at least the share `minimum` of held-out reviews right.
+
+    X, y: features and labels that the trainer never had.  The owner decrypts the weights and predicts in the clear, so nothing
+    that the trainer sent is computed with.  Catches what lowers the accuracy; not a back door for chosen words.
+    Raises `KeyMismatchError` for a model of another key, `DataError` without reviews.
+    """
+    if not 0 < minimum <= 1:
+        raise ParameterError(f"the required accuracy is {minimum}; give a share above 0 and at most 1")
+    if not len(y) or X.shape[0] != len(y):
+        raise DataError(f"{X.shape[0]} reviews and {len(y)} labels; the test needs one label a review, and at least one review")
+    z = predict(ClearEvaluator(), owner.decrypt_network(model), X)
+    return Acceptance(metrics.accuracy(metrics.classify(ExactSigmoid()(z)) == np.asarray(y)), minimum)

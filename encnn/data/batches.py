@@ -1,0 +1,246 @@
+"""Mini-batches of plaintext features, and the two products in which a network meets them.
+
+With X of shape (B, features) a network needs X W (the rows of W, pooled per review) and W -= X^T G (the update, spread over
+the rows).  Both are products of *plain* numbers with whatever W holds, floats or the integers of ciphertexts, so they are
+written once here and used by every scheme that keeps W as rows of a numpy array.  Where every entry of X is one and the rows
+are wide ciphertexts, `arithmetic.row_sums` takes over, with equal results.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_array, hstack
+
+from encnn.arithmetic import row_sums
+from encnn.errors import DataError
+
+Features: TypeAlias = np.ndarray | csr_array
+"""Plaintext features of shape (reviews, features): dense, or sparse rows (a bag of words)."""
+
+
+class OneReview:
+    """One row of ones at `indices`, the words of one review: what per-review training meets, so it is kept lean."""
+
+    __slots__ = ("indices",)
+
+    def __init__(self, indices: np.ndarray) -> None:
+        self.indices = indices
+
+    def __len__(self) -> int:
+        """Return 1."""
+        return 1
+
+    def inverse_counts(self) -> float:
+        """Return 1 / words, 1 for a review without words."""
+        return 1.0 / max(len(self.indices), 1)
+
+    def is_whole(self) -> bool:
+        """Return True: the row holds ones."""
+        return True
+
+    def largest_row(self) -> float:
+        """Return the number of words: how much a pooled row can exceed a row of W."""
+        return float(len(self.indices))
+
+    def largest_column(self) -> float:
+        """Return 1: how much an update can exceed a row of G."""
+        return 1.0
+
+    def gather(self, W: np.ndarray) -> np.ndarray:
+        """Return the sum of the rows of W, shape (1, k)."""
+        if row_sums.worthwhile(W):
+            return row_sums.gather(W, self.indices, self._pointers())
+        # for a few rows a product with ones takes half the time of a sum
+        return _ones(len(self.indices), W.dtype).dot(W.take(self.indices, axis=0))
+
+    def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
+        """Subtract G, of shape (1, k), from the rows of W in place."""
+        if row_sums.worthwhile(W):
+            row_sums.scatter_subtract(W, self.indices, self._pointers(), G)
+        else:
+            _subtract_rows(W, self.indices, G)
+
+    def _pointers(self) -> np.ndarray:
+        return np.array([0, len(self.indices)], np.int32)
+
+
+class SparseBatch:
+    """Rows of a sparse matrix; `values` is None when every stored entry is one.
+
+    Both products are formed over the rows of W that the batch uses, numbered anew, once for both: those are copied out of a
+    large W in one pass, and an update is put back in another.
+    """
+
+    __slots__ = ("_renumbered", "columns", "indices", "indptr", "values")
+
+    def __init__(self, indices: np.ndarray, indptr: np.ndarray, values: np.ndarray | None, columns: int) -> None:
+        self.indices, self.indptr, self.values, self.columns = indices, indptr, values, columns
+        self._renumbered: tuple[np.ndarray, csr_array] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of reviews."""
+        return len(self.indptr) - 1
+
+    def inverse_counts(self) -> np.ndarray:
+        """Return what turns sums into means, shape (B, 1): 1 / sum of the row, 1 for empty rows."""
+        counts = self._row_sums()
+        return 1.0 / np.where(counts > 0, counts, 1)[:, None]
+
+    def is_whole(self) -> bool:
+        """Return whether the entries are of an integer type, so that products with integers are exact."""
+        return self.values is None or self.values.dtype.kind in "iub"
+
+    def largest_row(self) -> float:
+        """Return the largest row sum of |X|: how much a pooled row can exceed a row of W."""
+        return float(self._row_sums().max())
+
+    def largest_column(self) -> float:
+        """Return a bound on the column sums of |X|: how much an update can exceed one row of G."""
+        return float(len(self)) if self.values is None else float(np.abs(self.values).sum())
+
+    def gather(self, W: np.ndarray) -> np.ndarray:
+        """Return X W, shape (B, k); integers stay exact integers when X is made of ones or of integers."""
+        if self.values is None and row_sums.worthwhile(W):
+            return row_sums.gather(W, self.indices, self.indptr)
+        used, X = self._over_used_rows()
+        return X @ W.take(used, axis=0)
+
+    def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
+        """Do W -= X^T G in place, touching only the rows that the batch uses; rounded when W holds integers."""
+        if self.values is None and row_sums.worthwhile(W):
+            row_sums.scatter_subtract(W, self.indices, self.indptr, G)
+            return
+        used, X = self._over_used_rows()
+        _subtract_rows(W, used, _like(W, X.T @ G))
+
+    def _over_used_rows(self) -> tuple[np.ndarray, csr_array]:
+        """Return the rows of W that the batch uses, and X with the columns of those alone."""
+        if self._renumbered is None:
+            used, local = _renumber(self.indices, self.columns)
+            values = np.ones(len(local), np.uint8) if self.values is None else self.values  # products keep the type of W
+            self._renumbered = used, csr_array((values, local, self.indptr), shape=(len(self), len(used)))
+        return self._renumbered
+
+    def _row_sums(self) -> np.ndarray:
+        """Return the row sums of |X|, shape (B,)."""
+        if self.values is None:
+            return self.indptr[1:] - self.indptr[:-1]
+        return abs(self._over_used_rows()[1]).sum(axis=1)
+
+
+class DenseBatch:
+    """Rows of a dense matrix, shape (B, features)."""
+
+    __slots__ = ("X",)
+
+    def __init__(self, X: np.ndarray) -> None:
+        self.X = X
+
+    def __len__(self) -> int:
+        """Return the number of reviews."""
+        return len(self.X)
+
+    def inverse_counts(self) -> np.ndarray:
+        """Return 1: a dense row has no words to take the mean of."""
+        return np.ones((1, 1))
+
+    def is_whole(self) -> bool:
+        """Return whether the entries are of an integer type, so that products with integers are exact."""
+        return self.X.dtype.kind in "iub"
+
+    def largest_row(self) -> float:
+        """Return the largest row sum of |X|."""
+        return float(np.abs(self.X).sum(axis=1).max())
+
+    def largest_column(self) -> float:
+        """Return the largest column sum of |X|."""
+        return float(np.abs(self.X).sum(axis=0).max())
+
+    def gather(self, W: np.ndarray) -> np.ndarray:
+        """Return X W, shape (B, k)."""
+        return self.X @ W
+
+    def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
+        """Do W -= X^T G in place, rounded when W holds integers."""
+        W -= _like(W, self.X.T @ G)
+
+
+Batch = OneReview | SparseBatch | DenseBatch
+
+
+def batches(X: Features, size: int) -> Iterator[tuple[slice, Batch]]:
+    """Yield (rows, batch) over X from top to bottom, `size` reviews at a time."""
+    make = _dense_maker(X) if isinstance(X, np.ndarray) else _sparse_maker(X)
+    for start in range(0, X.shape[0], size):
+        stop = min(start + size, X.shape[0])
+        yield slice(start, stop), make(start, stop)
+
+
+def _dense_maker(X: np.ndarray) -> Callable[[int, int], Batch]:
+    return lambda start, stop: DenseBatch(X[start:stop])
+
+
+def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
+    """Return what cuts rows start..stop out of X; index arrays are converted once, not once a review."""
+    if not X.has_canonical_format:  # a word stored twice would be updated once only
+        X = X.copy()
+        X.sum_duplicates()
+    indices, bounds = X.indices.astype(np.intp, copy=False), X.indptr.tolist()
+    values = None if (X.data == 1).all() else X.data
+    if len(indices) and not 0 <= indices.min() <= indices.max() < X.shape[1]:
+        raise DataError(f"a review names feature {indices.max()} of {X.shape[1]}; build the matrix with its own vocabulary")
+
+    def make(start: int, stop: int) -> Batch:
+        words = slice(bounds[start], bounds[stop])
+        if values is None and stop - start == 1:
+            return OneReview(indices[words])
+        pointers = (X.indptr[start : stop + 1] - bounds[start]).astype(np.int32)  # as the new numbers of columns are
+        return SparseBatch(indices[words], pointers, None if values is None else values[words], X.shape[1])
+
+    return make
+
+
+def with_bias(X: Features) -> Features:
+    """Return X with one column more, of ones: the weight of that column is a bias, which every review moves."""
+    ones = np.ones((X.shape[0], 1), X.dtype)
+    return np.concatenate([X, ones], axis=1) if isinstance(X, np.ndarray) else csr_array(hstack([X, ones], format="csr"))
+
+
+@cache
+def _ones(count: int, dtype: np.dtype) -> np.ndarray:
+    return np.ones((1, count), dtype)
+
+
+def _like(W: np.ndarray, update: np.ndarray) -> np.ndarray:
+    """Return the update in the type of W, rounded where that holds integers."""
+    if update.dtype.kind == "f" and W.dtype.kind == "i":
+        update = np.rint(update)
+    return update.astype(W.dtype, copy=False)
+
+
+def _subtract_rows(W: np.ndarray, indices: np.ndarray, G: np.ndarray) -> None:
+    """Do W[indices] -= G for distinct indices, in half the time: a row is put back as one item, not number after number."""
+    if not W.flags.c_contiguous:
+        W[indices] -= G
+        return
+    rows, item = W.take(indices, axis=0), _item(W.dtype, W.shape[1])
+    rows -= G
+    W.view(item)[:, 0][indices] = rows.view(item)[:, 0]
+
+
+@cache
+def _item(dtype: np.dtype, width: int) -> np.dtype:
+    """Return the type of a whole row."""
+    return np.dtype((np.void, dtype.itemsize * width))
+
+
+def _renumber(indices: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct indices and the position of each index among them, without sorting."""
+    named = np.zeros(columns, dtype=np.bool_)
+    named[indices] = True
+    used = np.flatnonzero(named)
+    position = np.empty(columns, dtype=np.int32)
+    position[used] = np.arange(len(used), dtype=np.int32)
+    return used, position.take(indices)

@@ -1,0 +1,22 @@
+"""The reviews: corpora, their words, and the features that networks are trained on."""
+
+from encnn.data.reviews.corpus import CORPORA, Corpus, Reviews, load_reviews, reviews_available
+from encnn.data.reviews.features import bag_of_words, word2vec_features
+from encnn.data.reviews.text import paper_form, words_of
+from encnn.data.reviews.vocabulary import Vocabulary, most_negative, most_positive, positive_to_negative_ratios
+
+__all__ = [
+    "CORPORA",
+    "Corpus",
+    "Reviews",
+    "Vocabulary",
+    "bag_of_words",
+    "load_reviews",
+    "most_negative",
+    "most_positive",
+    "paper_form",
+    "positive_to_negative_ratios",
+    "reviews_available",
+    "word2vec_features",
+    "words_of",
+]

@@ -1,0 +1,1 @@
+"""The jobs behind the make targets, and what they share."""

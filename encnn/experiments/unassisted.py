@@ -1,0 +1,309 @@
+"""Nobody is in the loop: `python -m encnn.experiments.unassisted` trains on all reviews by bootstrapping alone, at 128 bits.
+
+Logistic regression on the sum of a review's words, in mini-batches of 16.  The trainer holds encrypted weights and evaluation
+keys; each review's error is one bootstrap (`schemes.bootstrapped`), and the owner is asked nothing.  What the owner is told
+here are the encrypted scores, from which it reads the running accuracy.  Every run has a clear twin, the same training without
+encryption.
+
+Four cases: one epoch with one rotation level; more epochs; one epoch with two levels, at a learning rate that needs them; and
+one epoch with labels encrypted by the owner.  The last one's vocabulary is chosen by frequency alone, and so has the most
+common words of all, by which reviews share more errors than the noise budget of one level allows: it takes two.  Learning rates
+and epochs are chosen on training reviews held out, in the clear with the noise that bootstraps would add (`simulation`).
+
+Writes figures/unassisted.csv (a line a run), unassisted_choice.csv (the choice) and unassisted_curve.csv (running accuracy).  A
+run takes minutes, so each is written to a folder as it goes, and goes on there when the job is started again.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from encnn.costs import announce
+from encnn.costs.peak_memory import peak_memory_mb
+from encnn.data import metrics
+from encnn.data.reviews.cache import cache_folder
+from encnn.experiments.assisted import Twin, clear_twin
+from encnn.experiments.reproduce import FIGURES, heading, load_or_toy, store
+from encnn.experiments.table_three import Dataset, held_out, linear_start, words_dataset
+from encnn.network import TrainingPlan, predict
+from encnn.network import train as train_network
+from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
+from encnn.progress import progress
+from encnn.scaling.checkpoints import scores_in, train_resumably
+from encnn.schemes.bootstrapped import ONE_LEVEL_128, TWO_LEVEL_128, BootstrappedEvaluator, Parameters, noise
+from encnn.schemes.bootstrapped.simulation import noisy_step
+from encnn.schemes.clear import ClearEvaluator
+from encnn.sigmoid import ExactSigmoid
+
+BATCH_SIZE = 16
+KEYS = 3
+CURVE_STEP = 500
+SIMULATIONS = 3
+CHOICES = [
+    TrainingPlan(ExactSigmoid(), rate, decay, BATCH_SIZE, epochs)
+    for epochs in (1, 2, 3)
+    for rate in (0.005, 0.0075, 0.01, 0.015)
+    for decay in ((0.0,) if epochs == 1 else (0.0, 0.5, 1.0))
+]
+TWO_LEVEL_RATE = 0.002
+"""Where one level's noise would be half of a typical error: what two levels are for."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run: its name, parameters, plan, and whether the labels are "sent" to the trainer in plain or "encrypted"."""
+
+    name: str
+    parameters: Parameters
+    plan: TrainingPlan
+    labels: str = "sent"
+
+
+def cases(choice: pd.DataFrame) -> list[Case]:
+    """Return the four cases, with the best plans of the choice for one epoch and for several."""
+    one, several = (plan_of(best(choice, epochs)) for epochs in (False, True))
+    return [
+        Case("one epoch", ONE_LEVEL_128, one),
+        Case("several epochs", ONE_LEVEL_128, several),
+        Case("two levels", TWO_LEVEL_128, TrainingPlan(ExactSigmoid(), TWO_LEVEL_RATE, batch_size=BATCH_SIZE)),
+        Case("encrypted labels", TWO_LEVEL_128, one, "encrypted"),
+    ]
+
+
+def best(choice: pd.DataFrame, several: bool) -> pd.Series:
+    """Return the line with the best held-out accuracy under noise, of one epoch or of several."""
+    lines = choice[(choice["epochs"] > 1) == several]
+    return lines.iloc[int(lines["held-out percent, with noise"].argmax())]
+
+
+def plan_of(line: pd.Series) -> TrainingPlan:
+    """Return the plan of a line of the choice."""
+    return TrainingPlan(ExactSigmoid(), float(line["learning rate"]), float(line["decay"]), BATCH_SIZE, int(line["epochs"]))
+
+
+def choose(data: Dataset, plans: Iterable[TrainingPlan] = tuple(CHOICES), simulations: int = SIMULATIONS) -> pd.DataFrame:
+    """Return how plans do on the last fifth of the training reviews, trained on the others: in the clear, and with noise."""
+    part = held_out(data)
+    lines = []
+    for plan in progress(list(plans), "choosing on training reviews held out", unit="plan"):
+        noisy = [simulated(part, plan, ONE_LEVEL_128, seed)[1] for seed in range(simulations)]
+        lines.append((plan.learning_rate, plan.decay, plan.epochs, simulated(part, plan)[1], float(np.mean(noisy))))
+    columns = ["learning rate", "decay", "epochs", "held-out percent, clear", "held-out percent, with noise"]
+    return pd.DataFrame(lines, columns=columns).round(dict.fromkeys(columns[3:], 3))
+
+
+def simulated(data: Dataset, plan: TrainingPlan, p: Parameters | None = None, seed: int = 0) -> tuple[float, float]:
+    """Return accuracy in the first epoch and on the test reviews, in percent: clear, or with the noise of parameters p."""
+    step = None if p is None else noisy_step(p, plan.sigmoid, np.random.default_rng(seed))
+    network = linear_start(data)
+    z = train_network(ClearEvaluator(), network, data.X, data.y, plan, step=step)[: len(data.y), 0]
+    z_test = predict(ClearEvaluator(), network, data.X_test)[:, 0]
+    return _percent(z, data.y), _percent(z_test, data.y_test)
+
+
+def bootstrapped_run(case: Case, data: Dataset, key: int, folder: Path, threads: int) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Train under encryption beside the clear twin; return the line of the table and the running accuracies of both.
+
+    folder: where the run is written as it goes (keys, models, scores); a run that was cut short goes on from there.
+    """
+    p, plan = case.parameters, case.plan
+    owner = _owner(case, data, folder / "owner")
+    y = data.y if case.labels == "sent" else owner.encrypt_labels(data.y, plan.learning_rate)
+    clock = _Clock()
+    trainer = train_resumably(_prepared(owner, data, threads), data.X, y, plan, folder / "run", on_scores=clock)
+    z = np.concatenate([owner.load_scores(path) for path in scores_in(folder / "run")])
+    training, test = owner.evaluate(z, data.y, plan), owner.evaluate(_decrypted_test(owner, trainer, data), data.y_test, plan)
+    twin = clear_twin(data, plan)
+    reviews = len(data.y)
+    line = _settings(case, key) | _accuracies(training, test, twin, reviews) | _noise(p, plan, data.X, test, twin)
+    line |= {
+        "CPU ms a review": round(1e3 * clock.cpu_seconds / max(clock.reviews, 1), 3),
+        "wall ms a review": round(1e3 * clock.wall_seconds / max(clock.reviews, 1), 3),
+        "threads": threads,
+        "keys MB": round(owner.evaluator.nbytes / 1e6, 1),  # type: ignore[attr-defined]
+        "model MB": round(trainer.model.network.W1.nbytes / 1e6, 1),
+        "keys and start on disk MB": round((folder / "start").stat().st_size / 1e6, 1),
+        "peak memory MB": round(peak_memory_mb(), 0),
+    }
+    return line, curve(case, key, training, twin.training, reviews)
+
+
+def _settings(case: Case, key: int) -> dict[str, Any]:
+    """Return the columns that are known before a run."""
+    p, plan = case.parameters, case.plan
+    return {
+        "scheme": "bootstrapped LWE",
+        "case": case.name,
+        "parameters": p.name,
+        "n": p.n,
+        "k N": p.d,
+        "bits, BKZ with sieving": round(p.security.bits, 1),
+        "bits, core-SVP": round(p.security.core_svp_bits, 1),
+        "owner in the loop": False,
+        "labels": case.labels,
+        "key": key,
+        "learning rate": plan.learning_rate,
+        "decay": plan.decay,
+        "epochs": plan.epochs,
+    }
+
+
+def _accuracies(training: Evaluation, test: Evaluation, twin: Twin, reviews: int) -> dict[str, Any]:
+    """Return how often the first epoch and the test were right, under encryption and in the clear."""
+    first = slice(0, reviews)
+    return {
+        "reviews": reviews,
+        "correct": int(training.right[first].sum()),
+        "clear twin correct": int(twin.training.right[first].sum()),
+        "running accuracy percent": round(100 * float(training.right[first].mean()), 3),
+        "clear twin running percent": round(100 * float(twin.training.right[first].mean()), 3),
+        "test accuracy percent": round(test.accuracy.percent, 3),
+        "clear twin test accuracy percent": round(twin.test.accuracy.percent, 3),
+    }
+
+
+def _noise(p: Parameters, plan: TrainingPlan, X: Any, test: Evaluation, twin: Twin) -> dict[str, Any]:
+    """Return how far scores went and how far they are off.
+
+    Scores are told modulo the width of the torus, so the twin's say how far they went, and a deviation is one on the torus.
+    """
+    width, met = 2.0**p.z_bits, np.abs(twin.training.z)
+    deviation = (test.z - twin.test.z + width / 2) % width - width / 2
+    return {
+        "largest score of the twin": round(float(max(met.max(), np.abs(twin.test.z).max())), 2),
+        "scores beyond the table percent": round(100 * float((met > p.z_half).mean()), 3),
+        "test scores beyond the torus": int((np.abs(twin.test.z) >= width / 2).sum()),
+        "deviation from the twin in test scores": round(float(deviation.std()), 4),
+        "predicted deviation, open loop": round(noise.training_noise(p, X, plan.learning_rate).deviation(plan.epochs), 4),
+        "table noise in sigmoid - y": round(noise.output_deviation(p) / plan.learning_rate, 4),
+    }
+
+
+def curve(case: Case, key: int, training: Evaluation, twin: Evaluation, reviews: int) -> pd.DataFrame:
+    """Return the running accuracies in percent after every `CURVE_STEP` reviews of the first epoch."""
+    met = np.arange(CURVE_STEP, reviews + 1, CURVE_STEP)
+
+    def running(e: Evaluation) -> np.ndarray:
+        return 100 * np.cumsum(e.right[:reviews])[met - 1] / met
+
+    lines = {"case": case.name, "key": key, "reviews": met, "encrypted": running(training), "clear twin": running(twin)}
+    return pd.DataFrame(lines).round(3)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run everything, print the tables and write them; return the exit status."""
+    options = _options(arguments)
+    corpus = load_or_toy(options.corpus)
+    folder = options.folder if corpus.is_real else options.folder / "toy"  # never in place of the real ones
+    words, frequent = words_dataset(corpus), words_dataset(corpus, cutoff=None)
+    choice = choose(words)
+    heading("Plans in the clear and with noise, on training reviews held out")
+    print(choice.to_string(index=False))
+    store(choice, folder / "unassisted_choice.csv")
+    jobs = [(case, key) for case in cases(choice) for key in range(options.keys if case.name == "one epoch" else 1)]
+    lines, curves = [], []
+    for case, key in progress(jobs, "training by bootstrapping", unit="run"):
+        data = words if case.labels == "sent" else frequent
+        line, points = _kept(
+            options.runs / corpus.name / f"{case.name} {key}".replace(" ", "-"), case, data, key, options.threads
+        )
+        lines.append(line)
+        curves.append(points)
+        store(pd.DataFrame(lines), folder / "unassisted.csv")
+        store(pd.concat(curves), folder / "unassisted_curve.csv")
+    heading("Training by bootstrapping alone, at 128 bits")
+    print(pd.DataFrame(lines).T.to_string(header=False))
+    print(f"\nThe tables are in {folder}/")
+    return 0
+
+
+@dataclass
+class _Clock:
+    """Counts reviews and time while a run goes on: an `on_scores`."""
+
+    reviews: int = 0
+
+    def __post_init__(self) -> None:
+        self._cpu, self._wall = time.process_time(), time.perf_counter()
+        self.cpu_seconds = self.wall_seconds = 0.0
+
+    def __call__(self, first: int, scores: Any) -> None:
+        self.reviews += len(scores)
+        self.cpu_seconds, self.wall_seconds = time.process_time() - self._cpu, time.perf_counter() - self._wall
+
+
+def _kept(folder: Path, case: Case, data: Dataset, key: int, threads: int) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the results of a run that is done, or run it and keep them."""
+    line, points = folder / "line.json", folder / "curve.csv"
+    if not line.exists():
+        announce(f"{case.name}, key {key}", data.X, case.plan, linear_start(data).architecture, case.parameters)
+        found, frame = bootstrapped_run(case, data, key, folder, threads)
+        _forget(folder)
+        frame.to_csv(points, index=False)
+        line.write_text(json.dumps(found))
+    return json.loads(line.read_text()), pd.read_csv(points)
+
+
+def _forget(folder: Path) -> None:
+    """Remove ciphertexts and keys of a run that is done, the owner's secret above all."""
+    shutil.rmtree(folder / "run")
+    for name in ("owner", "start"):
+        (folder / name).unlink()
+
+
+def _owner(case: Case, data: Dataset, path: Path) -> Owner:
+    """Return the owner of a run, whose secret is kept beside it so that it can go on."""
+    if path.exists():
+        return Owner.load(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    owner = Owner(linear_start(data).architecture, case.plan.sigmoid, case.parameters)
+    owner.save_secret(path)
+    owner.encrypt(linear_start(data)).save(path.with_name("start"))
+    return owner
+
+
+def _prepared(owner: Owner, data: Dataset, threads: int) -> EncryptedModel:
+    """Return an encrypted start, its keys expanded and its loops compiled, so that no run is charged for it."""
+    model = owner.encrypt(linear_start(data))
+    evaluator: BootstrappedEvaluator = model.evaluator  # type: ignore[assignment]
+    evaluator.threads = threads
+    evaluator.activate(owner.sigmoid, model.network.W1[:2])
+    return model
+
+
+def _decrypted_test(owner: Owner, trainer: Trainer, data: Dataset, rows: int = 5000) -> np.ndarray:
+    """Return the owner's view of encrypted test scores, some thousand at a time, since each is a wide ciphertext."""
+    parts = [data.X_test[start : start + rows] for start in range(0, data.X_test.shape[0], rows)]
+    return np.concatenate([owner.decrypt(trainer.predict(X)) for X in parts])
+
+
+def _percent(z: np.ndarray, y: np.ndarray) -> float:
+    return 100 * float(metrics.right_at_half(ExactSigmoid()(z), y).mean())
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m encnn.experiments.unassisted", description="Train at 128 bits, nobody assisting."
+    )
+    parser.add_argument("--corpus", default="imdb", choices=["imdb", "toy"], help="the reviews (default: imdb)")
+    parser.add_argument("--keys", type=int, default=KEYS, help=f"keys for the one-epoch case (default: {KEYS})")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="threads that share a mini-batch (default: all)"
+    )
+    parser.add_argument("--folder", type=Path, default=FIGURES, help="where tables go (default: figures)")
+    parser.add_argument("--runs", type=Path, default=cache_folder() / "runs", help="where runs are kept while they go on")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,289 @@
+"""The network and its training loop, written once for every scheme.
+
+For a review r with plaintext features x (its words), weights W1 (features x hidden) and W2 (hidden x outputs):
+
+    h = x W1 (sum of the rows of its words, or their mean)     z = h W2     p = sigmoid(z)     d = p - y
+    W2 -= a h^T d          W1[i] -= a x_i d W2^T
+
+W1 is an array of `features` encrypted vectors, one a word; W2 is one encrypted vector.  With no hidden layer z = x W1, so
+logistic regression multiplies no ciphertext by a ciphertext.  A mini-batch sums the updates of its reviews.
+
+The loop never decrypts.  What it returns are encrypted scores z, which only the owner can read; the same loop over the clear
+scheme, from the same start, is the **clear twin** of a run.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from encnn.data.batches import Batch, Features, batches
+from encnn.errors import CiphertextOverflowError, DataError, ParameterError
+from encnn.network.architecture import Architecture, Network, backward_products
+from encnn.progress import progress
+from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
+from encnn.schemes.bilinear import vector_matrix
+from encnn.sigmoid import Sigmoid
+
+OnScores = Callable[[int, Encrypted], None]
+"""(first review, encrypted scores z of the reviews from there on), as they come; may raise to stop the run."""
+
+SCORES_PER_REPORT = 500
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train; public, the same for a run and its clear twin.
+
+    sigmoid: what stands for the sigmoid.  learning_rate: a; with `decay` it is a / (1 + decay * epochs done).
+    batch_size: reviews a mini-batch, whose updates are summed.  epochs: passes over the reviews.
+    shrink: factor on the rows of W1 at the end of every epoch, which keeps weights small (regularisation).
+    divide_update: with pooling "mean", divide each row's update by the number of words too, which is the gradient; the paper's
+    network does not.
+    """
+
+    sigmoid: Sigmoid
+    learning_rate: float = 0.001
+    decay: float = 0.0
+    batch_size: int = 1
+    epochs: int = 1
+    divide_update: bool = False
+    shrink: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse plans that cannot be carried out."""
+        if not self.learning_rate > 0 or not self.decay >= 0:
+            raise ParameterError(f"learning_rate={self.learning_rate} must be positive, decay={self.decay} not negative")
+        if self.batch_size < 1 or self.epochs < 1:
+            raise ParameterError(f"batch_size={self.batch_size} and epochs={self.epochs} must be at least 1")
+        if not 0 < self.shrink <= 1:
+            raise ParameterError(f"shrink={self.shrink} must be above 0, at most 1 (which leaves weights as they are)")
+
+    def rate(self, epochs_done: float) -> float:
+        """Return the learning rate after so many epochs."""
+        return self.learning_rate / (1.0 + self.decay * epochs_done)
+
+    def error_step(self, scores_wanted: bool = True) -> ErrorStep:
+        """Return the step that has the scheme form rate * (sigmoid(z) - y) as suits it; z is lost unless scores are wanted."""
+        sigmoid = self.sigmoid
+
+        def step(evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[Encrypted, float]:
+            error = evaluator.error if scores_wanted else evaluator.error_in_place
+            return error(sigmoid, z, targets, rate)
+
+        return step
+
+
+def train(
+    evaluator: Evaluator,
+    network: Network,
+    X: Features,
+    y: Any,
+    plan: TrainingPlan,
+    on_scores: OnScores | None = None,
+    step: ErrorStep | None = None,
+    keep_scores: bool = True,
+    client: Any = None,
+    first: int = 0,
+) -> Encrypted:
+    """Train `network` in place on features X (reviews, features) and labels y; return the encrypted scores z.
+
+    y: plain labels, 0/1 of shape (reviews,) or class numbers when there are several outputs; or the owner's encrypted targets
+    of shape (reviews, outputs).  The scores, shape (epochs * reviews, outputs), are those met in training, each computed
+    before its review was learnt from.  `on_scores` receives them every few hundred reviews, and when an overflow ends the run.
+    `step` replaces the error step.  Without `keep_scores` they are forgotten once they are reported, and None is returned:
+    for an owner who meets them in a step of its own, since wide ciphertexts fill the memory.
+    `first` reviews, of all epochs together and a whole number of mini-batches, are taken as done: where a run was cut short.
+    `client`, a `distributed.Client`, has the workers of a Dask cluster share each mini-batch (see `encnn.scaling.workers`).
+    """
+    _check_features(network.architecture, X)
+    evaluator.check_plan(X, plan.epochs, plan.learning_rate)
+    targets = targets_of(y, network.architecture.outputs, X.shape[0])
+    _check_targets(evaluator, targets, plan)
+    reviews, scores = X.shape[0], _Scores(evaluator, on_scores, keep_scores, first)
+    bar = progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review")
+    bar.update(first)
+    if client is None:
+        step = step or plan.error_step(scores.wanted)
+    steps = _steps(evaluator, network, X, targets, plan, step, client, first)
+    quiet = np.errstate(over="ignore", invalid="ignore")  # a diverging run in the clear is told by its scores
+    with bar, quiet, steps as train_batch:
+        for epoch in range(plan.epochs):
+            for rows, batch in batches(X, plan.batch_size):
+                if epoch * reviews + rows.start < first:
+                    continue
+                rate = plan.rate(epoch + rows.start / reviews) if plan.decay else plan.learning_rate
+                done = epoch * reviews + rows.stop
+                try:
+                    scores.add(train_batch(batch, targets[rows], rate))
+                except CiphertextOverflowError:
+                    scores.report(done)  # the scores that led here say more than the overflow
+                    raise
+                if plan.shrink != 1 and rows.stop == reviews:
+                    network.W1 = evaluator.shrink(network.W1, plan.shrink)
+                if done - scores.reported >= SCORES_PER_REPORT or rows.stop == reviews:
+                    scores.report(done)
+                    bar.update(done - bar.n)
+    return scores.all()
+
+
+class _Scores:
+    """The scores met in training, for whoever wants them: they are wide, and many."""
+
+    def __init__(self, evaluator: Evaluator, on_scores: OnScores | None, keep: bool, first: int) -> None:
+        self._evaluator, self._on_scores, self._keep, self.reported = evaluator, on_scores, keep, first
+        self._reports: list[Encrypted] = []
+        self._pending: list[Encrypted] = []
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anyone wants them."""
+        return self._keep or self._on_scores is not None
+
+    def add(self, z: Encrypted) -> None:
+        """Take the scores of the next mini-batch."""
+        if self.wanted:
+            self._pending.append(z)
+
+    def report(self, done: int) -> None:
+        """Report what came since the last report, of the reviews up to `done`."""
+        if self._pending:
+            scores = self._evaluator.concatenate(self._pending)
+            if self._keep:
+                self._reports.append(scores)
+            if self._on_scores is not None:
+                self._on_scores(self.reported, scores)
+        self._pending, self.reported = [], done
+
+    def all(self) -> Encrypted:
+        """Return all scores, or None if they were not kept."""
+        return self._evaluator.concatenate(self._reports) if self._keep else None
+
+
+def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int = 256) -> Encrypted:
+    """Return the encrypted scores z of all reviews, shape (reviews, outputs); changes nothing."""
+    _check_features(network.architecture, X)
+    scores = [forward(evaluator, network, batch)[-1] for _, batch in batches(X, batch_size)]
+    return evaluator.concatenate(scores)
+
+
+def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encrypted, Encrypted, Encrypted]:
+    """Return (pooled rows, hidden layer, scores z) of one batch."""
+    a = network.architecture
+    pooled = evaluator.gather(batch, network.W1)
+    if a.pooling == "mean":
+        pooled = evaluator.multiply_plain(pooled, batch.inverse_counts())
+    if not a.hidden:
+        return pooled, pooled, pooled
+    h = pooled if a.hidden_sigmoid is None else evaluator.activate(a.hidden_sigmoid, pooled)
+    return pooled, h, evaluator.bilinear(vector_matrix(a.hidden, a.outputs), h, network.W2)
+
+
+def targets_of(y: Any, outputs: int, reviews: int) -> Any:
+    """Return targets of shape (reviews, outputs): 0/1 columns of plain labels, or the encrypted targets as they are."""
+    if not isinstance(y, np.ndarray | list | tuple):
+        if y.shape != (reviews, outputs):
+            raise DataError(f"encrypted labels have shape {y.shape}, expected {(reviews, outputs)}; encrypt one row a review")
+        return y
+    labels = np.asarray(y)
+    if labels.shape != (reviews,):
+        raise DataError(f"labels have shape {labels.shape}, expected {(reviews,)}: one label a review")
+    classes = max(outputs, 2)
+    if not np.isin(labels, np.arange(classes)).all():
+        raise DataError(f"labels must be whole numbers from 0 to {classes - 1}; found {np.unique(labels)[:5]} ...")
+    if outputs == 1:
+        return labels.astype(np.float64)[:, None]
+    return (labels[:, None] == np.arange(outputs)).astype(np.float64)
+
+
+def _steps(
+    evaluator: Evaluator,
+    network: Network,
+    X: Features,
+    targets: Any,
+    plan: TrainingPlan,
+    step: ErrorStep | None,
+    client: Any,
+    first: int,
+) -> AbstractContextManager[Callable[[Batch, Any, float], Encrypted]]:
+    """Return what updates the network with one batch after the other: here, or on a cluster."""
+    if client is None:
+        return nullcontext(Step(evaluator, network, plan, step))
+    from encnn.scaling.workers import ParallelStep  # here and not above: it stands higher, and Dask is an extra
+
+    return ParallelStep(client, evaluator, network, X, targets, plan, step, first)
+
+
+class Step:
+    """One step of gradient descent of one network; the maps are looked up once, not once a review.
+
+    Called with a batch, it does all of it.  Workers that share a batch use its parts.
+    """
+
+    def __init__(self, evaluator: Evaluator, network: Network, plan: TrainingPlan, error_step: ErrorStep | None) -> None:
+        self.evaluator, self.network, self.error_step = evaluator, network, error_step or plan.error_step()
+        a = network.architecture
+        self.divide = plan.divide_update and a.pooling == "mean"
+        self.products = backward_products(a.hidden, a.outputs) if a.hidden else []
+
+    def __call__(self, batch: Batch, targets: Any, rate: float) -> Encrypted:
+        """Update the network with one batch; return the scores z it met, shape (B, outputs)."""
+        evaluator, network = self.evaluator, self.network
+        pooled, h, z = forward(evaluator, network, batch)
+        d, gain = self.error_step(evaluator, z, targets, rate)
+        if self.products:
+            G, gradient = self._backward(d, h, gain)
+            network.W2 = network.W2 - gradient
+        else:
+            G = self.first_layer_errors(d, gain)
+        evaluator.scatter_subtract(network.W1, batch, self.finished(G, pooled, batch))
+        return z
+
+    def first_layer_errors(self, d: Encrypted, gain: float) -> Encrypted:
+        """Return gain * d W2^T, one row a review; gain * d when there is no hidden layer."""
+        if self.products:
+            return self.evaluator.bilinear(self.products[0], d, cast(Encrypted, self.network.W2), gain)
+        return d if gain == 1 else self.evaluator.multiply_plain(d, gain)
+
+    def second_layer_gradient(self, d: Encrypted, h: Encrypted, gain: float) -> Encrypted:
+        """Return gain * h^T d, summed over the batch."""
+        factors = (h, d) if len(self.products) > 1 else (d, h)
+        return self.evaluator.bilinear(self.products[-1], *factors, gain, total=True)
+
+    def finished(self, G: Encrypted, pooled: Encrypted, batch: Batch) -> Encrypted:
+        """Return what each row of W1 of a review is updated with, from the errors at the hidden layer."""
+        G = self._through_hidden_sigmoid(G, pooled)
+        return self.evaluator.multiply_plain(G, batch.inverse_counts()) if self.divide else G
+
+    def _backward(self, d: Encrypted, h: Encrypted, gain: float) -> tuple[Encrypted, Encrypted]:
+        """Return gain * d W2^T, one row a review, and gain * h^T d, summed over the batch."""
+        if len(self.products) > 1 or len(h) > 1:
+            return self.first_layer_errors(d, gain), self.second_layer_gradient(d, h, gain)
+        W2 = cast(Encrypted, self.network.W2)
+        both = self.evaluator.concatenate([W2[None], h])  # one call, not two
+        both = self.evaluator.bilinear(self.products[0], d, both, gain)
+        return both[:1], both[1]
+
+    def _through_hidden_sigmoid(self, G: Encrypted, pooled: Encrypted) -> Encrypted:
+        sigmoid = self.network.architecture.hidden_sigmoid
+        if sigmoid is None:
+            return G
+        slope = [k * c for k, c in enumerate(sigmoid.coefficients)][1:]
+        return self.evaluator.multiply(G, self.evaluator.polynomial(pooled, slope))
+
+
+def _check_targets(evaluator: Evaluator, targets: Any, plan: TrainingPlan) -> None:
+    if plan.decay and evaluator.labels_carry_rate and not isinstance(targets, np.ndarray):
+        raise ParameterError(
+            f"in scheme {evaluator.scheme!r} encrypted labels carry the learning rate, so it cannot decay while they are used; "
+            "set decay=0, or train in several runs with labels encrypted for each"
+        )
+
+
+def _check_features(architecture: Architecture, X: Features) -> None:
+    if X.ndim != 2 or X.shape[1] != architecture.features:
+        raise DataError(f"features have shape {X.shape}, the network has {architecture.features} rows; use its own vocabulary")
+    if X.shape[0] == 0:
+        raise DataError("there is no review to work on; pass at least one")

@@ -1,0 +1,24 @@
+"""Who holds what: owner, trainer, user.
+
+| party   | holds                                     | does                                                       |
+|---------|-------------------------------------------|------------------------------------------------------------|
+| owner   | the secret key                            | encrypts a network; decrypts scores or the trained network |
+| trainer | an `EncryptedModel`, its own reviews      | trains the encrypted network, sees no weight and no score  |
+| user    | an `EncryptedModel`                       | gets encrypted scores                                      |
+
+An `EncryptedModel` is all that leaves the owner: encrypted weights and evaluation keys.  Nothing secret is reachable from it
+(but what the *paper's own parameters* publish reveals the secret: see SECURITY.md).  Parties exchange files, or live in one
+process and exchange these objects.
+
+**Which files to believe.**  Every file has a digest, which finds damage, and which anybody can compute again.  Files of models
+that the owner writes also carry a MAC under a key that only the owner has: `Owner.is_own` and `Owner.load_own_model` tell that
+such a file is as the owner wrote it (not that it is the newest one).  Trainers and users read it without that key, and cannot
+check the MAC.  What comes back from a trainer cannot carry it: `EncryptedModel.load` accepts it by its digest, and the owner
+judges it on reviews that the trainer did not have.
+"""
+
+from encnn.parties.model import EncryptedModel
+from encnn.parties.owner import Evaluation, Owner
+from encnn.parties.trainer import Trainer, User
+
+__all__ = ["EncryptedModel", "Evaluation", "Owner", "Trainer", "User"]

@@ -1,0 +1,250 @@
+"""The owner, who holds the secret key, and what it reads from the scores of a run."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import numpy as np
+
+from encnn import files
+from encnn.data import metrics
+from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
+from encnn.network import Architecture, Network, OnScores, TrainingPlan, targets_of
+from encnn.parties.model import (
+    MODEL,
+    SCORES,
+    SECRET,
+    EncryptedModel,
+    HeaderOf,
+    Path,
+    describe_architecture,
+    describe_sigmoid,
+    refuse_experimental,
+    restore_architecture,
+    restore_sigmoid,
+)
+from encnn.schemes import ClearParameters, SchemeParameters, make_keys, restore_evaluator, restore_secret_key
+from encnn.schemes.base import Encrypted, SecretKey
+from encnn.schemes.integer_vector import PAPER
+from encnn.schemes.integer_vector import SecretKey as IntegerVectorSecretKey
+from encnn.sigmoid import RangeReport, Sigmoid, check_range, error_over
+
+MAC_KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the owner reads from the scores of a run: all arrays have shape (reviews, outputs) or (reviews,)."""
+
+    z: np.ndarray
+    p: np.ndarray
+    right: np.ndarray
+    right_running_mean: np.ndarray = field(repr=False)
+    range: RangeReport
+
+    @property
+    def accuracy(self) -> metrics.Accuracy:
+        """Right predictions with the threshold one half: the paper's "correct trained"."""
+        return metrics.accuracy(self.right)
+
+    @property
+    def running_mean_accuracy(self) -> metrics.Accuracy:
+        """Right predictions with the ancestor notebook's running-mean threshold."""
+        return metrics.accuracy(self.right_running_mean)
+
+
+class Owner:
+    """Holds the secret key.
+
+    architecture: of the network to be trained.  sigmoid: what training may evaluate; keys are made for it.  parameters: of the
+    scheme: the paper's (insecure) by default, `ClearParameters()` for the Non-PP baseline.  public: also make public keys, so
+    that others can encrypt.  rng: makes experimental keys that repeat and refuse export.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        sigmoid: Sigmoid,
+        parameters: SchemeParameters = PAPER,
+        rng: np.random.Generator | None = None,
+        public: bool = False,
+    ) -> None:
+        self.architecture, self.sigmoid, self.parameters = architecture, sigmoid, parameters
+        widths = architecture.widths()
+        self._secret, self.evaluator = make_keys(
+            parameters, widths, architecture.products(sigmoid), rng, widths if public else ()
+        )
+        self._mac_key = secrets.token_bytes(MAC_KEY_BYTES)  # never from `rng`: a MAC key that repeats proves nothing
+
+    def __repr__(self) -> str:
+        """Name the parameters and the architecture, nothing secret."""
+        return f"Owner({self.architecture}, {self.parameters.name!r})"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse pickling and copying, as the secret key does."""
+        raise TypeError("an owner holds a secret key, so it is not pickled or copied; write its secret with save_secret(path)")
+
+    @property
+    def secret_key(self) -> SecretKey:
+        """The secret key, for looking inside; never hand it to anyone."""
+        return self._secret
+
+    # -- giving out
+
+    def encrypt(self, network: Network) -> EncryptedModel:
+        """Return the encrypted model of a network in the clear, with the evaluation keys."""
+        if network.architecture != self.architecture:
+            raise ParameterError(f"the keys are for {self.architecture}, not for {network.architecture}; make another owner")
+        W2 = None if network.W2 is None else self._secret.encrypt(network.W2)
+        encrypted = Network(self.architecture, self._secret.encrypt(network.W1), W2)
+        return EncryptedModel(self.evaluator, encrypted, self.sigmoid)
+
+    def save_model(self, model: EncryptedModel, path: Path) -> int:
+        """Write a model of this owner's for a trainer or user, with the owner's MAC; return the bytes written."""
+        if model.evaluator is not self.evaluator:
+            raise KeyMismatchError("the MAC vouches for this owner's own models only; write others with model.save(path)")
+        return model.save(path, mac_key=self._mac_key)
+
+    def is_own(self, path: Path) -> bool:
+        """Return whether the file is, byte for byte, a model that this owner wrote by `save_model`.
+
+        Which one of them, an old one or the newest, it does not tell.  A file trained by others is never the owner's own.
+        """
+        try:
+            files.read(path, MODEL, mac_key=self._mac_key)
+        except FileError:
+            return False
+        return True
+
+    def load_own_model(self, path: Path) -> EncryptedModel:
+        """Read a model that this owner wrote by `save_model`; a `FileError` if anybody else touched it.
+
+        A model that comes back from a trainer has no MAC: read it by `EncryptedModel.load`, and judge it on held-out reviews.
+        """
+        return EncryptedModel.load(path, mac_key=self._mac_key)
+
+    def encrypt_labels(self, y: np.ndarray, rate: float = 1.0, insecure: bool = False) -> Encrypted:
+        """Return encrypted targets rate * y of shape (reviews, outputs) for `Trainer.train`, in place of plain labels.
+
+        The trainer then has texts only, the update p - Enc(y) is an addition, and the model is as secret as the labels: to
+        train a copy of its own the trainer must label texts itself.  So nothing else may tell the labels either: choose the
+        vocabulary by frequency alone or take word2vec features.  A polarity cutoff is computed from labels and tells whoever
+        sees the vocabulary which words lean, hence most labels; and reviews must not come sorted by label.
+
+        y: plain labels as for training.  rate: 1, or the learning rate of the run if the owner assists with Enc(rate * p)
+        (`assistance.AssistedStep`).  Every label is encrypted with a mask and noise of its own, since equal ciphertexts of
+        equal labels would sort them.  Under parameters that protect nothing the labels would only look hidden: this raises
+        `CapabilityError`, unless `insecure` says that it is meant to teach.  In the clear scheme there is nothing to encrypt.
+        """
+        if not isinstance(self.parameters, ClearParameters) and self.parameters.insecure and not insecure:
+            raise CapabilityError(
+                f"labels under {self.parameters.name!r} can be read without a key; use parameters of 128 bits (COMPACT_128, "
+                "ADDITIVE_128), or insecure=True for a lesson"
+            )
+        targets = targets_of(y, self.architecture.outputs, len(y))
+        return np.asarray(y) if isinstance(self.parameters, ClearParameters) else self._secret.encrypt(rate * targets)
+
+    # -- reading
+
+    def decrypt(self, a: Encrypted) -> np.ndarray:
+        """Return the real numbers in an encrypted array."""
+        return self._secret.decrypt(a)
+
+    def decrypt_network(self, model: EncryptedModel) -> Network:
+        """Return the network of a model in the clear."""
+        W2 = None if model.network.W2 is None else self.decrypt(model.network.W2)
+        return Network(model.architecture, self.decrypt(model.network.W1), W2)
+
+    def load_scores(self, path: Path) -> np.ndarray:
+        """Return the real scores z in a file written by `User.save_scores`, shape (reviews, outputs)."""
+        header, arrays = files.read(path, SCORES)
+        with HeaderOf(path):
+            own, _ = self.evaluator.export()
+            if header["scheme"] != self.evaluator.scheme or header["key_id"] != own["key_id"]:
+                raise KeyMismatchError(
+                    f"{path} holds scores under key {header['key_id']!r}, this owner has key {own['key_id']!r}; ask for scores "
+                    "from a model of this owner"
+                )
+            shape = tuple(int(k) for k in header["shape"])
+            if arrays.keys() != {"scores"}:
+                raise FileError(f"{path} holds the arrays {', '.join(arrays):.200}, expected scores only; use another file")
+            return self.decrypt(self.evaluator.restore_array(header["scores"], arrays["scores"], shape))
+
+    def evaluate(self, scores: Encrypted, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
+        """Return predictions, right counts and the range of z from scores, encrypted or already decrypted."""
+        z = scores if isinstance(scores, np.ndarray) else self.decrypt(scores)
+        if not len(y) or len(z) % len(y):
+            raise DataError(f"{len(z)} scores are no whole number of epochs over {len(y)} labels; pass the labels of the run")
+        labels = np.tile(np.asarray(y), len(z) // len(y))
+        p = np.asarray(plan.sigmoid(z))
+        if p.shape[1] == 1:
+            right, right_mean = metrics.right_at_half(p[:, 0], labels), metrics.right_at_running_mean(p[:, 0], labels)
+        else:
+            right = right_mean = metrics.classify(p) == labels
+        return Evaluation(z, p, right, right_mean, error_over(plan.sigmoid, z))
+
+    def watch(self, plan: TrainingPlan) -> OnScores:
+        """Return a check for `train(on_scores=...)`: it decrypts scores as they come and raises `DivergenceError`.
+
+        It holds the secret key, so it runs at the owner's; in one process it stands for scores sent back as they come.
+        """
+
+        def check(first_review: int, scores: Encrypted) -> None:
+            check_range(plan.sigmoid, self.decrypt(scores), plan.learning_rate, first_review)
+
+        return check
+
+    # -- the secret on disk
+
+    def save_secret(self, path: Path) -> int:
+        """Write the secret key and the MAC key to `path`, readable by its owner only (mode 0600).
+
+        Experimental keys are refused.
+        """
+        context = getattr(self._secret, "context", None)
+        if context is None:
+            raise ParameterError("the clear scheme has no secret to save")
+        refuse_experimental(context.experimental)
+        header, arrays = self._secret.export()
+        evaluator, public = self.evaluator.export()
+        described = {
+            "scheme": self.evaluator.scheme,
+            "secret": header,
+            "keys": evaluator,
+            "sigmoid": describe_sigmoid(self.sigmoid),
+        }
+        described["architecture"] = describe_architecture(self.architecture)
+        arrays["mac_key"] = np.frombuffer(self._mac_key, dtype=np.uint8)
+        return files.write(path, SECRET, described, arrays | public, private=True)
+
+    @classmethod
+    def load(cls, path: Path) -> "Owner":
+        """Read an owner that `save_secret` wrote."""
+        header, arrays = files.read(path, SECRET)
+        with HeaderOf(path):
+            owner = cls.__new__(cls)
+            owner.architecture = restore_architecture(header["architecture"])
+            owner.sigmoid = restore_sigmoid(header["sigmoid"])
+            owner._mac_key = _restore_mac_key(arrays.pop("mac_key"))
+            secret = {name: arrays.pop(name) for name in list(arrays) if name.startswith("T_")}
+            owner._secret = restore_secret_key(header["scheme"], header["secret"], secret)
+            if isinstance(owner._secret, IntegerVectorSecretKey):  # which has a matrix for every width
+                _check_widths(owner.architecture, secret)
+            products = owner.architecture.products(owner.sigmoid)
+            owner.evaluator = restore_evaluator(header["scheme"], header["keys"], arrays, products)
+            owner.parameters = owner.evaluator.parameters
+            if header["secret"] != {name: header["keys"][name] for name in header["secret"]}:
+                raise FileError(f"{path}: its secret key and its evaluation keys belong to different owners")
+        return owner
+
+
+def _check_widths(architecture: Architecture, secret: dict[str, np.ndarray]) -> None:
+    missing = {f"T_{m}" for m in architecture.widths()} - secret.keys()
+    if missing:
+        raise FileError(f"the secret lacks {', '.join(sorted(missing))} for {architecture}; restore the file from a backup")
+
+
+def _restore_mac_key(array: np.ndarray) -> bytes:
+    if array.dtype != np.uint8 or array.shape != (MAC_KEY_BYTES,):
+        raise FileError(f"the MAC key is {array.dtype} of shape {array.shape}, expected {MAC_KEY_BYTES} bytes; use a backup")
+    return array.tobytes()

@@ -1,0 +1,1 @@
+"""Longer and larger runs: checkpoints, the workers of a cluster, several organisations."""

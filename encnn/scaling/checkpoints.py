@@ -1,0 +1,123 @@
+"""Training that may be interrupted: `train_resumably` again with the same folder goes on where the last run stopped.
+
+The folder holds, all written whole or not at all:
+
+    scores-00000000, ...    encrypted scores of the reviews from there on, for the owner, as they come
+    model-00005000          the encrypted model after so many reviews, of all epochs together; only the newest one is kept
+
+Training is deterministic once its model is given, so what a resumed run computes again it computes to the same ciphertexts, and
+in the end model and scores are those of a run without interruption.  A folder belongs to one run: reviews, labels and plan are
+told by a digest, and another run is refused.  Nothing here is secret.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from encnn.data.batches import Features
+from encnn.errors import DataError, ParameterError
+from encnn.network import ErrorStep, OnScores, TrainingPlan
+from encnn.parties import EncryptedModel, Trainer
+from encnn.schemes.base import Encrypted
+
+EVERY = 5000
+"""Reviews between two models on disk."""
+
+_MODEL, _SCORES, _RUN = "model-", "scores-", "run.json"
+
+
+def train_resumably(
+    model: EncryptedModel,
+    X: Features,
+    y: Any,
+    plan: TrainingPlan,
+    folder: str | os.PathLike[str],
+    every: int = EVERY,
+    on_scores: OnScores | None = None,
+    step: ErrorStep | None = None,
+) -> Trainer:
+    """Train `model` on features X and labels y (see `Trainer.train`), or go on with the run in `folder`; return the trainer.
+
+    A model is written whenever `every` more reviews are done, and at the end.  The scores are in the files `scores_in(folder)`,
+    which the owner reads by `Owner.load_scores`.  `on_scores` meets what is trained now.  Raises `DataError` for a folder with
+    another run, `ParameterError` for keys that are not written to files (made from a passed rng, or of a scheme without files).
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_same_run(folder, _digest(X, y, plan))
+    newest = _newest(folder)
+    if newest is not None:
+        model = EncryptedModel.load(newest)
+    done = 0 if newest is None else _number(newest)
+    for path in scores_in(folder):
+        if _number(path) >= done:
+            path.unlink()
+    trainer = Trainer(model)
+    writer = _Writer(trainer, folder, done, every, X.shape[0] * plan.epochs, on_scores)
+    if done < X.shape[0] * plan.epochs:
+        trainer.train(X, y, plan, on_scores=writer, step=step, keep_scores=False, first=done)
+    return trainer
+
+
+def scores_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the files of encrypted scores, in the order of training."""
+    return sorted(Path(folder).glob(_SCORES + "*"))
+
+
+class _Writer:
+    """Writes scores as they come, and the model every so often: an `on_scores` that takes place between two mini-batches."""
+
+    def __init__(self, trainer: Trainer, folder: Path, done: int, every: int, total: int, on_scores: OnScores | None) -> None:
+        if every < 1:
+            raise ParameterError(f"every={every} reviews a model would be written; expected at least 1")
+        self._trainer, self._folder, self._on_scores = trainer, folder, on_scores
+        self._done = self._written = done
+        self._every, self._total = every, total
+
+    def __call__(self, first: int, scores: Encrypted) -> None:
+        self._trainer.save_scores(scores, self._folder / f"{_SCORES}{first:08d}")
+        self._done = first + len(scores)
+        if self._on_scores is not None:
+            self._on_scores(first, scores)
+        if self._done - self._written >= self._every or self._done == self._total:
+            self._write_model()
+
+    def _write_model(self) -> None:
+        self._trainer.model.save(self._folder / f"{_MODEL}{self._done:08d}")
+        for path in self._folder.glob(_MODEL + "*"):
+            if _number(path) < self._done:
+                path.unlink()
+        self._written = self._done
+
+
+def _newest(folder: Path) -> Path | None:
+    models = sorted(folder.glob(_MODEL + "*"))
+    return models[-1] if models else None
+
+
+def _number(path: Path) -> int:
+    return int(path.name.rpartition("-")[2])
+
+
+def _check_same_run(folder: Path, digest: str) -> None:
+    path = folder / _RUN
+    if not path.exists():
+        path.write_text(json.dumps({"run": digest}))
+    elif json.loads(path.read_text()).get("run") != digest:
+        raise DataError(
+            f"{folder} holds a run with other reviews, labels or another plan; go on with those, or use an empty folder"
+        )
+
+
+def _digest(X: Features, y: Any, plan: TrainingPlan) -> str:
+    """Return what tells runs apart; of encrypted labels the shape, since no two encryptions are the same."""
+    parts = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
+    parts.append(np.asarray(y) if isinstance(y, np.ndarray | list | tuple) else np.array(y.shape))
+    digest = hashlib.sha256(repr((plan, X.shape)).encode())
+    for part in parts:
+        digest.update(str(part.dtype).encode() + np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()

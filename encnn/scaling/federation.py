@@ -1,0 +1,170 @@
+"""Several organisations train one network in turn, each on reviews of its own and under a key of its own.
+
+    organisation A                       proxy                        organisation B
+    secret key A, reviews A              no secret                    secret key B, reviews B
+    <----------------------------------- recipient key of B, blank model of B -------- publishes
+    trains Enc_A(W) on reviews A
+    makes the re-encryption key -------> Enc_A(W)
+    A to B                               switches the key
+                                         Enc_B(W) ------------------> trains Enc_B(W) on reviews B, and so on
+
+The network is never in the clear on its way, and no process holds two secrets.  What proxies and owners could do *together* is
+told in `encnn.schemes.integer_vector.reencryption`; the short form: keep re-encryption keys from B, and destroy them after use.
+
+A *blank model* is an encrypted network of zeros: it brings B's evaluation keys to the proxy and to B's trainer.
+
+An organisation is the owner of its key.  Its trainer may be somebody else, who then sees ciphertexts only.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from encnn import files
+from encnn.data.batches import Features
+from encnn.errors import KeyMismatchError, ParameterError
+from encnn.network import ErrorStep, Network, TrainingPlan
+from encnn.parties import EncryptedModel, Owner, Trainer
+from encnn.parties.model import Path
+from encnn.progress import progress
+from encnn.schemes.base import Encrypted
+from encnn.schemes.integer_vector import Context, SecretKey
+from encnn.schemes.integer_vector.reencryption import (
+    RecipientKey,
+    ReencryptionKey,
+    make_recipient_key,
+    make_reencryption_key,
+    reencrypt,
+    restore_recipient_key,
+    restore_reencryption_key,
+)
+
+RECIPIENT, REENCRYPTION = "recipient-key", "reencryption-key"
+
+
+def recipient_key(owner: Owner) -> RecipientKey:
+    """Return the public key by which others pass networks to this owner."""
+    return make_recipient_key(_secret(owner))
+
+
+def reencryption_key(owner: Owner, recipient: RecipientKey, base_bits: int | None = None) -> ReencryptionKey:
+    """Return the proxy's key for networks of this owner on their way to the recipient."""
+    return make_reencryption_key(_secret(owner), recipient, base_bits)
+
+
+def blank_model(owner: Owner) -> EncryptedModel:
+    """Return a network of zeros under this owner's key, with its evaluation keys."""
+    a = owner.architecture
+    W2 = np.zeros(a.hidden * a.outputs) if a.hidden else None
+    return owner.encrypt(Network(a, np.zeros((a.features, a.row_width)), W2))
+
+
+def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> EncryptedModel:
+    """Return the network of `model`, under the key of `blank`: the proxy's work, without a secret.
+
+    Noise: `key.deviation` in each phase.  Raises `KeyMismatchError` unless the key leads from the one to the other, and
+    `ParameterError` for networks that differ.
+    """
+    for context, end in ((model.evaluator.context, key.source), (blank.evaluator.context, key.target)):  # type: ignore[attr-defined]
+        if context != end:
+            raise KeyMismatchError(
+                f"this key leads from key {key.source.key_id} to {key.target.key_id}, a model has key {context.key_id}; take "
+                "the re-encryption key that was made for these two"
+            )
+    if (model.architecture, model.sigmoid) != (blank.architecture, blank.sigmoid):
+        raise ParameterError(
+            f"the network is {model.architecture} with {model.sigmoid.name}, the recipient's keys are for {blank.architecture} "
+            f"with {blank.sigmoid.name}; agree on one network first"
+        )
+    W2 = None if model.network.W2 is None else reencrypt(model.network.W2, key)
+    network = Network(model.architecture, reencrypt(model.network.W1, key), W2)
+    return EncryptedModel(blank.evaluator, network, blank.sigmoid)
+
+
+def write_recipient_key(path: Path, key: RecipientKey) -> int:
+    """Write a recipient key; return the bytes.  Experimental keys are refused."""
+    _refuse_experimental(key.context)
+    return files.write(path, RECIPIENT, *key.export())
+
+
+def read_recipient_key(path: Path) -> RecipientKey:
+    """Return the key in a file; anything else is a `FileError`.  Who wrote it the file cannot prove: ask B."""
+    return restore_recipient_key(*files.read(path, RECIPIENT))
+
+
+def write_reencryption_key(path: Path, key: ReencryptionKey) -> int:
+    """Write a re-encryption key, readable by its owner only (mode 0600): it must not reach the recipient.  Return the bytes."""
+    _refuse_experimental(key.source)
+    _refuse_experimental(key.target)
+    return files.write(path, REENCRYPTION, *key.export(), private=True)
+
+
+def read_reencryption_key(path: Path) -> ReencryptionKey:
+    """Return the key in a file; anything else is a `FileError`."""
+    return restore_reencryption_key(*files.read(path, REENCRYPTION))
+
+
+@dataclass
+class Organisation:
+    """An owner of a key, and the reviews that it trains on.
+
+    step: makes the error step of its training from the owner, for parameters with which the owner assists.
+    """
+
+    name: str
+    owner: Owner
+    X: Features
+    y: np.ndarray
+    step: Callable[[Owner], ErrorStep] | None = None
+
+    def train(self, model: EncryptedModel, plan: TrainingPlan) -> Encrypted:
+        """Train the model, which is under this organisation's key, on its reviews; return the scores met."""
+        step = None if self.step is None else self.step(self.owner)
+        return Trainer(model).train(self.X, self.y, plan, step=step)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One organisation's turn: the model after its training, and the key by which it came (None for the first)."""
+
+    organisation: Organisation
+    model: EncryptedModel
+    key: ReencryptionKey | None
+    scores: Any
+
+
+def in_turn(organisations: Sequence[Organisation], start: Network, plan: TrainingPlan) -> Iterator[Turn]:
+    """Yield the turns of a network that the first organisation encrypts and each trains; all parties in one process.
+
+    For experiments: where parties are apart, each does its part with the functions above, and files travel.
+    """
+    model: EncryptedModel | None = None
+    holder: Organisation | None = None
+    for organisation in progress(list(organisations), "organisations", unit="turn"):
+        key = None
+        if model is None or holder is None:
+            model = organisation.owner.encrypt(start)
+        else:
+            key = reencryption_key(holder.owner, recipient_key(organisation.owner))
+            model = pass_on(model, blank_model(organisation.owner), key)
+        scores = organisation.train(model, plan)
+        holder = organisation
+        yield Turn(organisation, model.copy(), key, scores)
+
+
+def _secret(owner: Owner) -> SecretKey:
+    if not isinstance(owner.secret_key, SecretKey):
+        raise ParameterError(
+            f"re-encryption is for keys of the integer-vector scheme and its descendants, not for {owner.parameters.name!r}"
+        )
+    return owner.secret_key
+
+
+def _refuse_experimental(context: Context) -> None:
+    if context.experimental:
+        raise ParameterError(
+            "this key was made from a passed rng, so it repeats and protects nothing; it is not written to files. Make owners "
+            "without rng"
+        )

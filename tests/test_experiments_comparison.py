@@ -1,0 +1,165 @@
+"""One network under every scheme, on few reviews and small rings."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from ring_schemes import fractional
+
+from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
+from encnn.experiments import comparison
+from encnn.experiments import rings as ring_runs
+from encnn.experiments.comparison import CASES, Case, Task, ciphertext_products, compare, right_percent, security, slot_layouts
+from encnn.experiments.reproduce import FIGURES
+from encnn.experiments.table_three import Dataset
+from encnn.network import Architecture, Network, TrainingPlan
+from encnn.schemes import ClearParameters, base, bootstrapped, ckks, fv
+from encnn.schemes.clear import ClearEvaluator
+from encnn.schemes.integer_vector import COMPACT_128, PAPER
+from encnn.sigmoid import ExactSigmoid, least_squares, taylor
+
+pytest.importorskip("tenseal.sealapi")
+
+
+def small() -> Task:
+    rng = np.random.default_rng(2)
+    X = (rng.random((60, 10)) < 0.4).astype(np.int64)
+    y = (X[:, :5].sum(axis=1) > X[:, 5:].sum(axis=1)).astype(int)
+    words = Dataset("small", X[:40], y[:40], X[40:], y[40:])
+    V = X - 0.4
+    vectors = Dataset("small", V[:40], y[:40], V[40:], y[40:])
+    packed_plan = TrainingPlan(least_squares(3, 8.0), 0.05, batch_size=40, epochs=4)
+    return Task("small", words, TrainingPlan(ExactSigmoid(), 2.0**-6, batch_size=20, epochs=4), vectors, packed_plan)
+
+
+def small_ring(scheme: str) -> Case:
+    secret, _ = fractional(scheme)
+    return Case(scheme, secret.parameters, taylor(1))
+
+
+@pytest.mark.parametrize(
+    ("case", "limit", "trips", "products"),
+    [
+        (Case("clear", ClearParameters(), ExactSigmoid()), 0.0, False, 0),
+        (Case("paper", PAPER, taylor(5)), 0.1, False, 3),
+        (Case("assisted", COMPACT_128, ExactSigmoid()), 1.0, True, 0),
+        (small_ring("fv"), 2.0, True, 0),
+        (small_ring("yashe"), 2.0, True, 0),
+        (Case("ckks", ckks.TOY, None), 0.1, True, 2 / 40),
+        (Case("bootstrapped", bootstrapped.BOOTSTRAP_TOY, ExactSigmoid()), 20.0, False, 0),
+    ],
+    ids=lambda x: x.name if isinstance(x, Case) else "",
+)
+def test_a_line_of_each_scheme(case: Case, limit: float, trips: bool, products: float) -> None:
+    line = compare(case, small())
+    assert line["distance, percent of change"] <= limit
+    assert (line["owner's trips"] > 0) == trips == (line["MB on the wire"] > 0) == (line["owner CPU ms a review"] > 0)
+    assert line["ciphertext products a review"] == products
+    assert line["encrypted"] == ("nothing" if case.name == "clear" else "weights")
+    assert line["features"] == ("word2vec, 10" if case.name == "ckks" else "words, 10")
+    assert line["trainer CPU ms a review"] > 0 and line["model MB"] > 0
+    assert abs(line["test accuracy percent"] - line["clear twin test accuracy percent"]) <= 10
+
+
+def test_warming_up_leaves_the_model_as_it_was() -> None:
+    case, task = CASES[1], small()
+    _, data, plan = task.of(case)
+    network, _, run = comparison.trained(case.parameters, data, plan)
+    alone, _, _ = comparison.trained(ClearParameters(), data, plan)
+    assert np.allclose(network.W1, alone.W1, atol=1e-3) and run.step is None
+
+
+@pytest.mark.parametrize("degree", [1, 3, 5, 7])
+def test_products_are_those_that_the_polynomial_takes(degree: int) -> None:
+    made = []
+
+    class Counting(ClearEvaluator):
+        def multiply(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+            made.append(1)
+            return a * b
+
+    sigmoid = taylor(degree)
+    z = np.array([[0.3]])
+    assert base.Evaluator.polynomial(Counting(), z, sigmoid.coefficients) == pytest.approx(sigmoid(z))
+    plan = TrainingPlan(sigmoid, batch_size=8)
+    assert ciphertext_products(PAPER, plan) == len(made)
+    assert ciphertext_products(ckks.TOY, plan) == len(made) / 8
+    assert ciphertext_products(ClearParameters(), plan) == 0
+
+
+def test_security_in_both_models() -> None:
+    found = {case.name: tuple(security(case.parameters).values()) for case in CASES}
+    assert np.isnan(found.pop("clear")).all() and found.pop("integer vectors, paper") == (0.0, 0.0)
+    assert all(sieving >= 128 > core > 90 for sieving, core in found.values())
+
+
+def test_accuracy_is_that_of_the_side_of_zero() -> None:
+    X, y = np.eye(4), np.array([1, 0, 1, 0])
+    network = Network(Architecture(4, 0, pooling="sum"), np.array([[1.0], [-1.0], [-1.0], [-1.0]]), None)
+    assert right_percent(network, Dataset("four", X, y, X, y)) == 75.0
+
+
+def test_one_weight_a_ciphertext_pays_for_large_batches_only() -> None:
+    table = slot_layouts(20, 5, (2, 32), fv.TOY)
+    few, many = table["a weight a ciphertext"]
+    assert few > many > 0 and table["a row a ciphertext"].nunique() == 1
+    wide = slot_layouts(2000, 5, (32,), fv.TOY)
+    assert wide["a weight a ciphertext"][0] > 10 * wide["a row a ciphertext"][0]
+
+
+def test_the_stored_table_reaches_its_aims() -> None:
+    stored = pd.read_csv(FIGURES / "comparison.csv")
+    assert set(zip(stored["task"], stored["scheme"], strict=True)) == {(t, c.name) for t in ("toy", "real") for c in CASES}
+    toy, noisy = stored["task"] == "toy", stored["scheme"] == "bootstrapped, one level"
+    assert (stored[toy & ~noisy]["least test accuracy percent"] >= 95).all()
+    assert (stored[toy & noisy]["test accuracy percent"] >= 85).all()
+    assert (stored[~noisy]["largest distance, percent of change"] <= 2).all()
+    assert (stored[noisy]["distance, percent of change"] <= 20).all()
+    gap = stored["test accuracy percent"] - stored["clear twin test accuracy percent"]
+    assert (gap[~(toy & noisy)].abs() <= 0.5).all()
+    assert (stored["keys"] == np.where(stored["scheme"].str.startswith("bootstrapped"), comparison.KEYS, 1)).all()
+    long = stored["trainer CPU ms a review"] * stored["reviews"] * stored["epochs"] >= 500
+    predicted = (stored["predicted trainer CPU ms a review"] / stored["trainer CPU ms a review"])[long]
+    assert len(predicted) == 14 and ((predicted > 1 / 1.5) & (predicted < 1.5)).all()
+    insecure = stored["scheme"].isin(["clear", "integer vectors, paper"])
+    assert (stored[~insecure]["bits, BKZ with sieving"] >= 128).all()
+
+
+def test_the_job_writes_its_table(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(comparison, "tasks", lambda: [small()])
+    monkeypatch.setattr(comparison, "table", lambda of: pd.DataFrame([compare(CASES[0], task) for task in of]))
+    assert comparison.main(["--folder", str(tmp_path)]) == 0
+    assert list(pd.read_csv(tmp_path / "toy" / "comparison.csv")["scheme"]) == ["clear"]
+    monkeypatch.setattr(comparison, "tasks", lambda: [replace(small(), name="real")])
+    assert comparison.main(["--folder", str(tmp_path)]) == 0
+    assert (tmp_path / "comparison.csv").exists() and "every scheme" in capsys.readouterr().out
+
+
+def test_several_keys_make_one_line_with_their_spread() -> None:
+    case = Case("bootstrapped", bootstrapped.BOOTSTRAP_TOY, ExactSigmoid(), keys=3)
+    line = compare(case, small())
+    assert line["keys"] == 3
+    assert line["least test accuracy percent"] <= line["test accuracy percent"] <= line["most test accuracy percent"]
+    assert 0 < line["distance, percent of change"] < line["largest distance, percent of change"]
+
+
+def test_every_task_meets_every_case() -> None:
+    table = comparison.table([small(), replace(small(), name="again")], CASES[:2])
+    assert list(zip(table["task"], table["scheme"], strict=True)) == [
+        (task, case.name) for task in ("small", "again") for case in CASES[:2]
+    ]
+
+
+@pytest.mark.slow
+def test_the_toy_task(monkeypatch) -> None:
+    toy = load_reviews("toy")
+    chosen = Vocabulary.select(toy.train)
+    X, X_test = (bag_of_words(part, chosen) for part in (toy.train, toy.test))
+    words = Dataset("toy", X, toy.train.labels, X_test, toy.test.labels)
+    monkeypatch.setattr(ring_runs, "datasets", lambda: {"toy": words})
+    (task,) = comparison.tasks()
+    assert task.vectors.X.shape[0] == X.shape[0] == task.packed_plan.batch_size
+    for case in (CASES[0], CASES[1], CASES[2], next(c for c in CASES if c.name == "CKKS")):
+        line = compare(case, task)
+        assert line["test accuracy percent"] >= 95 and line["distance, percent of change"] <= 2

@@ -1,0 +1,94 @@
+"""Compiled loops against numpy: equal bit for bit, also where they wrap."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from encnn.arithmetic import row_sums as kernels
+from encnn.data import batches
+from encnn.errors import DataError
+
+ROWS, WIDTH = 30, kernels.WIDE
+
+needs_numba = pytest.mark.skipif(not kernels.available(), reason="numba is not installed")
+
+
+def words(seed: int, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """Return integers over the whole range of their type, so that sums wrap."""
+    limits = np.iinfo(dtype)
+    return np.random.default_rng(seed).integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
+
+
+def reviews(seed: int, count: int) -> csr_array:
+    """Return reviews of ones, some of them empty."""
+    rng = np.random.default_rng(seed)
+    return csr_array((rng.random((count, ROWS)) < rng.random((count, 1))).astype(np.int64))
+
+
+def by_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "worthwhile", lambda W: False)
+
+
+@needs_numba
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([1, 3, 7]), st.sampled_from([np.int32, np.int64]))
+def test_batches_give_the_same_with_and_without_compiled_loops(seed, size, dtype):
+    X, W = reviews(seed, 7), words(seed, (ROWS, WIDTH), dtype)
+    results = []
+    for compiled in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not compiled:
+                by_numpy(patch)
+            V, sums = W.copy(), []
+            for rows, batch in batches.batches(X, size):
+                sums.append(batch.gather(V))
+                batch.scatter_subtract(V, words(seed + rows.start, (len(batch), WIDTH), dtype))
+            results.append((np.concatenate(sums), V))
+    for with_loops, without in zip(*results, strict=True):
+        assert with_loops.dtype == without.dtype == dtype
+        assert np.array_equal(with_loops, without)
+
+
+def test_the_loops_as_plain_python_do_what_they_say():
+    W, X = words(1, (ROWS, 5), np.int64) >> 8, reviews(2, 12)
+    lengths = np.diff(X.indptr)
+    assert lengths.min() < kernels.TOGETHER < lengths.max() and (lengths % kernels.TOGETHER).any()
+    sums, V = np.zeros((12, 5), np.int64), W.copy()
+    kernels.add_rows(sums, W, X.indices, X.indptr)
+    assert np.array_equal(sums, X @ W)
+    kernels.subtract_rows(V, X.indices, X.indptr, sums)
+    assert np.array_equal(V, W - X.T @ sums)
+
+
+@needs_numba
+def test_only_wide_rows_of_integers_are_worth_it():
+    assert kernels.worthwhile(np.zeros((2, WIDTH), np.int32))
+    assert not kernels.worthwhile(np.zeros((2, WIDTH - 1), np.int64))
+    assert not kernels.worthwhile(np.zeros((2, WIDTH)))
+    assert not kernels.worthwhile(np.zeros(WIDTH, np.int64))
+    assert not kernels.worthwhile(np.zeros((2, 2 * WIDTH), np.int64)[:, ::2])
+
+
+def test_without_numba_numpy_does_it(monkeypatch):
+    monkeypatch.setattr(kernels, "available", lambda: False)
+    W, X = words(1, (ROWS, WIDTH), np.int64) >> 8, reviews(2, 1)
+    (_, batch), *_ = batches.batches(X, 1)
+    assert not kernels.worthwhile(W)
+    assert np.array_equal(batch.gather(W), X @ W)
+
+
+@pytest.mark.parametrize("index", [-1, 3])
+def test_features_that_do_not_exist_never_reach_the_loops(index):
+    X = csr_array(np.eye(3, dtype=np.int64))
+    X.indices[1] = index
+    with pytest.raises(DataError, match="a review names feature"):
+        next(batches.batches(X, 1))
+
+
+def test_integers_of_another_size_wrap_into_the_rows():
+    W = np.zeros((2, 3), np.int32)
+    batches.DenseBatch(np.array([[1, 2]])).scatter_subtract(W, np.array([[1, 2, 2**40]]))
+    assert W.tolist() == [[-1, -2, 0], [-2, -4, 0]]
