@@ -104,7 +104,7 @@ def trained(task: Task, parameters: SchemeParameters, X: Any, y: np.ndarray) -> 
     run = assisted(owner, model, X, task.plan)
     run.model.evaluator.prepare()
     begun = time.process_time()
-    Trainer(run.model).train(X, y, task.plan, step=run.step, keep_scores=False, refresh=run.refresh)
+    Trainer(run.model).train(X, y, task.plan, run.help, keep_scores=False)
     spent = time.process_time() - begun
     tally = run.tally
     crossed = tally.trips, tally.bytes_up, tally.bytes_down

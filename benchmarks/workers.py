@@ -83,7 +83,7 @@ def _a_review(client: Any, model: EncryptedModel, data: ex.Dataset, plan: Traini
         data.y[:reviews],
         plan,
         on_scores=lambda first, scores: told.append((first + len(scores), time.perf_counter())),
-        client=workers,
+        help=workers,
     )
     stretches = pairwise(told[:-1])  # none in a run that is too short to be measured
     least = min(((then - now) / (stop - start) for (start, now), (stop, then) in stretches), default=math.nan)

@@ -48,7 +48,7 @@ def test_a_run_through_a_folder(tmp_path):
     channel = channels.FolderChannel(tmp_path, owner.evaluator.context)
     with serving(assistant, tmp_path) as errors:
         step = AssistedStep(channel)
-        trainer.train(X, KeptLabels(REVIEWS), PLAN, step=step)
+        trainer.train(X, KeptLabels(REVIEWS), PLAN, help=step)
         channel.close()
     assert not errors
     assert np.allclose(owner.decrypt(trainer.model.network.W1), clear_weights(X, Y, ARCHITECTURE, PLAN), atol=1e-3)
@@ -67,7 +67,7 @@ def test_a_refusal_reaches_the_trainer_and_ends_the_run(tmp_path):
     trainer, assistant = Trainer(owner.encrypt(start())), Assistant(owner.secret_key, max_rate=0.01)
     with serving(assistant, tmp_path) as errors, pytest.raises(DataError, match="the owner refused .* learning rate"):
         channel = channels.FolderChannel(tmp_path, owner.evaluator.context, timeout=20)
-        trainer.train(X, Y, PLAN, step=AssistedStep(channel))
+        trainer.train(X, Y, PLAN, help=AssistedStep(channel))
     assert [type(error) for error in errors] == [DataError]
     assert assistant.closed
 
@@ -160,7 +160,7 @@ while not (folder / OPENING).exists():
     time.sleep(0.01)
 trainer = Trainer.load(folder / "start")
 channel = FolderChannel(folder, trainer.model.evaluator.context)
-trainer.train(data.X[:reviews], KeptLabels(reviews), TrainingPlan(ExactSigmoid(), 0.02), step=AssistedStep(channel))
+trainer.train(data.X[:reviews], KeptLabels(reviews), TrainingPlan(ExactSigmoid(), 0.02), help=AssistedStep(channel))
 trainer.model.save(folder / "trained")
 channel.close()
 """
@@ -226,7 +226,7 @@ while not (folder / "start").exists():
 trainer, X, y = Trainer.load(folder / "start"), np.load(folder / "X.npy"), np.load(folder / "y.npy")
 plan = TrainingPlan(taylor(1), 2.0**-5, batch_size=20, epochs=5)
 channel = FolderChannel(folder, trainer.model.evaluator.context)
-trainer.train(X, y, plan, refresh=BudgetRefresh(trainer.model, channel, plan, X))
+trainer.train(X, y, plan, help=BudgetRefresh(trainer.model, channel, plan, X))
 trainer.model.save(folder / "trained")
 channel.close()
 """
@@ -249,7 +249,7 @@ def test_two_processes_refresh_weights_as_one_does(tmp_path):
     owner = fv_owner()
     model = owner.encrypt(Network(owner.architecture, np.zeros((WORDS, 1)), None))
     here = OwnerOfWeights(owner.secret_key, model)
-    Trainer(model).train(X, y, FV_PLAN, refresh=BudgetRefresh(model, DirectChannel(here), FV_PLAN, X))
+    Trainer(model).train(X, y, FV_PLAN, help=BudgetRefresh(model, DirectChannel(here), FV_PLAN, X))
     weights = owner.decrypt(model.network.W1)
     assert np.array_equal(np.load(tmp_path / "weights.npy"), weights) and np.abs(weights).max() > 0.1
     counted = [here.tally.trips, here.tally.bytes_up, here.tally.bytes_down]

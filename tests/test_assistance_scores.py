@@ -73,7 +73,7 @@ def assisted_run(
     channel = Recorder(Assistant(owner.secret_key, outputs, labels=y if mode == "kept" else None))
     trainer = Trainer(owner.encrypt(start(outputs)))
     step = AssistedStep(channel, share_labels=mode != "withheld")
-    trainer.train(X, targets_for(mode, owner, y, outputs), plan, step=step)
+    trainer.train(X, targets_for(mode, owner, y, outputs), plan, help=step)
     return owner, trainer, channel
 
 
@@ -127,7 +127,7 @@ def test_a_hidden_layer_with_a_public_second_layer_is_logistic_regression():
     plan = TrainingPlan(ExactSigmoid(), 0.01 * gain)
     owner = Owner(u.architecture, plan.sigmoid, COMPACT_128)
     trainer = Trainer(owner.encrypt(u))
-    trainer.train(X, Y, plan, step=AssistedStep(DirectChannel(Assistant(owner.secret_key))))
+    trainer.train(X, Y, plan, help=AssistedStep(DirectChannel(Assistant(owner.secret_key))))
     trained = expanded(network, Network(u.architecture, owner.decrypt(trainer.model.network.W1), None))
     W1 = network.W1.copy()
     for x, y in zip(X.toarray(), Y, strict=True):
@@ -287,7 +287,7 @@ def test_another_key_is_refused_on_both_sides(party):
     with pytest.raises(KeyMismatchError, match="ask their own owner"):
         assistant.answer(request(other))
     with pytest.raises(KeyMismatchError, match="ask its own owner"):
-        Trainer(other.encrypt(start())).train(X, Y, PLAN, step=AssistedStep(DirectChannel(assistant)))
+        Trainer(other.encrypt(start())).train(X, Y, PLAN, help=AssistedStep(DirectChannel(assistant)))
 
 
 def test_a_request_that_is_sent_twice_is_refused(party):
@@ -317,7 +317,7 @@ def test_an_owner_without_labels_says_so(party):
         Assistant(owner.secret_key).answer(request(owner, labels=None, rows=np.array([0])))
     few = AssistedStep(DirectChannel(Assistant(owner.secret_key, labels=Y[:3])))
     with pytest.raises(DataError, match="review 3 came, the owner keeps labels of 3"):
-        Trainer(owner.encrypt(start())).train(X, KeptLabels(REVIEWS), PLAN, step=few)
+        Trainer(owner.encrypt(start())).train(X, KeptLabels(REVIEWS), PLAN, help=few)
 
 
 def test_encrypted_labels_hold_one_learning_rate(party):
@@ -325,7 +325,7 @@ def test_encrypted_labels_hold_one_learning_rate(party):
     labels = owner.encrypt_labels(Y, 0.1, insecure=True)
     with pytest.raises(ParameterError, match="train without decay"):
         step = AssistedStep(DirectChannel(assistant))
-        Trainer(owner.encrypt(start())).train(X, labels, replace(PLAN, decay=1.0), step=step)
+        Trainer(owner.encrypt(start())).train(X, labels, replace(PLAN, decay=1.0), help=step)
 
 
 def test_parameters_without_a_ring_cannot_assist():
@@ -337,7 +337,7 @@ def test_the_clear_scheme_needs_no_assistance(party):
     _, assistant = party
     trainer = Trainer(Owner(architecture(), PLAN.sigmoid, ClearParameters()).encrypt(start()))
     with pytest.raises(CapabilityError, match="needs no assistance"):
-        trainer.train(X, Y, PLAN, step=AssistedStep(DirectChannel(assistant)))
+        trainer.train(X, Y, PLAN, help=AssistedStep(DirectChannel(assistant)))
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_the_trainer_refuses_answers_to_something_else(party, changes):
 
     trainer = Trainer(owner.encrypt(start()))
     with pytest.raises((DataError, FileError)):
-        trainer.train(X, Y, PLAN, step=AssistedStep(Liar(assistant)))
+        trainer.train(X, Y, PLAN, help=AssistedStep(Liar(assistant)))
 
 
 @settings(max_examples=300, deadline=None)
@@ -414,6 +414,6 @@ def test_experimental_runs_repeat():
         owner = Owner(architecture(), PLAN.sigmoid, SMALL, rng=np.random.default_rng(1))
         assistant = Assistant(owner.secret_key, rng=np.random.default_rng(2))
         trainer = Trainer(owner.encrypt(start()))
-        trainer.train(X, Y, PLAN, step=AssistedStep(DirectChannel(assistant), rng=np.random.default_rng(3)))
+        trainer.train(X, Y, PLAN, help=AssistedStep(DirectChannel(assistant), rng=np.random.default_rng(3)))
         runs.append(trainer.model.network.W1.data)
     assert np.array_equal(*runs)

@@ -47,7 +47,7 @@ def test_refreshed_training_follows_the_clear_twin(name, trips):
     owner, clear = (Owner(architecture, CUBIC, p) for p in (ckks.TOY, ClearParameters()))
     model, twin = owner.encrypt(start), clear.encrypt(start)
     side, refresh = sides(owner, model)
-    Trainer(model).train(X, y, PLAN, on_scores=side.watch(PLAN), refresh=refresh)
+    Trainer(model).train(X, y, PLAN, on_scores=side.watch(PLAN), help=refresh)
     Trainer(twin).train(X, y, PLAN)
     trained, tally = owner.decrypt_network(model), side.tally
     change = np.linalg.norm(twin.network.W1 - start.W1)
@@ -64,12 +64,12 @@ def test_files_change_nothing_and_no_secret_crosses(name, trips, tmp_path):
     owner = Owner(architecture, CUBIC, ckks.TOY)
     trainer, here = Trainer(owner.encrypt(start)), owner.encrypt(start)
     side, joined = sides(owner, here)
-    Trainer(here).train(X, y, PLAN, refresh=joined)
+    Trainer(here).train(X, y, PLAN, help=joined)
     elsewhere = OwnerOfWeights(owner.secret_key, trainer.model)
     with serving(elsewhere, tmp_path) as errors:
         channel = FolderChannel(tmp_path, trainer.model.evaluator.context)
         refresh = LevelRefresh(trainer.model, channel)
-        scores = trainer.train(X, y, PLAN, refresh=refresh)
+        scores = trainer.train(X, y, PLAN, help=refresh)
         channel.close()
     assert not errors and elsewhere.tally.trips == side.tally.trips == trips
     W = owner.decrypt_network(here).W1
@@ -97,8 +97,7 @@ def test_the_owner_sends_fresh_ciphertexts_and_nothing_decrypted():
     model = owner.encrypt(start)
     side, refresh = sides(owner, model)
     before = model.network.W1.blocks
-    refresh(model.network.W1)
-    assert side.tally.trips == 0 and model.network.W1.blocks is before
+    assert not refresh.due() and side.tally.trips == 0 and model.network.W1.blocks is before
     refresh.now()
     assert side.tally.trips == 1 and model.network.W1.blocks is not before
     np.testing.assert_allclose(owner.decrypt_network(model).W1, start.W1, atol=1e-5)
@@ -117,7 +116,7 @@ def test_scores_beyond_the_range_end_the_run():
     side, refresh = sides(owner, model)
     plan = TrainingPlan(CUBIC, 0.3, batch_size=100, epochs=5)
     with pytest.raises(DivergenceError, match="z left the range of the sigmoid: from review 100 on"):
-        Trainer(model).train(X, y, plan, on_scores=side.watch(plan), refresh=refresh)
+        Trainer(model).train(X, y, plan, on_scores=side.watch(plan), help=refresh)
 
 
 def test_a_few_scores_beyond_the_range_do_no_harm():
@@ -201,16 +200,14 @@ def test_another_owner_is_told_before_training():
         LevelRefresh(one.encrypt(task(architecture)[2]), DirectChannel(side))
 
 
-def test_a_refresh_serves_its_own_model_and_no_cluster():
+def test_a_refresh_serves_its_own_model():
     architecture = ARCHITECTURES["logistic"]
     X, y, start = task(architecture)
     owner = Owner(architecture, CUBIC, ckks.TOY)
     model = owner.encrypt(start)
     _, refresh = sides(owner, model)
     with pytest.raises(ParameterError, match="made for another model"):
-        Trainer(model.copy()).train(X, y, PLAN, refresh=refresh)
-    with pytest.raises(CapabilityError, match="leave out client"):
-        Trainer(model).train(X, y, PLAN, refresh=refresh, client=object())
+        Trainer(model.copy()).train(X, y, PLAN, help=refresh)
 
 
 def test_schemes_without_levels_are_refused():
@@ -221,8 +218,8 @@ def test_schemes_without_levels_are_refused():
         LevelRefresh(model, None)
     with pytest.raises(CapabilityError, match="no weights that an owner must renew"):
         WeightRefresh(model, None)
-    with pytest.raises(CapabilityError, match="no weights that an owner must renew"):
-        Trainer(model).train(X, y, PLAN, refresh=print)
+    with pytest.raises(ParameterError, match="help is of type builtin_function_or_method; pass Workers"):
+        Trainer(model).train(X, y, PLAN, help=print)
 
 
 def test_parameters_too_shallow_for_a_step_are_refused():

@@ -41,7 +41,7 @@ def trained(owner: Owner, model: EncryptedModel) -> tuple[OwnerOfWeights, Any]:
     """Train in one process; return the owner's side and what joins it to the trainer's."""
     side = OwnerOfWeights(owner.secret_key, model)
     refresh = BudgetRefresh(model, DirectChannel(side), PLAN, X)
-    Trainer(model).train(X, Y, PLAN, refresh=refresh)
+    Trainer(model).train(X, Y, PLAN, help=refresh)
     return side, refresh
 
 
@@ -81,7 +81,7 @@ def test_files_change_nothing_and_no_secret_crosses(scheme: str, encoding: str, 
     with serving(elsewhere, folder) as errors:
         channel = FolderChannel(folder, model.evaluator.context)
         refresh = BudgetRefresh(model, channel, PLAN, X)
-        scores = trainer.train(X, Y, PLAN, refresh=refresh)
+        scores = trainer.train(X, Y, PLAN, help=refresh)
         channel.close()
     assert not errors
     assert np.array_equal(owner.decrypt(model.network.W1), owner.decrypt(here.network.W1))
@@ -108,7 +108,7 @@ def test_while_it_trains_the_trainer_leads_to_no_secret(scheme: str, encoding: s
     def look(_: int, scores: Any) -> None:
         met.extend(secret_keys_from(trainer, scores))
 
-    trainer.train(X, Y, PLAN, on_scores=look, refresh=BudgetRefresh(trainer.model, DirectChannel(side), PLAN, X))
+    trainer.train(X, Y, PLAN, on_scores=look, help=BudgetRefresh(trainer.model, DirectChannel(side), PLAN, X))
     assert side.tally.trips and not met
 
 

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from encnn.arithmetic import row_sums as kernels
 from encnn.arithmetic.sampling import Randomness
 from encnn.errors import ParameterError
-from encnn.network import Architecture, Network, TrainingPlan, train
+from encnn.network import Architecture, Help, Network, TrainingPlan, train
 from encnn.schemes.bootstrapped import (
     BOOTSTRAP_TOY,
     ONE_LEVEL_128,
@@ -239,7 +239,7 @@ def noise_of_an_epoch(secret, evaluator, X, y, plan):
     before, found = np.zeros(X.shape[1]), []
     for _ in range(plan.epochs):
         ideal.clear()
-        train(evaluator, network, X, y, TrainingPlan(plan.sigmoid, rate, batch_size=plan.batch_size), step=step)
+        train(evaluator, network, X, y, TrainingPlan(plan.sigmoid, rate, batch_size=plan.batch_size), help=Help(step))
         after = secret.decrypt(network.W1)[:, 0]
         found.append(X @ (after - before + X.T @ np.concatenate(ideal)))
         before = after

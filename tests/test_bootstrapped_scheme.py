@@ -19,7 +19,7 @@ from encnn.data.metrics import right_at_half
 from encnn.data.reviews import load_reviews
 from encnn.errors import CapabilityError, FileError, KeyMismatchError, ParameterError
 from encnn.experiments.table_three import words_dataset
-from encnn.network import Architecture, Network, TrainingPlan
+from encnn.network import Architecture, Help, Network, TrainingPlan
 from encnn.network.folded import collapsed, expanded
 from encnn.parties import EncryptedModel, Owner, Trainer, User
 from encnn.parties.model import MODEL, SECRET
@@ -410,7 +410,7 @@ def test_a_run_that_was_cut_short_goes_on_to_the_same_ciphertexts(numpy_only, mo
             return evaluator.error(EXACT, z, targets, rate)
 
         with pytest.raises(KilledError):
-            survivor.train(X, y, plan, step=step)
+            survivor.train(X, y, plan, help=Help(step))
         later = survivor.train(X, y, plan, first=8 * batches)
         np.testing.assert_array_equal(survivor.model.network.W1.data, uninterrupted.model.network.W1.data)
         np.testing.assert_array_equal(later.data, scores.data[8 * batches :])

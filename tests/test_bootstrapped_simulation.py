@@ -6,7 +6,7 @@ from bootstrapped_keys import TWO_LEVEL, rms, typical_secret
 from scipy.sparse import csr_array
 from scipy.stats import ks_2samp
 
-from encnn.network import Architecture, Network, TrainingPlan, train
+from encnn.network import Architecture, Help, Network, TrainingPlan, train
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, BootstrappedEvaluator, noise
 from encnn.schemes.bootstrapped.simulation import noisy_step
 from encnn.schemes.clear import ClearEvaluator
@@ -73,7 +73,7 @@ def test_a_dry_run_is_as_far_from_the_clear_one_as_an_encrypted_run():
     plan = TrainingPlan(EXACT, 0.05, batch_size=16)
 
     def scores(evaluator, W, step=None):
-        return train(evaluator, Network(Architecture(40, hidden=0, pooling="sum"), W, None), X, y, plan, step=step)
+        return train(evaluator, Network(Architecture(40, hidden=0, pooling="sum"), W, None), X, y, plan, help=Help(step))
 
     clear = scores(CLEAR, start.copy())
     dry = [rms(scores(CLEAR, start.copy(), noisy_step(p, EXACT, np.random.default_rng(s))) - clear) for s in range(25)]

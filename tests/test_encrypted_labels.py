@@ -43,7 +43,7 @@ def test_under_128_bits_the_owner_assists_and_the_trainer_has_no_label():
     trainer, assistant = Trainer(owner.encrypt(start)), Assistant(owner.secret_key)
     labels = owner.encrypt_labels(Y, rate=plan.learning_rate)
     assert isinstance(labels, CiphertextArray)
-    trainer.train(X, labels, plan, step=AssistedStep(DirectChannel(assistant)))
+    trainer.train(X, labels, plan, help=AssistedStep(DirectChannel(assistant)))
     twin = clear_run(architecture, start, plan, Y)
     assert np.allclose(owner.decrypt(trainer.model.network.W1), twin.W1, atol=1e-3)
 

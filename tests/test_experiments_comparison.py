@@ -14,6 +14,7 @@ from encnn.experiments.comparison import CASES, Case, Task, ciphertext_products,
 from encnn.experiments.reproduce import FIGURES
 from encnn.experiments.table_three import Dataset
 from encnn.network import Architecture, Network, TrainingPlan
+from encnn.network.training import NOBODY
 from encnn.schemes import ClearParameters, base, bootstrapped, ckks, fv
 from encnn.schemes.clear import ClearEvaluator
 from encnn.schemes.integer_vector import COMPACT_128, PAPER
@@ -67,7 +68,7 @@ def test_warming_up_leaves_the_model_as_it_was() -> None:
     _, data, plan = task.of(case)
     network, _, run = comparison.trained(case.parameters, data, plan)
     alone, _, _ = comparison.trained(ClearParameters(), data, plan)
-    assert np.allclose(network.W1, alone.W1, atol=1e-3) and run.step is None
+    assert np.allclose(network.W1, alone.W1, atol=1e-3) and run.help is NOBODY
 
 
 @pytest.mark.parametrize("degree", [1, 3, 5, 7])

@@ -20,7 +20,7 @@ from encnn.errors import (
     MissingKeyError,
     ParameterError,
 )
-from encnn.network import Architecture, Network, TrainingPlan, predict, targets_of, train
+from encnn.network import Architecture, Help, Network, TrainingPlan, predict, targets_of, train
 from encnn.network.training import SCORES_PER_REPORT
 from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters
@@ -233,7 +233,7 @@ def test_additive_schemes_with_a_modulus_train_a_linear_network(parameters: Any,
     model = owner.encrypt(Network(owner.architecture, np.array([[5.0], [0.0], [-3.0], [1.0]]), None))
     X, y = csr_array(np.eye(4, dtype=np.int64)[[0, 1, 0, 2]]), np.array([1, 1, 0, 1])
     labels = owner.secret_key.encrypt(y[:, None]) if encrypted_labels else y
-    scores = Trainer(model).train(X, labels, TrainingPlan(taylor(1), 4.0), step=integer_step)
+    scores = Trainer(model).train(X, labels, TrainingPlan(taylor(1), 4.0), help=Help(integer_step))
     np.testing.assert_allclose(owner.decrypt(scores), [[5.0], [0.0], [2.0], [-3.0]], atol=1e-6)
     np.testing.assert_allclose(owner.decrypt(model.network.W1), [[-2.0], [2.0], [2.0], [1.0]], atol=1e-6)
 

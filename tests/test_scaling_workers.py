@@ -15,7 +15,7 @@ from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, Kept
 from encnn.data.batches import DenseBatch, OneReview, SparseBatch
 from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
 from encnn.errors import CapabilityError, CiphertextOverflowError, DivergenceError, ParameterError
-from encnn.network import Architecture, Network, TrainingPlan
+from encnn.network import Architecture, Help, Network, TrainingPlan, TrainingRun
 from encnn.network import training as network
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.scaling import workers as parallel
@@ -114,9 +114,16 @@ def pair(
     return owner, owner.encrypt(Network.initial(a, np.random.default_rng(1), first_layer_sd))
 
 
+def as_help(client: Any, step: Any = None) -> Help:
+    """Return the workers of a client as help, a client's `Workers` as they are, and nobody for no client."""
+    if client is None:
+        return Help(step)
+    return client if isinstance(client, Workers) else Workers(client, step)
+
+
 def both(model: EncryptedModel, client: Any, X: Any, y: Any, plan: TrainingPlan) -> tuple[Trainer, Trainer, Any, Any]:
     here, there = Trainer(model.copy()), Trainer(model.copy())
-    return here, there, here.train(X, y, plan), there.train(X, y, plan, client=client)
+    return here, there, here.train(X, y, plan), there.train(X, y, plan, help=as_help(client))
 
 
 def assert_equal(here: Trainer, there: Trainer, scores_here: Any, scores_there: Any) -> None:
@@ -225,7 +232,7 @@ def test_the_owner_assists_the_driver(parameters: Any, labels: str) -> None:
         assistant = Assistant(owner.secret_key, labels=LABELS if labels == "kept" else None, rng=np.random.default_rng(3))
         trainer = Trainer(model.copy())
         step = AssistedStep(DirectChannel(assistant), rng=np.random.default_rng(4))
-        z = trainer.train(BINARY, y, plan, step=step, client=client)
+        z = trainer.train(BINARY, y, plan, help=as_help(client, step))
         weights.append(exported(trainer.model)[0])
         scores.append(model.evaluator.export_array(z)[1])
         assert assistant.tally.trips == -(-REVIEWS // 8)
@@ -238,7 +245,7 @@ def test_a_run_that_was_cut_short_goes_on() -> None:
     here, there = Trainer(model.copy()), Trainer(model.copy())
     first = REVIEWS + 16  # two mini-batches of the second epoch are done
     for trainer, client in ((here, None), (there, FakeCluster(2, {"worker-0": 3, "worker-1": 3}))):
-        network.train(trainer.model.evaluator, trainer.model.network, BINARY, LABELS, PLAN, first=first, client=client)
+        network.train(trainer.model.evaluator, trainer.model.network, BINARY, LABELS, PLAN, first=first, help=as_help(client))
     for one, other in zip(exported(here.model), exported(there.model), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -295,7 +302,9 @@ def assisted(owner: Owner, model: EncryptedModel, cluster: Any) -> tuple[np.ndar
     assistant = Assistant(owner.secret_key, rng=np.random.default_rng(3))
     trainer = Trainer(model.copy())
     step = AssistedStep(DirectChannel(assistant), rng=np.random.default_rng(4))
-    trainer.train(BINARY, LABELS, TrainingPlan(ExactSigmoid(), 0.0625, batch_size=8), step=step, client=cluster)
+    trainer.train(
+        BINARY, LABELS, TrainingPlan(ExactSigmoid(), 0.0625, batch_size=8), step if cluster is None else Workers(cluster, step)
+    )
     return exported(trainer.model)[0], assistant
 
 
@@ -317,14 +326,16 @@ def test_the_owner_is_not_asked_again() -> None:
 def test_a_cluster_that_loses_every_worker_is_given_up() -> None:
     cluster = FakeCluster(1, {f"worker-{k}": 1 for k in range(40)})
     with pytest.raises(ParameterError, match="workers were lost 5 times"):
-        Trainer(pair()[1]).train(BINARY, LABELS, PLAN, client=cluster)
+        Trainer(pair()[1]).train(BINARY, LABELS, PLAN, help=Workers(cluster))
     with pytest.raises(ParameterError, match="5 workers were lost before"):
         cluster = FakeCluster(1, {f"worker-{k}": 0 for k in range(40)})
-        Trainer(pair()[1]).train(BINARY, LABELS, PLAN, client=cluster)
+        Trainer(pair()[1]).train(BINARY, LABELS, PLAN, help=Workers(cluster))
     with pytest.raises(ParameterError, match="no worker for"):
-        Trainer(pair()[1]).train(BINARY, LABELS, PLAN, client=FakeCluster(2, {"worker-0": 2, "worker-1": 2}, reborn=False))
+        Trainer(pair()[1]).train(
+            BINARY, LABELS, PLAN, help=Workers(FakeCluster(2, {"worker-0": 2, "worker-1": 2}, reborn=False))
+        )
     with pytest.raises(ParameterError, match="no worker for"):
-        Trainer(pair()[1]).train(BINARY, LABELS, PLAN, client=FakeCluster(0))
+        Trainer(pair()[1]).train(BINARY, LABELS, PLAN, help=Workers(FakeCluster(0)))
 
 
 def test_a_silent_worker_is_looked_after() -> None:
@@ -340,15 +351,15 @@ def test_a_silent_worker_is_looked_after() -> None:
             raise TimeoutError
 
     cluster = FakeCluster(1)
-    step = parallel.ParallelStep(cluster, *_job())
+    step = parallel.ParallelStep(Workers(cluster), _job())
     step._actors, step._addresses = [None], ["worker-0"]
     assert not step._answered(0, Silent(None), {})
     assert Silent.asked == 3
 
 
-def _job() -> tuple:
+def _job() -> TrainingRun:
     _, model = pair()
-    return model.evaluator, model.network, BINARY, LABELS[:, None].astype(float), PLAN
+    return TrainingRun(model.evaluator, model.network, BINARY, LABELS[:, None].astype(float), PLAN, 0, scores_wanted=True)
 
 
 # -- errors and reports
@@ -367,7 +378,7 @@ def test_a_failed_run_leaves_the_last_whole_epoch() -> None:
 
     cluster = FakeCluster(2)
     with pytest.raises(DivergenceError, match="enough"):
-        trainer.train(BINARY, LABELS, PLAN, on_scores=stop, client=cluster)
+        trainer.train(BINARY, LABELS, PLAN, on_scores=stop, help=Workers(cluster))
     assert seen == [0] and cluster.direct_to_workers is None
     for one, other in zip(exported(after_one.model), exported(model), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -378,26 +389,28 @@ def test_errors_of_workers_arrive_as_they_are() -> None:
     reported: list[int] = []
     with pytest.raises(CiphertextOverflowError, match="lower the learning rate"):
         plan = TrainingPlan(taylor(5), 50.0, batch_size=8, epochs=30)
-        Trainer(model).train(BINARY, LABELS, plan, on_scores=lambda first, _: reported.append(first), client=FakeCluster(2))
+        Trainer(model).train(
+            BINARY, LABELS, plan, on_scores=lambda first, _: reported.append(first), help=Workers(FakeCluster(2))
+        )
     assert reported  # the scores that led there
 
 
 def test_keys_for_another_sigmoid_are_refused() -> None:
     with pytest.raises(ParameterError, match="plan with the sigmoid that the keys were made for"):
-        Trainer(pair()[1]).train(BINARY, LABELS, TrainingPlan(taylor(1), batch_size=8), client=FakeCluster(2))
+        Trainer(pair()[1]).train(BINARY, LABELS, TrainingPlan(taylor(1), batch_size=8), help=Workers(FakeCluster(2)))
 
 
 @pytest.mark.parametrize("client", ["tcp://127.0.0.1:8786", 3])
 def test_what_is_no_client_is_refused(client: Any) -> None:
     with pytest.raises(ParameterError, match="pass a distributed.Client"):
-        Trainer(pair()[1]).train(BINARY, LABELS, PLAN, client=client)
+        Trainer(pair()[1]).train(BINARY, LABELS, PLAN, help=Workers(client))
 
 
 def test_asynchronous_clients_are_refused() -> None:
     cluster = FakeCluster()
     cluster.asynchronous = True
     with pytest.raises(ParameterError, match="without asynchronous=True"):
-        Trainer(pair()[1]).train(BINARY, LABELS, PLAN, client=cluster)
+        Trainer(pair()[1]).train(BINARY, LABELS, PLAN, help=Workers(cluster))
 
 
 def test_bytes_are_counted() -> None:
@@ -405,7 +418,7 @@ def test_bytes_are_counted() -> None:
     workers = Workers(FakeCluster(2))
     _, model = pair(hidden=0)
     n = 2  # numbers a ciphertext, of 8 bytes
-    Trainer(model).train(BINARY, LABELS, TrainingPlan(taylor(5), 0.02, batch_size=REVIEWS), client=workers)
+    Trainer(model).train(BINARY, LABELS, TrainingPlan(taylor(5), 0.02, batch_size=REVIEWS), help=workers)
     half = REVIEWS // 2
     sums = [
         parallel._nbytes(parallel.gradient_sums(model.evaluator, next(parallel.batches(X, len(LABELS)))[1], _rows(model, X)))
@@ -491,7 +504,7 @@ def test_a_killed_process_changes_nothing(client: Any, toy: Any) -> None:
         if victims:
             os.kill(victims.pop(), signal.SIGKILL)
 
-    z = there.train(X, y, plan, on_scores=kill, client=workers)  # the first report comes in mid-epoch
+    z = there.train(X, y, plan, on_scores=kill, help=workers)  # the first report comes in mid-epoch
     assert not victims and workers.traffic.lost == 1
     assert_equal(here, there, here.train(X, y, plan), z)
     client.wait_for_workers(2)
@@ -507,7 +520,7 @@ def test_a_step_that_holds_a_secret_does_not_travel(client: Any, holder: str) ->
         raise AssertionError(secret)
 
     with pytest.raises(Exception, match="not pickled or copied"):
-        Trainer(model).train(BINARY, LABELS, PLAN, step=curious, client=client)
+        Trainer(model).train(BINARY, LABELS, PLAN, help=Workers(client, curious))
 
 
 @pytest.mark.slow
@@ -519,5 +532,8 @@ def test_a_step_of_public_things_travels(client: Any) -> None:
     def linear(evaluator: Any, z: Any, targets: Any, rate: float) -> Any:
         return evaluator.multiply_plain(z, 0.25) + (0.5 - targets), rate
 
-    scores = here.train(BINARY, LABELS, plan, step=linear), there.train(BINARY, LABELS, plan, step=linear, client=client)
+    scores = (
+        here.train(BINARY, LABELS, plan, help=Help(linear)),
+        there.train(BINARY, LABELS, plan, help=Workers(client, linear)),
+    )
     assert_equal(here, there, *scores)

@@ -44,7 +44,7 @@ import numpy as np
 from encnn.arithmetic.modular import centred
 from encnn.arithmetic.sampling import Randomness
 from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
-from encnn.network import targets_of
+from encnn.network import Help, targets_of
 from encnn.schemes.base import Encrypted, Evaluator
 from encnn.schemes.integer_vector import CiphertextArray, Context, SecretKey
 from encnn.schemes.integer_vector.parameters import Parameters
@@ -345,8 +345,8 @@ def check_trip(answer: Any, trip: int) -> None:
         raise DataError(f"the answer is to request {answer.trip!r}, not to {trip}; begin again")
 
 
-class AssistedStep:
-    """The trainer's side: an error step for `Trainer.train(step=...)` that asks the owner.  Holds a channel and no secret.
+class AssistedStep(Help):
+    """The trainer's side: help for `Trainer.train` whose error step asks the owner.  Holds a channel and no secret.
 
     share_labels: send plain labels with the scores, else ask for Enc(a p).  rng: makes zeros that repeat, for experiments.
     `central`: where workers share a mini-batch (`encnn.scaling.workers`), one of them all asks for the whole of it.
@@ -355,6 +355,7 @@ class AssistedStep:
     central = True
 
     def __init__(self, channel: Channel, share_labels: bool = True, rng: np.random.Generator | None = None) -> None:
+        super().__init__(self)
         self._channel, self._share_labels, self._randomness = channel, share_labels, Randomness(rng)
         self._opening: Opening | None = None
         self._masks: tuple[bytes, Rows] | None = None
@@ -364,7 +365,7 @@ class AssistedStep:
     def __call__(self, evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[CiphertextArray, float]:
         """Return (encrypted rate * (p - targets), 1): the answer holds the rate, which a modulus could not multiply."""
         if not isinstance(z, CiphertextArray):
-            raise CapabilityError(f"scheme {evaluator.scheme!r} needs no assistance here; leave out step, or encrypt the model")
+            raise CapabilityError(f"scheme {evaluator.scheme!r} needs no assistance here; leave it out, or encrypt the model")
         opening = self._opening or self._open(z.context, z.shape[-1])
         scores = self._randomised(z)
         kept = isinstance(targets, KeptLabels)

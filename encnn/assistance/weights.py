@@ -11,7 +11,7 @@ What the trainer does learn is whether the owner goes on.  A trainer that sends 
 their numbers are within `limit`, and no more; after one refusal the owner answers no further.  The text of an error names
 decrypted numbers: it is for the owner's eyes, and where the parties are two processes only the end of the run crosses.
 
-The two sides are `OwnerOfWeights`, who holds the secret key, and `WeightRefresh`, which `Trainer.train(refresh=...)` is given:
+The two sides are `OwnerOfWeights`, who holds the secret key, and `WeightRefresh`, the help that `Trainer.train` is given:
 
     trainer                                                   owner
     fewer levels left than a step takes   -- Weights ---->    W = Dec(weights), all |W| within the limit
@@ -35,15 +35,17 @@ import json
 import math
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from encnn.assistance.scores import Channel, Opening, Tally, check_trip, check_turn, opened
-from encnn.data.batches import Features, batches
+from encnn.data.batches import Batch, Features, batches
 from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
-from encnn.network import Architecture, Network, OnScores, TrainingPlan
+from encnn.network import Architecture, Help, Network, OnScores, TrainingPlan, TrainingRun
+from encnn.network.training import UpdateBatch
 from encnn.parties import EncryptedModel
 from encnn.schemes.base import Encrypted, Evaluator, SecretKey
 from encnn.schemes.ckks import CKKSEvaluator, PackedArray, polynomial_depth
@@ -189,8 +191,8 @@ def _bytes_in_memory(arrays: Sequence[Encrypted]) -> int:
 # -- the trainer's side
 
 
-class WeightRefresh:
-    """The trainer's side: called before each step of `Trainer.train(refresh=...)`, it has the owner renew the weights if `due`.
+class WeightRefresh(Help):
+    """The trainer's side: help for `Trainer.train` that has the owner renew the weights before each step for which it is `due`.
 
     This one has it done before every step; `LevelRefresh` and `BudgetRefresh` know when it is needed.
     model: in training; its weights are replaced in place.  channel: to the owner, whose first message is awaited at once: a
@@ -203,15 +205,22 @@ class WeightRefresh:
                 f"scheme {model.evaluator.scheme!r} has no weights that an owner must renew; this is for 'ckks', 'fv' and "
                 "'yashe', use encnn.assistance.scores for 'integer_vector'"
             )
+        super().__init__()
         self.model, self._channel, self.trips = model, channel, 0
         opened(channel, model.evaluator.context)
 
-    def __call__(self, W1: Encrypted) -> None:
-        """Refresh if need be, W1 and W2 in one trip."""
-        if W1 is not self.model.network.W1:
+    def steps(self, run: TrainingRun) -> AbstractContextManager[UpdateBatch]:
+        """Return the trainer's own steps, each after a refresh if need be, W1 and W2 in one trip."""
+        if run.network is not self.model.network:
             raise ParameterError("this refresh was made for another model than the one in training; make one for each model")
-        if self.due():
-            self.now()
+        step = run.step()
+
+        def refreshed(batch: Batch, targets: Any, rate: float) -> Encrypted:
+            if self.due():
+                self.now()
+            return step(batch, targets, rate)
+
+        return nullcontext(refreshed)
 
     def due(self) -> bool:
         """Return whether the weights must be renewed before the next step."""

@@ -36,7 +36,7 @@ from encnn.assistance import weights as refresh
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.data.batches import Batch, Features, batches
 from encnn.errors import ParameterError
-from encnn.network import Architecture, ErrorStep, Network, TrainingPlan, train
+from encnn.network import Architecture, ErrorStep, Help, Network, TrainingPlan, train
 from encnn.parties import EncryptedModel, Owner
 from encnn.progress import progress
 from encnn.schemes import SchemeParameters, bootstrapped, ckks, integer_vector
@@ -260,7 +260,7 @@ class Rehearsal:
         plan = replace(self.task.plan, batch_size=batch, epochs=1, decay=0.0, shrink=1.0)
         owner_before = 0.0 if self._assistant is None else self._assistant.tally.cpu_seconds
         begun = time.process_time()
-        train(self.evaluator, network, X, y, plan, step=self.step, keep_scores=False)
+        train(self.evaluator, network, X, y, plan, Help(self.step), keep_scores=False)
         total = time.process_time() - begun
         owner = 0.0 if self._assistant is None else self._assistant.tally.cpu_seconds - owner_before
         self.trained, self.reviews = network, self.reviews + batch * steps

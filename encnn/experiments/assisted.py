@@ -99,7 +99,7 @@ def trained(case: Case, data: Dataset, plan: TrainingPlan) -> Run:
     _warm_up(model, data, plan, Assistant(secret))
     assistant, trainer = Assistant(secret, labels=data.y if case.labels == "kept" else None), Trainer(model)
     begun = time.process_time()
-    trainer.train(data.X, targets, plan, step=AssistedStep(DirectChannel(assistant)), keep_scores=False)
+    trainer.train(data.X, targets, plan, help=AssistedStep(DirectChannel(assistant)), keep_scores=False)
     seconds = time.process_time() - begun - assistant.tally.cpu_seconds
     training = owner.evaluate(assistant.scores, data.y, plan)
     test = owner.evaluate(trainer.predict(data.X_test), data.y_test, plan)
@@ -196,7 +196,7 @@ def _targets(case: Case, owner: Owner, data: Dataset, plan: TrainingPlan) -> Any
 
 def _warm_up(model: Any, data: Dataset, plan: TrainingPlan, assistant: Assistant) -> None:
     """Have the inner loops compiled on a copy, so that no run is charged for it."""
-    Trainer(model.copy()).train(data.X[:WARM_UP], data.y[:WARM_UP], plan, step=AssistedStep(DirectChannel(assistant)))
+    Trainer(model.copy()).train(data.X[:WARM_UP], data.y[:WARM_UP], plan, help=AssistedStep(DirectChannel(assistant)))
 
 
 def _bytes_on_disk(model: Any) -> int:

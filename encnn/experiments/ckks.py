@@ -32,6 +32,7 @@ from encnn.data.reviews import Corpus, word2vec_features
 from encnn.experiments.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.experiments.table_three import Dataset, held_out
 from encnn.network import Architecture, Network, TrainingPlan, predict
+from encnn.network.training import NOBODY
 from encnn.parties import Owner, Trainer
 from encnn.parties.mirror import MIRROR_128, SHALLOW_128, Client, Server
 from encnn.progress import progress
@@ -149,7 +150,7 @@ def packed_run(case: Case, data: Dataset) -> dict[str, Any]:
     side = OwnerOfWeights(owner.secret_key, model)
     watch, refresh = (side.watch(plan), LevelRefresh(model, DirectChannel(side))) if case.refreshed else (None, None)
     begun = time.process_time()
-    scores = Trainer(model).train(data.X, y, plan, on_scores=watch, refresh=refresh)
+    scores = Trainer(model).train(data.X, y, plan, refresh or NOBODY, on_scores=watch)
     tally = side.tally
     seconds = time.process_time() - begun - tally.cpu_seconds
     z = owner.decrypt(scores)

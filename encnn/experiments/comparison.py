@@ -35,7 +35,7 @@ import numpy as np
 import pandas as pd
 
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, Tally
-from encnn.assistance.weights import BudgetRefresh, LevelRefresh, OwnerOfWeights, WeightRefresh
+from encnn.assistance.weights import BudgetRefresh, LevelRefresh, OwnerOfWeights
 from encnn.costs import announce
 from encnn.data.batches import Features, OneReview
 from encnn.data.reviews import load_reviews
@@ -43,7 +43,8 @@ from encnn.experiments import ckks as ckks_job
 from encnn.experiments import rings as ring_jobs
 from encnn.experiments.reproduce import FIGURES, heading, store
 from encnn.experiments.table_three import Dataset, linear_start
-from encnn.network import ErrorStep, Network, TrainingPlan, predict
+from encnn.network import Help, Network, TrainingPlan, predict
+from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.progress import progress
 from encnn.report.comparison_figures import ACCURACY, DISTANCE, TWIN
@@ -109,17 +110,16 @@ class Task:
 class Assisted:
     """A model and how to train it: with an owner to turn to where its scheme needs one, and the owner's tally.
 
-    Where there is such an owner it is in this process, and `step` or `refresh` leads to it.  The model does not.
+    Where there is such an owner it is in this process, and `help` leads to it.  The model does not.
     """
 
     model: EncryptedModel
-    step: ErrorStep | None = None
-    refresh: WeightRefresh | None = None
+    help: Help = NOBODY
     tally: Tally = field(default_factory=Tally)
 
     def train(self, X: Features, y: np.ndarray, plan: TrainingPlan) -> None:
         """Train the model in place, forgetting the scores."""
-        Trainer(self.model).train(X, y, plan, step=self.step, keep_scores=False, refresh=self.refresh)
+        Trainer(self.model).train(X, y, plan, self.help, keep_scores=False)
 
 
 def assisted(owner: Owner, model: EncryptedModel, X: Features, plan: TrainingPlan) -> Assisted:
@@ -130,7 +130,7 @@ def assisted(owner: Owner, model: EncryptedModel, X: Features, plan: TrainingPla
         channel = DirectChannel(side)
         exact = isinstance(evaluator, RingEvaluator)
         refresh = BudgetRefresh(model, channel, plan, X) if exact else LevelRefresh(model, channel)
-        return Assisted(model, refresh=refresh, tally=side.tally)
+        return Assisted(model, refresh, tally=side.tally)
     if type(evaluator) is IntegerVectorEvaluator and evaluator.parameters.q_bits is not None:
         assistant = Assistant(owner.secret_key)  # type: ignore[arg-type]
         return Assisted(model, AssistedStep(DirectChannel(assistant)), tally=assistant.tally)

@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 
 from encnn.assistance.scores import DirectChannel
-from encnn.assistance.weights import BudgetRefresh, OwnerOfWeights, WeightRefresh
+from encnn.assistance.weights import BudgetRefresh, OwnerOfWeights
 from encnn.costs import announce
 from encnn.data.reviews import Corpus, Vocabulary, bag_of_words, load_reviews
 from encnn.experiments.reproduce import load_or_toy
 from encnn.experiments.table_three import Dataset, linear_start
-from encnn.network import TrainingPlan
+from encnn.network import Help, TrainingPlan
+from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.progress import progress
 from encnn.schemes import ClearParameters, fv, yashe
@@ -109,11 +110,9 @@ def _dataset(corpus: Corpus, vocabulary: Vocabulary) -> Dataset:
     return Dataset(corpus.name, X[:REVIEWS], y[:REVIEWS], X_test, y_test)
 
 
-def _timed(
-    model: EncryptedModel, data: Dataset, plan: TrainingPlan, refresh: WeightRefresh | None = None
-) -> tuple[EncryptedModel, float]:
+def _timed(model: EncryptedModel, data: Dataset, plan: TrainingPlan, help: Help = NOBODY) -> tuple[EncryptedModel, float]:
     begun = time.process_time()
-    Trainer(model).train(data.X, data.y, plan, keep_scores=False, refresh=refresh)
+    Trainer(model).train(data.X, data.y, plan, help, keep_scores=False)
     return model, time.process_time() - begun
 
 

@@ -22,7 +22,7 @@ from encnn.data import metrics
 from encnn.data.batches import Features
 from encnn.data.reviews import Corpus, Reviews, Vocabulary, bag_of_words, word2vec_features
 from encnn.errors import CiphertextOverflowError, DivergenceError
-from encnn.network import Architecture, ErrorStep, Network, TrainingPlan
+from encnn.network import Architecture, ErrorStep, Help, Network, TrainingPlan
 from encnn.parties import Evaluation, Owner, Trainer
 from encnn.progress import progress
 from encnn.schemes import ClearParameters, Encrypted, Evaluator, SchemeParameters
@@ -168,7 +168,7 @@ def run(setting: Setting, data: Dataset, seed: int) -> Run:
     watch = owner.watch(setting.plan) if setting.step is None else None
     begun = time.process_time()
     try:
-        scores = trainer.train(data.X, data.y, setting.plan, on_scores=watch, step=setting.step)
+        scores = trainer.train(data.X, data.y, setting.plan, Help(setting.step), on_scores=watch)
     except (DivergenceError, CiphertextOverflowError):
         return Run(_line(setting, data, seed, time.process_time() - begun, None, None), None)
     seconds = time.process_time() - begun

@@ -35,7 +35,7 @@ from encnn.data.reviews.cache import cache_folder
 from encnn.experiments.assisted import Twin, clear_twin
 from encnn.experiments.reproduce import FIGURES, heading, load_or_toy, store
 from encnn.experiments.table_three import Dataset, held_out, linear_start, words_dataset
-from encnn.network import TrainingPlan, predict
+from encnn.network import Help, TrainingPlan, predict
 from encnn.network import train as train_network
 from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
 from encnn.progress import progress
@@ -106,7 +106,7 @@ def simulated(data: Dataset, plan: TrainingPlan, p: Parameters | None = None, se
     """Return accuracy in the first epoch and on the test reviews, in percent: clear, or with the noise of parameters p."""
     step = None if p is None else noisy_step(p, plan.sigmoid, np.random.default_rng(seed))
     network = linear_start(data)
-    z = train_network(ClearEvaluator(), network, data.X, data.y, plan, step=step)[: len(data.y), 0]
+    z = train_network(ClearEvaluator(), network, data.X, data.y, plan, Help(step))[: len(data.y), 0]
     z_test = predict(ClearEvaluator(), network, data.X_test)[:, 0]
     return _percent(z, data.y), _percent(z_test, data.y_test)
 

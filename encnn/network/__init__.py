@@ -2,9 +2,11 @@
 
 from encnn.network.architecture import Architecture, Network
 from encnn.network.training import (
+    Help,
     OnScores,
     Step,
     TrainingPlan,
+    TrainingRun,
     forward,
     predict,
     targets_of,
@@ -15,10 +17,12 @@ from encnn.schemes.base import ErrorStep
 __all__ = [
     "Architecture",
     "ErrorStep",
+    "Help",
     "Network",
     "OnScores",
     "Step",
     "TrainingPlan",
+    "TrainingRun",
     "forward",
     "predict",
     "targets_of",

@@ -76,16 +76,59 @@ class TrainingPlan:
         return step
 
 
+UpdateBatch = Callable[[Batch, Any, float], Encrypted]
+"""(batch, targets, rate) -> scores z; updates the network with the next mini-batch."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a run works with.
+
+    first: reviews that are done already, of all epochs together.  scores_wanted: whether anyone wants the scores; if not, the
+    memory of z may be used for its error.
+    """
+
+    evaluator: Evaluator
+    network: Network
+    X: Features
+    targets: Any
+    plan: TrainingPlan
+    first: int
+    scores_wanted: bool
+
+    def step(self, error_step: ErrorStep | None = None) -> "Step":
+        """Return the steps of a trainer alone, with the error step of the plan or another one."""
+        return Step(self.evaluator, self.network, self.plan, error_step or self.plan.error_step(self.scores_wanted))
+
+
+class Help:
+    """Who helps with a run.  This one is nobody: the trainer computes every step alone.
+
+    error_step: replaces the step by which the scheme forms rate * (sigmoid(z) - y), or None.  Those who help inherit from here:
+    the owner, by errors (`assistance.scores.AssistedStep`) or by fresh weights (`assistance.weights.WeightRefresh`), and the
+    workers of a cluster (`scaling.workers.Workers`).
+    """
+
+    def __init__(self, error_step: ErrorStep | None = None) -> None:
+        self.error_step = error_step
+
+    def steps(self, run: TrainingRun) -> AbstractContextManager[UpdateBatch]:
+        """Return what updates the network of the run with one mini-batch after the other."""
+        return nullcontext(run.step(self.error_step))
+
+
+NOBODY = Help()
+
+
 def train(
     evaluator: Evaluator,
     network: Network,
     X: Features,
     y: Any,
     plan: TrainingPlan,
+    help: Help = NOBODY,
     on_scores: OnScores | None = None,
-    step: ErrorStep | None = None,
     keep_scores: bool = True,
-    client: Any = None,
     first: int = 0,
 ) -> Encrypted:
     """Train `network` in place on features X (reviews, features) and labels y; return the encrypted scores z.
@@ -93,11 +136,12 @@ def train(
     y: plain labels, 0/1 of shape (reviews,) or class numbers when there are several outputs; or the owner's encrypted targets
     of shape (reviews, outputs).  The scores, shape (epochs * reviews, outputs), are those met in training, each computed
     before its review was learnt from.  `on_scores` receives them every few hundred reviews, and when an overflow ends the run.
-    `step` replaces the error step.  Without `keep_scores` they are forgotten once they are reported, and None is returned:
-    for an owner who meets them in a step of its own, since wide ciphertexts fill the memory.
+    Without `keep_scores` they are forgotten once they are reported, and None is returned: for an owner who meets them in a step
+    of its own, since wide ciphertexts fill the memory.
     `first` reviews, of all epochs together and a whole number of mini-batches, are taken as done: where a run was cut short.
-    `client`, a `distributed.Client`, has the workers of a Dask cluster share each mini-batch (see `encnn.scaling.workers`).
+    `help` says who helps: nobody, the owner, or the workers of a cluster.
     """
+    _check_help(help)
     _check_features(network.architecture, X)
     evaluator.check_plan(X, plan.epochs, plan.learning_rate)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
@@ -105,9 +149,7 @@ def train(
     reviews, scores = X.shape[0], _Scores(evaluator, on_scores, keep_scores, first)
     bar = progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review")
     bar.update(first)
-    if client is None:
-        step = step or plan.error_step(scores.wanted)
-    steps = _steps(evaluator, network, X, targets, plan, step, client, first)
+    steps = help.steps(TrainingRun(evaluator, network, X, targets, plan, first, scores.wanted))
     quiet = np.errstate(over="ignore", invalid="ignore")  # a diverging run in the clear is told by its scores
     with bar, quiet, steps as train_batch:
         for epoch in range(plan.epochs):
@@ -198,24 +240,6 @@ def targets_of(y: Any, outputs: int, reviews: int) -> Any:
     return (labels[:, None] == np.arange(outputs)).astype(np.float64)
 
 
-def _steps(
-    evaluator: Evaluator,
-    network: Network,
-    X: Features,
-    targets: Any,
-    plan: TrainingPlan,
-    step: ErrorStep | None,
-    client: Any,
-    first: int,
-) -> AbstractContextManager[Callable[[Batch, Any, float], Encrypted]]:
-    """Return what updates the network with one batch after the other: here, or on a cluster."""
-    if client is None:
-        return nullcontext(Step(evaluator, network, plan, step))
-    from encnn.scaling.workers import ParallelStep  # here and not above: it stands higher, and Dask is an extra
-
-    return ParallelStep(client, evaluator, network, X, targets, plan, step, first)
-
-
 class Step:
     """One step of gradient descent of one network; the maps are looked up once, not once a review.
 
@@ -279,6 +303,14 @@ def _check_targets(evaluator: Evaluator, targets: Any, plan: TrainingPlan) -> No
         raise ParameterError(
             f"in scheme {evaluator.scheme!r} encrypted labels carry the learning rate, so it cannot decay while they are used; "
             "set decay=0, or train in several runs with labels encrypted for each"
+        )
+
+
+def _check_help(help: Help) -> None:
+    if not isinstance(help, Help):
+        raise ParameterError(
+            f"help is of type {type(help).__name__}; pass Workers(client) for a cluster, AssistedStep(channel) or a "
+            "WeightRefresh for an owner who assists, Help(step) for an error step of your own, or leave it out"
         )
 
 

@@ -1,18 +1,18 @@
 """The parties who hold an encrypted model and no secret: the user runs it, the trainer trains it on reviews of its own."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from encnn import files
 from encnn.data.batches import Features
-from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
-from encnn.network import Network, OnScores, TrainingPlan, predict, train
+from encnn.errors import KeyMismatchError, ParameterError
+from encnn.network import Help, Network, OnScores, TrainingPlan, predict, train
+from encnn.network.training import NOBODY
 from encnn.parties.model import SCORES, EncryptedModel, Path, refuse_experimental
 from encnn.parties.owner import Owner
 from encnn.schemes import ClearParameters
-from encnn.schemes.base import Encrypted, ErrorStep
+from encnn.schemes.base import Encrypted
 from encnn.sigmoid import RangeReport
 
 
@@ -66,22 +66,13 @@ class Trainer(User):
         X: Features,
         y: Any,
         plan: TrainingPlan,
+        help: Help = NOBODY,
         on_scores: OnScores | None = None,
-        step: ErrorStep | None = None,
         keep_scores: bool = True,
-        client: Any = None,
         first: int = 0,
-        refresh: Callable[[Encrypted], None] | None = None,
     ) -> Encrypted:
-        """Train the model in place (see `network.train`); return the encrypted scores met, for the owner.
-
-        `refresh`, called with W1 before each step, has the owner renew the weights (`assistance.weights`); the model itself
-        knows nothing of it.
-        """
-        if refresh is not None and client is not None:
-            raise CapabilityError("a cluster keeps the weights with its workers, where no owner renews them; leave out client")
-        evaluator = self.model.evaluator if refresh is None else self.model.evaluator.assisted_by(refresh)
-        return train(evaluator, self.model.network, X, y, plan, on_scores, step, keep_scores, client, first)
+        """Train the model in place (see `network.train`); return the encrypted scores met, for the owner."""
+        return train(self.model.evaluator, self.model.network, X, y, plan, help, on_scores, keep_scores, first)
 
     def dry_run(self, X: Features, y: np.ndarray, plan: TrainingPlan, rng: np.random.Generator) -> RangeReport:
         """Train in the clear from a start of the trainer's own, to learn whether the plan diverges on these reviews.

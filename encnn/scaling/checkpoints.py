@@ -20,7 +20,8 @@ import numpy as np
 
 from encnn.data.batches import Features
 from encnn.errors import DataError, ParameterError
-from encnn.network import ErrorStep, OnScores, TrainingPlan
+from encnn.network import Help, OnScores, TrainingPlan
+from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Trainer
 from encnn.schemes.base import Encrypted
 
@@ -38,7 +39,7 @@ def train_resumably(
     folder: str | os.PathLike[str],
     every: int = EVERY,
     on_scores: OnScores | None = None,
-    step: ErrorStep | None = None,
+    help: Help = NOBODY,
 ) -> Trainer:
     """Train `model` on features X and labels y (see `Trainer.train`), or go on with the run in `folder`; return the trainer.
 
@@ -59,7 +60,7 @@ def train_resumably(
     trainer = Trainer(model)
     writer = _Writer(trainer, folder, done, every, X.shape[0] * plan.epochs, on_scores)
     if done < X.shape[0] * plan.epochs:
-        trainer.train(X, y, plan, on_scores=writer, step=step, keep_scores=False, first=done)
+        trainer.train(X, y, plan, help, on_scores=writer, keep_scores=False, first=done)
     return trainer
 
 

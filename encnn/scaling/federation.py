@@ -25,7 +25,8 @@ import numpy as np
 from encnn import files
 from encnn.data.batches import Features
 from encnn.errors import KeyMismatchError, ParameterError
-from encnn.network import ErrorStep, Network, TrainingPlan
+from encnn.network import Help, Network, TrainingPlan
+from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.parties.model import Path
 from encnn.progress import progress
@@ -110,19 +111,18 @@ def read_reencryption_key(path: Path) -> ReencryptionKey:
 class Organisation:
     """An owner of a key, and the reviews that it trains on.
 
-    step: makes the error step of its training from the owner, for parameters with which the owner assists.
+    help: makes the help of its training from the owner, for parameters with which the owner assists.
     """
 
     name: str
     owner: Owner
     X: Features
     y: np.ndarray
-    step: Callable[[Owner], ErrorStep] | None = None
+    help: Callable[[Owner], Help] | None = None
 
     def train(self, model: EncryptedModel, plan: TrainingPlan) -> Encrypted:
         """Train the model, which is under this organisation's key, on its reviews; return the scores met."""
-        step = None if self.step is None else self.step(self.owner)
-        return Trainer(model).train(self.X, self.y, plan, step=step)
+        return Trainer(model).train(self.X, self.y, plan, NOBODY if self.help is None else self.help(self.owner))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Mini-batches shared by the workers of a Dask cluster: the same ciphertexts as on one machine, in less time.
 
-`train(..., client=Client(cluster))` trains as `train(...)` does.  Every worker holds
+`train(..., help=Workers(Client(cluster)))` trains as `train(...)` does.  Every worker holds
 
 - a **shard**: its part of the reviews of every mini-batch, sent once; texts and labels are not sent to the driver again,
 - a **replica** of the encrypted network and the evaluation keys.
@@ -46,9 +46,9 @@ import numpy as np
 
 from encnn.data.batches import Batch, DenseBatch, Features, OneReview, SparseBatch, batches
 from encnn.errors import CapabilityError, FileError, ParameterError
-from encnn.network import Architecture, ErrorStep, Network, Step, TrainingPlan, forward
+from encnn.network import Architecture, Help, Network, Step, TrainingPlan, TrainingRun, forward
 from encnn.schemes import ClearParameters, make_keys, restore_evaluator
-from encnn.schemes.base import Encrypted, Evaluator
+from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 
 Message = tuple[dict[str, Any], dict[str, np.ndarray]]
 """What travels: a small header, and arrays by name; the form in which keys and ciphertexts are also written to files."""
@@ -79,13 +79,17 @@ class Traffic:
     lost: int = 0
 
 
-class Workers:
-    """A Dask client and what was moved through it; pass it as `client` to look at `traffic` afterwards.
+class Workers(Help):
+    """The workers of a Dask cluster as help for `Trainer.train`, and what was moved to and from them (`traffic`).
 
+    client: a `distributed.Client`.  step: replaces the error step; it is sent to the workers and computes there, so it holds
+    public things only.  One with the attribute `central` is called by the driver, with the scores of the whole batch (the owner
+    assists: `assistance.scores.AssistedStep`).
     setup_seconds: how long keys, weights and shards took to the workers, all runs together.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, step: ErrorStep | None = None) -> None:
+        super().__init__(step)
         if not hasattr(client, "submit") or not hasattr(client, "nthreads"):
             raise ParameterError(
                 f"client is of type {type(client).__name__}; pass a distributed.Client (pip install 'encnn[distributed]')"
@@ -95,6 +99,10 @@ class Workers:
                 "the client is asynchronous, training is not; pass a distributed.Client without asynchronous=True"
             )
         self.client, self.traffic, self.setup_seconds = client, Traffic(), 0.0
+
+    def steps(self, run: TrainingRun) -> "ParallelStep":
+        """Return the steps of a run, which all workers share."""
+        return ParallelStep(self, run)
 
     def count(self, **more: int) -> None:
         """Add to the counts."""
@@ -107,7 +115,7 @@ class Workers:
                 self.client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS_S)
             except TimeoutError as error:
                 raise ParameterError(
-                    f"the cluster has had no worker for {WAIT_FOR_WORKERS_S:.0f} s; start workers, or train without client"
+                    f"the cluster has had no worker for {WAIT_FOR_WORKERS_S:.0f} s; start workers, or train without their help"
                 ) from error
         return sorted(self.client.nthreads())
 
@@ -117,32 +125,19 @@ class ParallelStep:
 
     Use it as a context: entering gives each worker its replica and shard, leaving puts the trained weights into `network`.
     Weights come back at the end of every epoch; after an error `network` is as it was then.
-
-    A `step` is sent to the workers and computes there, so it holds public things only; one with the attribute `central` is
-    called by the driver, with the scores of the whole batch (the owner assists: `assistance.AssistedStep`).
     """
 
-    def __init__(
-        self,
-        client: Any,
-        evaluator: Evaluator,
-        network: Network,
-        X: Features,
-        targets: Any,
-        plan: TrainingPlan,
-        step: ErrorStep | None = None,
-        first: int = 0,
-    ) -> None:
-        self._workers = client if isinstance(client, Workers) else Workers(client)
-        self._evaluator, self._network, self._plan, self._error_step = evaluator, network, plan, step
-        self._X, self._targets, self._central = X, targets, getattr(step, "central", False)
-        self._step = Step(evaluator, Network(network.architecture, None, network.W2), plan, step)
+    def __init__(self, workers: Workers, run: TrainingRun) -> None:
+        self._workers, self._error_step = workers, workers.error_step
+        self._evaluator, self._network, self._plan = run.evaluator, run.network, run.plan
+        self._X, self._targets, self._central = run.X, run.targets, getattr(workers.error_step, "central", False)
+        self._step = Step(run.evaluator, Network(run.network.architecture, None, run.network.W2), run.plan, workers.error_step)
         self._actors: list[Any] = []
         self._addresses: list[str] = []
         self._sums: list[Message] = []
         self._version = 0
-        self._per_epoch = -(-X.shape[0] // plan.batch_size)
-        self._first = first % X.shape[0] // plan.batch_size  # the mini-batch after the checkpoint
+        self._per_epoch = -(-run.X.shape[0] // run.plan.batch_size)
+        self._first = run.first % run.X.shape[0] // run.plan.batch_size  # the mini-batch after the checkpoint
         self._rates: list[float] = []  # of the steps since then
 
     def __enter__(self) -> "ParallelStep":

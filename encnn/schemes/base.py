@@ -10,7 +10,7 @@ raises `CapabilityError`, naming the scheme, the operation and a scheme that has
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -152,12 +152,6 @@ class Evaluator(ABC):
 
     def prepare(self) -> None:  # noqa: B027  most schemes have nothing to prepare
         """Do now what the first use of the evaluation keys would else do, so that no measurement is charged for it."""
-
-    def assisted_by(self, refresh: Callable[[Encrypted], None]) -> Self:
-        """Return the same evaluator, which calls `refresh` with W1 before each product X W; an owner may renew W1 in it."""
-        raise CapabilityError(
-            f"scheme {self.scheme!r} has no weights that an owner must renew; leave refresh out, or use 'ckks', 'fv' or 'yashe'"
-        )
 
     def check_plan(self, X: Features, epochs: int, rate: float) -> None:  # noqa: B027  most schemes have nothing to say
         """Raise `ParameterError` if training on features X, so many epochs at rates up to this, is known to fail."""

@@ -5,8 +5,7 @@ rates and the coefficients of polynomials are free; a polynomial what `polynomia
 with a cubic sigmoid takes 1 + 2 + 1 levels.
 """
 
-import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar
@@ -22,9 +21,6 @@ from encnn.schemes.ckks.ciphertext import Context, PackedArray, concatenate
 from encnn.schemes.ckks.packing import power_above
 from encnn.schemes.ckks.parameters import Parameters
 
-BeforeStep = Callable[[PackedArray], None]
-"""Called with the weights W1 before each X W; may have the owner refresh them in place (`encnn.assistance.weights`)."""
-
 
 class CKKSEvaluator(base.Evaluator):
     """Evaluation keys of one key pair, and the operations of the network on packed arrays.
@@ -36,7 +32,6 @@ class CKKSEvaluator(base.Evaluator):
 
     def __init__(self, context: Context, rotations: Any, steps: frozenset[int], relinearisation: Any = None) -> None:
         self.context, self.rotations, self.steps, self.relinearisation = context, rotations, steps, relinearisation
-        self._before_step: BeforeStep | None = None
 
     def __repr__(self) -> str:
         """Name the parameters and the rotations."""
@@ -59,18 +54,10 @@ class CKKSEvaluator(base.Evaluator):
         primes = len(p.modulus_bits)
         return (len(self.steps) + (self.relinearisation is not None)) * (primes - 1) * 2 * primes * p.degree * 8
 
-    def assisted_by(self, refresh: BeforeStep) -> "CKKSEvaluator":
-        """Return the same evaluator, which calls `refresh` with the weights before each product X W of a step."""
-        assisted = copy.copy(self)
-        assisted._before_step = refresh
-        return assisted
-
     # -- the two products with plain features
 
     def gather(self, X: Batch, W: PackedArray) -> PackedArray:
         """Return X W for dense features; one level."""
-        if self._before_step is not None:
-            self._before_step(W)
         features, packing = self._features(X, W), self.context.packing
         rows = packing.blocks(len(features))
         parts = [features[start:stop] for start, stop in pairwise([0, *accumulate(rows)])]

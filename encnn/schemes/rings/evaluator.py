@@ -10,10 +10,9 @@ which cost more than the sums of rows they replace, and keys besides.  Here slot
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import reduce
-from typing import Self
 
 import numpy as np
 
@@ -45,7 +44,6 @@ class RingEvaluator(base.Evaluator):
         self, context: Context, public_key: np.ndarray | None = None, keys: dict[int, SwitchKey] | None = None
     ) -> None:
         self.context, self.public_key, self.keys = context, public_key, keys or {}
-        self._before_gather: Callable[[RingArray], None] | None = None
 
     def __repr__(self) -> str:
         """Name the key and list what can be done."""
@@ -204,8 +202,6 @@ class RingEvaluator(base.Evaluator):
     def gather(self, X: Batch, W: RingArray) -> RingArray:
         """Return X W; noises add, weighted by |X|."""
         self._check_whole(X)
-        if self._before_gather is not None:
-            self._before_gather(W)
         weight = X.largest_row()
         bounds = W.bounds.times(max(weight, 1.0)).check(self.parameters, "sum of rows")
         if W._slack * weight >= SLACK_LIMIT:
@@ -229,12 +225,6 @@ class RingEvaluator(base.Evaluator):
         # reducing all of W for one batch would cost more than the batch
         X.scatter_subtract(W.data.reshape(len(W), -1), rows)
         W.bounds, W._slack = bounds, W._slack + weight
-
-    def assisted_by(self, refresh: Callable[[RingArray], None]) -> Self:
-        """Return an evaluator that calls `refresh` with the weights before each sum of rows: an owner may renew them."""
-        assisted = type(self)(self.context, self.public_key, self.keys)
-        assisted._before_gather = refresh
-        return assisted
 
     def concatenate(self, arrays: Sequence[RingArray]) -> RingArray:
         """Return the arrays joined along their first axis, at the largest of their scales."""
