@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from encnn.costs import Task
-from encnn.costs.model import Rehearsal, assistance
+from encnn.costs.rehearsal import Rehearsal
+from encnn.costs.task import assistance
 from encnn.experiments.comparison import assisted
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import Owner, Trainer

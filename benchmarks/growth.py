@@ -4,9 +4,9 @@ Each series changes one thing and keeps all else: reviews, words a review, vocab
 digit base.  `formula` is the exponent that the formulas in the docstrings give for large sizes:
 
     cost against ...   exponent   since
-    reviews            1          every review is one step (`costs.model`)
-    vocabulary         0          a step touches the words of its reviews only (`costs.model`)
-    words              1          of the part that is not base: a + b words (`costs.model`)
+    reviews            1          every review is one step (`costs.estimate`)
+    vocabulary         0          a step touches the words of its reviews only (`costs.estimate`)
+    words              1          of the part that is not base: a + b words (`costs.estimate`)
     hidden units       1 to 2     a product has (m1 + d)(m2 + d) l (m_out + d) key entries (`costs.by_dimension`)
     LWE dimension      1          a sum is d + 1 additions a word (`costs.by_dimension`)
     digit base         -1         l = 64 / log2(base) digits in every product (`costs.by_dimension`)
@@ -35,7 +35,8 @@ import pandas as pd
 from benchmarks.cases import ASSISTED_TASK, Case, named
 from benchmarks.suite import step_seconds, timed
 from encnn.costs import Task
-from encnn.costs.model import Rehearsal, assistance
+from encnn.costs.rehearsal import Rehearsal
+from encnn.costs.task import assistance
 from encnn.network import Architecture
 from encnn.progress import progress
 from encnn.schemes import make_keys

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 
 from benchmarks.cases import named, trained
-from encnn.costs.model import synthetic_features
 from encnn.costs.peak_memory import peak_memory_mb
+from encnn.costs.task import synthetic_features
 
 
 def main(name: str) -> None:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from benchmarks.cases import Case, named
 from benchmarks.suite import step_seconds, timed, update
-from encnn.costs.model import Rehearsal
+from encnn.costs.rehearsal import Rehearsal
 from encnn.progress import progress
 from encnn.schemes import bootstrapped
 from encnn.schemes.bilinear import BilinearMap, elementwise
@@ -79,7 +79,7 @@ def parts(r: Rehearsal, size: int) -> Iterator[Part]:
     yield Part("sum of rows", _times(sums, share), {"read": rows})
     if isinstance(evaluator, bootstrapped.BootstrappedEvaluator):
         yield from _bootstrap(evaluator, r, G)
-    elif r.step is not None:
+    elif r.help.error_step is not None:
         yield _trip(r, G, size)
     else:
         yield from _products(r, size)
@@ -106,12 +106,12 @@ def _times(seconds: Callable[[], float], calls: float) -> Callable[[], float]:
 
 def _trip(r: Rehearsal, G: Any, size: int) -> Part:
     """Return the trainer's part of a trip: an encryption of zero added to the scores, and the answer's masks."""
-    targets = np.ones((size, r.task.architecture.outputs))
+    targets, step = np.ones((size, r.task.architecture.outputs)), r.help.error_step
 
     def seconds() -> float:
         owner = r.answers.cpu_seconds
         calls = 2 * r.owner.parameters.d // size  # type: ignore[union-attr]
-        spent = timed(lambda: [r.step(r.evaluator, G, targets, 0.01) for _ in range(calls)])()  # type: ignore[misc]
+        spent = timed(lambda: [step(r.evaluator, G, targets, 0.01) for _ in range(calls)])()  # type: ignore[misc]
         return max(spent - (r.answers.cpu_seconds - owner), 0.0) / calls
 
     return Part("trip to the owner, trainer's part", seconds, {})

@@ -22,7 +22,7 @@ import pandas as pd
 
 from benchmarks.cases import CASES, PRODUCT_SETS, Case, trained
 from encnn.costs import estimate_cost
-from encnn.costs.model import Rehearsal
+from encnn.costs.rehearsal import Rehearsal
 from encnn.data.batches import Batch
 from encnn.network import predict
 from encnn.parties import Owner
@@ -162,7 +162,7 @@ def products(r: Rehearsal, n: int) -> Iterator[Operation]:
 
 def sigmoid(r: Rehearsal, n: int) -> Operation:
     """Return how the error of a mini-batch is made: a polynomial, a bootstrap, or a trip to the owner."""
-    evaluator, step = r.evaluator, r.step
+    evaluator, step = r.evaluator, r.help.error_step
     z = evaluator.gather(r.batch(16), r.network.W1) if r.task.dense else None
     z = r.owner.secret_key.encrypt(np.full((n, r.task.architecture.outputs), 0.1)) if z is None else z
     if step is not None:

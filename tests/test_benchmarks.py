@@ -11,8 +11,7 @@ import pytest
 
 from benchmarks import __main__ as suite_door
 from benchmarks import cases, growth, machine, parts, plan, suite, twin, workers
-from encnn.costs import Task
-from encnn.costs import model as costs
+from encnn.costs import Task, calibration, estimate, rehearsal
 from encnn.data.reviews import load_reviews
 from encnn.experiments import table_three as ex
 from encnn.network import Architecture, Network, TrainingPlan, train
@@ -76,10 +75,11 @@ TINY = (
 def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One call a measurement and small calibrations: the numbers mean nothing."""
     monkeypatch.setattr(suite, "AT_LEAST_S", 1e-9)
-    for name, value in {"SMALL_MODEL_BYTES": 1 << 16, "RUN_S": 1e-3, "STEP_S": 1e-3, "MAX_REVIEWS": 8}.items():
-        monkeypatch.setattr(costs, name, value)
+    monkeypatch.setattr(rehearsal, "SMALL_MODEL_BYTES", 1 << 16)
+    for name, value in {"RUN_S": 1e-3, "STEP_S": 1e-3, "MAX_REVIEWS": 8}.items():
+        monkeypatch.setattr(calibration, name, value)
     yield
-    costs.forget()
+    estimate.forget()
 
 
 @pytest.mark.parametrize("case", [TINY[0], *(pytest.param(case, marks=pytest.mark.slow) for case in TINY[1:])])

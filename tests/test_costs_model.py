@@ -8,9 +8,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from benchmarks.cases import trained
-from encnn.costs import Task, estimate_cost
-from encnn.costs import model as costs
-from encnn.costs.model import assistance
+from encnn.costs import Task, announce, calibration, estimate, estimate_cost, rehearsal
+from encnn.costs.task import assistance
 from encnn.errors import CapabilityError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import Owner
@@ -70,7 +69,7 @@ def test_the_estimate_is_within_a_factor_of_one_and_a_half(name) -> None:
     task = Task.of(synthetic(task)[0], task.plan, task.architecture)
     ratios: list[float] = []
     while len(ratios) < 9:  # machines are noisy: medians of more and more rounds
-        costs.forget()
+        estimate.forget()
         cost, real = estimate_cost(task, parameters), trained(task, parameters, *synthetic(task))
         ratios.append(cost.trainer_cpu_s / real.trainer_s)
         if len(ratios) % 2 and 1 / WITHIN < np.median(ratios) < WITHIN:
@@ -84,11 +83,12 @@ def test_the_estimate_is_within_a_factor_of_one_and_a_half(name) -> None:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Small calibrations: sizes and counts are right, times mean little."""
-    for name, value in {"SMALL_MODEL_BYTES": 1 << 16, "RUN_S": 1e-3, "STEP_S": 1e-3, "MAX_REVIEWS": 8}.items():
-        monkeypatch.setattr(costs, name, value)
-    costs.forget()
+    monkeypatch.setattr(rehearsal, "SMALL_MODEL_BYTES", 1 << 16)
+    for name, value in {"RUN_S": 1e-3, "STEP_S": 1e-3, "MAX_REVIEWS": 8}.items():
+        monkeypatch.setattr(calibration, name, value)
+    estimate.forget()
     yield
-    costs.forget()
+    estimate.forget()
 
 
 def test_a_task_is_read_off_the_features() -> None:
@@ -149,7 +149,7 @@ def test_who_needs_the_owner() -> None:
 
 def test_a_job_says_what_its_run_will_cost(short, capsys) -> None:
     X = csr_array(np.eye(4, dtype=np.int8))
-    costs.announce("a run", X, PAPER_PLAN, Architecture(4), ClearParameters())
+    announce("a run", X, PAPER_PLAN, Architecture(4), ClearParameters())
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("a run: about ") and "CPU time for the trainer" in line
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from encnn.costs.model import size_text
+from encnn.costs.units import size_text
 
 ROOT = Path(__file__).parent.parent
 STEPS = (1, 16, 64, 256)

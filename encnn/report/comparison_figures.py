@@ -15,7 +15,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from encnn.costs.model import size_text
+from encnn.costs.units import size_text
 from encnn.report.style import COLOURS
 
 POINTS_A_MB = 6.0

@@ -1,0 +1,152 @@
+"""A small run with the very parameters of a task, for measuring what each part of the real one will take."""
+
+import math
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from encnn.assistance import weights
+from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
+from encnn.costs.task import Assistance, Task, synthetic_features
+from encnn.data.batches import Batch, Features, batches
+from encnn.network import Help, Network, train
+from encnn.network.training import NOBODY
+from encnn.parties import EncryptedModel, Owner
+from encnn.schemes import SchemeParameters, bootstrapped, ckks
+from encnn.schemes.base import Encrypted
+from encnn.schemes.rings.array import RingArray
+
+SMALL_MODEL_BYTES = 64 << 20
+"""Size of the weights in a calibration: beyond the nearest caches, so that sums of rows are as slow as in a large model."""
+BLOCK_ROWS = 16
+
+
+class Rehearsal:
+    """A small owner with the parameters of a task, its encrypted model, and a trainer of synthetic reviews.
+
+    how: what the owner does in training.  rows: of the small vocabulary, if not those of a calibration.  All weights are
+    copies of a few ciphertexts, which is as good for measuring.
+    """
+
+    def __init__(self, task: Task, parameters: SchemeParameters, how: Assistance, rows: int | None = None) -> None:
+        self.task, self.parameters, self.assistance = task, parameters, how
+        begun = time.process_time()
+        self.owner = Owner(replace(task.architecture, features=self._first_rows()), task.plan.sigmoid, parameters)
+        self.keys_s = time.process_time() - begun
+        self.evaluator = self.owner.evaluator
+        self._rng = np.random.default_rng(0)
+        first = self.owner.encrypt(self._start(self._first_rows())).network  # the first call may compile
+        begun = time.process_time()
+        self.owner.encrypt(self._start(self._first_rows()))
+        self.encrypt_row_s = (time.process_time() - begun) / len(first.W1)
+        self.row_bytes, self.fixed_bytes = first.W1.nbytes / len(first.W1), 0 if first.W2 is None else first.W2.nbytes
+        self.first, self.network = first, self._enlarged(first, rows or self._rows())
+        self.reviews = 0
+        self._assistant: Assistant | None = None
+        self.help: Help = NOBODY
+        if self.assistance == "answers":
+            self._assistant = Assistant(self.owner.secret_key, task.architecture.outputs)  # type: ignore[arg-type]
+            self.help = AssistedStep(DirectChannel(self._assistant))
+        self._warm_up()
+
+    @property
+    def rows(self) -> int:
+        """Rows of the small vocabulary."""
+        return len(self.network.W1)
+
+    @property
+    def answers(self) -> Any:
+        """Counts of the owner's answers so far, or None."""
+        return None if self._assistant is None else self._assistant.tally
+
+    def seconds(self, words: int, batch: int, steps: int, network: Network | None = None) -> tuple[float, float]:
+        """Return CPU seconds (trainer, owner) of `steps` mini-batches from the start, in a network that may be given."""
+        network, X = (network or self.network).copy(), self.reviews_of(words, batch * steps, len((network or self.network).W1))
+        y = self._rng.integers(0, 2, batch * steps)
+        y = y if network.architecture.outputs == 1 else y % network.architecture.outputs
+        plan = replace(self.task.plan, batch_size=batch, epochs=1, decay=0.0, shrink=1.0)
+        owner_before = 0.0 if self._assistant is None else self._assistant.tally.cpu_seconds
+        begun = time.process_time()
+        train(self.evaluator, network, X, y, plan, self.help, keep_scores=False)
+        total = time.process_time() - begun
+        owner = 0.0 if self._assistant is None else self._assistant.tally.cpu_seconds - owner_before
+        self.trained, self.reviews = network, self.reviews + batch * steps
+        return total - owner, owner
+
+    def batch(self, size: int) -> Batch:
+        """Return a synthetic mini-batch of so many reviews, or of as many as fill a ciphertext."""
+        size = self.task.plan.batch_size if self.task.dense else size
+        return next(batches(self.reviews_of(round(self.task.words), size), size))[1]
+
+    def smaller(self) -> Network:
+        """Return the network with half of its rows."""
+        return self._with_rows(self.network.W1[: self.rows // 2])
+
+    def refreshed(self) -> tuple[float, float, tuple[int, int]]:
+        """Return CPU seconds (trainer, owner) and bytes (up, down) of one refresh of the first rows, as after training."""
+        if not self.task.dense:
+            self.seconds(1, 1, 1, self.first)  # leaves rows unreduced
+        for _ in range(2):  # the first call may compile
+            network = self.trained.copy()
+            model = EncryptedModel(self.evaluator, network, self.task.plan.sigmoid)
+            side = weights.OwnerOfWeights(self.owner.secret_key, model, math.inf)
+            begun = time.process_time()
+            weights.WeightRefresh(model, DirectChannel(side)).now()
+            total = time.process_time() - begun
+        tally = side.tally
+        return total - tally.cpu_seconds, tally.cpu_seconds, (tally.bytes_up, tally.bytes_down)
+
+    def steps_a_trip(self) -> int:
+        """Return the mini-batches that fresh weights last for."""
+        if isinstance(self.parameters, ckks.Parameters):
+            return self.parameters.levels // weights.step_levels(self.task.architecture, self.task.plan.sigmoid)
+        p, plan, longest = self.evaluator.parameters, self.task.plan, round(self.task.largest or self.task.words)
+        slope = getattr(plan.sigmoid, "coefficients", (0.0, 0.0))[1]
+        needed = weights.step_bits(p, plan, csr_array(np.ones((plan.batch_size, longest), np.int8)))
+        (n_1, s_1), (n_2, s_2) = (weights.factor_growth(p, f) for f in (slope, plan.learning_rate))
+        spent = np.log2(s_1 * s_2 + plan.batch_size * n_2 * n_1 * longest)  # as `needed`, but for the labels, which add little
+        return 1 + int(max(_budget(self.network.W1) - needed, 0) // spent)
+
+    def _rows(self) -> int:
+        features = self.task.architecture.features
+        wide = max(2 * round(self.task.words), round(SMALL_MODEL_BYTES / self.row_bytes), BLOCK_ROWS)
+        return features if self.task.dense else min(features, wide)
+
+    def _first_rows(self) -> int:
+        return self.task.architecture.features if self.task.dense else min(self.task.architecture.features, BLOCK_ROWS)
+
+    def _start(self, rows: int) -> Network:
+        a = replace(self.task.architecture, features=rows)
+        return Network.initial(a, np.random.default_rng(0), first_layer_sd=0.01)
+
+    def _enlarged(self, first: Network, rows: int) -> Network:
+        if len(first.W1) == rows:
+            return first
+        whole, rest = divmod(rows, len(first.W1))
+        parts = [first.W1] * whole + ([first.W1[:rest]] if rest else [])
+        return self._with_rows(self.evaluator.concatenate(parts), first)
+
+    def _with_rows(self, W1: Encrypted, like: Network | None = None) -> Network:
+        W2 = (like or self.network).W2
+        return Network(replace(self.task.architecture, features=len(W1)), W1, W2)
+
+    def reviews_of(self, words: int, reviews: int, rows: int | None = None) -> Features:
+        """Return synthetic features: so many distinct words a review out of `rows` (all there are), or dense numbers."""
+        return synthetic_features(self._rng, reviews, words, rows or self.rows, self.task.dense, self.task.whole)
+
+    def _warm_up(self) -> None:
+        """Have keys prepared and loops compiled, for single reviews and for mini-batches."""
+        words = min(2, self.rows) if not self.task.dense else self.rows
+        batch = self.task.plan.batch_size if isinstance(self.parameters, ckks.Parameters) else min(self.task.plan.batch_size, 2)
+        begun = time.process_time()
+        self.seconds(words, batch, 1)
+        if isinstance(self.parameters, bootstrapped.Parameters):
+            self.keys_s += time.process_time() - begun  # masks are expanded and keys transformed at the first bootstrap
+
+
+def _budget(W: RingArray) -> float:
+    """Return the bits left: of noise or of plaintext, whichever are fewer."""
+    return min(W.noise_budget_bits, W.plaintext_budget_bits)

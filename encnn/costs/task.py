@@ -1,0 +1,81 @@
+"""What is to be trained, and what the owner must do in it: the public description of a run."""
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from encnn.assistance import weights
+from encnn.data.batches import Features, batches
+from encnn.errors import ParameterError
+from encnn.network import Architecture, TrainingPlan
+from encnn.schemes import SchemeParameters, ckks, integer_vector
+from encnn.schemes.rings.parameters import RingParameters
+
+Assistance = Literal["none", "answers", "refresh"]
+"""What the owner does in training: nothing, answer each mini-batch with its encrypted errors, or refresh the weights."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be trained: the network (its `features` are the vocabulary), the plan, how many reviews of how many words.
+
+    words: the mean of stored features a review (all of them if they are dense).  largest: of the longest review, where the
+    owner's refreshes depend on it.  whole: whether dense features are whole numbers, which some schemes ask for.
+    """
+
+    architecture: Architecture
+    plan: TrainingPlan
+    reviews: int
+    words: float
+    dense: bool = False
+    largest: float | None = None
+    whole: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no task."""
+        if self.reviews < 1 or not 1 <= self.words <= self.architecture.features:
+            raise ParameterError(
+                f"{self.reviews} reviews of {self.words} words over {self.architecture.features} features: expected at least "
+                "one review, of at least one word and at most all"
+            )
+
+    @classmethod
+    def of(cls, X: Features, plan: TrainingPlan, architecture: Architecture) -> Self:
+        """Return the task of training this network on features X."""
+        if isinstance(X, np.ndarray):
+            whole = X.dtype.kind in "iub"
+            return cls(architecture, plan, X.shape[0], float(X.shape[1]), dense=True, whole=whole)
+        words = max(X.nnz / X.shape[0], 1.0)
+        largest = max(batch.largest_row() for _, batch in batches(X, max(X.shape[0], 1)))
+        return cls(architecture, plan, X.shape[0], words, largest=largest)
+
+    @property
+    def steps(self) -> int:
+        """Mini-batches in all epochs."""
+        return self.plan.epochs * -(-self.reviews // self.plan.batch_size)
+
+
+def assistance(task: Task, parameters: SchemeParameters) -> Assistance:
+    """Return what the owner must do in training under these parameters."""
+    if isinstance(parameters, ckks.Parameters):
+        levels = weights.step_levels(task.architecture, task.plan.sigmoid)
+        return "none" if task.steps * levels <= parameters.levels else "refresh"
+    if isinstance(parameters, RingParameters):
+        return "refresh"
+    with_modulus = type(parameters) is integer_vector.Parameters and parameters.q_bits is not None
+    return "answers" if with_modulus and not task.architecture.hidden else "none"
+
+
+def synthetic_features(
+    rng: np.random.Generator, reviews: int, words: int, features: int, dense: bool = False, whole: bool = False
+) -> Features:
+    """Return reviews of so many distinct words, all equally frequent, or dense ones: 0 and 1, or fractions of norm 1 or so."""
+    if dense and whole:
+        return rng.integers(0, 2, (reviews, features))
+    if dense:
+        return rng.normal(0.0, 1.0 / np.sqrt(features), (reviews, features))
+    indices = np.concatenate([np.sort(rng.choice(features, words, replace=False, shuffle=False)) for _ in range(reviews)])
+    pointers = np.arange(0, len(indices) + 1, words)
+    return csr_array((np.ones(len(indices), np.int8), indices, pointers), shape=(reviews, features))
