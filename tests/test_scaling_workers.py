@@ -12,13 +12,15 @@ import pytest
 from scipy.sparse import csr_array
 
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, KeptLabels
-from encnn.data.batches import DenseBatch, OneReview, SparseBatch
+from encnn.data.batches import DenseBatch, OneReview, SparseBatch, batches
 from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
 from encnn.errors import CapabilityError, CiphertextOverflowError, DivergenceError, ParameterError
-from encnn.network import Architecture, Help, Network, TrainingPlan, TrainingRun
+from encnn.network import Architecture, Help, Network, TrainingPlan
 from encnn.network import training as network
 from encnn.parties import EncryptedModel, Owner, Trainer
-from encnn.scaling import workers as parallel
+from encnn.scaling import crew
+from encnn.scaling import gradient_sums as sums_of
+from encnn.scaling.messages import nbytes_of
 from encnn.scaling.workers import Workers
 from encnn.schemes import ClearParameters
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
@@ -139,11 +141,11 @@ def assert_equal(here: Trainer, there: Trainer, scores_here: Any, scores_there: 
 @pytest.mark.parametrize("X", [BINARY, COUNTS, DENSE], ids=["binary", "counts", "dense"])
 def test_sums_are_the_update(X: Any) -> None:
     owner, model = pair(ClearParameters())
-    batch = next(parallel.batches(X[:9], 9))[1]
+    batch = next(batches(X[:9], 9))[1]
     G = RNG.normal(size=(9, 3))
     W = np.zeros((FEATURES, 3))
-    sums = parallel.gradient_sums(owner.evaluator, batch, G)
-    parallel.subtract_sums(owner.evaluator, W, sums)
+    sums = sums_of.gradient_sums(owner.evaluator, batch, G)
+    sums_of.subtract_sums(owner.evaluator, W, sums)
     dense = X[:9].toarray() if hasattr(X, "toarray") else X[:9]
     np.testing.assert_allclose(W, -dense.T @ G, rtol=1e-12, atol=1e-12)
 
@@ -153,28 +155,28 @@ def test_equal_rows_travel_once() -> None:
     owner, _ = pair(ClearParameters())
     batch = SparseBatch(np.array([4, 7, 9, 2, 7]), np.array([0, 3, 5]), None, FEATURES)
     G = np.array([[1.0], [10.0]])
-    header, arrays = parallel.gradient_sums(owner.evaluator, batch, G)
+    header, arrays = sums_of.gradient_sums(owner.evaluator, batch, G)
     rows = {
         tuple(arrays["words"][a:b]): u
         for (a, b), u in zip(np.lib.stride_tricks.sliding_window_view(arrays["pointers"], 2), arrays["U"][:, 0], strict=True)
     }
     assert rows == {(4, 9): 1.0, (2,): 10.0, (7,): 11.0}
-    one = parallel.gradient_sums(owner.evaluator, OneReview(np.array([3, 5])), G[:1])[1]
+    one = sums_of.gradient_sums(owner.evaluator, OneReview(np.array([3, 5])), G[:1])[1]
     assert one["U"].shape == (1, 1) and one["words"].tolist() == [3, 5]
-    dense = parallel.gradient_sums(owner.evaluator, DenseBatch(np.ones((2, FEATURES))), G)[1]
+    dense = sums_of.gradient_sums(owner.evaluator, DenseBatch(np.ones((2, FEATURES))), G)[1]
     assert dense["U"].shape == (FEATURES, 1)
 
 
 def test_sums_are_of_a_few_reviews_each() -> None:
     """Two groups: no more rows than the words of a few reviews can have patterns, and a word of both is named twice."""
     owner, _ = pair(ClearParameters())
-    reviews = parallel.GROUP + 1
+    reviews = sums_of.GROUP + 1
     X = csr_array(np.concatenate([np.ones((reviews, 1)), np.eye(reviews)], axis=1).astype(np.int8))
-    batch = next(parallel.batches(X, reviews))[1]
-    arrays = parallel.gradient_sums(owner.evaluator, batch, np.ones((reviews, 1)))[1]
+    batch = next(batches(X, reviews))[1]
+    arrays = sums_of.gradient_sums(owner.evaluator, batch, np.ones((reviews, 1)))[1]
     assert len(arrays["U"]) == reviews + 1  # a word of its own for each, and the first word in the first group
     assert np.count_nonzero(arrays["words"] == 0) == 2
-    assert parallel._Words(arrays["words"], arrays["pointers"], None, reviews + 1).largest_column() == 2
+    assert sums_of._Words(arrays["words"], arrays["pointers"], None, reviews + 1).largest_column() == 2
 
 
 # -- equal ciphertexts
@@ -351,15 +353,10 @@ def test_a_silent_worker_is_looked_after() -> None:
             raise TimeoutError
 
     cluster = FakeCluster(1)
-    step = parallel.ParallelStep(Workers(cluster), _job())
-    step._actors, step._addresses = [None], ["worker-0"]
-    assert not step._answered(0, Silent(None), {})
+    alone = crew.Crew(Workers(cluster), 1, lambda k: (), lambda: None)
+    alone._addresses = ["worker-0"]
+    assert not alone._answered(0, Silent(None), {})
     assert Silent.asked == 3
-
-
-def _job() -> TrainingRun:
-    _, model = pair()
-    return TrainingRun(model.evaluator, model.network, BINARY, LABELS[:, None].astype(float), PLAN, 0, scores_wanted=True)
 
 
 # -- errors and reports
@@ -421,7 +418,7 @@ def test_bytes_are_counted() -> None:
     Trainer(model).train(BINARY, LABELS, TrainingPlan(taylor(5), 0.02, batch_size=REVIEWS), help=workers)
     half = REVIEWS // 2
     sums = [
-        parallel._nbytes(parallel.gradient_sums(model.evaluator, next(parallel.batches(X, len(LABELS)))[1], _rows(model, X)))
+        nbytes_of(sums_of.gradient_sums(model.evaluator, next(batches(X, len(LABELS)))[1], _rows(model, X)))
         for X in (BINARY[:half], BINARY[half:])
     ]
     t = workers.traffic

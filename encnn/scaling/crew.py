@@ -1,0 +1,116 @@
+"""The replicas of a run on the workers of a cluster: they are asked all at once, and those that are lost are replaced."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from encnn.errors import FileError, ParameterError
+from encnn.scaling.cluster import WAIT_FOR_WORKERS_S, Cluster
+from encnn.scaling.messages import NO_NEWS, Message, nbytes_of
+from encnn.scaling.replica import Replica
+
+ATTEMPTS = 5
+"""Times that one call to the workers is repeated after losses before the run is given up."""
+POLL_S = 2.0
+"""Seconds between two looks whether a silent worker is still there."""
+
+
+class Crew:
+    """One replica for each part of a mini-batch.
+
+    job: returns what the replica of a part works with, but for the weights.  restart: called when all replicas were lost; it
+    makes new ones with `seat` and does again what has been done of the epoch.
+    """
+
+    def __init__(self, cluster: Cluster, parts: int, job: Callable[[int], tuple], restart: Callable[[], None]) -> None:
+        self._cluster, self._job, self._restart = cluster, job, restart
+        self._actors: list[Any] = [None] * parts
+        self._addresses = [""] * parts
+
+    def __len__(self) -> int:
+        """Return the number of parts."""
+        return len(self._actors)
+
+    def ask(self, method: Callable[..., Message], arguments: Sequence[tuple]) -> list[Message]:
+        """Return what each replica answers to a method of `Replica`, with its own arguments; replace lost ones and ask again."""
+        replies: dict[int, Message] = {}
+        for _ in range(ATTEMPTS):
+            waiting = [k for k in range(len(self._actors)) if k not in replies]
+            calls = {k: self._call(k, method, arguments[k]) for k in waiting}
+            lost = [k for k, call in calls.items() if not self._answered(k, call, replies)]
+            if not lost:
+                self._cluster.count(down=nbytes_of(arguments), up=nbytes_of(replies) if method is not Replica.weights else 0)
+                return [replies[k] for k in sorted(replies)]
+            self._cluster.count(lost=len(lost))
+            if not self._replace(lost):
+                replies.clear()  # whoever gave them is gone too, with what it had in mind for the next step
+        raise ParameterError(
+            f"workers were lost {ATTEMPTS} times in one step ({self._addresses}); look at their logs for what ends them, "
+            "memory above all"
+        )
+
+    def _call(self, k: int, method: Callable[..., Message], arguments: tuple) -> Any:
+        """Return the future answer of a worker, None if it is known to be lost."""
+        try:
+            return getattr(self._actors[k], method.__name__)(*arguments)
+        except RuntimeError:  # Dask: "Worker holding Actor was lost"
+            return None
+
+    def _answered(self, k: int, call: Any, replies: dict[int, Message]) -> bool:
+        """Wait for an answer and keep it; return whether there is one."""
+        while call is not None:
+            try:
+                replies[k] = call.result(timeout=POLL_S)
+                return True
+            except TimeoutError:
+                if self._addresses[k] not in self._cluster.client.nthreads():
+                    return False
+            except OSError:
+                return False
+        return False
+
+    def _replace(self, lost: list[int]) -> bool:
+        """Give the parts of lost workers to others, with the weights of a replica that is left; return whether one was left.
+
+        If not, do again what has been done of the epoch.
+        """
+        left = [k for k in range(len(self._actors)) if k not in lost]
+        found: dict[int, Message] = {}
+        for k in left:
+            if self._answered(k, self._call(k, Replica.weights, (NO_NEWS, True)), found):
+                self.seat(lost, found[k])
+                return True
+        self._restart()
+        return False
+
+    def seat(self, parts: Sequence[int], weights: Message) -> None:
+        """Make replicas for these parts, on the workers that have the fewest."""
+        for k in parts:
+            self._addresses[k] = ""
+        for k in parts:
+            job = (*self._job(k), weights)
+            for _ in range(ATTEMPTS):
+                if self._begun(k, job):
+                    break
+                self._cluster.count(lost=1)
+            else:
+                raise ParameterError(
+                    f"{ATTEMPTS} workers were lost before they could begin; look at their logs for what ends them"
+                )
+
+    def _begun(self, k: int, job: tuple) -> bool:
+        """Make the replica of part k; return False if its worker is lost meanwhile."""
+        self._addresses[k] = min(self._cluster.addresses(), key=self._addresses.count)
+        client = self._cluster.client
+        future = client.submit(Replica, actor=True, pure=False, workers=[self._addresses[k]])
+        try:
+            with client.as_current():  # or the actor would turn to the newest client, of another cluster perhaps
+                self._actors[k] = future.result(timeout=WAIT_FOR_WORKERS_S)
+            self._actors[k].begin(*job).result()
+        except FileError as error:
+            raise ParameterError(
+                f"a worker cannot use these evaluation keys ({error}); plan with the sigmoid that the keys were made for"
+            ) from error
+        except OSError:
+            return False
+        self._cluster.count(setup=nbytes_of(job))
+        return True

@@ -1,0 +1,66 @@
+"""What travels between the driver and the workers of a cluster: a small header, and arrays by name."""
+
+from typing import Any
+
+import numpy as np
+
+from encnn.network import Architecture, TrainingPlan
+from encnn.schemes import ClearParameters, make_keys, restore_evaluator
+from encnn.schemes.base import Encrypted, Evaluator
+
+Message = tuple[dict[str, Any], dict[str, np.ndarray]]
+"""Header and arrays; the form in which keys and ciphertexts are also written to files."""
+
+NO_NEWS: Message = ({"version": -1, "sums": []}, {})
+
+
+def pack(evaluator: Evaluator, **encrypted: Encrypted) -> Message:
+    """Return encrypted arrays as a message."""
+    header, arrays = {}, {}
+    for name, a in encrypted.items():
+        described, arrays[name] = evaluator.export_array(a)
+        header[name] = {"array": described, "shape": list(a.shape)}
+    return header, arrays
+
+
+def unpack(evaluator: Evaluator, message: Message) -> dict[str, Encrypted]:
+    """Return the encrypted arrays of a message."""
+    header, arrays = message
+    return {
+        name: evaluator.restore_array(header[name]["array"], a, tuple(header[name]["shape"]))
+        for name, a in arrays.items()
+        if name in header
+    }
+
+
+def only(reply: Message, name: str) -> Message:
+    """Return the message `name` that travelled within another one."""
+    header, prefix = reply[0][name] or {}, f"{name}_"
+    return header, {key.removeprefix(prefix): a for key, a in reply[1].items() if key.startswith(prefix)}
+
+
+def describe(evaluator: Evaluator) -> Message:
+    """Return an evaluator as a message: its public keys."""
+    if isinstance(evaluator.parameters, ClearParameters):
+        return {"clear": evaluator.parameters}, {}
+    header, arrays = evaluator.export()
+    return {"scheme": evaluator.scheme, "keys": header}, arrays
+
+
+def restore(keys: Message, architecture: Architecture, plan: TrainingPlan) -> Evaluator:
+    """Return the evaluator of a message."""
+    header, arrays = keys
+    if "clear" in header:
+        return make_keys(header["clear"], ())[1]
+    return restore_evaluator(header["scheme"], header["keys"], arrays, architecture.products(plan.sigmoid))
+
+
+def nbytes_of(found: Any) -> int:
+    """Return the bytes of all arrays in nested lists, tuples and dicts."""
+    if isinstance(found, dict):
+        found = list(found.values())
+    if isinstance(found, list | tuple):
+        return sum(nbytes_of(part) for part in found)
+    if isinstance(found, np.ndarray):
+        return found.nbytes
+    return sum(getattr(found, name).nbytes for name in ("data", "indices", "indptr")) if hasattr(found, "indptr") else 0

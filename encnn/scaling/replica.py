@@ -1,0 +1,107 @@
+"""A worker's side of a shared run: a replica of the encrypted network, and the worker's shard of the reviews."""
+
+from typing import Any, cast
+
+import numpy as np
+
+from encnn.data.batches import Batch, Features, batches
+from encnn.network import Architecture, Network, Step, TrainingPlan, forward
+from encnn.scaling.gradient_sums import gradient_sums, subtract_sums
+from encnn.scaling.messages import Message, pack, restore, unpack
+from encnn.schemes.base import Encrypted, ErrorStep
+
+
+class Replica:
+    """A worker's side: the encrypted network, its shard of the reviews, evaluation keys.  Lives in the worker as an actor."""
+
+    def begin(
+        self,
+        architecture: Architecture,
+        plan: TrainingPlan,
+        step: ErrorStep | None,
+        bounds: np.ndarray,
+        keys: Message,
+        X: Features,
+        targets: Any,
+        weights: Message,
+    ) -> None:
+        """Take keys, reviews (bounds[i] to bounds[i + 1] are in mini-batch i), their targets, and weights."""
+        evaluator = self._evaluator = restore(keys, architecture, plan)
+        evaluator.prepare()
+        W1 = unpack(evaluator, weights)["W1"]
+        self._plan, self._step = plan, Step(evaluator, Network(architecture, W1, None), plan, step)
+        self._X, self._bounds, self._version = X, bounds, weights[0]["version"]
+        self._targets = unpack(evaluator, targets)["targets"] if isinstance(targets, tuple) else targets
+        self._own: Message = {}, {}
+        self._number: int | None = None
+
+    def learn(self, number: int, rate: float, news: Message) -> Message:
+        """Return scores, gradient sums and, with a hidden layer, errors and hidden vectors of a mini-batch's part."""
+        self._forward(number, news)
+        if self._batch is None:
+            return {"gain": None, "sums": None}, {}
+        rows = slice(self._bounds[number], self._bounds[number + 1])
+        with np.errstate(over="ignore", invalid="ignore"):  # a diverging run in the clear is told by its scores
+            d, gain = self._step.error_step(self._evaluator, self._z, self._targets[rows], rate)
+            header, arrays = self._sums_of(d, gain)
+        shown = {"z": self._z} | ({"h": self._h, "d": d} if self._step.products else {})
+        packed = pack(self._evaluator, **shown)
+        return packed[0] | {"gain": gain, "sums": header}, packed[1] | {f"sums_{name}": a for name, a in arrays.items()}
+
+    def score(self, number: int, news: Message) -> Message:
+        """Return the scores and, with a hidden layer, the hidden vectors of a mini-batch's part."""
+        self._forward(number, news)
+        shown = {} if self._batch is None else {"z": self._z} | ({"h": self._h} if self._step.products else {})
+        return pack(self._evaluator, **shown)
+
+    def sums(self, number: int, news: Message, errors: Message, gain: float) -> Message:
+        """Return the gradient sums of a mini-batch's part for given errors."""
+        if self._number != number:  # in place of a worker that was lost after it had sent its scores
+            self._forward(number, news)
+        return ({}, {}) if self._batch is None else self._sums_of(unpack(self._evaluator, errors)["d"], gain)
+
+    def weights(self, news: Message, wanted: bool) -> Message:
+        """Return W1 after all steps so far, if it is wanted."""
+        self._apply(news)
+        if not wanted:
+            return {}, {}
+        header, arrays = pack(self._evaluator, W1=self._step.network.W1)
+        return header | {"version": self._version}, arrays
+
+    def shrink(self, version: int) -> Message:
+        """End an epoch: shrink W1, unless these weights, which come from another replica, have shrunk already."""
+        if self._version == version:
+            network = self._step.network
+            network.W1 = self._evaluator.shrink(network.W1, self._plan.shrink)
+            self._version += 1
+        return {}, {}
+
+    def _forward(self, number: int, news: Message) -> None:
+        """Catch up with the others, then compute the scores of a mini-batch's part."""
+        self._apply(news)
+        low, high = self._bounds[number : number + 2]
+        self._number, self._batch = number, None
+        if low < high:
+            self._batch = next(batches(self._X[low:high], high - low))[1]
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._pooled, self._h, self._z = forward(self._evaluator, self._step.network, self._batch)
+
+    def _sums_of(self, d: Encrypted, gain: float) -> Message:
+        batch = cast(Batch, self._batch)
+        G = self._step.finished(self._step.first_layer_errors(d, gain), self._pooled, batch)
+        self._own = gradient_sums(self._evaluator, batch, G)
+        return self._own
+
+    def _apply(self, news: Message) -> None:
+        """Subtract the sums of the last step, unless these weights have them already; take the new W2."""
+        header, arrays = news
+        if "W2" in header:
+            self._step.network.W2 = unpack(self._evaluator, news)["W2"]
+        if header["version"] <= self._version:
+            return
+        subtract_sums(self._evaluator, self._step.network.W1, self._own)
+        for i, described in enumerate(header["sums"]):
+            prefix = f"{i}_"
+            part = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+            subtract_sums(self._evaluator, self._step.network.W1, (described, part))
+        self._version = header["version"]

@@ -1,0 +1,181 @@
+"""Steps of gradient descent that all workers of a cluster share: the driver's side of a run."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from encnn.data.batches import Batch, Features
+from encnn.errors import CapabilityError
+from encnn.network import Network, Step, TrainingRun
+from encnn.scaling.cluster import Cluster
+from encnn.scaling.crew import Crew
+from encnn.scaling.messages import Message, describe, nbytes_of, only, pack, unpack
+from encnn.scaling.replica import Replica
+from encnn.schemes.base import Encrypted, ErrorStep
+
+
+class SharedSteps:
+    """One step of gradient descent after the other, by all workers; called as `network.Step` is.
+
+    Use it as a context: entering gives each worker its replica and shard, leaving puts the trained weights into `network`.
+    Weights come back at the end of every epoch; after an error `network` is as it was then.
+    """
+
+    def __init__(self, cluster: Cluster, run: TrainingRun, error_step: ErrorStep | None) -> None:
+        self._cluster, self._error_step = cluster, error_step
+        self._evaluator, self._network, self._plan = run.evaluator, run.network, run.plan
+        self._X, self._targets, self._central = run.X, run.targets, getattr(error_step, "central", False)
+        self._step = Step(run.evaluator, Network(run.network.architecture, None, run.network.W2), run.plan, error_step)
+        self._sums: list[Message] = []
+        self._version = 0
+        self._per_epoch = -(-run.X.shape[0] // run.plan.batch_size)
+        self._first = run.first % run.X.shape[0] // run.plan.batch_size  # the mini-batch after the checkpoint
+        self._rates: list[float] = []  # of the steps since then
+
+    def __enter__(self) -> "SharedSteps":
+        """Give every worker a replica and its shard."""
+        client = self._cluster.client
+        if not self._central:
+            import cloudpickle  # here and not above: it comes with Dask, an extra
+
+            cloudpickle.dumps(self._error_step)  # Dask's own way; what refuses it, a secret, would keep Dask waiting for ever
+        self._was_direct = client.direct_to_workers
+        if client.direct_to_workers is None:  # not said: then not through the scheduler, which would double the copies
+            client.direct_to_workers = True
+        parts = min(len(self._cluster.addresses()), self._plan.batch_size, self._X.shape[0])
+        self._crew = Crew(self._cluster, parts, self._job, self._restart)
+        begun = time.perf_counter()
+        self._crew.seat(range(parts), self._checkpoint())
+        self._cluster.setup_seconds += time.perf_counter() - begun
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Collect the weights unless the run failed, and let the workers go."""
+        try:
+            if kind is None and self._rates:
+                self._collect()
+        finally:
+            del self._crew
+            self._cluster.client.direct_to_workers = self._was_direct
+
+    def __call__(self, batch: Batch, targets: Any, rate: float) -> Encrypted:
+        """Update the network with the next mini-batch; return the scores z it met, shape (B, outputs)."""
+        scores = self._advance(targets, rate)
+        self._cluster.count(steps=1)
+        if self._first + len(self._rates) == self._per_epoch:
+            self._collect()
+        return scores
+
+    # -- one mini-batch
+
+    def _advance(self, targets: Any, rate: float) -> Encrypted:
+        """Have the workers do the next mini-batch of the epoch; return its scores."""
+        number = self._first + len(self._rates)
+        if self._central:
+            scores = self._through_driver(number, targets, rate)
+        else:
+            replies = self._crew.ask(Replica.learn, [(number, rate, news) for news in self._news()])
+            scores = self._joined(replies, "z")
+            gain = next(reply[0]["gain"] for reply in replies if reply[0]["gain"] is not None)
+            self._update_second_layer(self._joined(replies, "d") if self._step.products else None, replies, gain)
+            self._sums = [only(reply, "sums") for reply in replies]
+        self._version += 1
+        self._rates.append(rate)
+        return scores
+
+    def _through_driver(self, number: int, targets: Any, rate: float) -> Encrypted:
+        """Do a mini-batch whose error step is called here, with all its scores."""
+        news = self._news()
+        replies = self._crew.ask(Replica.score, [(number, part) for part in news])
+        scores = self._joined(replies, "z")
+        d, gain = self._step.error_step(self._evaluator, scores, targets, rate)
+        errors = [pack(self._evaluator, d=d[low:high]) for low, high in self._bounds(len(scores))]
+        sums = self._crew.ask(Replica.sums, [(number, part, e, gain) for part, e in zip(news, errors, strict=True)])
+        self._update_second_layer(d, replies, gain)
+        self._sums = sums
+        return scores
+
+    def _update_second_layer(self, d: Encrypted, replies: Sequence[Message], gain: float) -> None:
+        if self._step.products:
+            h = self._joined(replies, "h")
+            self._step.network.W2 = self._step.network.W2 - self._step.second_layer_gradient(d, h, gain)
+
+    def _joined(self, replies: Sequence[Message], name: str) -> Encrypted:
+        """Return one array of all parts, in the order of the batch."""
+        parts = [unpack(self._evaluator, reply)[name] for reply in replies if name in reply[0]]
+        return parts[0] if len(parts) == 1 else self._evaluator.concatenate(parts)
+
+    def _news(self) -> list[Message]:
+        """Return what each worker has to know before the next mini-batch: the sums of the others, and W2."""
+        W2 = {} if self._step.network.W2 is None else {"W2": self._step.network.W2}
+        header, arrays = pack(self._evaluator, **W2)
+        news = []
+        for k in range(len(self._crew)):
+            others = [sums for i, sums in enumerate(self._sums) if i != k and sums[0]]
+            told = header | {"version": self._version, "sums": [sums[0] for sums in others]}
+            news.append((told, arrays | {f"{i}_{name}": a for i, s in enumerate(others) for name, a in s[1].items()}))
+        return news
+
+    def _bounds(self, reviews: int) -> list[tuple[int, int]]:
+        """Return first and last (excluded) review of every part of a batch."""
+        parts = len(self._crew)
+        return [(reviews * k // parts, reviews * (k + 1) // parts) for k in range(parts)]
+
+    # -- weights
+
+    def _checkpoint(self) -> Message:
+        """Return the weights at the start of the epoch."""
+        header, arrays = pack(self._evaluator, W1=self._network.W1)
+        return header | {"version": self._version - len(self._rates)}, arrays
+
+    def _collect(self) -> None:
+        """Put the weights of a replica into the network, which is where a run begins again that has lost all workers."""
+        news = self._news()
+        weights = self._crew.ask(Replica.weights, [(part, k == 0) for k, part in enumerate(news)])[0]
+        self._network.W1 = unpack(self._evaluator, weights)["W1"]
+        self._network.W2 = self._step.network.W2
+        self._rates, self._sums, self._first = [], [], 0
+        self._cluster.count(collected=nbytes_of(weights))
+        if self._plan.shrink != 1:  # `train` does the same with the weights here
+            self._crew.ask(Replica.shrink, [(self._version,)] * len(self._crew))
+            self._version += 1
+
+    # -- losses
+
+    def _restart(self) -> None:
+        """Begin the epoch again with new replicas, and do again what has been done of it."""
+        if self._central:
+            raise CapabilityError(
+                "all workers were lost, and the owner has answered for a part of the epoch already, which it will not do "
+                "again; begin a new run from the network, which is as it was at the start of the epoch"
+            )
+        rates, self._rates = self._rates, []
+        self._version -= len(rates)
+        self._step.network.W2, self._sums = self._network.W2, []
+        self._crew.seat(range(len(self._crew)), self._checkpoint())
+        for rate in rates:
+            self._advance(None, rate)
+
+    # -- what a replica works with
+
+    def _job(self, k: int) -> tuple:
+        """Return what the worker of part k works with, but for the weights."""
+        step = None if self._central else self._error_step
+        X, targets, bounds = self._shard(k)
+        return self._network.architecture, self._plan, step, bounds, describe(self._evaluator), X, targets
+
+    def _shard(self, k: int) -> tuple[Features, Any, np.ndarray]:
+        """Return the reviews of part k of all mini-batches, their targets, and where each mini-batch begins among them."""
+        rows, bounds = [], [0]
+        for start in range(0, self._X.shape[0], self._plan.batch_size):
+            low, high = self._bounds(min(self._plan.batch_size, self._X.shape[0] - start))[k]
+            rows.append(np.arange(start + low, start + high))
+            bounds.append(bounds[-1] + high - low)
+        chosen = np.concatenate(rows)
+        targets = None if self._central else self._targets[chosen]
+        if targets is not None and not isinstance(targets, np.ndarray):
+            targets = pack(self._evaluator, targets=targets)
+        return self._X[chosen], targets, np.array(bounds)
