@@ -31,7 +31,7 @@ class Crew:
         return len(self._actors)
 
     def ask(self, method: Callable[..., Message], arguments: Sequence[tuple]) -> list[Message]:
-        """Return what each replica answers to a method of `Replica`, with its own arguments; replace lost ones and ask again."""
+        """Return what each replica answers to a method of `Replica` with its own arguments; replace lost ones and ask again."""
         replies: dict[int, Message] = {}
         for _ in range(ATTEMPTS):
             waiting = [k for k in range(len(self._actors)) if k not in replies]
