@@ -66,6 +66,7 @@ class EncryptedModel:
             W1, W2 = arrays.pop("W1"), arrays.pop("W2") if a.hidden else None
             evaluator = restore_evaluator(header["scheme"], header["keys"], arrays, a.products(sigmoid))
             network = Network(a, evaluator.restore_array(header["W1"], W1, (a.features, a.row_width)), None)
+            evaluator.check_weights(network.W1)
             if W2 is not None:
                 network.W2 = evaluator.restore_array(header["W2"], W2, (a.hidden * a.outputs,))
         return cls(evaluator, network, sigmoid)

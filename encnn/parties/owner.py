@@ -96,7 +96,7 @@ class Owner:
         if network.architecture != self.architecture:
             raise ParameterError(f"the keys are for {self.architecture}, not for {network.architecture}; make another owner")
         W2 = None if network.W2 is None else self._secret.encrypt(network.W2)
-        encrypted = Network(self.architecture, self._secret.encrypt(network.W1), W2)
+        encrypted = Network(self.architecture, self._secret.encrypt_many(network.W1), W2)
         return EncryptedModel(self.evaluator, encrypted, self.sigmoid)
 
     def save_model(self, model: EncryptedModel, path: Path) -> int:
@@ -123,7 +123,7 @@ class Owner:
         """
         return EncryptedModel.load(path, mac_key=self._mac_key)
 
-    def encrypt_labels(self, y: np.ndarray, rate: float = 1.0, insecure: bool = False) -> Encrypted:
+    def encrypt_labels(self, y: np.ndarray, rate: float | np.ndarray = 1.0, insecure: bool = False) -> Encrypted:
         """Return encrypted targets rate * y of shape (reviews, outputs) for `Trainer.train`, in place of plain labels.
 
         The trainer then has texts only, the update p - Enc(y) is an addition, and the model is as secret as the labels: to
@@ -132,8 +132,9 @@ class Owner:
         sees the vocabulary which words lean, hence most labels; and reviews must not come sorted by label.
 
         y: plain labels as for training.  rate: 1, or the learning rate of the run if the owner assists with Enc(rate * p)
-        (`assistance.AssistedStep`).  Every label is encrypted with a mask and noise of its own, since equal ciphertexts of
-        equal labels would sort them.  Under parameters that protect nothing the labels would only look hidden: this raises
+        (`assistance.AssistedStep`), or one rate for each review: rate / width where features give reviews widths.  Every label
+        has a mask and noise of its own, or a coefficient of them, since equal ciphertexts of equal labels would sort them.
+        Under parameters that protect nothing the labels would only look hidden: this raises
         `CapabilityError`, unless `insecure` says that it is meant to teach.  In the clear scheme there is nothing to encrypt.
         """
         if not isinstance(self.parameters, ClearParameters) and self.parameters.insecure and not insecure:
@@ -142,7 +143,9 @@ class Owner:
                 "ADDITIVE_128), or insecure=True for a lesson"
             )
         targets = targets_of(y, self.architecture.outputs, len(y))
-        return np.asarray(y) if isinstance(self.parameters, ClearParameters) else self._secret.encrypt(rate * targets)
+        if isinstance(self.parameters, ClearParameters):
+            return np.asarray(y)
+        return self._secret.encrypt_many(np.reshape(rate, (-1, 1)) * targets)
 
     # -- reading
 

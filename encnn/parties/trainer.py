@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from encnn import files
-from encnn.data.batches import Features
+from encnn.data.batches import Features, TrainingFeatures
 from encnn.errors import KeyMismatchError, ParameterError
 from encnn.network import Help, Network, OnScores, TrainingPlan, predict, train
 from encnn.network.training import NOBODY
@@ -63,7 +63,7 @@ class Trainer(User):
 
     def train(
         self,
-        X: Features,
+        X: TrainingFeatures,
         y: Any,
         plan: TrainingPlan,
         help: Help = NOBODY,

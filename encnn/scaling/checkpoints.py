@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from encnn.data.batches import Features
+from encnn.data.batches import Conditioned, TrainingFeatures
 from encnn.errors import DataError, ParameterError
 from encnn.network import Help, OnScores, TrainingPlan
 from encnn.network.training import NOBODY
@@ -33,7 +33,7 @@ _MODEL, _SCORES, _RUN = "model-", "scores-", "run.json"
 
 def train_resumably(
     model: EncryptedModel,
-    X: Features,
+    X: TrainingFeatures,
     y: Any,
     plan: TrainingPlan,
     folder: str | os.PathLike[str],
@@ -114,9 +114,16 @@ def _check_same_run(folder: Path, digest: str) -> None:
         )
 
 
-def _digest(X: Features, y: Any, plan: TrainingPlan) -> str:
+def _arrays(X: TrainingFeatures) -> list[np.ndarray]:
+    """Return all arrays that features are made of."""
+    if isinstance(X, Conditioned):
+        return X.parts()
+    return [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
+
+
+def _digest(X: TrainingFeatures, y: Any, plan: TrainingPlan) -> str:
     """Return what tells runs apart; of encrypted labels the shape, since no two encryptions are the same."""
-    parts = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
+    parts = _arrays(X)
     parts.append(np.asarray(y) if isinstance(y, np.ndarray | list | tuple) else np.array(y.shape))
     digest = hashlib.sha256(repr((plan, X.shape)).encode())
     for part in parts:

@@ -12,6 +12,7 @@ from encnn.schemes.bootstrapped.keys import SecretKey
 from encnn.schemes.bootstrapped.parameters import Parameters
 from encnn.schemes.bootstrapped.rotation import RotationKey
 from encnn.schemes.bootstrapped.switching import SmallSwitchKey
+from encnn.schemes.bootstrapped.trace import TraceKey, key_shape
 from encnn.schemes.integer_vector import storage
 from encnn.schemes.powers import PowerSum, Product
 
@@ -43,12 +44,14 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
     """Return the evaluator that its `export` took apart."""
     context = storage.restore_context(header, Parameters)
     p: Parameters = context.parameters  # type: ignore[assignment]
-    _check_names(arrays, {"rotation", "switch"})
+    _check_names(arrays, {"rotation", "switch", "trace"})
     storage.check_array("rotation key", arrays["rotation"], (p.n, p.rotation_levels, p.k + 1, p.N))
     storage.check_array("switch key", arrays["switch"], (p.d, p.switch_levels), np.int32)
+    storage.check_array("trace key", arrays["trace"], key_shape(p))
     switch = SmallSwitchKey(p, storage.restore_seed(header.get("switch_seed")), arrays["switch"])
     rotation = RotationKey(p, storage.restore_seed(header.get("rotation_seed")), arrays["rotation"])
-    return BootstrappedEvaluator(context, BootstrapKey(switch, rotation))
+    trace = TraceKey(p, storage.restore_seed(header.get("trace_seed")), arrays["trace"])
+    return BootstrappedEvaluator(context, BootstrapKey(switch, rotation, trace))
 
 
 def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:

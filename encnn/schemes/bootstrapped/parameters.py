@@ -39,6 +39,8 @@ from encnn.security.estimate import Estimate, estimate
 TORUS_BITS = 32
 KEY_BITS = 64
 MAX_N = 1 << 16
+TRACE_BITS = 48
+"""Most bits that the digits of a trace may have together: what lies below is not kept (`trace.unit`), or hardly."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -48,7 +50,8 @@ class Parameters(integer_vector.Parameters):
     n, block, lwe_sigma: dimension of the small LWE, bits a block of its key, and noise; block must divide n.
     k, N, glwe_sigma: of GLWE; d must be k N, and N a power of two.
     rotation_bits, rotation_levels: digits of GLWE coefficients in the blind rotation.  switch_bits, switch_levels: digits of
-    masks in the key switch.  z_bits: log2 of the width of the torus in z; `scale` follows from it.
+    masks in the key switch.  trace_bits, trace_levels: digits of masks in the trace.  z_bits: log2 of the width of the torus in
+    z; `scale` follows from it.
     The inherited sigma is the noise of fresh weights, in units of 2^-32.
     """
 
@@ -70,6 +73,8 @@ class Parameters(integer_vector.Parameters):
     rotation_levels: int = 1
     switch_bits: int = 5
     switch_levels: int = 3
+    trace_bits: int = 12
+    trace_levels: int = 3
 
     def __post_init__(self) -> None:
         """Check the parts, then what an integer-vector set must be."""
@@ -123,6 +128,10 @@ class Parameters(integer_vector.Parameters):
             bits, levels = getattr(self, f"{what}_bits"), getattr(self, f"{what}_levels")
             if bits < 1 or levels < 1 or bits * levels >= TORUS_BITS:
                 raise ParameterError(f"{levels} {what} digits of {bits} bits are not 1 to {TORUS_BITS - 1} bits; change either")
+        if self.trace_bits < 1 or self.trace_levels < 1 or self.trace_bits * self.trace_levels > TRACE_BITS:
+            raise ParameterError(
+                f"{self.trace_levels} trace digits of {self.trace_bits} bits are not 1 to {TRACE_BITS} bits; change either"
+            )
         if not (0 <= self.lwe_sigma < 0.25 and 0 <= self.glwe_sigma < 0.25):
             raise ParameterError(
                 f"lwe_sigma={self.lwe_sigma}, glwe_sigma={self.glwe_sigma} are fractions of the torus: expected 0 to 1/4"
@@ -139,7 +148,7 @@ ONE_LEVEL_128 = Parameters(name="one-level-128")
 """128 bits, one digit of 23 bits: the fastest.  A bootstrap leaves noise of about 2^-15 of the torus, which a learning rate of
 0.005 or more drowns out."""
 
-TWO_LEVEL_128 = Parameters(name="two-level-128", rotation_bits=15, rotation_levels=2)
+TWO_LEVEL_128 = Parameters(name="two-level-128", rotation_bits=15, rotation_levels=2, trace_bits=10, trace_levels=4)
 """128 bits, two digits of 15 bits: nearly twice the time, noise of about 2^-22 of the torus, for learning rates of 0.002 and
 below."""
 
