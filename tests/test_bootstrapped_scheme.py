@@ -254,7 +254,7 @@ def test_shrinking_is_a_bootstrap(sharp, largest):
     error = secret.decrypt(smaller) - 0.75 * W
     deviation = np.hypot(0.75 * noise.input_deviation(TWO_LEVEL) / m, noise.output_deviation(TWO_LEVEL))
     assert rms(error) == pytest.approx(deviation, rel=0.4)
-    assert noise.output_bound(TWO_LEVEL) < smaller.noise < 2 * noise.output_bound(TWO_LEVEL)
+    assert smaller.noise == noise.output_bound(TWO_LEVEL) + noise.trace_bound(TWO_LEVEL, packed=True)
 
 
 def test_noise_stays_below_the_bound_that_travels(toy):
