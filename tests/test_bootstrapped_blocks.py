@@ -186,7 +186,7 @@ def test_fractions_are_refused(toy):
     secret, evaluator = toy
     W = secret.encrypt_many(np.zeros((4, 1)))
     for batch in (DenseBatch(np.full((2, 4), 0.5)), SparseBatch(np.arange(2), np.array([0, 2]), np.array([1.0, 2.5]), 4)):
-        with pytest.raises(CapabilityError, match="whole numbers below 2\\^31 only.*use whole features"):
+        with pytest.raises(CapabilityError, match="whole numbers below 2\\^31, not by fractions.*use whole features"):
             evaluator.gather(batch, W)
     whole = SparseBatch(np.arange(2), np.array([0, 2]), np.array([1.0, 2.0]), 4)  # floats that are whole will do
     assert evaluator.gather(whole, W).shape == (1, 1)
