@@ -91,7 +91,7 @@ def some_reviews(reviews=48, features=30, words=6):
 
 
 def test_fresh_keys_differ_and_seeded_ones_repeat():
-    (one, _), (other, _) = (make_keys(TINY, {1}) for _ in range(2))
+    (one, _), (other, _) = (make_keys(TINY.updated(n=60), {1}) for _ in range(2))
     assert (one.T(1) != other.T(1)).any() and (one._s != other._s).any()
     (again, public), (same, same_public) = (make_keys(TINY, {1}, rng=seeded(3)) for _ in range(2))
     assert (again.T(1) == same.T(1)).all() and (again._s == same._s).all()
