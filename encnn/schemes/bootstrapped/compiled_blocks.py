@@ -18,13 +18,11 @@ _SOURCES = np.stack([permutation(N, d)[0] for d in exponents(N)])
 _SIGNS = np.stack([permutation(N, d)[1] for d in exponents(N)])
 
 
-@njit(**_OPTIONS)
-def _add_window(total, block, i, factor):  # type: ignore[no-untyped-def]
-    """Add factor X^-i block to total, int32 of shape (N,): two runs."""
-    for j in range(N - i):
-        total[j] += factor * block[i + j]
-    for j in range(i):
-        total[N - i + j] -= factor * block[j]
+@njit(inline="always")
+def _add(total, run, factor):  # type: ignore[no-untyped-def]
+    """Add factor times a run to as many numbers, int32."""
+    for j in range(run.shape[0]):
+        total[j] += factor * run[j]
 
 
 @njit(**_OPTIONS)
@@ -39,21 +37,19 @@ def gather(blocks, places, pointers, factors, sums):  # type: ignore[no-untyped-
             block, i = blocks[places[t] >> 10], places[t] & (N - 1)
             sums[r, 0, 0] += factors[t] * block[0, i]
             for c in range(1, COMPONENTS):
-                _add_window(sums[r, c], block[c], i, factors[t])
+                _add(sums[r, c, : N - i], block[c, i:], factors[t])
+                _add(sums[r, c, N - i :], block[c, :i], -factors[t])
 
 
 @njit(**_OPTIONS)
 def scatter_subtract(blocks, places, pointers, factors, errors):  # type: ignore[no-untyped-def]
-    """Do block -= factor X^place errors[r], for each place of each review r: for N - i instead of i, and the sign turned."""
+    """Do block -= factor X^place errors[r], for each place of each review r."""
     for r in range(pointers.shape[0] - 1):
         for t in range(pointers[r], pointers[r + 1]):
-            block, i, factor = blocks[places[t] >> 10], places[t] & (N - 1), factors[t]
+            block, i = blocks[places[t] >> 10], places[t] & (N - 1)
             for c in range(COMPONENTS):
-                a, e = block[c], errors[r, c]
-                for j in range(N - i):
-                    a[i + j] -= factor * e[j]
-                for j in range(i):
-                    a[j] += factor * e[N - i + j]
+                _add(block[c, i:], errors[r, c, : N - i], -factors[t])
+                _add(block[c, :i], errors[r, c, N - i :], factors[t])
 
 
 def trace(acc: np.ndarray, key: np.ndarray, bits: int) -> np.ndarray:
