@@ -256,7 +256,7 @@ def test_shrinking_is_a_bootstrap(sharp, largest):
     error = secret.decrypt(smaller) - 0.75 * W
     deviation = np.hypot(0.75 * noise.input_deviation(TWO_LEVEL) / m, noise.output_deviation(TWO_LEVEL))
     assert rms(error) == pytest.approx(deviation, rel=0.4)
-    assert smaller.noise == noise.output_bound(TWO_LEVEL) + noise.trace_bound(TWO_LEVEL, packed=True)
+    assert smaller.noise == noise.output_bound(TWO_LEVEL) + noise.trace_bound(TWO_LEVEL)
 
 
 def test_noise_stays_below_the_bound_that_travels(toy):

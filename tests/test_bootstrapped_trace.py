@@ -18,6 +18,7 @@ from encnn.schemes.bootstrapped.trace import (
     exponents,
     fraction_digits,
     make_trace_key,
+    pack,
     trace,
     trace_exact,
     trace_numpy,
@@ -148,7 +149,37 @@ def test_a_key_encrypts_turned_secrets_times_the_gadget(p):
     assert key.nbytes == key.transforms.nbytes
 
 
+@needs_numba
+def test_compiled_packing_equals_numpys_where_float64_is_exact(rng, monkeypatch):
+    _, key = key_of(ONE_LEVEL.updated(**SHORT), kind=UpperHalves)
+    acc = random_words(rng, (37, 3, 1024))
+    by_loops = pack(key, acc)
+    monkeypatch.setattr(engine, "compiled", lambda N, k=2: None)
+    np.testing.assert_array_equal(by_loops, pack(key, acc))
+
+
 # What it does
+
+
+@pytest.mark.parametrize("count", [1, 2, 37, 64])
+def test_packing_puts_each_constant_in_its_place(count, rng):
+    p = TINY.updated(glwe_sigma=0.0, trace_bits=4, trace_levels=10)
+    secret, key = key_of(p)
+    acc = random_words(rng, (count, p.k + 1, p.N))
+    found = secret.glwe_phase(pack(key, acc)[None])[0]
+    found[:count] -= secret.glwe_phase(acc)[:, 0]
+    assert np.abs(found).max() <= (1 + p.d) / 2  # the rounding to 2^-32 alone
+
+
+@pytest.mark.parametrize("p", [BOOTSTRAP_TOY, ONE_LEVEL, TWO_LEVEL], ids=NAME)
+def test_packing_adds_to_each_number_what_a_trace_adds_to_one(p, rng):
+    squares = []
+    for seed in range(5):
+        secret, key = key_of(p, seed)
+        acc = random_words(rng, (p.N, p.k + 1, p.N))
+        error = secret.glwe_phase(pack(key, acc)[None])[0] - secret.glwe_phase(acc)[:, 0]
+        squares.append((error * 2.0**-32) ** 2)
+    assert np.mean(squares) == pytest.approx(noise.trace(p)[0], rel=0.2)
 
 
 @pytest.mark.parametrize("p", [TINY, BOOTSTRAP_TOY, ONE_LEVEL, TWO_LEVEL], ids=NAME)

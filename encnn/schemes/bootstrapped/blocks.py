@@ -187,8 +187,8 @@ def _entries(W: PackedArray, X: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarr
     factors = np.ones(len(columns), np.int32) if values is None else values.astype(np.int32)
     if values is not None and not (factors == values).all():
         raise CapabilityError(
-            f"scheme 'bootstrapped' multiplies by whole numbers below 2^31, not by fractions, and a feature or its multiplier is "
-            f"{values[factors != values][0]:g}; use whole features, or the scheme 'clear'"
+            "scheme 'bootstrapped' multiplies by whole numbers below 2^31, not by fractions, and a feature or its multiplier "
+            f"is {values[factors != values][0]:g}; use whole features, or the scheme 'clear'"
         )
     return np.ascontiguousarray(W.at(columns), np.int64), np.asarray(pointers, np.int64), factors
 

@@ -19,7 +19,7 @@ from encnn.schemes.bootstrapped import transform
 from encnn.schemes.bootstrapped.blocks import embed, extract
 from encnn.schemes.bootstrapped.rotation import RotationKey, blind_rotate
 from encnn.schemes.bootstrapped.switching import SmallSwitchKey, switch_key, to_positions
-from encnn.schemes.bootstrapped.trace import TraceKey, trace
+from encnn.schemes.bootstrapped.trace import TraceKey, pack, trace
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,13 @@ def alone(key: BootstrapKey, ciphertexts: np.ndarray, threads: int = 1) -> np.nd
     """
     N, _ = key.trace.parameters.N, key.trace.transforms  # made here, and not by every thread
     return _shared(lambda rows: trace(key.trace, embed(ciphertexts[rows], N)), len(ciphertexts), threads)
+
+
+def packed(key: BootstrapKey, ciphertexts: np.ndarray) -> np.ndarray:
+    """Return blocks of numbers, int32 of shape (blocks, k+1, N), of ciphertexts of shape (B, 1 + d) (`trace.pack`)."""
+    N = key.trace.parameters.N
+    parts = [ciphertexts[first : first + N] for first in range(0, len(ciphertexts), N)]
+    return np.stack([pack(key.trace, embed(part, N)) for part in parts])
 
 
 def _shared(work: Callable[[slice], np.ndarray], batch: int, threads: int) -> np.ndarray:

@@ -13,6 +13,9 @@ from encnn.arithmetic.placement import placed
 from encnn.schemes.bootstrapped.compiled import _OPTIONS, _ROUND, _TWIST, COMPONENTS, M, N, transform, transform_back
 from encnn.schemes.bootstrapped.trace import exponents, permutation, unit
 
+TOGETHER = 4
+"""Ciphertexts that take a step of the trace one after the other, while its part of the key is in the cache."""
+
 _UNIT = unit(N)
 _SOURCES = np.stack([permutation(N, d)[0] for d in exponents(N)])
 _SIGNS = np.stack([permutation(N, d)[1] for d in exponents(N)])
@@ -62,34 +65,57 @@ def trace(acc: np.ndarray, key: np.ndarray, bits: int) -> np.ndarray:
     return out
 
 
+def add_automorphism(C: np.ndarray, s: int, key: np.ndarray, bits: int) -> None:
+    """Do step s of the trace, in place, for GLWE ciphertexts of fractions, float64 of shape (B, 3, N)."""
+    _, *room = _room(key.shape[1])
+    _add_automorphism(C, s, key, 2.0**bits, *room)
+
+
+@njit(**_OPTIONS)
+def _add_automorphism(C, s, key, base, rest, w, v, sums):  # type: ignore[no-untyped-def]
+    for b in range(C.shape[0]):
+        _step(C[b], s, key, base, rest, w, v, sums)
+
+
 def _room(levels: int) -> Iterator[np.ndarray]:
     """Yield the arrays to work in, each at a place of a page of its own (see `compiled._room`)."""
-    for i, shape in enumerate([(COMPONENTS, N), (N,), (N,), (2 * levels, N), (COMPONENTS, N)], start=1):
+    shapes = [(TOGETHER, COMPONENTS, N), (N,), (N,), (2 * levels, N), (COMPONENTS, N)]
+    for i, shape in enumerate(shapes, start=1):
         yield placed(shape, float, place=512 * i)
 
 
 @njit(**_OPTIONS)
 def _trace(acc, key, base, out, C, rest, w, v, sums):  # type: ignore[no-untyped-def]
     """Do what `trace` does; C, rest, w, v, sums are room to work in."""
-    levels = key.shape[2]
-    for b in range(acc.shape[0]):
-        for c in range(COMPONENTS):
-            for j in range(N):
-                C[c, j] = acc[b, c, j] * _UNIT
+    for first in range(0, acc.shape[0], TOGETHER):
+        count = min(TOGETHER, acc.shape[0] - first)
+        for b in range(count):
+            for c in range(COMPONENTS):
+                for j in range(N):
+                    C[b, c, j] = acc[first + b, c, j] * _UNIT
         for s in range(key.shape[0]):
-            for c in range(2):
-                _turn(C[c + 1], s, rest)
-                _digit_transforms(rest, base, levels, w, v[c * levels : (c + 1) * levels])
-            _turn(C[0], s, rest)
-            for o in range(COMPONENTS):
-                _inner_product(v, key[s].reshape(2 * levels, COMPONENTS, N), o, sums[o])
-                transform_back(sums[o], w)
-                _add_fractions(w, C[o])
-            for j in range(N):
-                x = C[0, j] + rest[j]
-                C[0, j] = x - ((x + _ROUND) - _ROUND)
-        for c in range(COMPONENTS):
-            _to_torus(C[c], w, out[b, c])
+            for b in range(count):
+                _step(C[b], s, key[s], base, rest, w, v, sums)
+        for b in range(count):
+            for c in range(COMPONENTS):
+                _to_torus(C[b, c], w, out[first + b, c])
+
+
+@njit(**_OPTIONS)
+def _step(C, s, key, base, rest, w, v, sums):  # type: ignore[no-untyped-def]
+    """Add to a GLWE ciphertext of fractions its automorphism of step s, switched by the key of that step."""
+    levels = key.shape[1]
+    for c in range(2):
+        _turn(C[c + 1], s, rest)
+        _digit_transforms(rest, base, levels, w, v[c * levels : (c + 1) * levels])
+    _turn(C[0], s, rest)
+    for o in range(COMPONENTS):
+        _inner_product(v, key.reshape(2 * levels, COMPONENTS, N), o, sums[o])
+        transform_back(sums[o], w)
+        _add_fractions(w, C[o])
+    for j in range(N):
+        x = C[0, j] + rest[j]
+        C[0, j] = x - ((x + _ROUND) - _ROUND)
 
 
 @njit(**_OPTIONS)

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from encnn.data.batches import Batch, SparseBatch, TrainingFeatures
+from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError, ParameterError
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.bootstrapped import blocks, noise, storage
 from encnn.schemes.bootstrapped.blocks import PackedArray
-from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, alone, bootstrap
+from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, alone, bootstrap, packed
 from encnn.schemes.bootstrapped.parameters import Parameters
 from encnn.schemes.bootstrapped.tables import make_table
 from encnn.schemes.integer_vector import CiphertextArray, Context, IntegerVectorEvaluator
@@ -72,22 +72,17 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         blocks.scatter_subtract(W, X, errors, G.value, G.noise + noise.trace_bound(self.parameters))
 
     def pack(self, numbers: CiphertextArray) -> PackedArray:
-        """Return ciphertexts of shape (B, 1) as the coefficients of blocks: a thousandth of the size."""
-        p, rows = self.parameters, len(numbers)
-        packed = self._blank(rows)
-        for first in range(0, rows, p.N):
-            part = numbers[first : first + p.N]
-            self.scatter_subtract(packed[first : first + p.N], _ones(len(part), -1), part)
-        packed.value, packed.noise = numbers.value, numbers.noise + noise.trace_bound(p, packed=True)
-        return packed
+        """Return ciphertexts of shape (B, 1) as the coefficients of blocks: a thousandth of the size.  Noise: `trace.pack`."""
+        bound = numbers.noise + noise.trace_bound(self.parameters)
+        return PackedArray(packed(self.key, numbers.data), len(numbers), self.context, numbers.value, bound)
 
-    def compact(self, scores: CiphertextArray) -> PackedArray:
+    def compact(self, scores: CiphertextArray | PackedArray) -> PackedArray:
         """Return scores as coefficients of blocks (see `pack`)."""
-        return self.pack(scores)
+        return scores if isinstance(scores, PackedArray) else self.pack(scores)
 
     def update_of(self, W: PackedArray, X: Batch, G: CiphertextArray) -> tuple[np.ndarray, PackedArray]:
         """Return (which blocks change, what is added to them) in W -= X^T G."""
-        update = self._blank(len(W))
+        update = PackedArray(np.zeros_like(W.data), len(W), self.context, 0.0, 0.0, W.places)
         self.scatter_subtract(update, X, G)
         changed = np.flatnonzero(~blocks.without_masks(update.data))
         update.data, update.rows = update.data[changed], len(changed) * self.parameters.N
@@ -102,12 +97,6 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def concatenate(self, arrays: Sequence[Any]) -> Any:
         """Return the arrays joined along their first axis."""
         return blocks.concatenate(arrays) if isinstance(arrays[0], PackedArray) else super().concatenate(arrays)
-
-    def _blank(self, rows: int) -> PackedArray:
-        """Return blocks of zeros without masks, to be added to."""
-        p = self.parameters
-        data = np.zeros((blocks.blocks_for(rows, p.N), p.k + 1, p.N), np.int32)
-        return PackedArray(data, rows, self.context, 0.0, 0.0)
 
     # -- tables
 
@@ -230,8 +219,3 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 def _numbers(a: CiphertextArray | PackedArray) -> CiphertextArray:
     """Return one ciphertext for each number."""
     return a.numbers() if isinstance(a, PackedArray) else a
-
-
-def _ones(rows: int, factor: int) -> SparseBatch:
-    """Return the features of reviews that name one number each, the factor."""
-    return SparseBatch(np.arange(rows), np.arange(rows + 1), np.full(rows, factor), rows)

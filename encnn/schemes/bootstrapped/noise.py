@@ -94,10 +94,9 @@ def trace(p: Parameters) -> np.ndarray:
     return np.where(j, of_valuation[valuation], (left**2) @ steps) + (1 + p.d / 2) * 2.0**-64 / 12
 
 
-def trace_bound(p: Parameters, packed: bool = False) -> float:
-    """Return a bound on what a trace adds to any coefficient, in units of 2^-32; or those of a packed block."""
-    variances = trace(p)
-    return TAIL * math.sqrt(variances.sum() if packed else variances.max()) * 2.0**32 + 0.5
+def trace_bound(p: Parameters) -> float:
+    """Return a bound on what a trace adds to any coefficient, in units of 2^-32 of the torus."""
+    return TAIL * math.sqrt(trace(p).max()) * 2.0**32 + 0.5
 
 
 def _automorphism(p: Parameters, first: bool) -> float:

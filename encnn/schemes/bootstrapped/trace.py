@@ -121,17 +121,51 @@ def trace(key: TraceKey, acc: np.ndarray) -> np.ndarray:
 
 def trace_numpy(key: TraceKey, acc: np.ndarray) -> np.ndarray:
     """Do what `trace` does, in numpy, all ciphertexts at once: the readable version."""
-    p = key.parameters
-    C = acc * unit(p.N)
-    for d, K in zip(exponents(p.N), key.transforms, strict=True):
-        turned = automorphism(C, d)
-        digits = np.stack(list(fraction_digits(turned[:, 1:], p.trace_bits, p.trace_levels)))
-        product = np.einsum("tbcf,ctof->bof", transform.forward(digits), transform.unstored(K))
-        x = transform.backward(product)
-        C += np.rint((x - np.rint(x)) / unit(p.N)) * unit(p.N)
-        C[:, 0] += turned[:, 0]
-        C -= np.rint(C)
+    C = acc * unit(key.parameters.N)
+    for s in range(len(key.transforms)):
+        add_automorphism_numpy(key, C, s)
     return _to_torus(C)
+
+
+def pack(key: TraceKey, acc: np.ndarray) -> np.ndarray:
+    """Return one GLWE ciphertext, int32 (k+1, N), whose coefficient i is the constant one of acc[i], for at most N of them.
+
+    Traces that share their steps [CDKS21]: where sigma_d leaves the numbers of A in their places and turns the signs of those
+    of B, moved by a power of X,  A + X^h B + sigma_d(A - X^h B)  has both, doubled, and of the rest only what later steps
+    remove.  So N traces take N automorphisms together.  The last step comes first.
+
+    Noise: in each coefficient what a trace adds to the constant one (`noise.trace`).
+    """
+    C, half = acc * unit(key.parameters.N), key.parameters.N
+    for s in reversed(range(len(key.transforms))):
+        half //= 2
+        A, moved = C[:half], transform.monomial_product(C[half:], half)  # fewer than A where the ciphertexts are not N
+        A[: len(moved)] = _reduced(A[: len(moved)] - moved)
+        add_automorphism(key, A, s)
+        A[: len(moved)] = _reduced(A[: len(moved)] + 2 * moved)
+        C = A
+    return _to_torus(C[0])
+
+
+def add_automorphism(key: TraceKey, C: np.ndarray, s: int) -> None:
+    """Do C += switch(sigma_d(C)) for the exponent of step s, in place, for GLWE ciphertexts of fractions, (B, k+1, N)."""
+    p = key.parameters
+    loops = engine.compiled_blocks(p.N, p.k)
+    if loops is None:
+        add_automorphism_numpy(key, C, s)
+    else:
+        loops.add_automorphism(C, s, key.transforms[s], p.trace_bits)
+
+
+def add_automorphism_numpy(key: TraceKey, C: np.ndarray, s: int) -> None:
+    """Do what `add_automorphism` does, in numpy."""
+    p = key.parameters
+    turned = automorphism(C, exponents(p.N)[s])
+    digits = np.stack(list(fraction_digits(turned[:, 1:], p.trace_bits, p.trace_levels)))
+    product = np.einsum("tbcf,ctof->bof", transform.forward(digits), transform.unstored(key.transforms[s]))
+    C += np.rint(_reduced(transform.backward(product)) / unit(p.N)) * unit(p.N)
+    C[:, 0] += turned[:, 0]
+    C -= np.rint(C)
 
 
 def trace_exact(key: TraceKey, acc: np.ndarray) -> np.ndarray:
@@ -170,6 +204,11 @@ def fraction_digits(x: np.ndarray, bits: int, levels: int) -> Iterator[np.ndarra
         digit = np.rint(rest * 2.0 ** (bits * t))
         rest = rest - digit * 2.0 ** (-bits * t)
         yield digit
+
+
+def _reduced(x: np.ndarray) -> np.ndarray:
+    """Return fractions of the torus in [-1/2, 1/2]."""
+    return x - np.rint(x)
 
 
 def _to_torus(x: np.ndarray) -> np.ndarray:
