@@ -375,8 +375,8 @@ class RowEvaluator(BootstrappedEvaluator):
     def check_weights(self, W):
         pass
 
-    def compact(self, scores):
-        return scores
+    def pack(self, a):
+        return a
 
 
 @pytest.mark.parametrize("p", [BOOTSTRAP_TOY, TWO_LEVEL], ids=NAME)

@@ -214,7 +214,7 @@ def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int
     """Return the encrypted scores z of all reviews, shape (reviews, outputs); changes nothing."""
     _check_features(network.architecture, X)
     size = batch_size or evaluator.scores_together
-    scores = [evaluator.compact(forward(evaluator, network, batch)[-1]) for _, batch in batches(X, size)]
+    scores = [evaluator.pack(forward(evaluator, network, batch)[-1]) for _, batch in batches(X, size)]
     return evaluator.concatenate(scores)
 
 

@@ -48,7 +48,7 @@ class User:
             )
         refuse_experimental(context.experimental)
         keys, _ = evaluator.export()
-        described, array = evaluator.export_array(evaluator.compact(scores))
+        described, array = evaluator.export_array(evaluator.pack(scores))
         header = {
             "scheme": evaluator.scheme,
             "key_id": keys["key_id"],

@@ -44,6 +44,8 @@ from encnn.schemes.integer_vector.reencryption import (
 
 RECIPIENT, REENCRYPTION = "recipient-key", "reencryption-key"
 
+_ROWS = 1024
+
 
 def recipient_key(owner: Owner) -> RecipientKey:
     """Return the public key by which others pass networks to this owner."""
@@ -65,8 +67,8 @@ def blank_model(owner: Owner) -> EncryptedModel:
 def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> EncryptedModel:
     """Return the network of `model`, under the key of `blank`: the proxy's work, without a secret.
 
-    Noise: `key.deviation` in each phase.  Raises `KeyMismatchError` unless the key leads from the one to the other, and
-    `ParameterError` for networks that differ.
+    Noise: `key.deviation` in each phase, and where weights are packed what packing adds (`schemes.bootstrapped.trace.pack`).
+    Raises `KeyMismatchError` unless the key leads from the one to the other, and `ParameterError` for networks that differ.
     """
     for context, end in ((model.evaluator.context, key.source), (blank.evaluator.context, key.target)):  # type: ignore[attr-defined]
         if context != end:
@@ -80,8 +82,16 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
             f"with {blank.sigmoid.name}; agree on one network first"
         )
     W2 = None if model.network.W2 is None else reencrypt(model.network.W2, key)
-    network = Network(model.architecture, reencrypt(model.network.W1, key), W2)
-    return EncryptedModel(blank.evaluator, network, blank.sigmoid)
+    return EncryptedModel(blank.evaluator, Network(model.architecture, _passed_on(model, blank, key), W2), blank.sigmoid)
+
+
+def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> Encrypted:
+    """Return W1 under the other key, some rows at a time: packed ones are taken out, switched one by one and packed anew."""
+    W1, parts = model.network.W1, []
+    for first in range(0, len(W1), _ROWS):
+        rows = model.evaluator.unpack(W1[first : first + _ROWS])
+        parts.append(blank.evaluator.pack(reencrypt(rows, key)))
+    return blank.evaluator.concatenate(parts)
 
 
 def write_recipient_key(path: Path, key: RecipientKey) -> int:

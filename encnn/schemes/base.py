@@ -164,9 +164,13 @@ class Evaluator(ABC):
         """Return what `error` does, when z is needed no more: a scheme of wide ciphertexts may use its memory."""
         return self.error(sigmoid, z, targets, rate)
 
-    def compact(self, scores: Encrypted) -> Encrypted:
-        """Return scores in the smallest form in which an owner can read them."""
-        return scores
+    def pack(self, a: Encrypted) -> Encrypted:
+        """Return an array in the smallest form in which an owner can read it: what scores are sent in."""
+        return a
+
+    def unpack(self, a: Encrypted) -> Encrypted:
+        """Return an array as ciphertexts that can be used one by one: what `pack` and `SecretKey.encrypt_many` put together."""
+        return a
 
     def update_of(self, W: Encrypted, X: Batch, G: Encrypted) -> tuple[np.ndarray, Encrypted] | None:
         """Return (which parts of W change, what is added to them) in W -= X^T G; None where rows of G and X are smaller."""

@@ -164,13 +164,12 @@ def concatenate(arrays: Sequence[PackedArray]) -> PackedArray:
     """Return the arrays joined, each with blocks of its own, with the largest of their bounds."""
     for other in arrays[1:]:
         check_same_key(arrays[0], other)
-    N, data, places, first = arrays[0].parameters.N, [], [], 0
-    for a in arrays:
-        data.append(a.data)
-        places.append(first + a.at(np.arange(a.rows)))
-        first += N * len(a.data)
+    starts = arrays[0].parameters.N * np.cumsum([0, *(len(a.data) for a in arrays)])
+    places = np.concatenate([first + a.at(np.arange(a.rows)) for a, first in zip(arrays, starts, strict=False)])
+    in_order = (places == np.arange(len(places))).all()
     value, noise = (max(getattr(a, bound) for a in arrays) for bound in ("value", "noise"))
-    return PackedArray(np.concatenate(data), sum(map(len, arrays)), arrays[0].context, value, noise, np.concatenate(places))
+    data = np.concatenate([a.data for a in arrays])
+    return PackedArray(data, len(places), arrays[0].context, value, noise, None if in_order else places)
 
 
 def check_same_key(a: PackedArray, b: PackedArray | CiphertextArray) -> None:

@@ -71,14 +71,16 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         errors = alone(self.key, G.data, self.threads)
         blocks.scatter_subtract(W, X, errors, G.value, G.noise + noise.trace_bound(self.parameters))
 
-    def pack(self, numbers: CiphertextArray) -> PackedArray:
+    def pack(self, a: CiphertextArray | PackedArray) -> PackedArray:
         """Return ciphertexts of shape (B, 1) as the coefficients of blocks: a thousandth of the size.  Noise: `trace.pack`."""
-        bound = numbers.noise + noise.trace_bound(self.parameters)
-        return PackedArray(packed(self.key, numbers.data), len(numbers), self.context, numbers.value, bound)
+        if isinstance(a, PackedArray):
+            return a
+        bound = a.noise + noise.trace_bound(self.parameters)
+        return PackedArray(packed(self.key, a.data), len(a), self.context, a.value, bound)
 
-    def compact(self, scores: CiphertextArray | PackedArray) -> PackedArray:
-        """Return scores as coefficients of blocks (see `pack`)."""
-        return scores if isinstance(scores, PackedArray) else self.pack(scores)
+    def unpack(self, a: CiphertextArray | PackedArray) -> CiphertextArray:
+        """Return one ciphertext for each number; adds no noise."""
+        return a.numbers() if isinstance(a, PackedArray) else a
 
     def update_of(self, W: PackedArray, X: Batch, G: CiphertextArray) -> tuple[np.ndarray, PackedArray]:
         """Return (which blocks change, what is added to them) in W -= X^T G."""
@@ -105,7 +107,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
         The noise is that of a bootstrap (`noise.rotation`); f is read at z plus the noise of z and `noise.table_input`.
         """
-        z = _numbers(z)
+        z = self.unpack(z)
         self._check_readable(z)
         flat = z.data.reshape(math.prod(z.shape), z.data.shape[-1])
         data = bootstrap(self.key, flat, table, self.threads).reshape(z.data.shape)
@@ -119,7 +121,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def activate(self, sigmoid: Sigmoid, z: CiphertextArray | PackedArray, minus: Any = 0.0) -> CiphertextArray:
         """Return sigmoid(z) - minus, fresh: any sigmoid is a table.  Its noise is `noise.output_deviation`, in units of 1."""
         centred = self.look_up(z, self._sigmoid_table(sigmoid, 1.0))
-        return centred + (0.5 - minus) if isinstance(minus, np.ndarray | float | int) else centred + 0.5 - _numbers(minus)
+        return centred + (0.5 - minus) if isinstance(minus, np.ndarray | float | int) else centred + 0.5 - self.unpack(minus)
 
     def error(
         self, sigmoid: Sigmoid, z: CiphertextArray, targets: Any, rate: float, widths: np.ndarray | None = None
@@ -139,7 +141,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
             centred = self.look_up(z, table)
         if isinstance(targets, np.ndarray):
             return centred + rates * (0.5 - targets), 1.0
-        return centred + 0.5 * rates - _numbers(targets), 1.0
+        return centred + 0.5 * rates - self.unpack(targets), 1.0
 
     def polynomial(self, z: CiphertextArray, coefficients: Sequence) -> CiphertextArray:
         """Return sum_k coefficients[k] z^k by a table: one bootstrap, whatever the degree."""
@@ -214,8 +216,3 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
                 f"a table is read by numbers, shape (..., 1), of scale {self.parameters.scale}; these have shape {z.shape} and "
                 f"scale {z.scale:g}"
             )
-
-
-def _numbers(a: CiphertextArray | PackedArray) -> CiphertextArray:
-    """Return one ciphertext for each number."""
-    return a.numbers() if isinstance(a, PackedArray) else a
