@@ -36,6 +36,7 @@ later steps see the noise in z, and correct part.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise, product
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -44,7 +45,6 @@ from scipy.special import ndtr
 from encnn.arithmetic.sampling import TAIL
 from encnn.data.batches import Conditioned, TrainingFeatures
 from encnn.errors import ParameterError
-from encnn.schemes.bootstrapped import transform
 from encnn.schemes.bootstrapped.parameters import Parameters
 from encnn.schemes.bootstrapped.trace import unit
 
@@ -194,19 +194,23 @@ def training_noise(p: Parameters, X: TrainingFeatures, rate: float) -> TrainingN
 def _beside(p: Parameters, left: csr_array, read: csr_array) -> float:
     """Return what traces add to scores by other coefficients, an epoch: from some reviews that leave it and that read it."""
     variances = trace(p) * 4.0**p.z_bits
-    leaving, reading = (_values(X[_spread(X.shape[0], _FEW)], p.N) for X in (left, read))
-    total = 0.0
-    for u in leaving:
-        c = transform.backward((u * reading.conj()).sum(axis=1))
-        total += float((c[:, 1:] ** 2).sum(axis=0) @ variances[1:])
+    variances[0] = 0.0
+    leaving, reading = (_entries(X[_spread(X.shape[0], _FEW)]) for X in (left, read))
+    total = sum(float(_met(u, v, p.N) ** 2 @ variances) for u, v in product(leaving, reading))
     return total * left.shape[0] / len(leaving) / len(reading)
 
 
-def _values(X: csr_array, N: int) -> np.ndarray:
-    """Return the transforms of reviews as polynomials, by blocks: complex of shape (reviews, blocks, N / 2)."""
-    wide = np.zeros((X.shape[0], -(-X.shape[1] // N) * N))
-    wide[:, : X.shape[1]] = X.toarray()
-    return transform.forward(wide.reshape(len(wide), -1, N))
+def _entries(X: csr_array) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return (columns, values) of each row."""
+    rows = pairwise(X.indptr)
+    return [(X.indices[low:high], X.data[low:high]) for low, high in rows]
+
+
+def _met(u: tuple[np.ndarray, np.ndarray], v: tuple[np.ndarray, np.ndarray], N: int) -> np.ndarray:
+    """Return the coefficients of sum over blocks of (sum_i u_i X^i) (sum_j v_j X^-j), modulo X^N + 1: shape (N,)."""
+    a, b = np.nonzero(u[0][:, None] // N == v[0] // N)
+    met = np.bincount((u[0][a] - v[0][b]) % (2 * N), u[1][a] * v[1][b], minlength=2 * N)
+    return met[:N] - met[N:]
 
 
 def _multiplied(X: Conditioned) -> csr_array:
