@@ -41,7 +41,7 @@ from encnn.attacks.public_keys import explains, lwe_columns
 from encnn.errors import ParameterError
 from encnn.progress import progress
 from encnn.schemes.integer_vector import PAPER, Parameters, PublicKey, make_keys
-from encnn.security.estimate import SIEVING, AttackCost, estimate
+from encnn.security.estimate import BDGL16, AttackCost, estimate
 
 BLOCK_SIZES = (5, 10, 15, 20, 25, 30, 35, 40, 45)
 """Block sizes of BKZ tried in turn, after LLL (which counts as 2).  Beyond 45 plain enumeration takes minutes a call."""
@@ -116,7 +116,7 @@ def predicted(parameters: Parameters) -> AttackCost:
         raise ParameterError(f"{p.name!r} has no modulus or no Gaussian noise; the estimate is about LWE")
     secret = "ternary" if (p.T_low, p.T_high) == (-1, 2) else f"gaussian({_secret_deviation(p)})"
     costs = estimate(p.d, p.q_bits, p.sigma, secret).costs
-    return next(cost for cost in costs if cost.attack == "primal uSVP" and cost.model == SIEVING)
+    return next(cost for cost in costs if cost.attack == "primal uSVP" and cost.model == BDGL16)
 
 
 def measure(

@@ -38,7 +38,7 @@ from functools import cache
 import numpy as np
 
 from encnn.errors import ParameterError
-from encnn.security.estimate import CORE_SVP_SLOPE, SIEVING, AttackCost, estimate, root_hermite_factor
+from encnn.security.estimate import BDGL16, CORE_SVP_SLOPE, AttackCost, estimate, root_hermite_factor
 
 TERNARY_DEVIATION = math.sqrt(2 / 3)
 CAUTION_BITS = 5.0
@@ -83,7 +83,7 @@ class NtruEstimate:
         """Return one line: bits, best attack, parameters."""
         stretched = ", overstretched" if self.overstretched else ""
         return (
-            f"{self.bits:.1f} bits ({SIEVING}); best attack: {self.best.attack}, block size {self.best.block_size}; "
+            f"{self.bits:.1f} bits ({BDGL16}); best attack: {self.best.attack}, block size {self.best.block_size}; "
             f"NTRU n={self.n}, log2 q={self.q_bits:g}, log2 t={self.t_bits:g}{stretched}"
         )
 
@@ -97,9 +97,9 @@ def estimate_ntru(n: int, q_bits: float, t_bits: float = 0.0) -> NtruEstimate:
     """
     if n < 16 or not q_bits > t_bits >= 0:
         raise ParameterError(f"n={n}, q_bits={q_bits}, t_bits={t_bits}: expected n of 16 or more and q > t >= 1")
-    key = estimate(n, q_bits, TERNARY_DEVIATION, "ternary", samples=n).best(SIEVING)
+    key = estimate(n, q_bits, TERNARY_DEVIATION, "ternary", samples=n).best(BDGL16)
     costs = (
-        AttackCost(f"key recovery ({key.attack})", SIEVING, key.bits, key.block_size, key.dimension, key.samples),
+        AttackCost(f"key recovery ({key.attack})", BDGL16, key.bits, key.block_size, key.dimension, key.samples),
         dense_sublattice(n, q_bits - t_bits + CAUTION_BITS),
         subfield(n, q_bits - t_bits + CAUTION_BITS),
     )
@@ -132,7 +132,7 @@ def subfield(n: int, q_bits: float) -> AttackCost:
         log_norm = 2**r * math.log2(TERNARY_DEVIATION * math.sqrt(n)) + 0.5
         if log_norm < q_bits / 2:
             costs.append(_cost(f"subfield of degree {m}", m, _smallest_block(m, q_bits, m * log_norm)))
-    return min(costs, key=lambda cost: cost.bits, default=AttackCost("subfield", SIEVING, math.inf))
+    return min(costs, key=lambda cost: cost.bits, default=AttackCost("subfield", BDGL16, math.inf))
 
 
 def profile(n: int, q_bits: float, block_size: float) -> np.ndarray:
@@ -167,5 +167,5 @@ def _smallest_block(n: int, q_bits: float, log_volume: float) -> int | None:
 
 def _cost(attack: str, n: int, block_size: int | None) -> AttackCost:
     if block_size is None:
-        return AttackCost(attack, SIEVING, math.inf)
-    return AttackCost(attack, SIEVING, CORE_SVP_SLOPE * block_size + 16.4 + math.log2(16 * n), block_size, 2 * n)
+        return AttackCost(attack, BDGL16, math.inf)
+    return AttackCost(attack, BDGL16, CORE_SVP_SLOPE * block_size + 16.4 + math.log2(16 * n), block_size, 2 * n)

@@ -129,11 +129,11 @@ class Parameters(integer_vector.Parameters):
             )
 
 
-ONE_LEVEL_128 = Parameters(name="one-level-128")
+ONE_LEVEL_128 = Parameters(name="one-level-128-INSECURE")
 """128 bits, one digit of 23 bits: the fastest.  A bootstrap leaves noise of about 2^-15 of the torus, which a learning rate of
 0.005 or more drowns out."""
 
-TWO_LEVEL_128 = Parameters(name="two-level-128", rotation_bits=15, rotation_levels=2)
+TWO_LEVEL_128 = Parameters(name="two-level-128-INSECURE", rotation_bits=15, rotation_levels=2)
 """128 bits, two digits of 15 bits: nearly twice the time, noise of about 2^-22 of the torus, for learning rates of 0.002 and
 below."""
 

@@ -23,6 +23,8 @@ from encnn.errors import ParameterError
 from encnn.schemes.encoders import CoefficientEncoder, Encoder, FractionalEncoder, SlotEncoder
 from encnn.schemes.rings.primes import PRIME_BITS, check_primes, find_primes
 from encnn.schemes.rings.rns import MAX_TERMS, Ring, ring
+from encnn.security.estimate import AttackCost
+from encnn.security.promise import check_promise
 
 STANDARD_128 = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
 """Dimension -> largest log2 q for 128 bits against classical attacks, ternary keys [HES18, table 1]."""
@@ -72,11 +74,8 @@ class RingParameters:
                 f"numbers up to {self.value_limit} at scale {self.scale} reach t / 2 = {self.t / 2:.3g}; lower one of them or "
                 "raise t"
             )
-        if not self.insecure and self.security_bits < 128:
-            raise ParameterError(
-                f"{self.name!r} has {self.security_bits:.0f} bits of security, fewer than 128: put INSECURE into its name, "
-                "raise N or lower q"
-            )
+        if not self.insecure:
+            check_promise(self.name, self.cheapest_attack, "raise N or lower q")
 
     def __repr__(self) -> str:
         """Show every field, and what the set protects."""
@@ -88,8 +87,13 @@ class RingParameters:
 
     @property
     @abstractmethod
+    def cheapest_attack(self) -> AttackCost:
+        """The attack and the cost model that decide about the bits of security."""
+
+    @property
     def security_bits(self) -> float:
-        """Bits of security in the model "BKZ with sieving", against all attacks that are counted."""
+        """Bits of security: the least over the attacks and cost models that are counted."""
+        return self.cheapest_attack.bits
 
     @property
     @abstractmethod
@@ -100,7 +104,7 @@ class RingParameters:
     def protection(self) -> str:
         """The bits of security, and the sizes; INSECURE first where the name says it."""
         sizes = f"N={self.N}, log2 q={self.modulus_bits:.1f}, log2 t={math.log2(self.t):.1f}"
-        return f"{'INSECURE: ' if self.insecure else ''}{self.security_bits:.1f} bits (BKZ with sieving); {sizes}"
+        return f"{'INSECURE: ' if self.insecure else ''}{self.cheapest_attack}; {sizes}"
 
     @property
     def insecure(self) -> bool:

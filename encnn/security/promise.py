@@ -1,0 +1,40 @@
+"""What the name of a parameter set promises, and the check that it keeps the promise.
+
+    a name with INSECURE in it             nothing
+    a name with "<number>-bits" in it      so many bits
+    any other                              128 bits
+
+The bits are the least over all attacks and cost models that are counted.
+"""
+
+import re
+
+from encnn.errors import ParameterError
+from encnn.security.instance import AttackCost
+
+SECURE_BITS = 128.0
+
+
+def promised_bits(name: str) -> float:
+    """Return the bits of security that a parameter set of this name must have.
+
+    >>> [promised_bits(name) for name in ("compact-128", "small-100-bits", "toy-INSECURE")]
+    [128.0, 100.0, 0.0]
+    """
+    if "INSECURE" in name:
+        return 0.0
+    stated = re.search(r"(\d+)-bits", name)
+    return float(stated[1]) if stated else SECURE_BITS
+
+
+def check_promise(name: str, best: AttackCost, remedy: str) -> None:
+    """Raise `ParameterError` if the cheapest attack costs less than the name promises; remedy: what else would help."""
+    promised = promised_bits(name)
+    if best.bits < promised:
+        raise ParameterError(
+            f"{name!r} has {best}, and its name promises {promised:.0f}: {remedy}, or call it {_honest(name, best.bits)!r}"
+        )
+
+
+def _honest(name: str, bits: float) -> str:
+    return f"{name}-{int(bits)}-bits" if bits >= 80 else f"{name}-INSECURE"
