@@ -47,7 +47,10 @@ REFINED = "refined dual hybrid"
 _LOG_E = math.log2(math.e)
 _LOG_SQUARES = 2 * math.log2(math.pi)
 _LOG_CERTAIN = math.log2(2 * math.log(50))  # samples per squared advantage, to be right in 99 of 100 cases
-_LOG_MULTIPLY, _LOG_UPDATE = 10.0, math.log2(640)  # gates: 32^2 for a product of a transform, 4 * 5 * 32 for an entry [MATZOV22]
+_LOG_MULTIPLY, _LOG_UPDATE = (
+    10.0,
+    math.log2(640),
+)  # gates: 32^2 for a product of a transform, 4 * 5 * 32 for an entry [MATZOV22]
 _LARGEST_PART = 1024  # entries guessed, or searched by the transform: 2^1024 is out of reach
 _SMALLEST_BLOCK = 40
 _SMALLEST_N = 40
@@ -119,8 +122,8 @@ def _dimension(lwe: Instance, variant: Variant, beta: Bits, k_lat: Bits) -> Bits
 
 
 def _log_tau(lwe: Instance, beta: Bits, d: Bits, k_lat: Bits) -> Bits:
-    log_length = math.log2(4 / 3) / 2 + np.log2(beta / (2 * math.pi * math.e)) / 2 + (d - beta) * np.log2(
-        root_hermite_factor(beta)
+    log_length = (
+        math.log2(4 / 3) / 2 + np.log2(beta / (2 * math.pi * math.e)) / 2 + (d - beta) * np.log2(root_hermite_factor(beta))
     )
     log_entries = ((d - k_lat) * lwe.log_sigma + k_lat * (lwe.secret.log_deviation + lwe.q_bits)) / d
     return log_length + log_entries - lwe.q_bits

@@ -43,7 +43,7 @@ def usvp(lwe: Instance, model: str) -> AttackCost:
     root = np.sqrt(np.maximum(discriminant, 0))
     first = 2 * c / np.maximum(b + root, 1e-9)  # b + root <= 0 makes the last root negative: no dimension is possible
     last = (b + root) / (2 * LOG_DELTA)
-    d = np.maximum(np.ceil(first), np.maximum(lwe.n + 2, BETA))
+    d = np.maximum(np.ceil(first), np.maximum(lwe.n + 2, BETA + 1))
     possible = (discriminant >= 0) & (d <= np.minimum(last, lwe.n + lwe.samples + 1))
     bits = np.where(possible, reduction_bits(model, BETA, d), np.inf)
     i = int(np.argmin(bits))

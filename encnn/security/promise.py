@@ -31,10 +31,8 @@ def check_promise(name: str, best: AttackCost, remedy: str) -> None:
     """Raise `ParameterError` if the cheapest attack costs less than the name promises; remedy: what else would help."""
     promised = promised_bits(name)
     if best.bits < promised:
+        stated = f"{int(best.bits)}-bits"
         raise ParameterError(
-            f"{name!r} has {best}, and its name promises {promised:.0f}: {remedy}, or call it {_honest(name, best.bits)!r}"
+            f"{name!r} has {best}, fewer than the {promised:.0f} that its name promises: put INSECURE into its name, or the "
+            f"number, as in '{re.sub('-?[0-9]+(-bits)?$', '', name)}-{stated}', or {remedy}"
         )
-
-
-def _honest(name: str, bits: float) -> str:
-    return f"{name}-{int(bits)}-bits" if bits >= 80 else f"{name}-INSECURE"

@@ -13,23 +13,24 @@ The deviations are fractions of the torus, as in the literature.  The GLWE key h
 is **block binary** [LMSS23]: n bits in blocks of `block`, each block with at most one bit set, all block + 1 cases equally
 likely.  A blind rotation then takes one step a block instead of one a bit.  Blocks of one are an ordinary binary key.
 
-**Security** is that of the weaker of the two (`lwe_security`, `glwe_security`).  The estimate does not see hybrid attacks on
-small and sparse keys, so the presets of 128 bits take n, block, lwe_sigma, k, N and glwe_sigma from a published set: that of
-[TFHE-go] for three bits, which its authors give at least 128 bits.  More of n or of either deviation is more margin:
-[TFHE-rs], from release 0.11 on, takes glwe_sigma = 2.845e-15 for k N = 2048, and
-
-    ONE_LEVEL_128.updated(name="one-level-135", n=828, glwe_sigma=2.845267479601915e-15)
-
-has 135 bits by the estimate, for n / 804 of the time and a fifth more of noise in what a bootstrap returns.
+**Security** is that of the weaker of the two (`lwe_security`, `glwe_security`).  The presets start from a published set: that of
+[TFHE-go] for three bits gives k, N, lwe_sigma and blocks of four, and [TFHE-rs] glwe_sigma.  [TFHE-go] has n = 820, 804 before,
+and counts primal uSVP and the dual attack with guessing.  By `encnn.security.estimate` n = 804 has 114 bits and n = 820 has 117:
+a dual attack that guesses block by block, and takes no more samples than it needs, is cheaper.  n = 908 is the least multiple of
+four that holds 128 bits against it in both cost models.  Longer blocks would turn faster, but leave a key that a meet in the
+middle finds: the attack of [May21] takes about the fourth root of the number of keys, at best, and `key_entropy` of a set
+of 128 bits is therefore at least 512.  Wider noise allows a smaller n, and takes from the key switch what the rotation gains.
 
 [CGGI20] Chillotti, Gama, Georgieva, Izabachene, TFHE, J. Cryptology 2020 (ePrint 2018/421).
 [LMSS23] Lee, Min, Seo, Song, Faster TFHE Bootstrapping with Block Binary Keys, ASIA CCS 2023 (ePrint 2023/958).
+[May21] A. May, How to meet ternary LWE keys, CRYPTO 2021 (ePrint 2021/216).
 [TFHE-go] https://github.com/sp301415/tfhe-go, tfhe/params_list.go, ParamsUint3, and what its SECURITY.md says of all sets.
 [TFHE-rs] Zama, https://github.com/zama-ai/tfhe-rs, shortint parameter sets for Gaussian noise.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import log2
 
 from encnn.errors import ParameterError
 from encnn.schemes import integer_vector
@@ -59,12 +60,12 @@ class Parameters(integer_vector.Parameters):
     T_low: int = 0
     T_high: int = 2
     sigma: float | None = 3.2
-    n: int = 804
+    n: int = 908
     block: int = 4
     k: int = 2
     N: int = 1024
     lwe_sigma: float = 2.433797421598353e-6
-    glwe_sigma: float = 3.472576015158416e-16
+    glwe_sigma: float = 2.845267479601915e-15
     rotation_bits: int = 23
     rotation_levels: int = 1
     switch_bits: int = 5
@@ -89,6 +90,11 @@ class Parameters(integer_vector.Parameters):
     def step(self) -> float:
         """Width in z of one entry of a table: 2^z_bits / (2 N)."""
         return 2.0**self.z_bits / (2 * self.N)
+
+    @property
+    def key_entropy(self) -> float:
+        """log2 of the number of small keys: log2(block + 1) bits per block."""
+        return self.n / self.block * log2(self.block + 1)
 
     @cached_property
     def lwe_security(self) -> Estimate:
@@ -129,11 +135,11 @@ class Parameters(integer_vector.Parameters):
             )
 
 
-ONE_LEVEL_128 = Parameters(name="one-level-128-INSECURE")
+ONE_LEVEL_128 = Parameters(name="one-level-128")
 """128 bits, one digit of 23 bits: the fastest.  A bootstrap leaves noise of about 2^-15 of the torus, which a learning rate of
 0.005 or more drowns out."""
 
-TWO_LEVEL_128 = Parameters(name="two-level-128-INSECURE", rotation_bits=15, rotation_levels=2)
+TWO_LEVEL_128 = Parameters(name="two-level-128", rotation_bits=15, rotation_levels=2)
 """128 bits, two digits of 15 bits: nearly twice the time, noise of about 2^-22 of the torus, for learning rates of 0.002 and
 below."""
 
