@@ -39,9 +39,14 @@ class AttackCost:
     dimension: int = 0
     samples: int = 0
 
+    @property
+    def method(self) -> str:
+        """The attack and the cost model."""
+        return f"{self.attack}, {self.model}"
+
     def __str__(self) -> str:
         """Return the bits, with the attack and the model that give them."""
-        return f"{self.bits:.1f} bits ({self.attack}, {self.model})"
+        return f"{self.bits:.1f} bits ({self.method})"
 
 
 class Instance(NamedTuple):

@@ -102,7 +102,7 @@ def estimate_ntru(n: int, q_bits: float, t_bits: float = 0.0) -> NtruEstimate:
     """Return the security of YASHE's public key; t_bits is log2 t, 0 for plain NTRU.
 
     >>> print(estimate_ntru(4096, 54.0, 17.0))  # doctest: +ELLIPSIS
-    ... bits (dense sublattice, MATZOV); block size ...; NTRU n=4096, ..., overstretched
+    194.5 bits (dense sublattice, MATZOV); block size 575; NTRU n=4096, ..., overstretched
     """
     if n < 16 or not q_bits > t_bits >= 0:
         raise ParameterError(f"n={n}, q_bits={q_bits}, t_bits={t_bits}: expected n of 16 or more and q > t >= 1")
