@@ -44,9 +44,7 @@ PREDICTED = [(700, 13.0, 571), (113, 9.0, 42), (32768, 139.973 - 16, 572)]
 
 
 @pytest.mark.parametrize(("n", "q_bits", "block_size"), PREDICTED)
-def test_block_sizes_are_those_of_the_public_predictor_and_smaller_with_caution(
-    n: int, q_bits: float, block_size: int
-) -> None:
+def test_block_sizes_are_those_of_the_public_predictor_and_smaller_with_caution(n: int, q_bits: float, block_size: int) -> None:
     assert dense_sublattice(n, q_bits).block_size == pytest.approx(block_size, rel=0.03, abs=6)
     assert dense_sublattice(n, q_bits + CAUTION_BITS).block_size < block_size
 

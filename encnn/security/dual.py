@@ -6,8 +6,8 @@ With the notation of `encnn.security.primal`:
 tells b from uniform with advantage a = exp(-2 pi^2 tau^2), tau = l sigma / q.  The attack needs 2 log(50) / a^2 of them to be
 right in 99 of 100 cases.
 
-**Dual hybrid** [GJ21, MATZOV22].  The secret is cut into three: k_enum entries are guessed, k_fft entries are searched modulo p,
-all at once by a Fourier transform, and lattice reduction removes the other k_lat.  With m samples, d = m + k_lat and
+**Dual hybrid** [GJ21, MATZOV22].  The secret is cut into three: k_enum entries are guessed, k_fft entries are searched modulo
+p, all at once by a Fourier transform, and lattice reduction removes the other k_lat.  With m samples, d = m + k_lat and
 
     tau = sqrt(4/3) sqrt(beta / (2 pi e)) delta^(d - beta) sigma^(m/d) (sigma_s q)^(k_lat/d) / q
 
@@ -36,9 +36,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from encnn.security.distributions import Secret
 from encnn.security.instance import BETA, LOG_DELTA, AttackCost, Bits, Instance, least
-from encnn.security.reduction import reduction_bits, root_hermite_factor, sampling_bits
+from encnn.security.reduction import root_hermite_factor, sampling_bits
 
 DUAL = "dual"
 HYBRID = "dual hybrid"
@@ -59,8 +58,8 @@ _SMALLEST_N = 40
 class Variant(NamedTuple):
     """A dual hybrid attack: how it guesses entries of a secret, in units of `length` entries, and how many samples it takes.
 
-    samples: their number; None for the one that makes the vectors shortest.  work: bits of work per unit.  log_guesses: natural logarithm of the guesses per unit, which the vectors must tell apart.
-    overhead: bits of work whatever the number.
+    samples: their number; None for the one that makes the vectors shortest.  work: bits of work per unit.  log_guesses: natural
+    logarithm of the guesses per unit, which the vectors must tell apart.  overhead: bits of work whatever the number.
     """
 
     attack: str
@@ -113,9 +112,9 @@ def dual_hybrid(lwe: Instance, model: str, variant: Variant, largest_block: int)
     part = min(lwe.n, _LARGEST_PART)
     ranges = [(_SMALLEST_BLOCK, max(largest_block, _SMALLEST_BLOCK)), (0, part // variant.length), (0, part)]
     cheapest, (beta, units, k_fft) = least(bits, ranges)
-    k_lat = np.float64(lwe.n - variant.length * units - k_fft)
-    d = float(_dimension(lwe, variant, np.float64(beta), k_lat))
-    return lwe.cost(variant.attack, model, cheapest, beta, d, d - float(k_lat))
+    k_lat = lwe.n - variant.length * units - k_fft
+    d = float(_dimension(lwe, variant, np.array(beta), np.array(k_lat)))
+    return lwe.cost(variant.attack, model, cheapest, beta, d, d - k_lat)
 
 
 def _dimension(lwe: Instance, variant: Variant, beta: Bits, k_lat: Bits) -> Bits:

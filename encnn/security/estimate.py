@@ -54,7 +54,7 @@ from functools import lru_cache
 from encnn.errors import ParameterError
 from encnn.security.distributions import gaussian, parse_secret
 from encnn.security.dual import dual, dual_hybrid, variants
-from encnn.security.instance import LARGEST_DIMENSION, AttackCost, Instance
+from encnn.security.instance import LARGEST_DIMENSION, AttackCost, Instance, result_columns
 from encnn.security.primal import bdd, usvp
 from encnn.security.promise import INSECURE_BELOW
 from encnn.security.reduction import BDGL16, CORE_SVP, CORE_SVP_SLOPE, MATZOV, root_hermite_factor
@@ -115,6 +115,11 @@ class Estimate:
     def insecure(self) -> bool:
         """Whether `bits` is below 80."""
         return self.bits < INSECURE_BELOW
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """What a table of results says of the security of a run."""
+        return result_columns(self.best(), self.core_svp_bits)
 
     @property
     def summary(self) -> str:

@@ -49,6 +49,11 @@ class AttackCost:
         return f"{self.bits:.1f} bits ({self.method})"
 
 
+def result_columns(best: AttackCost, core_svp_bits: float) -> dict[str, object]:
+    """Return the columns of a table of results: the least bits, what decides, and the bits in core-SVP."""
+    return {"bits": round(best.bits, 1), "decided by": best.method, "bits, core-SVP": round(core_svp_bits, 1)}
+
+
 class Instance(NamedTuple):
     """LWE in dimension n modulo 2^q_bits, with noise of deviation 2^log_sigma.
 

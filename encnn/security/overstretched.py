@@ -11,7 +11,8 @@ before it could find a single key:
       V_k = V prod_(j = k .. n-1) p_j / b_(n+j),     log p_j = (psi((j + 1) / 2) - psi((n + j + 1) / 2)) / 2,
 
   where p_j is how much of a dual vector is left in a projection that takes n of its n + j + 1 dimensions away (psi is the
-  digamma function).  Its shortest vector, of length gh(k) V_k^(1/k), is found as soon as its projection fits into the last block,
+  digamma function).  Its shortest vector, of length gh(k) V_k^(1/k), is found as soon as its projection fits into the last
+  block,
 
       sqrt(beta / (n + k)) gh(k) V_k^(1/k) <= b_(n+k-beta)     for some k,     gh(k) = sqrt(k / (2 pi e)).
 
@@ -28,8 +29,8 @@ YASHE's f = t f' + 1 is larger by t than a ternary polynomial.  An attacker scal
 leaves a dense sublattice of ternary size in a lattice of volume (q / t)^n: what counts is q / t.
 
 These are the published conditions with the geometric series assumption for the profile, and with the mean in place of the
-distribution of what can succeed by luck.  The attack overtakes key recovery within half a bit of log2 q of the published fatigue
-point, and its block sizes are within 2 % of those that the public lattice-estimator predicts, there and far beyond.  To be on
+distribution of what can succeed by luck.  The attack overtakes key recovery within one bit of log2 q of the published fatigue
+point, and its block sizes are within 3 % of those that the public lattice-estimator predicts, there and far beyond.  To be on
 the cautious side of both, the sublattice attacks are counted for a modulus `CAUTION_BITS` larger than it is.
 
 References: [ABD16] Albrecht, Bai, Ducas, "A subfield lattice attack on overstretched NTRU assumptions", CRYPTO 2016.  [CJL16]
@@ -45,6 +46,7 @@ import numpy as np
 
 from encnn.errors import ParameterError
 from encnn.security.estimate import CORE_SVP_SLOPE, MODELS, AttackCost, estimate, root_hermite_factor
+from encnn.security.instance import result_columns
 from encnn.security.reduction import reduction_bits
 
 TERNARY_DEVIATION = math.sqrt(2 / 3)
@@ -82,6 +84,11 @@ class NtruEstimate:
     def core_svp_bits(self) -> float:
         """Bits in the model "core-SVP" of the attack that is cheapest in the other one; infinite if it uses no lattice."""
         return CORE_SVP_SLOPE * self.best.block_size if self.best.block_size else math.inf
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """What a table of results says of the security of a run."""
+        return result_columns(self.best, self.core_svp_bits)
 
     @property
     def overstretched(self) -> bool:
