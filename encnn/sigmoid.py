@@ -13,13 +13,16 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.polynomial import chebyshev, legendre, polynomial
 from numpy.typing import ArrayLike
 
 from encnn.errors import DivergenceError, ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TOLERANCE = 0.05  # the error at which a range of use ends, unless a fit states its own
 WRONG_SIDE_LIMIT = 10.0  # see check_range
@@ -266,7 +269,7 @@ def _check_fit(degree: int, radius: float) -> None:
 # Errors and ranges
 
 
-def error_table(approximations: Iterable[PolynomialSigmoid], radius: float) -> pd.DataFrame:
+def error_table(approximations: Iterable[PolynomialSigmoid], radius: float) -> "pd.DataFrame":
     """Return one row an approximation: how far it is from sigma on [-radius, radius], and where it goes wrong.
 
     Columns: `name`, `degree`, `max_abs_error` and `mean_abs_error` over the range, `tolerance_radius` (the |x| at
@@ -279,6 +282,8 @@ def error_table(approximations: Iterable[PolynomialSigmoid], radius: float) -> p
     for p in approximations:
         error = np.abs(p.error(x))
         rows.append((p.name, p.degree, error.max(), error.mean(), p.tolerance_radius(), p.monotone_radius))
+    import pandas as pd  # a second to import, and nothing else here needs it
+
     columns = ["name", "degree", "max_abs_error", "mean_abs_error", "tolerance_radius", "monotone_radius"]
     return pd.DataFrame(rows, columns=columns)
 

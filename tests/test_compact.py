@@ -30,8 +30,8 @@ def test_every_preset_shows_its_estimate_and_says_insecure_if_it_is(p):
         assert "bits" in shown and p.name in shown
         assert ("INSECURE: " in shown) == (p.security.bits < 80) == p.insecure
     if p.q_bits is not None:
-        assert f"{p.security.bits:.1f} bits (BKZ with sieving)" in str(p)
-        assert f"{p.security.core_svp_bits:.1f} bits (core-SVP)" in str(p)
+        best = p.security.best()
+        assert f"{p.security.bits:.1f} bits ({best.attack}, {best.model})" in str(p)
 
 
 @pytest.mark.parametrize("p", [COMPACT_128, ADDITIVE_128], ids=lambda p: p.name)
@@ -47,7 +47,9 @@ def test_a_weak_set_must_say_so():
     with pytest.raises(ParameterError, match="put INSECURE into its name"):
         ADDITIVE_128.updated(sigma=0.0)
     assert COMPACT_128.updated(d=512, name="weak-INSECURE").security.bits < 80
-    assert COMPACT_128.updated(d=800, name="middling").security.bits >= 80
+    with pytest.raises(ParameterError, match="'middling-102-bits' would do"):
+        COMPACT_128.updated(d=800, name="middling")
+    assert COMPACT_128.updated(d=800, name="middling-102-bits").security.bits >= 102
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_a_weak_set_must_say_so():
     ],
 )
 def test_the_estimate_is_of_this_key_and_this_noise(changes, secret):
-    p = COMPACT_128.updated(**changes)
+    p = COMPACT_128.updated(name="another-key-INSECURE", **changes)
     sigma = 3.2 if "sigma" not in changes else math.sqrt(10)
     assert p.security == estimate(1024, 26, sigma, secret)
 

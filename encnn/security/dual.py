@@ -6,8 +6,8 @@ With the notation of `encnn.security.primal`:
 tells b from uniform with advantage a = exp(-2 pi^2 tau^2), tau = l sigma / q.  The attack needs 2 log(50) / a^2 of them to be
 right in 99 of 100 cases.
 
-**Dual hybrid** [GJ21, MATZOV22].  The secret is cut into three: k_enum entries are guessed, k_fft entries are searched modulo p,
-all at once by a Fourier transform, and lattice reduction removes the other k_lat.  With m samples, d = m + k_lat and
+**Dual hybrid** [GJ21, MATZOV22].  The secret is cut into three: k_enum entries are guessed, k_fft entries are searched modulo
+p, all at once by a Fourier transform, and lattice reduction removes the other k_lat.  With m samples, d = m + k_lat and
 
     tau = sqrt(4/3) sqrt(beta / (2 pi e)) delta^(d - beta) sigma^(m/d) (sigma_s q)^(k_lat/d) / q
 
@@ -36,9 +36,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from encnn.security.distributions import Secret
 from encnn.security.instance import BETA, LOG_DELTA, AttackCost, Bits, Instance, least
-from encnn.security.reduction import reduction_bits, root_hermite_factor, sampling_bits
+from encnn.security.reduction import root_hermite_factor, sampling_bits
 
 DUAL = "dual"
 HYBRID = "dual hybrid"
@@ -59,8 +58,8 @@ _SMALLEST_N = 40
 class Variant(NamedTuple):
     """A dual hybrid attack: how it guesses entries of a secret, in units of `length` entries, and how many samples it takes.
 
-    samples: their number; None for the one that makes the vectors shortest.  work: bits of work per unit.  log_guesses: natural logarithm of the guesses per unit, which the vectors must tell apart.
-    overhead: bits of work whatever the number.
+    samples: their number; None for the one that makes the vectors shortest.  work: bits of work per unit.  log_guesses: natural
+    logarithm of the guesses per unit, which the vectors must tell apart.  overhead: bits of work whatever the number.
     """
 
     attack: str
@@ -99,17 +98,23 @@ def dual_hybrid(lwe: Instance, model: str, variant: Variant, largest_block: int)
         d = _dimension(lwe, variant, beta, k_lat)
         possible = (k_lat >= 0) & (d >= beta)
         d = np.maximum(d, beta)
-        sampling = sampling_bits(model, beta, d)[:2]
-        log_tau = _log_tau(lwe, beta, d, k_lat)
-        costs = [_hybrid_bits(lwe, variant, p, units, k_fft, log_tau, *sampling) for p in moduli]
+        log_sampling, log_supply, _ = sampling_bits(model, beta, d)
+        squared = _LOG_E * 4 * 2 ** np.minimum(2 * _log_tau(lwe, beta, d, k_lat) + _LOG_SQUARES, 100)
+
+        def bits_modulo(p: float) -> Bits:
+            log_n = squared + _log_vectors(lwe, variant, p, units, k_fft)
+            guessing = variant.overhead + variant.work * units + np.logaddexp2(_log_transform(p, k_fft), _LOG_UPDATE + log_n)
+            return np.logaddexp2(log_sampling + np.maximum(log_n - log_supply, 0), guessing)
+
+        costs = [bits_modulo(p) for p in moduli]
         return np.where(possible, np.min(costs, axis=0), np.inf)
 
     part = min(lwe.n, _LARGEST_PART)
     ranges = [(_SMALLEST_BLOCK, max(largest_block, _SMALLEST_BLOCK)), (0, part // variant.length), (0, part)]
     cheapest, (beta, units, k_fft) = least(bits, ranges)
-    k_lat = np.float64(lwe.n - variant.length * units - k_fft)
-    d = float(_dimension(lwe, variant, np.float64(beta), k_lat))
-    return lwe.cost(variant.attack, model, cheapest, beta, d, d - float(k_lat))
+    k_lat = lwe.n - variant.length * units - k_fft
+    d = float(_dimension(lwe, variant, np.array(beta), np.array(k_lat)))
+    return lwe.cost(variant.attack, model, cheapest, beta, d, d - k_lat)
 
 
 def _dimension(lwe: Instance, variant: Variant, beta: Bits, k_lat: Bits) -> Bits:
@@ -129,25 +134,23 @@ def _log_tau(lwe: Instance, beta: Bits, d: Bits, k_lat: Bits) -> Bits:
     return log_length + log_entries - lwe.q_bits
 
 
-def _hybrid_bits(
-    lwe: Instance, variant: Variant, p: float, units: Bits, k_fft: Bits, log_tau: Bits, log_sampling: Bits, log_supply: Bits
-) -> Bits:
-    """Return log2 of the cost with modulus p, where one sampling gives 2^log_supply vectors."""
-    squared = 4 * 2 ** np.minimum(2 * log_tau + _LOG_SQUARES, 100)
+def _log_vectors(lwe: Instance, variant: Variant, p: float, units: Bits, k_fft: Bits) -> Bits:
+    """Return log2 of those factors of N that do not depend on the lattice."""
     modulus = k_fft / 3 * (math.pi * 2**lwe.secret.log_deviation / p) ** 2
-    hypotheses = variant.log_guesses * units + k_fft * math.log(p) + math.log(2)
-    log_n = _LOG_E * (squared + modulus) + np.log2(hypotheses)
-    transform = _LOG_MULTIPLY + np.log2(np.maximum(k_fft, 1e-9)) + (k_fft + 1) * math.log2(p)
-    guessing = variant.overhead + variant.work * units + np.logaddexp2(transform, _LOG_UPDATE + log_n)
-    return np.logaddexp2(log_sampling + np.maximum(log_n - log_supply, 0), guessing)
+    return _LOG_E * modulus + np.log2(variant.log_guesses * units + k_fft * math.log(p) + math.log(2))
+
+
+def _log_transform(p: float, k_fft: Bits) -> Bits:
+    """Return log2 of the cost of one transform modulo p."""
+    return _LOG_MULTIPLY + np.log2(np.maximum(k_fft, 1e-9)) + (k_fft + 1) * math.log2(p)
 
 
 def _moduli(lwe: Instance) -> list[float]:
-    """Return the moduli p to try: 2, 3 and so on in steps of a fifth, up to where p no longer blurs the secret."""
-    largest = min(2.0**lwe.q_bits, max(6.0, 16 * 2.0**lwe.secret.log_deviation))
-    moduli = [2.0]
-    while moduli[-1] < largest:
-        moduli.append(max(moduli[-1] + 1, round(1.2 * moduli[-1])))
+    """Return the moduli p to try, in steps of a quarter: from where p blurs the secret to where it no longer does."""
+    deviation = 2.0**lwe.secret.log_deviation
+    moduli = [max(2.0, round(1.5 * deviation))]
+    while moduli[-1] < min(max(6.0, 12 * deviation), 2.0**lwe.q_bits):
+        moduli.append(max(moduli[-1] + 1, round(1.25 * moduli[-1])))
     return moduli
 
 

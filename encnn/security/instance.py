@@ -20,6 +20,7 @@ BETA = np.concatenate([np.arange(2.0, 4096.0), np.geomspace(4096, LARGEST_DIMENS
 LOG_DELTA = np.log2(root_hermite_factor(BETA))
 
 _POINTS = (33, 9)  # of the first axis, and of each other
+_NEAR = 8
 _SPREAD = 2.0  # steps to each side of the best point that the next grid covers
 
 
@@ -38,9 +39,19 @@ class AttackCost:
     dimension: int = 0
     samples: int = 0
 
+    @property
+    def method(self) -> str:
+        """The attack and the cost model."""
+        return f"{self.attack}, {self.model}"
+
     def __str__(self) -> str:
         """Return the bits, with the attack and the model that give them."""
-        return f"{self.bits:.1f} bits ({self.attack}, {self.model})"
+        return f"{self.bits:.1f} bits ({self.method})"
+
+
+def result_columns(best: AttackCost, core_svp_bits: float) -> dict[str, object]:
+    """Return the columns of a table of results: the least bits, what decides, and the bits in core-SVP."""
+    return {"bits": round(best.bits, 1), "decided by": best.method, "bits, core-SVP": round(core_svp_bits, 1)}
 
 
 class Instance(NamedTuple):
@@ -82,16 +93,23 @@ def least(function: Callable[..., Bits], ranges: Sequence[tuple[float, float]]) 
     """Return the least value of a function of whole numbers in these ranges, ends included, and the place of it.
 
     `function` takes one array per range, and broadcasts.  It must fall towards its least value along every axis, or nearly so:
-    each round looks at a grid, then closer around its best point.
+    each round looks at a grid, then closer around its best point; the last one at all its neighbours.
     """
-    low, high = (np.array(ends, dtype=float) for ends in zip(*ranges, strict=True))
-    first, last = low.copy(), high.copy()
+    first, last = (np.array(ends, dtype=float) for ends in zip(*ranges, strict=True))
+    low, high = first, last
     while True:
         axes = [np.unique(np.linspace(a, b, _POINTS[i > 0]).round()) for i, (a, b) in enumerate(zip(low, high, strict=True))]
-        values = function(*np.ix_(*axes))
-        best = np.unravel_index(int(np.argmin(values)), values.shape)
-        place = np.array([axis[i] for axis, i in zip(axes, best, strict=True)])
+        value, place = _least_of_grid(function, axes)
         steps = np.array([np.diff(axis).max(initial=1.0) for axis in axes])
-        if (steps <= 1).all() or math.isinf(values[best]):
-            return float(values[best]), tuple(float(x) for x in place)
+        if (steps <= 1).all() or math.isinf(value):
+            break
         low, high = np.maximum(place - _SPREAD * steps, first).round(), np.minimum(place + _SPREAD * steps, last).round()
+    neighbours = [np.arange(max(a, x - _NEAR), min(b, x + _NEAR) + 1) for a, b, x in zip(first, last, place, strict=True)]
+    value, place = _least_of_grid(function, neighbours)
+    return value, tuple(place.tolist())
+
+
+def _least_of_grid(function: Callable[..., Bits], axes: list[NDArray[np.float64]]) -> tuple[float, NDArray[np.float64]]:
+    values = function(*np.ix_(*axes))
+    best = np.unravel_index(int(np.argmin(values)), values.shape)
+    return float(values[best]), np.array([axis[i] for axis, i in zip(axes, best, strict=True)])

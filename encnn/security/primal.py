@@ -57,10 +57,10 @@ def bdd(lwe: Instance, model: str, largest_block: int) -> AttackCost:
         d = _bdd_dimension(lwe, beta, percent)
         svp = _svp_dimension(lwe, beta, d)
         cost = np.logaddexp2(reduction_bits(model, beta, d), reduction_bits(model, svp, svp))
-        return np.where((svp <= d + 1) & (d > lwe.n), cost, np.inf)
+        return np.where((svp <= d + 1) & (d > lwe.n) & (d <= lwe.n + lwe.samples), cost, np.inf)
 
     cheapest, (beta, percent) = least(bits, [(2, max(largest_block, 2)), (_SMALLEST_FRACTION, 100)])
-    return lwe.cost(BDD, model, cheapest, beta, float(_bdd_dimension(lwe, np.float64(beta), np.float64(percent))))
+    return lwe.cost(BDD, model, cheapest, beta, float(_bdd_dimension(lwe, np.array(beta), np.array(percent))))
 
 
 def _bdd_dimension(lwe: Instance, beta: Bits, percent: Bits) -> Bits:

@@ -8,7 +8,7 @@ series assumption [Sch03],
 **Cost models**, as log2 of operations:
 
 - "core-SVP": 0.292 beta, one call of a sieve, the lower bound of [ADPS16].
-- "BDGL16": 0.292 beta + 16.4 + log2(8 d), which is 8 d calls of the sieve of [BDGL16].  The tables of [HES18] were made with it.
+- "BDGL16": 0.292 beta + 16.4 + log2(8 d), 8 d calls of the sieve of [BDGL16].  The tables of [HES18] were made with it.
 - "MATZOV": C^2 (d - beta) calls of a sieve in dimension beta - f, each 2^(0.296 (beta - f) + 20.4) gates [AGPS20, MATZOV22].
   C is the factor of progressive sieving, and f counts the "dimensions for free" of [Duc18].
 

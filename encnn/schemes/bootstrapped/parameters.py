@@ -13,13 +13,13 @@ The deviations are fractions of the torus, as in the literature.  The GLWE key h
 is **block binary** [LMSS23]: n bits in blocks of `block`, each block with at most one bit set, all block + 1 cases equally
 likely.  A blind rotation then takes one step a block instead of one a bit.  Blocks of one are an ordinary binary key.
 
-**Security** is that of the weaker of the two (`lwe_security`, `glwe_security`).  The presets start from a published set: that of
-[TFHE-go] for three bits gives k, N, lwe_sigma and blocks of four, and [TFHE-rs] glwe_sigma.  [TFHE-go] has n = 820, 804 before,
-and counts primal uSVP and the dual attack with guessing.  By `encnn.security.estimate` n = 804 has 114 bits and n = 820 has 117:
-a dual attack that guesses block by block, and takes no more samples than it needs, is cheaper.  n = 908 is the least multiple of
-four that holds 128 bits against it in both cost models.  Longer blocks would turn faster, but leave a key that a meet in the
-middle finds: the attack of [May21] takes about the fourth root of the number of keys, at best, and `key_entropy` of a set
-of 128 bits is therefore at least 512.  Wider noise allows a smaller n, and takes from the key switch what the rotation gains.
+**Security** is that of the weaker of the two (`lwe_security`, `glwe_security`).  The presets start from published sets: that
+of [TFHE-go] for three bits gives k, N, lwe_sigma and blocks of four, and [TFHE-rs] gives glwe_sigma.  [TFHE-go] has n = 820,
+804 before, and counts primal uSVP and a dual attack with guessing.  By `encnn.security.estimate` n = 804 has 114 bits and
+n = 820 has 117: the dual attack is cheaper if it guesses block by block and takes no more samples than it needs.  n = 908 is
+the least multiple of four that holds 128 bits against it.  Longer blocks take fewer steps, but leave a key that a meet in the
+middle finds: the attack of [May21] takes about the fourth root of the number of keys, at best, so `key_entropy` is at least
+512 for 128 bits.  Wider noise allows a smaller n; the key switch then needs more digits, which take what the rotation gains.
 
 [CGGI20] Chillotti, Gama, Georgieva, Izabachene, TFHE, J. Cryptology 2020 (ePrint 2018/421).
 [LMSS23] Lee, Min, Seo, Song, Faster TFHE Bootstrapping with Block Binary Keys, ASIA CCS 2023 (ePrint 2023/958).
