@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encnn import files
 from encnn.errors import FileError, ParameterError
+from encnn.files import archive as files
 
 KEY = b"a key of the owner, 32 bytes ..."
 HEADER = {"scale": 1000, "lr": 0.001, "name": "größer", "bits": [1, 2, None, True], "nested": {"q": 2**70}}

@@ -24,11 +24,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from encnn import files
 from encnn.assistance import folders as channels
 from encnn.assistance import scores as protocol
 from encnn.assistance import weights as refresh
 from encnn.errors import DataError, DivergenceError, FileError, KeyMismatchError
+from encnn.files import archive as files
 from encnn.network import Architecture, Network
 from encnn.parties import EncryptedModel, Owner, User
 from encnn.parties.model import MAX_COEFFICIENTS, MODEL, SCORES, SECRET
