@@ -23,7 +23,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -133,7 +132,6 @@ def check_names(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any] |
         )
 
 
-@cache
 def _hints(kind: Any) -> dict[str, Any]:
     """Return the hints of the fields that make a dataclass."""
     hints = get_type_hints(kind, include_extras=True)
