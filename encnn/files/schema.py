@@ -94,6 +94,9 @@ class Matches:
 Count = Annotated[int, Within(1, 1 << 40)]
 """Rows, columns, reviews: at least one, and few enough to be multiplied by the size of anything."""
 
+Width = Annotated[int, Within(1, 1 << 16)]
+"""Length of a vector."""
+
 Hex32 = Annotated[str, Matches("[0-9a-f]{32}", "32 hexadecimal digits")]
 """Sixteen bytes: the name of a key, or the public seed of masks."""
 
