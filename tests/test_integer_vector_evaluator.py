@@ -357,13 +357,18 @@ def test_files_round_trip(name):
     check(back, again + again, 2 * x)
 
 
-def test_infinite_bounds_survive_a_file(toy):
-    secret, evaluator = toy
-    c = secret.encrypt(np.ones((1, 3)))
-    c.noise = float("inf")
-    header, data = evaluator.export_array(c)
-    assert header["noise"] is None
-    assert evaluator.restore_array(header, data, (1, 3)).noise == float("inf")
+@every_set
+def test_infinite_bounds_come_back_as_the_largest_that_ciphertexts_can_have(name):
+    secret, evaluator = PAIRS[name]
+    c = secret.encrypt(np.ones((1, 3))) + 0.0
+    c.value = c.noise = float("inf")
+    again = evaluator.restore_array(*evaluator.export_array(c), (1, 3))
+    error = np.abs(secret.measure_noise(again, np.ones((1, 3)))).max()
+    assert again.unit + error <= again.unit * again.value < np.inf and error <= again.noise < np.inf
+    for claim in ("value", "noise"):
+        header, data = evaluator.export_array(c)
+        with pytest.raises(FileError, match="their file claims"):
+            evaluator.restore_array(header | {claim: 1.001 * header[claim]}, data, (1, 3))
 
 
 def test_other_schemes_have_no_files():
@@ -383,7 +388,7 @@ def test_other_schemes_have_no_files():
 def test_nonsense_about_arrays_is_refused(paper, change):
     secret, evaluator = paper
     header, data = evaluator.export_array(secret.encrypt(np.ones((2, 3))))
-    with pytest.raises(FileError, match="bounds|scale"):
+    with pytest.raises(FileError, match="description of ciphertexts|scale|claims"):
         evaluator.restore_array(header | change, data, (2, 3))
 
 
@@ -394,10 +399,10 @@ def test_nonsense_in_arrays_is_refused(paper):
         with pytest.raises(FileError, match="expected int64"):
             evaluator.restore_array(header, bad, (2, 3))
     for entry in (1 << 62, -(1 << 63), (1 << 63) - 1):
-        with pytest.raises(FileError, match="beyond"):
+        with pytest.raises(FileError, match="its parameters allow"):
             evaluator.restore_array(header, np.full_like(data, entry), (2, 3))
     for bad_header in ({}, None, [], {"scale": 1000}):
-        with pytest.raises(FileError, match="bounds"):
+        with pytest.raises(FileError, match="the description of ciphertexts"):
             evaluator.restore_array(bad_header, data, (2, 3))
 
 

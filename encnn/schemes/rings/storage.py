@@ -93,7 +93,7 @@ def restore_array(context: Context, parts: int, header: object, data: np.ndarray
 
 
 def _check_bounds(p: RingParameters, b: Bounds) -> None:
-    """Raise an error unless ciphertexts of these parameters can have these bounds: decoding takes time and memory by them.
+    """Raise `FileError` unless ciphertexts of these parameters can have these bounds: decoding takes time and memory by them.
 
     Scales grow from that of the parameters by powers of two; digits have places in the fractional encoding only.
     """
@@ -102,13 +102,13 @@ def _check_bounds(p: RingParameters, b: Bounds) -> None:
         b.scale < p.scale
         or b.scale & (b.scale - 1)
         or (p.encoding == "fractional" and b.scale != 1)
-        or b.magnitude < 0
-        or b.noise < 0
+        or not 0 <= b.magnitude < p.t / 2
+        or not 0 <= b.noise < 0.5
         or max(abs(b.low), abs(b.high)) > places
+        or b.low + b.high >= p.N
         or b.degree != 1
     ):
         raise FileError(f"ciphertexts of {p.name!r} cannot have the bounds {b}; get a new file from its sender")
-    b.check(p, "reading")
 
 
 def _check_ascending(names: Sequence[int]) -> None:
@@ -126,4 +126,4 @@ def _checked(name: str, array: np.ndarray, shape: tuple[int, ...], ring: Ring) -
 def secret_polynomials(context: Context, arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> list[np.ndarray]:
     """Return the ternary secret polynomials of a file, by their names."""
     check_names("the secret key", arrays, set(names))
-    return [check_array(name, arrays[name], (context.parameters.N,), np.int64, -1, 1) for name in names]
+    return [check_array(f"the ternary {name}", arrays[name], (context.parameters.N,), np.int64, -1, 1) for name in names]
