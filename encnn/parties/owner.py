@@ -9,18 +9,19 @@ import numpy as np
 from encnn import files
 from encnn.data import metrics
 from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
+from encnn.files.schema import check_array, check_names, describe, naming, parse, take
 from encnn.network import Architecture, Network, OnScores, TrainingPlan, targets_of
 from encnn.parties.model import (
     MODEL,
     SCORES,
     SECRET,
     EncryptedModel,
-    HeaderOf,
     Path,
-    describe_architecture,
+    ScoresHeader,
+    SecretHeader,
+    checked_architecture,
     describe_sigmoid,
     refuse_experimental,
-    restore_architecture,
     restore_sigmoid,
 )
 from encnn.schemes import ClearParameters, SchemeParameters, make_keys, restore_evaluator, restore_secret_key
@@ -157,18 +158,18 @@ class Owner:
 
     def load_scores(self, path: Path) -> np.ndarray:
         """Return the real scores z in a file written by `User.save_scores`, shape (reviews, outputs)."""
-        header, arrays = files.read(path, SCORES)
-        with HeaderOf(path):
-            own, _ = self.evaluator.export()
-            if header["scheme"] != self.evaluator.scheme or header["key_id"] != own["key_id"]:
+        found, arrays = files.read(path, SCORES)
+        with naming(path):
+            header, own = parse(ScoresHeader, found), self.evaluator.context.key_id  # type: ignore[attr-defined]
+            if header.scheme != self.evaluator.scheme or header.key_id != own:
                 raise KeyMismatchError(
-                    f"{path} holds scores under key {header['key_id']!r}, this owner has key {own['key_id']!r}; ask for scores "
-                    "from a model of this owner"
+                    f"scores under key {header.key_id!r} of scheme {header.scheme!r:.40} came to the owner of key {own!r}; ask "
+                    "for scores from a model of this owner"
                 )
-            shape = tuple(int(k) for k in header["shape"])
-            if arrays.keys() != {"scores"}:
-                raise FileError(f"{path} holds the arrays {', '.join(arrays):.200}, expected scores only; use another file")
-            return self.decrypt(self.evaluator.restore_array(header["scores"], arrays["scores"], shape))
+            check_names("the file", arrays, {"scores"})
+            if header.shape[1] != self.architecture.outputs:
+                raise FileError(f"scores of shape {header.shape} are not of {self.architecture}; use another file")
+            return self.decrypt(self.evaluator.restore_array(header.scores, arrays["scores"], header.shape))
 
     def evaluate(self, scores: Encrypted, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
         """Return predictions, right counts and the range of z from scores, encrypted or already decrypted."""
@@ -205,36 +206,35 @@ class Owner:
         if context is None:
             raise ParameterError("the clear scheme has no secret to save")
         refuse_experimental(context.experimental)
-        header, arrays = self._secret.export()
-        evaluator, public = self.evaluator.export()
-        described = {
-            "scheme": self.evaluator.scheme,
-            "secret": header,
-            "keys": evaluator,
-            "sigmoid": describe_sigmoid(self.sigmoid),
-        }
-        described["architecture"] = describe_architecture(self.architecture)
+        secret, arrays = self._secret.export()
+        keys, public = self.evaluator.export()
+        header = SecretHeader(self.evaluator.scheme, secret, keys, describe_sigmoid(self.sigmoid), self.architecture)
         arrays["mac_key"] = np.frombuffer(self._mac_key, dtype=np.uint8)
-        return files.write(path, SECRET, described, arrays | public, private=True)
+        return files.write(path, SECRET, describe(header), arrays | public, private=True)
 
     @classmethod
     def load(cls, path: Path) -> "Owner":
         """Read an owner that `save_secret` wrote."""
         header, arrays = files.read(path, SECRET)
-        with HeaderOf(path):
-            owner = cls.__new__(cls)
-            owner.architecture = restore_architecture(header["architecture"])
-            owner.sigmoid = restore_sigmoid(header["sigmoid"])
-            owner._mac_key = _restore_mac_key(arrays.pop("mac_key"))
-            secret = {name: arrays.pop(name) for name in list(arrays) if name.startswith("T_")}
-            owner._secret = restore_secret_key(header["scheme"], header["secret"], secret)
-            if isinstance(owner._secret, IntegerVectorSecretKey):  # which has a matrix for every width
-                _check_widths(owner.architecture, secret)
-            products = owner.architecture.products(owner.sigmoid)
-            owner.evaluator = restore_evaluator(header["scheme"], header["keys"], arrays, products)
-            owner.parameters = owner.evaluator.parameters
-            if header["secret"] != {name: header["keys"][name] for name in header["secret"]}:
-                raise FileError(f"{path}: its secret key and its evaluation keys belong to different owners")
+        with naming(path):
+            return cls._restored(parse(SecretHeader, header), arrays)
+
+    @classmethod
+    def _restored(cls, header: SecretHeader, arrays: dict[str, np.ndarray]) -> "Owner":
+        """Return the owner of a header and its arrays."""
+        owner = cls.__new__(cls)
+        owner.architecture = checked_architecture(header.architecture)
+        owner.sigmoid = restore_sigmoid(header.sigmoid)
+        owner._mac_key = check_array("the MAC key", take(arrays, "mac_key"), (MAC_KEY_BYTES,), np.uint8).tobytes()
+        secret = {name: arrays.pop(name) for name in list(arrays) if name.startswith("T_")}
+        owner._secret = restore_secret_key(header.scheme, header.secret, secret)
+        if isinstance(owner._secret, IntegerVectorSecretKey):  # which has a matrix for every width
+            _check_widths(owner.architecture, secret)
+        products = owner.architecture.products(owner.sigmoid)
+        owner.evaluator = restore_evaluator(header.scheme, header.keys, arrays, products)
+        owner.parameters = owner.evaluator.parameters
+        if header.secret != {name: header.keys[name] for name in header.secret}:
+            raise FileError("its secret key and its evaluation keys belong to different owners; restore it from a backup")
         return owner
 
 
@@ -242,9 +242,3 @@ def _check_widths(architecture: Architecture, secret: dict[str, np.ndarray]) -> 
     missing = {f"T_{m}" for m in architecture.widths()} - secret.keys()
     if missing:
         raise FileError(f"the secret lacks {', '.join(sorted(missing))} for {architecture}; restore the file from a backup")
-
-
-def _restore_mac_key(array: np.ndarray) -> bytes:
-    if array.dtype != np.uint8 or array.shape != (MAC_KEY_BYTES,):
-        raise FileError(f"the MAC key is {array.dtype} of shape {array.shape}, expected {MAC_KEY_BYTES} bytes; use a backup")
-    return array.tobytes()

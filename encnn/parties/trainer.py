@@ -7,9 +7,10 @@ import numpy as np
 from encnn import files
 from encnn.data.batches import Features
 from encnn.errors import KeyMismatchError, ParameterError
+from encnn.files.schema import describe
 from encnn.network import Help, Network, OnScores, TrainingPlan, predict, train
 from encnn.network.training import NOBODY
-from encnn.parties.model import SCORES, EncryptedModel, Path, refuse_experimental
+from encnn.parties.model import SCORES, EncryptedModel, Path, ScoresHeader, refuse_experimental
 from encnn.parties.owner import Owner
 from encnn.schemes import ClearParameters
 from encnn.schemes.base import Encrypted
@@ -47,15 +48,9 @@ class User:
                 "of their own model"
             )
         refuse_experimental(context.experimental)
-        keys, _ = evaluator.export()
         described, array = evaluator.export_array(scores)
-        header = {
-            "scheme": evaluator.scheme,
-            "key_id": keys["key_id"],
-            "shape": list(scores.shape),
-            "scores": described,
-        }
-        return files.write(path, SCORES, header, {"scores": array})
+        header = ScoresHeader(evaluator.scheme, context.key_id, scores.shape, described)
+        return files.write(path, SCORES, describe(header), {"scores": array})
 
 
 class Trainer(User):
