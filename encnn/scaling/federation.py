@@ -25,6 +25,7 @@ import numpy as np
 from encnn import files
 from encnn.data.batches import Features
 from encnn.errors import KeyMismatchError, ParameterError
+from encnn.files.schema import naming
 from encnn.network import Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner, Trainer
@@ -92,7 +93,9 @@ def write_recipient_key(path: Path, key: RecipientKey) -> int:
 
 def read_recipient_key(path: Path) -> RecipientKey:
     """Return the key in a file; anything else is a `FileError`.  Who wrote it the file cannot prove: ask B."""
-    return restore_recipient_key(*files.read(path, RECIPIENT))
+    contents = files.read(path, RECIPIENT)
+    with naming(path):
+        return restore_recipient_key(*contents)
 
 
 def write_reencryption_key(path: Path, key: ReencryptionKey) -> int:
@@ -104,7 +107,9 @@ def write_reencryption_key(path: Path, key: ReencryptionKey) -> int:
 
 def read_reencryption_key(path: Path) -> ReencryptionKey:
     """Return the key in a file; anything else is a `FileError`."""
-    return restore_reencryption_key(*files.read(path, REENCRYPTION))
+    contents = files.read(path, REENCRYPTION)
+    with naming(path):
+        return restore_reencryption_key(*contents)
 
 
 @dataclass

@@ -128,7 +128,7 @@ def _word_vectors(train: Reviews, settings: dict[str, Any]) -> tuple[Vocabulary,
     """Return words and their vectors, float64 of shape (words, dimensions), from the cache or from training."""
     key = json.dumps([_FORMAT, train.digest, settings], sort_keys=True)
     name = f"word2vec-{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
-    cached = load_arrays(name)
+    cached = load_arrays(name, ("words", "vectors"))
     if cached is None:
         words, vectors = _train_vectors(train, settings)
         cached = {"words": pack_strings(words), "vectors": vectors}
