@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from encnn.arithmetic import row_sums
+from encnn.data.fingerprints import BIAS, fingerprint_of, marked
 from encnn.errors import DataError
 
 Features: TypeAlias = np.ndarray | csr_array
@@ -205,7 +206,10 @@ def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
 def with_bias(X: Features) -> Features:
     """Return X with one column more, of ones: the weight of that column is a bias, which every review moves."""
     ones = np.ones((X.shape[0], 1), X.dtype)
-    return np.concatenate([X, ones], axis=1) if isinstance(X, np.ndarray) else csr_array(hstack([X, ones], format="csr"))
+    if isinstance(X, np.ndarray):
+        return np.concatenate([X, ones], axis=1)
+    known = fingerprint_of(X)
+    return marked(csr_array(hstack([X, ones], format="csr")), None if known is None or known.endswith(BIAS) else known + BIAS)
 
 
 @cache

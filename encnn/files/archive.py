@@ -39,7 +39,7 @@ import numpy as np
 from encnn.errors import FileError, ParameterError
 from encnn.progress import progress
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_FILE_BYTES = 2**32 - 1  # what a zip holds without its 64-bit extension
 MAX_HEADER_BYTES = 2**18
 OVERHEAD_BYTES = 2**24  # parsing the largest hostile header takes about 10 MB
@@ -350,7 +350,12 @@ def _parse(raw: bytes, source: "_Source") -> Contents:
             f"{source.name} has format {fields['format']}, newer than {FORMAT_VERSION}, the newest that this version "
             "of encnn reads; upgrade encnn"
         )
-    if fields["format"] != FORMAT_VERSION or fields.keys() != _FIELDS or type(fields["mac"]) is not bool:
+    if fields["format"] < FORMAT_VERSION:
+        raise FileError(
+            f"{source.name} has format {fields['format']}, older than {FORMAT_VERSION}, which this version of encnn reads; ask "
+            "its sender to write it anew"
+        )
+    if fields.keys() != _FIELDS or type(fields["mac"]) is not bool:
         raise _damaged(source, "its header lacks fields or has others")
     if not (isinstance(fields["package"], str) and isinstance(fields["header"], dict)):
         raise _damaged(source, "its header has fields of the wrong type")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from encnn import files
+from encnn.data.fingerprints import Fingerprint, check_fingerprints, fingerprint_of
+from encnn.data.recipes import Recipe, RecipeHeader, check_width, export_recipe, restore_recipe
 from encnn.errors import FileError, ParameterError
 from encnn.files.schema import Count, Hex32, describe, naming, parse, take
 from encnn.network import Architecture, Network
@@ -17,17 +19,24 @@ Path = str | os.PathLike[str]
 
 MODEL, SCORES, SECRET = "encrypted-model", "encrypted-scores", "secret-key"
 
+NAMES = "features"
+"""Array that holds the words or columns of a model."""
+
 MAX_COEFFICIENTS = 64
 """Most coefficients of a sigmoid in a file: a higher degree is no approximation, but work for whoever reads the file."""
 
 
 @dataclass
 class EncryptedModel:
-    """What an owner hands out: the evaluator (public keys only), the encrypted network, the sigmoid the keys are made for."""
+    """What an owner hands out: the evaluator (public keys only), the encrypted network, the sigmoid the keys are made for.
+
+    features: how texts or tables become the network's features, `model.features(texts)`, if the owner said so.
+    """
 
     evaluator: Evaluator
     network: Network
     sigmoid: Sigmoid
+    features: Recipe | None = None
 
     @property
     def architecture(self) -> Architecture:
@@ -36,7 +45,12 @@ class EncryptedModel:
 
     def copy(self) -> "EncryptedModel":
         """Return a model with its own weights and the same keys."""
-        return EncryptedModel(self.evaluator, self.network.copy(), self.sigmoid)
+        return EncryptedModel(self.evaluator, self.network.copy(), self.sigmoid, self.features)
+
+    def check_features(self, X: object) -> None:
+        """Raise `DataError` for features that carry another fingerprint than the model's: of another vocabulary, say."""
+        if self.features is not None:
+            check_fingerprints(self.features.fingerprint, fingerprint_of(X))
 
     def save(self, path: Path, *, mac_key: bytes | None = None) -> int:
         """Write the model to `path`; return the bytes written.  Experimental keys are refused.
@@ -52,8 +66,14 @@ class EncryptedModel:
         for name, a in (("W1", self.network.W1), ("W2", self.network.W2)):
             if a is not None:
                 described[name], arrays[name] = self.evaluator.export_array(a)
-        sigmoid = describe_sigmoid(self.sigmoid)
-        header = ModelHeader(self.evaluator.scheme, keys, sigmoid, self.architecture, **described)  # type: ignore[arg-type]
+        header = ModelHeader(
+            self.evaluator.scheme,
+            keys,
+            describe_sigmoid(self.sigmoid),
+            self.architecture,
+            stored_recipe(self.features, arrays),
+            **described,  # type: ignore[arg-type]
+        )
         return files.write(path, MODEL, describe(header), arrays, mac_key=mac_key)
 
     @classmethod
@@ -70,6 +90,7 @@ class EncryptedModel:
     def _restored(cls, header: "ModelHeader", arrays: dict[str, np.ndarray]) -> "EncryptedModel":
         """Return the model of a header and its arrays."""
         a, sigmoid = checked_architecture(header.architecture), restore_sigmoid(header.sigmoid)
+        features = restored_recipe(header.features, a, arrays)
         W1, W2 = take(arrays, "W1"), take(arrays, "W2") if a.hidden else None
         evaluator = restore_evaluator(header.scheme, header.keys, arrays, a.products(sigmoid))
         network = Network(a, evaluator.restore_array(header.W1, W1, (a.features, a.row_width)), None)
@@ -77,7 +98,7 @@ class EncryptedModel:
             raise FileError(f"the description of W2 does not fit {a}; get a new file from its sender")
         if W2 is not None and header.W2 is not None:
             network.W2 = evaluator.restore_array(header.W2, W2, (a.hidden * a.outputs,))
-        return cls(evaluator, network, sigmoid)
+        return cls(evaluator, network, sigmoid, features)
 
 
 @dataclass(frozen=True)
@@ -88,17 +109,19 @@ class ModelHeader:
     keys: dict
     sigmoid: dict
     architecture: Architecture
+    features: RecipeHeader | None
     W1: dict
     W2: dict | None
 
 
 @dataclass(frozen=True)
 class ScoresHeader:
-    """The header of encrypted scores; the description of the ciphertexts is the scheme's."""
+    """The header of encrypted scores: whose they are, of which features; the description of the ciphertexts is the scheme's."""
 
     scheme: str
     key_id: Hex32
     shape: tuple[Count, Count]
+    features: Fingerprint | None
     scores: dict
 
 
@@ -111,6 +134,26 @@ class SecretHeader:
     keys: dict
     sigmoid: dict
     architecture: Architecture
+    features: RecipeHeader | None
+
+
+def stored_recipe(features: Recipe | None, arrays: dict[str, np.ndarray]) -> RecipeHeader | None:
+    """Return the header of a recipe; its names, if they are published, are added to the arrays."""
+    if features is None:
+        return None
+    header, names = export_recipe(features)
+    if names is not None:
+        arrays[NAMES] = names
+    return header
+
+
+def restored_recipe(header: RecipeHeader | None, a: Architecture, arrays: dict[str, np.ndarray]) -> Recipe | None:
+    """Return the recipe of a header for a network of this architecture; its names are taken from the arrays."""
+    if header is None:
+        return None
+    features = restore_recipe(header, take(arrays, NAMES) if header.published else None)
+    check_width(features, a.features)
+    return features
 
 
 def refuse_experimental(experimental: bool) -> None:

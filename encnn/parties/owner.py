@@ -8,6 +8,8 @@ import numpy as np
 
 from encnn import files
 from encnn.data import metrics
+from encnn.data.fingerprints import check_fingerprints
+from encnn.data.recipes import Recipe, check_width
 from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
 from encnn.files.schema import check_array, check_names, describe, naming, parse, take
 from encnn.network import Architecture, Network, OnScores, TrainingPlan, targets_of
@@ -23,6 +25,8 @@ from encnn.parties.model import (
     describe_sigmoid,
     refuse_experimental,
     restore_sigmoid,
+    restored_recipe,
+    stored_recipe,
 )
 from encnn.schemes import ClearParameters, SchemeParameters, make_keys, restore_evaluator, restore_secret_key
 from encnn.schemes.base import Encrypted, SecretKey
@@ -59,7 +63,8 @@ class Owner:
 
     architecture: of the network to be trained.  sigmoid: what training may evaluate; keys are made for it.  parameters: of the
     scheme: the paper's (insecure) by default, `ClearParameters()` for the Non-PP baseline.  public: also make public keys, so
-    that others can encrypt.  rng: makes experimental keys that repeat and refuse export.
+    that others can encrypt.  rng: makes experimental keys that repeat and refuse export.  features: how texts or tables become
+    features (`data.recipes`); it travels with the model, so that nobody can train or run it with another vocabulary.
     """
 
     def __init__(
@@ -69,8 +74,11 @@ class Owner:
         parameters: SchemeParameters = PAPER,
         rng: np.random.Generator | None = None,
         public: bool = False,
+        features: Recipe | None = None,
     ) -> None:
-        self.architecture, self.sigmoid, self.parameters = architecture, sigmoid, parameters
+        self.architecture, self.sigmoid, self.parameters, self.features = architecture, sigmoid, parameters, features
+        if features is not None:
+            check_width(features, architecture.features)
         widths = architecture.widths()
         self._secret, self.evaluator = make_keys(
             parameters, widths, architecture.products(sigmoid), rng, widths if public else ()
@@ -98,7 +106,7 @@ class Owner:
             raise ParameterError(f"the keys are for {self.architecture}, not for {network.architecture}; make another owner")
         W2 = None if network.W2 is None else self._secret.encrypt(network.W2)
         encrypted = Network(self.architecture, self._secret.encrypt(network.W1), W2)
-        return EncryptedModel(self.evaluator, encrypted, self.sigmoid)
+        return EncryptedModel(self.evaluator, encrypted, self.sigmoid, self.features)
 
     def save_model(self, model: EncryptedModel, path: Path) -> int:
         """Write a model of this owner's for a trainer or user, with the owner's MAC; return the bytes written."""
@@ -167,6 +175,8 @@ class Owner:
                     "for scores from a model of this owner"
                 )
             check_names("the file", arrays, {"scores"})
+            if self.features is not None:
+                check_fingerprints(self.features.fingerprint, header.features)
             if header.shape[1] != self.architecture.outputs:
                 raise FileError(f"scores of shape {header.shape} are not of {self.architecture}; use another file")
             return self.decrypt(self.evaluator.restore_array(header.scores, arrays["scores"], header.shape))
@@ -208,7 +218,14 @@ class Owner:
         refuse_experimental(context.experimental)
         secret, arrays = self._secret.export()
         keys, public = self.evaluator.export()
-        header = SecretHeader(self.evaluator.scheme, secret, keys, describe_sigmoid(self.sigmoid), self.architecture)
+        header = SecretHeader(
+            self.evaluator.scheme,
+            secret,
+            keys,
+            describe_sigmoid(self.sigmoid),
+            self.architecture,
+            stored_recipe(self.features, arrays),
+        )
         arrays["mac_key"] = np.frombuffer(self._mac_key, dtype=np.uint8)
         return files.write(path, SECRET, describe(header), arrays | public, private=True)
 
@@ -225,6 +242,7 @@ class Owner:
         owner = cls.__new__(cls)
         owner.architecture = checked_architecture(header.architecture)
         owner.sigmoid = restore_sigmoid(header.sigmoid)
+        owner.features = restored_recipe(header.features, owner.architecture, arrays)
         owner._mac_key = check_array("the MAC key", take(arrays, "mac_key"), (MAC_KEY_BYTES,), np.uint8).tobytes()
         secret = {name: arrays.pop(name) for name in list(arrays) if name.startswith("T_")}
         owner._secret = restore_secret_key(header.scheme, header.secret, secret)

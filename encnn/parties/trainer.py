@@ -30,6 +30,7 @@ class User:
 
     def predict(self, X: Features) -> Encrypted:
         """Return encrypted scores z of features X, shape (reviews, outputs); only the owner can read them."""
+        self.model.check_features(X)
         return predict(self.model.evaluator, self.model.network, X)
 
     def predict_probabilities(self, X: Features) -> Encrypted:
@@ -49,7 +50,8 @@ class User:
             )
         refuse_experimental(context.experimental)
         described, array = evaluator.export_array(scores)
-        header = ScoresHeader(evaluator.scheme, context.key_id, scores.shape, described)
+        known = None if self.model.features is None else self.model.features.fingerprint
+        header = ScoresHeader(evaluator.scheme, context.key_id, scores.shape, known, described)
         return files.write(path, SCORES, describe(header), {"scores": array})
 
 
@@ -67,6 +69,7 @@ class Trainer(User):
         first: int = 0,
     ) -> Encrypted:
         """Train the model in place (see `network.train`); return the encrypted scores met, for the owner."""
+        self.model.check_features(X)
         return train(self.model.evaluator, self.model.network, X, y, plan, help, on_scores, keep_scores, first)
 
     def dry_run(self, X: Features, y: np.ndarray, plan: TrainingPlan, rng: np.random.Generator) -> RangeReport:
@@ -74,6 +77,7 @@ class Trainer(User):
 
         The owner's start is another one, so this is a rehearsal, no proof.  Raises `DivergenceError` as the owner's check does.
         """
+        self.model.check_features(X)
         rehearsal = Owner(self.model.architecture, plan.sigmoid, ClearParameters())
         trainer = Trainer(rehearsal.encrypt(Network.initial(self.model.architecture, rng)))
         with np.errstate(over="ignore", invalid="ignore"):  # a lost run leaves all bounds; the check says so

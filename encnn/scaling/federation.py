@@ -24,6 +24,7 @@ import numpy as np
 
 from encnn import files
 from encnn.data.batches import Features
+from encnn.data.fingerprints import check_fingerprints
 from encnn.errors import KeyMismatchError, ParameterError
 from encnn.files.schema import naming
 from encnn.network import Help, Network, TrainingPlan
@@ -80,9 +81,11 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
             f"the network is {model.architecture} with {model.sigmoid.name}, the recipient's keys are for {blank.architecture} "
             f"with {blank.sigmoid.name}; agree on one network first"
         )
+    if model.features is not None and blank.features is not None:
+        check_fingerprints(blank.features.fingerprint, model.features.fingerprint)
     W2 = None if model.network.W2 is None else reencrypt(model.network.W2, key)
     network = Network(model.architecture, reencrypt(model.network.W1, key), W2)
-    return EncryptedModel(blank.evaluator, network, blank.sigmoid)
+    return EncryptedModel(blank.evaluator, network, blank.sigmoid, model.features or blank.features)
 
 
 def write_recipient_key(path: Path, key: RecipientKey) -> int:
