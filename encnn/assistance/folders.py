@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -163,11 +163,12 @@ class OpeningHeader:
 
 @dataclass(frozen=True)
 class RequestHeader:
-    """Name of the key of the scores, number of the request, learning rate."""
+    """Name of the key of the scores, number of the request, learning rate, and where the labels are (see `scores.Request`)."""
 
     key_id: Hex32
     trip: Count
     rate: float
+    labels: Literal["sent", "kept", "withheld"]
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,10 @@ class LabelsHeader:
     labels: dict
 
 
+_LABELS_OF = {"sent": {"labels"}, "kept": {"rows"}, "withheld": set[str]()}
+"""Arrays of a request besides the scores."""
+
+
 def write_opening(path: Path, opening: Opening, context: Any) -> int:
     """Write the owner's first message; return the bytes.  Experimental keys are refused."""
     _refuse_experimental(context)
@@ -224,7 +229,10 @@ def read_opening(path: Path) -> Opening:
 def write_request(path: Path, request: Request) -> int:
     """Write a request; return the bytes.  Experimental keys are refused."""
     _refuse_experimental(request.scores.context)
-    header = RequestHeader(request.scores.context.key_id, request.trip, request.rate)
+    labels: Literal["sent", "kept", "withheld"] = "withheld" if request.rows is None else "kept"
+    if request.labels is not None:
+        labels = "sent"
+    header = RequestHeader(request.scores.context.key_id, request.trip, request.rate, labels)
     arrays = {"scores": request.scores.data, "labels": request.labels, "rows": request.rows}
     return files.write(path, REQUEST, describe(header), {name: a for name, a in arrays.items() if a is not None})
 
@@ -239,7 +247,7 @@ def read_request(path: Path, context: Context, outputs: int) -> Request:
     header, arrays = _read(path, REQUEST, RequestHeader, max_bytes)
     with naming(path):
         _check_key(header.key_id, context)
-        check_names("the message", arrays, {"scores"} | ({"labels", "rows"} & arrays.keys()))
+        check_names("the message", arrays, {"scores"} | _LABELS_OF[header.labels])
         data = arrays["scores"]
         check_array("scores", data, (len(data) if data.ndim else 0, outputs + p.d), p.dtype, *entry_range(p))
     scores = CiphertextArray(data, context, p.scale, 0.0, 0.0, 0.0)

@@ -123,18 +123,16 @@ def export_recipe(recipe: Recipe) -> tuple[RecipeHeader, np.ndarray | None]:
 
 def restore_recipe(header: RecipeHeader, names: np.ndarray | None) -> Recipe:
     """Return the recipe that `export_recipe` took apart; raise `FileError` unless its names have its fingerprint."""
-    if names is None:
-        return UnpublishedFeatures(header.fingerprint)
-    rule, bias = header.fingerprint.split(":")[0], header.fingerprint.endswith(BIAS)
-    known = tuple(_unpacked(names))
-    recipe: Recipe
-    if rule == "table":
-        recipe = TableFeatures(known)
-    else:
-        recipe = WordFeatures(Vocabulary(known), rule == "counts", bias, header.raw)
-    if (recipe.fingerprint, export_recipe(recipe)[0]) != (header.fingerprint, header):
+    recipe: Recipe = UnpublishedFeatures(header.fingerprint) if names is None else _published(header, names)
+    if export_recipe(recipe)[0] != header:
         raise FileError(f"the names in the file are not those of its fingerprint {header.fingerprint}; get a new file")
     return recipe
+
+
+def _published(header: RecipeHeader, names: np.ndarray) -> Recipe:
+    rule, bias = header.fingerprint.split(":")[0], header.fingerprint.endswith(BIAS)
+    known = tuple(_unpacked(names))
+    return TableFeatures(known) if rule == "table" else WordFeatures(Vocabulary(known), rule == "counts", bias, header.raw)
 
 
 def _names(recipe: WordFeatures | TableFeatures) -> Sequence[str]:

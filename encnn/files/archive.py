@@ -1,4 +1,4 @@
-"""Keys, ciphertexts, networks and messages on disk: named arrays and a JSON header in one file.
+"""The format of files: named arrays and a JSON header in one file.
 
 A file is a zip of stored (uncompressed) members, so `numpy.load` and `unzip` open it too:
 
@@ -11,6 +11,11 @@ Nothing in such a file is left to choice: the header determines every other byte
 interprets no zip directory and no .npy header, and cannot meet a pickle, a compression bomb or a member that lies about
 its size; it rebuilds what `write` would have written and compares.  The size that the header implies must be the
 size of the file before any array is allocated: reading allocates the arrays and at most `OVERHEAD_BYTES` besides.
+
+**Why not `zipfile`.**  It writes a member's size and checksum by seeking back, or behind the member, so a file could not be
+hashed while it is written; it takes a member whole, which would hold a large array twice.  Its reader interprets the directory
+and lets members overlap, repeat or carry extra fields, all of which would have to be refused here again.  Since a reader has to
+know the one right form of every record, the three `struct` formats below are all that `zipfile` could spare.
 
 The SHA-256 digest covers every byte before it.  It finds *damage*, not *malice*: whoever alters a file computes a new
 digest.  Only the MAC, HMAC-SHA-256 under a key that the sender of the file never had, finds malice; and even a MAC does

@@ -11,7 +11,7 @@ from encnn.data.recipes import Recipe, RecipeHeader, check_width, export_recipe,
 from encnn.errors import FileError, ParameterError
 from encnn.files.schema import Count, Hex32, describe, naming, parse, take
 from encnn.network import Architecture, Network
-from encnn.schemes import restore_evaluator
+from encnn.schemes import check_preset, restore_evaluator
 from encnn.schemes.base import Evaluator
 from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, Sigmoid, check_name
 
@@ -61,6 +61,7 @@ class EncryptedModel:
         if context is None:
             raise ParameterError("a network in the clear is not saved as an encrypted model; encrypt it first")
         refuse_experimental(context.experimental)
+        check_preset(context.parameters)
         keys, arrays = self.evaluator.export()
         described: dict[str, dict | None] = {"W1": None, "W2": None}
         for name, a in (("W1", self.network.W1), ("W2", self.network.W2)):

@@ -28,7 +28,7 @@ from encnn.parties.model import (
     restored_recipe,
     stored_recipe,
 )
-from encnn.schemes import ClearParameters, SchemeParameters, make_keys, restore_evaluator, restore_secret_key
+from encnn.schemes import ClearParameters, SchemeParameters, check_preset, make_keys, restore_evaluator, restore_secret_key
 from encnn.schemes.base import Encrypted, SecretKey
 from encnn.schemes.integer_vector import PAPER
 from encnn.schemes.integer_vector import SecretKey as IntegerVectorSecretKey
@@ -216,6 +216,7 @@ class Owner:
         if context is None:
             raise ParameterError("the clear scheme has no secret to save")
         refuse_experimental(context.experimental)
+        check_preset(context.parameters)
         secret, arrays = self._secret.export()
         keys, public = self.evaluator.export()
         header = SecretHeader(

@@ -22,7 +22,7 @@ import numpy as np
 from encnn import files
 from encnn.data.batches import Features
 from encnn.errors import DataError, FileError, ParameterError
-from encnn.files.schema import Matches, describe, naming, parse
+from encnn.files.schema import Matches, check_names, describe, naming, parse
 from encnn.network import Help, OnScores, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Trainer
@@ -123,8 +123,9 @@ def _number(path: Path) -> int:
 def _check_same_run(folder: Path, digest: str) -> None:
     path, known = folder / RUN, None
     if path.exists():
-        header, _ = files.read(path, RUN)
+        header, arrays = files.read(path, RUN)
         with naming(path):
+            check_names("the file", arrays, set())
             known = parse(RunHeader, header).run
     elif _newest(folder) is None:
         files.write(path, RUN, describe(RunHeader(digest)), {})
