@@ -1,4 +1,4 @@
-"""Fuzzing of every kind of file, with the digest recomputed: `python tests/fuzz_files.py --cases 50000 --seed 1`.
+"""Fuzzing of every kind of file, with the digest recomputed: `python tests/fuzz_files.py --cases 50000`.
 
 Valid files of every kind are changed as one who knows the format can change them: the header (values, types, fields more and
 fields fewer, at any depth), the arrays (types, shapes, entries, names), the list of arrays, and raw bytes.  Each is then loaded
@@ -47,13 +47,7 @@ REFUSALS = (FileError, KeyMismatchError)
 ANSWERS = (*REFUSALS, DataError, DivergenceError)
 SECONDS = 2.0
 
-CHECKED_BY_OWNER = (
-    r"keys\.(key_id|stride)",
-    r"keys\.parameters\..*",
-    r"(secret|source|target)\.key_id",
-    r"key_id",
-    r"parameters\..*",
-)
+CHECKED_BY_OWNER = (r"(keys\.|source\.|target\.)?(key_id|stride)", r"(keys\.)?parameters\..*")
 """The name of a key and its parameters: a reader without the key sees whether they fit the arrays, its owner refuses others."""
 
 UNCHECKABLE = {
@@ -66,7 +60,7 @@ UNCHECKABLE = {
     r"architecture\.pooling": "the pooling, which no array shows",
     r"features(\..*)?": "scores say which features they are of; a recipe that is not published is a fingerprint",
     r"trip|rate|first|kept_labels|reason|run": "what a message says: whether it is due is checked where it is used",
-    r".*public|.*published|.*relinearisation|(keys\.)?(products|switches|public_widths|steps)(\[\d+\])?": "left out with its arrays",
+    r"keys\.(public|relinearisation|(products|switches|public_widths|steps)(\[\d+\])?)": "left out with its arrays",
 }
 """Fields that may say something else in an accepted file, as regular expressions of their paths, and why."""
 
@@ -84,9 +78,9 @@ class Case:
 
 
 class Zoo:
-    """One valid file of every kind and scheme, in `folder`."""
+    """One valid file of every kind and scheme, in `folder`; the `small` zoo leaves out the schemes with large keys."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, small: bool = False) -> None:
         self.folder, self.cases = folder, {}  # type: Path, dict[str, Case]
         words = WordFeatures(Vocabulary(("bad", "film", "good", "no")), counts=True)
         cubic = least_squares(3, 8.0)
@@ -95,10 +89,11 @@ class Zoo:
         self._owner("classes", Architecture(4, 0, 3), taylor(1), PAPER, features=UnpublishedFeatures(words.fingerprint))
         self._owner("modulus", Architecture(4, 0, 1, "sum"), cubic, MODULUS_TOY, features=TableFeatures(("a", "b", "c", "d")))
         self._owner("compact", Architecture(4, 0, 1, "sum"), ExactSigmoid(), COMPACT_128)
-        self._owner("bootstrapped", Architecture(4, 0, 1, "sum"), ExactSigmoid(), BOOTSTRAP_TOY, weight=3)
-        self._owner("fv", Architecture(4, 2, 1, "sum"), cubic, fv.TOY, public=True, weight=3)
         self._owner("yashe", Architecture(4, 0, 1, "sum"), cubic, yashe.TOY, weight=3)
-        self._owner("ckks", Architecture(4, 0, 1, "sum"), cubic, ckks.TOY, weight=1)
+        if not small:
+            self._owner("bootstrapped", Architecture(4, 0, 1, "sum"), ExactSigmoid(), BOOTSTRAP_TOY, weight=3)
+            self._owner("fv", Architecture(4, 2, 1, "sum"), cubic, fv.TOY, public=True, weight=3)
+            self._owner("ckks", Architecture(4, 0, 1, "sum"), cubic, ckks.TOY, weight=1)
         self._messages()
         self._weights()
         self._federation()
@@ -221,17 +216,8 @@ def relatives(value: Any, rng: random.Random) -> list[Any]:
     if isinstance(value, bool):
         return [int(value), not value, str(value), float(value)]
     if isinstance(value, int):
-        return [
-            float(min(value, 10**300)),
-            value + 1,
-            value - 1,
-            -value,
-            2 * value,
-            value // 2,
-            bool(value),
-            str(value),
-            [value],
-        ]
+        close = [value + 1, value - 1, -value, 2 * value, value // 2]
+        return [*close, float(min(value, 10**300)), bool(value), str(value), [value]]
     if isinstance(value, float):
         whole = [int(value)] if abs(value) < 1e300 else []
         return [value * 1.000001, value * 2, -value, value / 2, str(value), np.nextafter(value, 1e300).item(), *whole]
@@ -459,7 +445,7 @@ def fuzz(zoo: Zoo, cases: int, seed: int, measure_every: int = 10) -> Tally:
         how, data = mutant(original, case.kind, rng)
         try:
             outcome = judge(case, original, data, zoo.folder / "mutant", tally, i % measure_every == 0)
-        except Exception as error:  # noqa: BLE001 - that is what is looked for
+        except Exception as error:  # that is what is looked for
             outcome = "FAULT"
             tally.faults.append(f"case {i} of seed {seed}, {name}, {how}: {type(error).__name__}: {error}")
         tally.outcomes[how, outcome] += 1

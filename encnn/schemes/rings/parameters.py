@@ -64,8 +64,8 @@ class RingParameters:
             raise ParameterError(f"scale is {self.scale}; it must be a power of two, and 1 for the fractional encoding")
         if not 2 <= self.base <= 1 << 16 or not 0 <= self.fraction_digits < self.N:
             raise ParameterError(
-                f"base={self.base}, fraction_digits={self.fraction_digits}: expected a base from 2 to {1 << 16}, and fewer digits "
-                f"than N={self.N}"
+                f"base={self.base}, fraction_digits={self.fraction_digits}: expected a base from 2 to {1 << 16}, and fewer "
+                f"digits than N={self.N}"
             )
         if not 0 < self.sigma < 2.0**20 or not self.value_limit > 0:
             raise ParameterError(f"sigma={self.sigma} and value_limit={self.value_limit} must be positive")
