@@ -56,7 +56,7 @@ def test_a_lax_reader_is_found(small: Zoo, lax: str, found: str) -> None:
 
     zoo = Zoo.__new__(Zoo)
     zoo.folder, zoo.cases = small.folder, {"paper model": Case(MODEL, load)}
-    assert any(found in fault for fault in fuzz(zoo, 60, seed=1, measure_every=1000).faults)
+    assert any(found in fault for fault in fuzz(zoo, 150, seed=1, measure_every=1000).faults)
 
 
 def test_changes_are_changes() -> None:

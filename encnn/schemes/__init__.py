@@ -55,7 +55,8 @@ def restore_evaluator(scheme: str, header: dict, arrays: dict[str, np.ndarray], 
 
 def restore_secret_key(scheme: str, header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:
     """Return the secret key that its `export` took apart."""
-    secret: SecretKey = _restorer(scheme).restore_secret_key(header, arrays)
+    secret = _restorer(scheme).restore_secret_key(header, arrays)
+    check_preset(secret.context.parameters)
     return secret
 
 
