@@ -313,7 +313,7 @@ def altered(data: bytes, how: str) -> bytes:
         "one byte short": data[:-1],
         "one byte more": data + b"\n",
         "one bit": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
-        "newer": data.replace(b'"format":1', b'"format":2'),
+        "newer": data.replace(b'"format":2', b'"format":3'),
         "swapped": data[:middle] + data[middle + 64 : middle + 128] + data[middle : middle + 64] + data[middle + 128 :],
     }[how]
 

@@ -205,11 +205,12 @@ def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
 
 def with_bias(X: Features) -> Features:
     """Return X with one column more, of ones: the weight of that column is a bias, which every review moves."""
+    known = fingerprint_of(X)
     ones = np.ones((X.shape[0], 1), X.dtype)
     if isinstance(X, np.ndarray):
         return np.concatenate([X, ones], axis=1)
-    known = fingerprint_of(X)
-    return marked(csr_array(hstack([X, ones], format="csr")), None if known is None or known.endswith(BIAS) else known + BIAS)
+    wider = csr_array(hstack([X, ones], format="csr"))
+    return wider if known is None or known.endswith(BIAS) else marked(wider, known + BIAS)
 
 
 @cache

@@ -49,10 +49,8 @@ class MarkedFeatures(csr_array):
         return rows
 
 
-def marked(X: csr_array, fingerprint: str | None) -> csr_array:
+def marked(X: csr_array, fingerprint: str) -> csr_array:
     """Return the same features with a fingerprint; nothing is copied."""
-    if fingerprint is None:
-        return X
     features = MarkedFeatures((X.data, X.indices, X.indptr), shape=X.shape)
     features.fingerprint = fingerprint
     return features
