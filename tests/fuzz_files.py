@@ -225,7 +225,13 @@ def relatives(value: Any, rng: random.Random) -> list[Any]:
         flipped = value[:-1] + ("0" if value[-1:] != "0" else "1")
         return [value.upper(), value + " ", flipped, value[1:], value[::-1], [value], value + "\n"]
     if isinstance(value, list):
-        return [value + value, value[:-1], value[::-1], tuple(value) and value[0], dict(enumerate(map(str, value)))]
+        return [
+            value + value,
+            value[:-1],
+            value[::-1],
+            value[0] if value else None,
+            {str(i): item for i, item in enumerate(value)},
+        ]
     return [list(value), {**value, "new": 1}, None, {}] if isinstance(value, dict) else EXTREMES
 
 
