@@ -10,6 +10,7 @@ polynomial does *outside* the range, so `error_over` reports it and `check_range
 
 import itertools
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -216,6 +217,41 @@ def minimax(degree: int, radius: float) -> PolynomialSigmoid:
             return _fit("minimax", chebyshev.cheb2poly(_odd(series)), radius)
         reference = _extremes(error)
     raise ParameterError(f"no minimax fit of degree {degree} on +-{radius} found; choose a lower degree")
+
+
+def check_name(p: PolynomialSigmoid) -> None:
+    """Raise `ParameterError` for a polynomial that has the name of an approximation made here, and is another one.
+
+    Series are compared exactly.  Fits are computed in floating point, which rounds a little differently on every machine, so
+    their values on the interval need to agree to nine digits only.  A name of one's own says nothing: nothing is compared.
+    """
+    known = _namesake(p)
+    if known is None:
+        return
+    same = (p.name, p.degree) == (known.name, known.degree) and np.allclose(p.interval, known.interval, rtol=1e-9, atol=0)
+    if not same or not (p.coefficients == known.coefficients or (" on +-" in p.name and _nearly_equal(p, known))):
+        raise ParameterError(f"a sigmoid is called {p.name!r} and is another polynomial; give it a name of its own")
+
+
+def _nearly_equal(p: PolynomialSigmoid, q: PolynomialSigmoid) -> bool:
+    """Tell whether two fits of one degree differ by rounding only."""
+    x = np.linspace(*q.interval, 101)
+    near = np.allclose(p.coefficients, q.coefficients, rtol=1e-4, atol=0)  # so that no value of the next line is infinite
+    return bool(near and np.allclose(p(x), q(x), rtol=0, atol=1e-9))
+
+
+def _namesake(p: PolynomialSigmoid) -> PolynomialSigmoid | None:
+    """Return what the name of `p` promises, None for a name of one's own."""
+    if p.name == ExactSigmoid.name:
+        raise ParameterError(f"a polynomial is called {p.name!r}, which it is not; give it a name of its own")
+    if p.name == ancestor_misplaced().name:
+        return ancestor_misplaced()
+    if match := re.fullmatch(r"Taylor, degree (\d{1,3})", p.name):
+        return taylor(int(match[1]))
+    if match := re.fullmatch(r"(least squares|minimax) on \+-\S+, degree (\d{1,3})", p.name):
+        fit = least_squares if match[1] == "least squares" else minimax
+        return fit(int(match[2]), p.interval[1])
+    return None
 
 
 def _levelled(basis: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:

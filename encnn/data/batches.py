@@ -15,6 +15,7 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from encnn.arithmetic import row_sums
+from encnn.data.fingerprints import BIAS, fingerprint_of, marked
 from encnn.errors import DataError
 
 Features: TypeAlias = np.ndarray | csr_array
@@ -314,8 +315,12 @@ def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
 
 def with_bias(X: Features) -> Features:
     """Return X with one column more, of ones: the weight of that column is a bias, which every review moves."""
+    known = fingerprint_of(X)
     ones = np.ones((X.shape[0], 1), X.dtype)
-    return np.concatenate([X, ones], axis=1) if isinstance(X, np.ndarray) else csr_array(hstack([X, ones], format="csr"))
+    if isinstance(X, np.ndarray):
+        return np.concatenate([X, ones], axis=1)
+    wider = csr_array(hstack([X, ones], format="csr"))
+    return wider if known is None or known.endswith(BIAS) else marked(wider, known + BIAS)
 
 
 @cache

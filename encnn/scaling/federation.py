@@ -24,7 +24,9 @@ import numpy as np
 
 from encnn import files
 from encnn.data.batches import Features
+from encnn.data.fingerprints import check_fingerprints
 from encnn.errors import KeyMismatchError, ParameterError
+from encnn.files.schema import naming
 from encnn.network import Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner, Trainer
@@ -81,8 +83,11 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
             f"the network is {model.architecture} with {model.sigmoid.name}, the recipient's keys are for {blank.architecture} "
             f"with {blank.sigmoid.name}; agree on one network first"
         )
+    if model.features is not None and blank.features is not None:
+        check_fingerprints(blank.features.fingerprint, model.features.fingerprint)
     W2 = None if model.network.W2 is None else reencrypt(model.network.W2, key)
-    return EncryptedModel(blank.evaluator, Network(model.architecture, _passed_on(model, blank, key), W2), blank.sigmoid)
+    network = Network(model.architecture, _passed_on(model, blank, key), W2)
+    return EncryptedModel(blank.evaluator, network, blank.sigmoid, model.features or blank.features)
 
 
 def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> Encrypted:
@@ -102,7 +107,9 @@ def write_recipient_key(path: Path, key: RecipientKey) -> int:
 
 def read_recipient_key(path: Path) -> RecipientKey:
     """Return the key in a file; anything else is a `FileError`.  Who wrote it the file cannot prove: ask B."""
-    return restore_recipient_key(*files.read(path, RECIPIENT))
+    contents = files.read(path, RECIPIENT)
+    with naming(path):
+        return restore_recipient_key(*contents)
 
 
 def write_reencryption_key(path: Path, key: ReencryptionKey) -> int:
@@ -114,7 +121,9 @@ def write_reencryption_key(path: Path, key: ReencryptionKey) -> int:
 
 def read_reencryption_key(path: Path) -> ReencryptionKey:
     """Return the key in a file; anything else is a `FileError`."""
-    return restore_reencryption_key(*files.read(path, REENCRYPTION))
+    contents = files.read(path, REENCRYPTION)
+    with naming(path):
+        return restore_reencryption_key(*contents)
 
 
 @dataclass

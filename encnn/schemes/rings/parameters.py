@@ -57,11 +57,18 @@ class RingParameters:
 
     def __post_init__(self) -> None:
         """Check what can be checked before any key exists."""
+        if not self.q_primes or not self.t_primes:
+            raise ParameterError("a modulus has no primes; give q_primes and t_primes at least one each")
         check_primes(self.N, (*self.q_primes, *self.t_primes, *self._special))
         if self.encoding not in ("coefficients", "slots", "fractional"):
             raise ParameterError(f"encoding is {self.encoding!r}; it must be 'coefficients', 'slots' or 'fractional'")
         if self.scale < 1 or self.scale & (self.scale - 1) or (self.encoding == "fractional" and self.scale != 1):
             raise ParameterError(f"scale is {self.scale}; it must be a power of two, and 1 for the fractional encoding")
+        if not 2 <= self.base <= 1 << 16 or not 0 <= self.fraction_digits < self.N:
+            raise ParameterError(
+                f"base={self.base}, fraction_digits={self.fraction_digits}: expected a base from 2 to {1 << 16}, and fewer "
+                f"digits than N={self.N}"
+            )
         if not 0 < self.sigma < 2.0**20 or not self.value_limit > 0:
             raise ParameterError(f"sigma={self.sigma} and value_limit={self.value_limit} must be positive")
         if self.special_prime and max(self.q_primes) > 2 * min(self.special_prime, *self.q_primes):
