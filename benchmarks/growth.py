@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.cases import ASSISTED_TASK, Case, named
+from benchmarks.cases import ASSISTED_TASK, BenchmarkCase, named
 from benchmarks.suite import step_seconds, timed
 from encnn.costs import Task
 from encnn.costs.rehearsal import Rehearsal
@@ -132,7 +132,7 @@ def _repeated(job: Callable[[], float]) -> float:
     return float(np.mean(results))
 
 
-def _reviews(case: Case) -> Callable[[int], Callable[[], float]]:
+def _reviews(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
     rehearsal = cache(case.rehearsal)  # made when it is needed, and once
 
     def prepare(size: int) -> Callable[[], float]:
@@ -142,12 +142,12 @@ def _reviews(case: Case) -> Callable[[int], Callable[[], float]]:
     return prepare
 
 
-def _words(case: Case) -> Callable[[int], Callable[[], float]]:
+def _words(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
     rehearsal = cache(case.rehearsal)
     return lambda size: lambda: _a_review(rehearsal(), size)
 
 
-def _vocabulary(case: Case) -> Callable[[int], Callable[[], float]]:
+def _vocabulary(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
     def prepare(size: int) -> Callable[[], float]:
         task = replace(case.task, architecture=replace(case.task.architecture, features=size))
         rehearsal = Rehearsal(task, case.parameters, assistance(task, case.parameters), rows=size)
@@ -156,7 +156,7 @@ def _vocabulary(case: Case) -> Callable[[int], Callable[[], float]]:
     return prepare
 
 
-def _hidden(case: Case) -> Callable[[int], Callable[[], float]]:
+def _hidden(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
     def prepare(size: int) -> Callable[[], float]:
         task = replace(case.task, architecture=Architecture(1000, hidden=size), words=10.0)
         rehearsal = Rehearsal(task, case.parameters, "none")

@@ -12,8 +12,8 @@ import pytest
 from benchmarks import __main__ as suite_door
 from benchmarks import cases, growth, machine, parts, plan, suite, twin, workers
 from encnn.costs import Task, calibration, estimate, rehearsal
+from encnn.data.datasets import Dataset, words_dataset
 from encnn.data.reviews import load_reviews
-from encnn.experiments import table_three as ex
 from encnn.network import Architecture, Network, TrainingPlan, train
 from encnn.network import training as network
 from encnn.report import bench_figures
@@ -29,13 +29,13 @@ FV_TOY = fv.FRACTIONAL_128.updated(N=256, name="fv-small-INSECURE")
 
 
 @pytest.fixture(scope="module")
-def data() -> ex.Dataset:
-    return ex.words_dataset(load_reviews("toy"))
+def data() -> Dataset:
+    return words_dataset(load_reviews("toy"))
 
 
 @pytest.mark.parametrize("batch", [1, 64])
 @pytest.mark.parametrize("degree", [1, 5, 7])
-def test_the_hand_written_loop_is_the_clear_twin(data: ex.Dataset, degree: int, batch: int) -> None:
+def test_the_hand_written_loop_is_the_clear_twin(data: Dataset, degree: int, batch: int) -> None:
     start = Network.initial(Architecture(data.X.shape[1]), np.random.default_rng(0))
     W1, W2 = twin.hand_written(data.X, data.y, start.W2, 0.01, degree, batch)
     network = start.copy()
@@ -44,13 +44,13 @@ def test_the_hand_written_loop_is_the_clear_twin(data: ex.Dataset, degree: int, 
     np.testing.assert_allclose(network.W2, W2, atol=1e-12)
 
 
-def test_a_measurement_has_all_columns(data: ex.Dataset) -> None:
+def test_a_measurement_has_all_columns(data: Dataset) -> None:
     line = twin.measure(data, degree=1, batch=1, reviews=50, rounds=1)
     assert line["clear_us"] > 0 and line["encrypted_us"] > 0 and line["times_ancestor"] > 0
 
 
 @pytest.mark.slow
-def test_workers_are_timed_against_one(data: ex.Dataset, tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_timed_against_one(data: Dataset, tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "SCORES_PER_REPORT", 4)
     table = workers.scaling(data, BOOTSTRAP_TOY, batches=(4,), reviews=12, rounds=1)
     assert table["workers"].tolist() == [1, 2] and (table["wall_ms"] > 0).all()
@@ -63,11 +63,11 @@ def test_workers_are_timed_against_one(data: ex.Dataset, tool: ModuleType, monke
 PLAN = TrainingPlan(taylor(3), 0.01, batch_size=2)
 LINEAR = Architecture(40, hidden=0, pooling="sum")
 TINY = (
-    cases.Case("clear", Task(Architecture(40, hidden=2), PLAN, 8, 4.0), ClearParameters()),
-    cases.Case("paper", Task(Architecture(40, hidden=2), PLAN, 8, 4.0), PAPER),
-    cases.Case("assisted", Task(LINEAR, TrainingPlan(ExactSigmoid(), 0.01), 8, 4.0), ADDITIVE_TOY),
-    cases.Case("bootstrapped", Task(LINEAR, TrainingPlan(ExactSigmoid(), 0.01, batch_size=2), 4, 4.0), BOOTSTRAP_TOY),
-    cases.Case("fv", Task(LINEAR, TrainingPlan(taylor(1), 0.25, batch_size=2), 4, 4.0), FV_TOY),
+    cases.BenchmarkCase("clear", Task(Architecture(40, hidden=2), PLAN, 8, 4.0), ClearParameters()),
+    cases.BenchmarkCase("paper", Task(Architecture(40, hidden=2), PLAN, 8, 4.0), PAPER),
+    cases.BenchmarkCase("assisted", Task(LINEAR, TrainingPlan(ExactSigmoid(), 0.01), 8, 4.0), ADDITIVE_TOY),
+    cases.BenchmarkCase("bootstrapped", Task(LINEAR, TrainingPlan(ExactSigmoid(), 0.01, batch_size=2), 4, 4.0), BOOTSTRAP_TOY),
+    cases.BenchmarkCase("fv", Task(LINEAR, TrainingPlan(taylor(1), 0.25, batch_size=2), 4, 4.0), FV_TOY),
 )
 
 
@@ -83,7 +83,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("case", [TINY[0], *(pytest.param(case, marks=pytest.mark.slow) for case in TINY[1:])])
-def test_every_operation_has_a_line(case: cases.Case, short: None) -> None:
+def test_every_operation_has_a_line(case: cases.BenchmarkCase, short: None) -> None:
     table = suite.results((case,), batch_sizes=(1, 2), memory=False)
     assert list(table.columns) == suite.COLUMNS
     assert set(table["scheme"]) == {case.scheme} and set(table["parameters"]) == {case.parameters.name}
@@ -202,7 +202,7 @@ def test_the_door_runs_what_is_asked_for(tmp_path: Path, monkeypatch: pytest.Mon
     sizes = [10, 20, 40]
     measured = pd.DataFrame({"against": "words", "series": "a", "size": sizes, "cpu_ms": [1.0, 2.0, 4.0], "formula": 1.0})
     monkeypatch.setattr(growth, "growth", lambda: measured)
-    assert suite_door.main(["--only", "growth", "--folder", str(tmp_path), "--figures", str(tmp_path)]) == 0
+    assert suite_door.main(["--only", "growth", "--folder", str(tmp_path)]) == 0
     assert pd.read_csv(tmp_path / "growth.csv").equals(measured)
     assert (tmp_path / "bench_words.png").exists()
 

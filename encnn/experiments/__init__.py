@@ -1,1 +1,8 @@
-"""The jobs behind the make targets, and what they share."""
+"""The jobs behind the make targets, and what they share.
+
+    linear, twin, helped, columns     the network that most jobs train, its clear twin, the owner's help, columns of tables
+    console, results                  what a job reads from its command line, where it writes, what it says at the end
+    table_three, small_reviews, ckks_cases     the settings of several jobs
+
+All others are jobs, one a module: `python -m encnn.experiments` lists them.  No job imports another one.
+"""

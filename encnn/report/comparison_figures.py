@@ -16,7 +16,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from encnn.costs.units import size_text
+from encnn.costs.units import short_time_text, size_text
 from encnn.report.style import COLOURS
 
 POINTS_A_MB = 6.0
@@ -51,7 +51,7 @@ def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
             "trips": of["owner's trips"].to_list(),
             "test (clear twin)": [f"{a} ({b:.2f} %)" for a, b in zip(accuracy_texts(of), of[TWIN], strict=True)],
             "off by": [_distance_text(*line) for line in of[["keys", DISTANCE, f"largest {DISTANCE}"]].to_numpy()],
-            "CPU a review: trainer + owner": [f"{time_text(a)} + {time_text(b)}" for a, b in pairs],
+            "CPU a review: trainer + owner": [f"{short_time_text(a)} + {short_time_text(b)}" for a, b in pairs],
             "keys": [_mb_text(x) for x in of["key MB"]],
             "model": [_mb_text(x) for x in of["model MB"]],
             "on the wire": [_mb_text(x) for x in of["MB on the wire"]],
@@ -111,17 +111,6 @@ def bits_text(bits: float, decided_by: str) -> str:
     return f"{math.floor(bits)} ({decided_by})" if bits else "0: INSECURE"
 
 
-def time_text(ms: float) -> str:
-    """Return milliseconds in a unit that suits them.
-
-    >>> time_text(0.00117), time_text(12.49), time_text(0.0)
-    ('1.17 us', '12.5 ms', '0')
-    """
-    if not ms:
-        return "0"
-    return f"{1e3 * ms:.3g} us" if ms < 1 else f"{ms:.3g} ms"
-
-
 def accuracy_texts(lines: pd.DataFrame, digits: int = 2) -> list[str]:
     """Return the test accuracy of each line of figures/comparison.csv; where there are several keys, least and most too."""
     columns = lines[["keys", ACCURACY, f"least {ACCURACY}", f"most {ACCURACY}"]].to_numpy()
@@ -153,7 +142,7 @@ def _line(scheme: str, case: str, of: pd.DataFrame, cpu_ms: pd.Series) -> dict[s
         "trips": round(mean.get("trips", 0)),
         "test %": round(mean[ACCURACY], 2),
         "clear twin %": round(mean[TWIN], 2),
-        "trainer's CPU a review": time_text(float(cpu_ms.mean())),
+        "trainer's CPU a review": short_time_text(float(cpu_ms.mean())),
     }
 
 

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from encnn.data.metrics import running_percent
-from encnn.experiments import table_three as ex
+from encnn.report import paper
 from encnn.report.style import COLOURS, use_style
 
 STEP = 50
@@ -51,7 +51,7 @@ def plot_spread(results: pd.DataFrame) -> Figure:
         axes.scatter(np.median(percent), place, marker="|", s=420, color=COLOURS["paper"], zorder=3)
     axes.set_yticks(range(len(order)), order)
     axes.invert_yaxis()
-    if int(results["reviews"].iloc[0]) == ex.PAPER_REVIEWS:
+    if int(results["reviews"].iloc[0]) == paper.REVIEWS:
         mark_paper(axes.axvline)
         axes.legend(loc="upper left", frameon=True)
     axes.set(xlabel="right in training (%)", ylabel="", title="One dot a start of the network; the bar is the median")
@@ -68,13 +68,13 @@ def plot_grid(grid: pd.DataFrame) -> Figure:
     for axes, network in zip(panels[0], networks, strict=True):
         sns.heatmap(means[network], annot=True, fmt=",.0f", cmap="crest", cbar=False, ax=axes, vmin=low, vmax=high)
         axes.set(title=network, xlabel="threshold", ylabel="polarity cutoff" if axes is panels[0][0] else "")
-    marks = ", ".join(f"{row} {count:,}" for row, count in ex.PAPER_CORRECT.items())
-    figure.suptitle(f"Right of {ex.PAPER_REVIEWS:,} (the paper: {marks})", fontsize="medium")
+    marks = ", ".join(f"{row} {count:,}" for row, count in paper.CORRECT.items())
+    figure.suptitle(f"Right of {paper.REVIEWS:,} (the paper: {marks})", fontsize="medium")
     return figure
 
 
 def mark_paper(draw: Callable[..., object]) -> None:
     """Draw the paper's two accuracies as dotted lines with a label, by an axes' `axhline` or `axvline`."""
-    for row, count in ex.PAPER_CORRECT.items():
-        percent = 100 * count / ex.PAPER_REVIEWS
+    for row, count in paper.CORRECT.items():
+        percent = 100 * count / paper.REVIEWS
         draw(percent, color=COLOURS[row], linestyle=":", linewidth=1.5, label=f"the paper, {row}: {count:,} right")

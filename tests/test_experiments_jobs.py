@@ -1,0 +1,85 @@
+"""The table of jobs, and what holds for every job: one name for one thing, and no job imports another."""
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from encnn.experiments.__main__ import JOBS, main
+
+ROOT = Path(__file__).parent.parent
+SHARED = {"console", "results", "linear", "twin", "helped", "columns", "table_three", "small_reviews", "ckks_cases", "drawing"}
+KNOWN_TWICE = {"Parameters", "Context", "Ring", "SecretKey", "SwitchKey"}
+"""Names that schemes still share; a scheme is always named with them: `fv.Parameters`."""
+
+
+def imported(path: Path) -> set[str]:
+    """Return the modules that a file imports, and those that names may be imported from a package as."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def classes(path: Path) -> list[str]:
+    return [node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+
+
+def test_every_module_is_a_job_or_shared() -> None:
+    modules = {path.stem for path in (ROOT / "encnn" / "experiments").glob("*.py")} - {"__init__", "__main__"}
+    assert modules == set(JOBS) | SHARED and not set(JOBS) & SHARED
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_no_job_imports_another_one(job: str) -> None:
+    found = imported(ROOT / "encnn" / "experiments" / f"{job}.py")
+    assert not {f"encnn.experiments.{other}" for other in JOBS} & found
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_job_says_what_its_options_are(job: str, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([job, "--help"])
+    assert f"python -m encnn.experiments {job}" in capsys.readouterr().out
+    assert str(import_module(f"encnn.experiments.{job}").__doc__).count(f"`python -m encnn.experiments {job}`") == 1
+
+
+def test_a_job_that_is_none_lists_those_that_are(capsys: pytest.CaptureFixture) -> None:
+    assert (main([]), main(["nonsense"])) == (0, 2)
+    told = capsys.readouterr().out
+    assert all(told.count(what) == 2 for what in JOBS.values())
+
+
+def test_it_runs_as_a_program() -> None:
+    command = [sys.executable, "-m", "encnn.experiments", "reproduce", "--help"]
+    assert "--first-seed" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_makefile_runs_jobs_that_exist() -> None:
+    lines = [line.split() for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("\t$(JOB) ")]
+    assert lines and {line[1] for line in lines} <= set(JOBS)
+
+
+def test_no_two_classes_have_one_name() -> None:
+    paths = [*(ROOT / "encnn").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+    counts = Counter(name for path in paths for name in classes(path))
+    assert {name for name, count in counts.items() if count > 1} <= KNOWN_TWICE
+
+
+def test_reports_train_nothing_and_read_no_file() -> None:
+    above = ("encnn.experiments", "encnn.parties", "encnn.network", "encnn.scaling", "encnn.assistance", "encnn.costs.model")
+    for path in (ROOT / "encnn" / "report").glob("*.py"):
+        assert not [name for name in imported(path) if name.startswith(above)], path.name
+        assert "read_csv" not in path.read_text() and "open(" not in path.read_text()
+
+
+def test_attacks_and_costs_know_no_job() -> None:
+    for path in [*(ROOT / "encnn" / "attacks").glob("*.py"), *(ROOT / "encnn" / "costs").glob("*.py")]:
+        assert not [name for name in imported(path) if name.startswith(("encnn.experiments", "encnn.report"))], path.name
