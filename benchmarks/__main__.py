@@ -128,18 +128,12 @@ def draw(folder: Path, figures: Path) -> list[Path]:
     drawn = []
     if (path := folder / "growth.csv").exists():
         table = pd.read_csv(path)
-        for against in dict.fromkeys(table["against"]):
-            drawn.append(save(bench_figures.growth(table, growth.fits(table), against), figures, figure_name(against)))
+        drawn.append(save(bench_figures.growth(table, growth.fits(table)), figures, "bench_growth"))
     if (path := folder / "results.csv").exists():
         drawn.append(save(bench_figures.operations(pd.read_csv(path)), figures, "bench_operations"))
     if (path := folder / "profile.csv").exists():
         drawn.append(save(bench_figures.profile(pd.read_csv(path)), figures, "bench_profile"))
     return drawn
-
-
-def figure_name(against: str) -> str:
-    """Return the name of a figure of growth."""
-    return f"bench_{against.removeprefix('log2 of the ').replace(' ', '_')}"
 
 
 def _store(results: Results, name: str, table: pd.DataFrame) -> None:

@@ -67,7 +67,7 @@ def test_bubbles_stand_at_cpu_and_accuracy(table):
     axes = figures.accuracy_against_cpu(table).axes[0]
     keys, models = axes.collections[:2]
     assert np.asarray(keys.get_offsets()).tolist() == [[0.001, 80.5], [0.002, 80.4], [12.5, 80.1], [13.0, 80.2]]
-    assert keys.get_sizes()[2] == pytest.approx(85.7 * figures.POINTS_A_MB) and keys.get_sizes()[0] == figures.SMALLEST
+    assert keys.get_sizes()[2] == pytest.approx(85.7 * figures.POINTS_PER_MB) and keys.get_sizes()[0] == figures.SMALLEST
     assert models.get_sizes().tolist() == pytest.approx([figures.SMALLEST] * 4)
     assert np.asarray(keys.get_array()).tolist() == [0.0, 0.0, 130.0, 130.0]
     assert axes.get_xscale() == "log"

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 
 from encnn.data.metrics import running_percent
@@ -32,15 +33,15 @@ def plot_accuracy(curves: pd.DataFrame, real: bool) -> Figure:
         top.plot(curves["review"], curves[row], style, color=COLOURS[row], label=MEANING[row], linewidth=2)
     if real:
         mark_paper(top.axhline)
-    top.set(ylabel="right so far (%)", title="Accuracy while training, without and with encryption")
+    top.set(ylabel="reviews right so far (%)", title="Accuracy while training, without and with encryption")
     top.legend(loc="lower right", frameon=True)
     bottom.plot(curves["review"], curves["PP"] - curves["Non-PP"], color=COLOURS["paper"])
-    bottom.set(xlabel="reviews", ylabel="difference\n(points)")
+    bottom.set(xlabel="reviews trained on", ylabel="PP less Non-PP\n(points)")
     return figure
 
 
 def plot_spread(results: pd.DataFrame) -> Figure:
-    """Plot the right counts of all seeds, one line a row of the table, with the paper's two counts marked."""
+    """Plot the right counts of all seeds, one line per row of the table, with the paper's two counts marked."""
     use_style()
     order = list(dict.fromkeys(results["row"]))
     figure, axes = plt.subplots(figsize=(9, 0.55 * len(order) + 1.6))
@@ -53,8 +54,11 @@ def plot_spread(results: pd.DataFrame) -> Figure:
     axes.invert_yaxis()
     if int(results["reviews"].iloc[0]) == paper.REVIEWS:
         mark_paper(axes.axvline)
-        axes.legend(loc="upper left", frameon=True)
-    axes.set(xlabel="right in training (%)", ylabel="", title="One dot a start of the network; the bar is the median")
+        figure.legend(loc="outside lower center", ncols=2)
+    axes.set(
+        xlabel="reviews right while training (%)",
+        title="What each choice moves: a dot per start, a bar at the median",
+    )
     return figure
 
 
@@ -68,8 +72,9 @@ def plot_grid(grid: pd.DataFrame) -> Figure:
     for axes, network in zip(panels[0], networks, strict=True):
         sns.heatmap(means[network], annot=True, fmt=",.0f", cmap="crest", cbar=False, ax=axes, vmin=low, vmax=high)
         axes.set(title=network, xlabel="threshold", ylabel="polarity cutoff" if axes is panels[0][0] else "")
-    marks = ", ".join(f"{row} {count:,}" for row, count in paper.CORRECT.items())
-    figure.suptitle(f"Right of {paper.REVIEWS:,} (the paper: {marks})", fontsize="medium")
+    bar = figure.colorbar(panels[0][0].collections[0], ax=panels, label="reviews right, mean over starts")
+    _mark_counts(bar, low, high)
+    figure.suptitle(f"What the paper may have run: reviews right of {paper.REVIEWS:,}")
     return figure
 
 
@@ -78,3 +83,13 @@ def mark_paper(draw: Callable[..., object]) -> None:
     for row, count in paper.CORRECT.items():
         percent = 100 * count / paper.REVIEWS
         draw(percent, color=COLOURS[row], linestyle=":", linewidth=1.5, label=f"the paper, {row}: {count:,} right")
+
+
+def _mark_counts(bar: Colorbar, low: float, high: float) -> None:
+    """Mark the paper's counts on a colour bar, in place of the ticks that would touch them."""
+    marks = {count: f"{count:,}: the paper, {row}" for row, count in paper.CORRECT.items() if low <= count <= high}
+    room = (high - low) / 12
+    others = [tick for tick in bar.get_ticks() if low <= tick <= high and all(abs(tick - mark) > room for mark in marks)]
+    bar.set_ticks([*others, *marks], labels=[*(f"{tick:,.0f}" for tick in others), *marks.values()])
+    for count in marks:
+        bar.ax.axhline(count, color=COLOURS["paper"], linewidth=2)
