@@ -1,6 +1,5 @@
 """The 128-bit job on the toy corpus, and its figures."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +11,8 @@ from encnn.experiments import assisted
 from encnn.experiments.linear import LEARNING_RATE
 from encnn.report import secure_figures
 from encnn.schemes.integer_vector import COMPACT_128
+
+pytestmark = pytest.mark.usefixtures("checked_figures")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,6 @@ def test_the_job_writes_its_tables(tmp_path, capsys):
     assert (table["start on disk bytes"] * 100 < table["model bytes"]).all()
     figure = secure_figures.cpu_per_review(table)
     assert len(figure.axes[0].patches) == 3 * 4
-    plt.close(figure)
 
 
 def test_the_learning_rate_is_chosen_on_reviews_held_out(data):
@@ -67,5 +67,3 @@ def test_figures_show_the_numbers_they_are_given():
     assert changes.axes[0].lines[0].get_ydata().tolist() == [1.0, 2.0, 1e-12]
     protocol = secure_figures.protocol()
     assert [t.get_text() for t in protocol.axes[0].texts].count("Answer 2") == 1
-    for figure in (bits, histogram, growth, changes, protocol):
-        plt.close(figure)

@@ -15,6 +15,8 @@ from encnn.report import paper, tables, training_figures
 from encnn.schemes import ClearParameters
 from encnn.sigmoid import sigmoid, taylor
 
+pytestmark = pytest.mark.usefixtures("checked_figures")
+
 
 @pytest.fixture(scope="module")
 def toy() -> Dataset:
@@ -193,6 +195,9 @@ def test_spread_marks_the_paper_only_for_its_own_number_of_reviews() -> None:
 def test_the_grid_has_one_scale_that_holds_every_cell() -> None:
     cells = [("a", 0.1, "half", 12000), ("a", 0.1, "mean", 18000), ("b", 0.1, "half", 20000), ("b", 0.1, "mean", 21000)]
     grid = pd.DataFrame(cells, columns=["row", "polarity_cutoff", "threshold", "correct"])
-    panels = training_figures.plot_grid(grid).axes
+    *panels, bar = training_figures.plot_grid(grid).axes
     assert [axes.collections[0].get_clim() for axes in panels] == [(12000, 21000)] * 2
     assert [text.get_text() for axes in panels for text in axes.texts] == ["12,000", "18,000", "20,000", "21,000"]
+    marks = {tick.get_text() for tick in bar.get_yticklabels()}
+    assert {f"{count:,}: the paper, {row}" for row, count in paper.CORRECT.items()} <= marks
+    assert [line.get_ydata()[0] for line in bar.lines] == list(paper.CORRECT.values())

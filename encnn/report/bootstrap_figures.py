@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from encnn.report.scheme_figures import MEASURED, PREDICTED, gaussian_density
 from encnn.report.style import COLOURS, PALETTE
@@ -175,9 +176,12 @@ def choice(table: pd.DataFrame) -> Figure:
             axis.plot(lines["learning rate"], lines["held-out percent, clear"], "--", color=colour, linewidth=1)
         axis.set(title=f"{count} epoch{'s' if count > 1 else ''}", xlabel="learning rate")
     panels[0, 0].set_ylabel("held-out reviews that are right (%)")
-    panels[0, -1].plot([], [], "--", color="grey", label="without noise")
     figure.suptitle("Which plan is best on training reviews held out?")
-    figure.legend(*panels[0, -1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    handles = [
+        *panels[0, -1].get_legend_handles_labels()[0],
+        Line2D([], [], linestyle="--", color="grey", label="without noise"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 

@@ -12,6 +12,7 @@ FONT_POINTS = 9.0
 STEP_POINTS = 4.0
 """How much farther from its point each next place for a name is."""
 FARTHEST_POINTS = 160.0
+ROOM_POINTS = 3.0
 ANGLES = np.deg2rad([0, 180, 90, 270, 30, 150, 210, 330, 60, 120, 240, 300])
 
 
@@ -72,7 +73,7 @@ def _free_place(
 def _places(axes: Axes, pixel: np.ndarray, name: str, size: float, radius: float) -> Iterator[_Place]:
     """Yield places around a point, the nearest ones first."""
     unit, (x, y) = axes.figure.dpi / 72, pixel
-    width, height = 0.6 * size * len(name), 1.4 * size
+    width, height = _size(axes, name, size)
     for gap in np.arange(2.0, FARTHEST_POINTS, STEP_POINTS):
         for angle in ANGLES:
             dx = np.cos(angle) * (radius + gap + width / 2)
@@ -86,6 +87,14 @@ def _write(axes: Axes, name: str, point: np.ndarray, offset: tuple[float, float]
     line: dict[str, Any] = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
     where: dict[str, Any] = {"xytext": offset, "textcoords": "offset points", "ha": "center", "va": "center"}
     axes.annotate(name, tuple(point), **where, fontsize=size, zorder=5, arrowprops=line)
+
+
+def _size(axes: Axes, name: str, size: float) -> tuple[float, float]:
+    """Return width and height of a name in points, with a little room around it."""
+    text = axes.figure.text(0, 0, name, fontsize=size)
+    extent, unit = text.get_window_extent(), axes.figure.dpi / 72
+    text.remove()
+    return extent.width / unit + ROOM_POINTS, extent.height / unit + ROOM_POINTS
 
 
 def _box(x: float, y: float, width: float, height: float, unit: float) -> Bbox:

@@ -41,8 +41,7 @@ def digit_places(runs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     figure, axes = plt.subplots(1, len(runs), figsize=(5.6 * len(runs), 4), squeeze=False)
     for axis, (title, (coefficients, right)) in zip(axes[0], runs.items(), strict=True):
         _places(axis, coefficients, right)
-        axis.set_title(title)
-    axes[0, 0].set_ylabel("step")
+        axis.set(title=title, ylabel="step")
     figure.suptitle("Where the digits of a number stand after each step")
     return figure
 
