@@ -68,7 +68,7 @@ def plot_grid(grid: pd.DataFrame) -> Figure:
     networks = list(dict.fromkeys(grid["row"]))
     figure, panels = plt.subplots(1, len(networks), figsize=(4.1 * len(networks), 3.6), sharey=True, squeeze=False)
     means = grid.pivot_table(index="polarity_cutoff", columns=["row", "threshold"], values="correct")
-    low, high = means.min(axis=None), means.max(axis=None)  # one scale for all panels
+    low, high = float(np.nanmin(means)), float(np.nanmax(means))  # one scale for all panels
     for axes, network in zip(panels[0], networks, strict=True):
         sns.heatmap(means[network], annot=True, fmt=",.0f", cmap="crest", cbar=False, ax=axes, vmin=low, vmax=high)
         axes.set(title=network, xlabel="threshold", ylabel="polarity cutoff" if axes is panels[0][0] else "")
