@@ -54,7 +54,7 @@ def results(table: pd.DataFrame) -> str:
         cells = ["" if s is None else f"{_number(s['cpu_ms'])} ({_number(s['ratio_to_clear'])} x)" for s in steps]
         rows.append(
             (
-                scheme_name(scheme),
+                scheme_name(str(scheme)),
                 parameters,
                 f"{epoch['security_bits']:.0f}",
                 *cells,
