@@ -1,4 +1,4 @@
-"""How cost grows: benchmarks/growth.csv, one line a measurement, and the exponents that are fitted to them.
+"""How cost grows: growth.csv, one line per measurement, and the exponents that are fitted to them.
 
 Each series changes one thing and keeps all else: reviews, words a review, vocabulary, hidden units, the LWE dimension, the
 digit base.  `formula` is the exponent that the formulas in the docstrings give for large sizes:

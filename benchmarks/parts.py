@@ -1,4 +1,4 @@
-"""Where the time of an epoch goes: benchmarks/profile.csv, a line a part, for the main schemes.
+"""Where the time of an epoch goes: profile.csv, a line per part, for the main schemes.
 
 Each part of a mini-batch is timed by itself and set against the whole; "rest" is what is left, the loop and its calls.  For a
 part that the formulas say what work it must do, `of_peak` is the time that this work takes at the machine's measured peak

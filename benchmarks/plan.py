@@ -1,4 +1,4 @@
-"""A plan on paper: benchmarks/scale.csv, what a large task would cost under each scheme, by the cost model alone.
+"""A plan on paper: scale.csv, what a large task would cost under each scheme, by the cost model alone.
 
 10^8 documents of 90 words, a vocabulary of 10^6 words, 100 trainers that take one epoch in turns, each on its own documents:
 the model travels from one to the next, and every trainer gets the keys.  CKKS packs dense features, so its line is about the
@@ -20,7 +20,7 @@ HOUR = 3600.0
 
 
 def scale(cases: tuple[BenchmarkCase, ...] = CASES, documents: int = DOCUMENTS, vocabulary: int = VOCABULARY) -> pd.DataFrame:
-    """Return one line a scheme."""
+    """Return one line per scheme."""
     return pd.DataFrame([_line(case, documents, vocabulary) for case in progress(cases, "plan on paper", unit="scheme")])
 
 

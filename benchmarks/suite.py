@@ -1,4 +1,4 @@
-"""Every operation of every scheme, as a line of benchmarks/results.csv.
+"""Every operation of every scheme, as a line of results.csv.
 
 `cpu_ms` is the CPU time of one call, which handles `n` things (ciphertexts, reviews); `ratio_to_clear` divides it by that of
 the same call in the clear.  Machines are noisy, so both are measured one after the other in every round, and what counts is the
@@ -46,7 +46,7 @@ ROUNDS = 5
 AT_LEAST_S = LONG_ENOUGH_S
 FEW_ROUNDS = 2
 LONG_S = 0.25
-"""From so many CPU seconds a call on there are `FEW_ROUNDS` rounds."""
+"""From so many CPU seconds per call on there are `FEW_ROUNDS` rounds."""
 
 
 @dataclass(frozen=True)

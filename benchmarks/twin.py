@@ -1,4 +1,4 @@
-"""What encryption costs a review: a hand-written numpy loop, the clear twin, the encrypted network, one after the other.
+"""What encryption costs per review: a hand-written numpy loop, the clear twin, the encrypted network, one after the other.
 
 Machines are noisy, so each round runs all three on the same reviews and the medians of the rounds' ratios count.
 """
@@ -61,7 +61,7 @@ def polynomial(z: np.ndarray, degree: int) -> np.ndarray:
 
 
 def measure(data: Dataset, degree: int, batch: int, reviews: int, rounds: int) -> dict:
-    """Return CPU microseconds a review and ratios, medians over `rounds`."""
+    """Return CPU microseconds per review and ratios, medians over `rounds`."""
     X, y = data.X[:reviews], data.y[:reviews]
     plan = TrainingPlan(taylor(degree), LEARNING_RATE, batch_size=batch)
     start = Network.initial(Architecture(X.shape[1], HIDDEN), np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""Workers that share mini-batches: benchmarks/workers.csv, wall time of bootstrapped training on a Dask cluster.
+"""Workers that share mini-batches: workers.csv, wall time of bootstrapped training on a Dask cluster.
 
 Wall time, since what counts is waiting; so it means something only where the machine has a core for each worker and nothing
 else to do.  A shared machine slows down for seconds or minutes, and what else runs on it only adds: two clusters, of one

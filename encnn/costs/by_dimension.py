@@ -87,7 +87,7 @@ def largest_dimension(memory_bytes: int, like: Parameters = MODULUS_TOY, f: Bili
 
 
 def costs(dimensions: Iterable[int] = DIMENSIONS, like: Parameters = COMPACT_128, measure: bool = False) -> pd.DataFrame:
-    """Return one line a dimension d, all else as in `like`, which must have a modulus: bits of security, and bytes.
+    """Return one line per dimension d, all else as in `like`, which must have a modulus: bits of security, and bytes.
 
     Columns: log2 q; the least "bits" of the estimate, the attack and the model that decide, and "bits (core-SVP)"; bytes of a
     ciphertext of one scalar, of the public key for scalars, and of the evaluation keys for the product of two scalars and for

@@ -85,10 +85,10 @@ class ComparisonTask:
     """Reviews, as bags of words and as dense vectors, and how to train on each."""
 
     name: str
-    words: Dataset
-    plan: TrainingPlan
-    vectors: Dataset
-    packed_plan: TrainingPlan
+    words: Dataset  # bags of words
+    plan: TrainingPlan  # for these
+    vectors: Dataset  # dense features of the same reviews, for CKKS
+    packed_plan: TrainingPlan  # for those, with mini-batches that fill a ciphertext
 
     def of(self, case: ComparedScheme) -> tuple[str, Dataset, TrainingPlan]:
         """Return the features' name, the data and the plan of a case."""
@@ -143,7 +143,7 @@ def _run(case: ComparedScheme, data: Dataset, plan: TrainingPlan, twin: ClearTwi
 
 
 def ciphertext_products(parameters: SchemeParameters, plan: TrainingPlan) -> float:
-    """Return the products of ciphertexts a review: those of the sigmoid, since nothing else here takes any.
+    """Return the products of ciphertexts per review: those of the sigmoid, since nothing else here takes any.
 
     A polynomial of odd degree k > 1 takes (k + 1) / 2 of them (`Evaluator.polynomial`).  Under CKKS a ciphertext holds a
     mini-batch, so its reviews share them.
@@ -165,9 +165,9 @@ def table(of: Iterable[ComparisonTask], cases: Sequence[ComparedScheme] = CASES)
 
 
 def slot_layouts(vocabulary: int, words: int, batch_sizes: Iterable[int], p: fv.Parameters = fv.DEPTH_128) -> pd.DataFrame:
-    """Return CPU milliseconds a review of two ways to use slots in a step of logistic regression under FV.
+    """Return CPU milliseconds per review of two ways to use slots in a step of logistic regression under FV.
 
-    vocabulary: rows of W.  words: of a review.  A ciphertext holds either
+    vocabulary: rows of W.  words: of a review.  A ciphertext holds one of two things:
 
     - one weight, and a slot one review of a mini-batch of B:  X W takes a plain product for each word of the vocabulary, and
       X^T d another one, a sum over the slots (log2 B rotations) and an addition;

@@ -54,19 +54,15 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Setting:
-    """One row of a table: a network, how it is trained, and in which arithmetic.
+    """One row of a table: a network, how it is trained, and in which arithmetic."""
 
-    step: replaces the error step (the ablations' mistakes).  shown: what is read as the prediction, from p and the seed's rng.
-    running_mean: count with the ancestor's running-mean threshold instead of one half.
-    """
-
-    row: str
+    row: str  # its name
     plan: TrainingPlan
     parameters: SchemeParameters = field(default_factory=ClearParameters)
     pooling: str = "mean"
-    step: ErrorStep | None = None
-    shown: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None
-    running_mean: bool = False
+    step: ErrorStep | None = None  # replaces the error step (the ablations' mistakes)
+    shown: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None  # the prediction, from p and the seed's rng
+    running_mean: bool = False  # count with the ancestor's running-mean threshold instead of one half
 
     def architecture(self, data: Dataset) -> Architecture:
         """Return the network for the features of these data."""
@@ -75,10 +71,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class SettingRun:
-    """What one run gave: its line for the table, and the owner's evaluation (None if it diverged)."""
+    """What one run gave."""
 
-    line: dict[str, Any]
-    evaluation: Evaluation | None
+    line: dict[str, Any]  # of the table
+    evaluation: Evaluation | None  # the owner's, None if it diverged
 
 
 def run(setting: Setting, data: Dataset, seed: int) -> SettingRun:
@@ -119,7 +115,7 @@ _here: list[Dataset] = []
 
 
 def _receive(data: Dataset) -> None:
-    """Keep the data in a worker process: it is sent once, not once a run."""
+    """Keep the data in a worker process: it is sent once, not once per run."""
     _here[:] = [data]
 
 

@@ -73,7 +73,7 @@ def verdicts(table: pd.DataFrame, minimum: float) -> Figure:
     axis.axvline(minimum, color=LIMIT, ls=":", label=f"{minimum:g} % required")
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
-    axis.set(xlim=(0, 119), xlabel="held-out reviews that are right (%)", title="Which models does the acceptance test catch?")
+    axis.set(xlim=(0, 128), xlabel="held-out reviews that are right (%)", title="Which models does the acceptance test catch?")
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 

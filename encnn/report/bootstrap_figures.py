@@ -167,7 +167,7 @@ def choice(table: pd.DataFrame) -> Figure:
     table: the columns of figures/unassisted_choice.csv.
     """
     epochs = sorted(table["epochs"].unique())
-    figure, panels = plt.subplots(1, len(epochs), figsize=(4.2 * len(epochs), 3.6), sharey=True, squeeze=False)
+    figure, panels = plt.subplots(1, len(epochs), figsize=(4.2 * len(epochs), 4.2), sharey=True, squeeze=False)
     for axis, count in zip(panels[0], epochs, strict=True):
         for (decay, lines), colour in zip(table[table["epochs"] == count].groupby("decay"), PALETTE, strict=False):
             axis.plot(

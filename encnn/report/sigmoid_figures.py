@@ -1,7 +1,7 @@
 """Figures on the sigmoid: how far polynomials are from it, where training asks for it, what encryption adds.
 
-Every function takes numbers and returns a matplotlib `Figure`.  A "curves" table has one row a value of z (its index) and one
-column a polynomial, named as the legend shall name it.
+Every function takes numbers and returns a matplotlib `Figure`.  A "curves" table has one row per value of z (its index) and one
+column per polynomial, named as the legend shall name it.
 """
 
 from collections.abc import Mapping
