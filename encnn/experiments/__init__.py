@@ -2,7 +2,8 @@
 
     linear, twin, helped, columns     the network that most jobs train, its clear twin, the owner's help, columns of tables
     console, results                  what a job reads from its command line, where it writes, what it says at the end
-    table_three, small_reviews, ckks_cases     the settings of several jobs
+    table_three, small_reviews, ckks_cases     settings that several jobs share
+    drawing                                    which pictures are drawn from which tables
 
-All others are jobs, one a module: `python -m encnn.experiments` lists them.  No job imports another one.
+Every module with a `main` is a job: `python -m encnn.experiments` lists them.  No job imports another one.
 """
