@@ -52,7 +52,7 @@ def _places(axis: Axes, coefficients: np.ndarray, right: np.ndarray) -> None:
     bits = np.log2(np.where(size > 0, size, np.nan))
     edges = (-N // 2 - 0.5, N // 2 - 0.5, steps - 0.5, -0.5)
     image = axis.imshow(bits, aspect="auto", cmap="viridis", interpolation="nearest", extent=edges, vmin=0)
-    axis.figure.colorbar(image, ax=axis, label="log2 |digit|")
+    axis.figure.colorbar(image, ax=axis, label="size of a digit (bits)")
     axis.axvline(-0.5, color=LIMIT, lw=1)
     for step in np.flatnonzero(~right):
         axis.plot(-N // 2, step, "x", color=WRONG, clip_on=False, ms=6, label="decodes to another number")
