@@ -187,7 +187,7 @@ MODULI = st.floats(8, 200)
 SIGMAS = st.floats(0.3, 60)
 SLACK = 0.05
 """Bits: the dimension of the dual attack is the one of the shortest vectors, not exactly that of the lowest cost."""
-SOME = settings(max_examples=30, deadline=None)
+SOME = settings(max_examples=20, deadline=None)
 
 
 class TestLaws:
@@ -314,7 +314,7 @@ class TestSmallAndStrange:
 
 class TestMinimumDimension:
     @given(bits=st.sampled_from([80, 100, 128, 192]), q_bits=st.floats(10, 100), secret=SECRETS)
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=6, deadline=None)
     def test_is_the_inverse(self, bits: int, q_bits: float, secret: str) -> None:
         n = minimum_dimension(bits, q_bits, 3.2, secret)
         assert estimate(n, q_bits, 3.2, secret).bits >= bits > estimate(n - 1, q_bits, 3.2, secret).bits
