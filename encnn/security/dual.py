@@ -25,8 +25,8 @@ It is counted twice:
   (l + 1)^(k_enum / l) for blocks of l bits.
 
 **These heuristics are contested.**  The counts assume that the scores of wrong guesses are independent; [DP23] show where this
-contradicts itself, and that wrong guesses then win, for parameters like those of [MATZOV22].  A variant that is analysed without
-this assumption [CMST25] is claimed to cost a few bits more.  The numbers here take the attack at its word, the cautious side.
+contradicts itself, and that wrong guesses then win, for parameters like those of [MATZOV22].  A variant analysed without this
+assumption [CMST25] is claimed to cost a few bits more.  The numbers here take the attack at its word, which is the cautious side.
 
 References: see `encnn.security.estimate`.
 """
