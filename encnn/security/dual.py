@@ -26,7 +26,8 @@ It is counted twice:
 
 **These heuristics are contested.**  The counts assume that the scores of wrong guesses are independent; [DP23] show where this
 contradicts itself, and that wrong guesses then win, for parameters like those of [MATZOV22].  A variant analysed without this
-assumption [CMST25] is claimed to cost a few bits more.  The numbers here take the attack at its word, which is the cautious side.
+assumption [CMST25] is claimed to cost a few bits more.  The numbers here take the attack at its word: the cautious
+side.
 
 References: see `encnn.security.estimate`.
 """
