@@ -47,7 +47,7 @@ REFUSALS = (FileError, KeyMismatchError)
 ANSWERS = (*REFUSALS, DataError, DivergenceError)
 SECONDS = 2.0
 
-CHECKED_BY_OWNER = (r"(keys\.|source\.|target\.)?(key_id|stride)", r"(keys\.)?parameters\..*")
+CHECKED_BY_OWNER = (r"((keys|secret|source|target)\.)?(key_id|stride)", r"((keys|secret)\.)?parameters\..*")
 """The name of a key and its parameters: a reader without the key sees whether they fit the arrays, its owner refuses others."""
 
 UNCHECKABLE = {
