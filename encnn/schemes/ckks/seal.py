@@ -226,9 +226,7 @@ class Ring:
     def from_bytes(self, kind: str, data: bytes) -> Any:
         """Return the SEAL object of this kind ("Ciphertext", "GaloisKeys", ...); `FileError` unless SEAL finds it valid."""
         if int.from_bytes(data[_SIZE_AT], "little") != len(data):  # SEAL stops reading there, and would ignore the rest
-            raise FileError(
-                f"SEAL does not take these {len(data)} bytes for {kind}: their header says another size; get a new file"
-            )
+            raise FileError(f"SEAL does not take these {len(data)} bytes for {kind}: they say another size; get a new file")
         out = getattr(self.seal, kind)()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "object"
