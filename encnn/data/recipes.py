@@ -31,9 +31,9 @@ MAX_NAMES_BYTES = 1 << 25
 class WordFeatures:
     """Bags of words.
 
-    counts: how often a word occurs instead of whether it does.  grams: the vocabulary has groups of words (`reviews.grams`), and
-    these do not count.  bias: a column of ones follows.  raw: texts that are given are
-    brought into the paper's text form first (`paper_form`); `Reviews` already are what they are to be.
+    counts: how often a word occurs instead of whether it does.  grams: the vocabulary has groups of words (`reviews.grams`);
+    these do not count.  bias: a column of ones follows.  raw: texts that are given are brought into the paper's text form first
+    (`paper_form`); `Reviews` already are what they are to be.
     """
 
     vocabulary: Vocabulary

@@ -49,7 +49,7 @@ def select_grams(reviews: Reviews, longest: int = PAIRS, least: int = 10, most: 
 
 
 def bag_of_grams(reviews: Reviews | Sequence[str], vocabulary: Vocabulary) -> sparse.csr_array:
-    """Return which grams of the vocabulary each review, or text, has: int64 csr_array of ones, shape (len(reviews), len(vocabulary)).
+    """Return which grams of the vocabulary each review, or text, has: int64 csr_array of ones, (reviews, grams).
 
     >>> reviews = Reviews(("bad film . bad film", "film bad"), [0, 1])
     >>> bag_of_grams(reviews, Vocabulary(("bad film", "film"))).toarray()
