@@ -482,6 +482,9 @@ def test_training_at_128_bits_follows_its_clear_twin(p, labels, corpus):
     z, clear_z = owner.decrypt(trainer.predict(X_test))[:, 0], twin.predict(X_test)[:, 0]
     assert right_at_half(EXACT(z), y_test).mean() > right_at_half(EXACT(clear_z), y_test).mean() - 0.03
     assert np.corrcoef(z, clear_z)[0, 1] > 0.99
+    stranger, W = SecretKey(p), trainer.model.network.W1
+    W.context = stranger.context
+    assert stranger.decrypt(W).std() == pytest.approx(32 / np.sqrt(12), rel=0.1)  # noise over all of the torus
 
 
 def test_users_get_scores_and_probabilities():

@@ -63,6 +63,11 @@ class Conditioned:
         """Return 2."""
         return 2
 
+    @property
+    def fingerprint(self) -> str | None:
+        """The fingerprint of the features, if they carry one."""
+        return getattr(self.X, "fingerprint", None)
+
     def __getitem__(self, rows: slice | np.ndarray) -> "Conditioned":
         """Return some of the reviews."""
         return Conditioned(self.X[rows], self.multipliers, None if self.widths is None else self.widths[rows])

@@ -72,7 +72,7 @@ class Trainer(User):
         self.model.check_features(X)
         return train(self.model.evaluator, self.model.network, X, y, plan, help, on_scores, keep_scores, first)
 
-    def dry_run(self, X: Features, y: np.ndarray, plan: TrainingPlan, rng: np.random.Generator) -> RangeReport:
+    def dry_run(self, X: TrainingFeatures, y: np.ndarray, plan: TrainingPlan, rng: np.random.Generator) -> RangeReport:
         """Train in the clear from a start of the trainer's own, to learn whether the plan diverges on these reviews.
 
         The owner's start is another one, so this is a rehearsal, no proof.  Raises `DivergenceError` as the owner's check does.

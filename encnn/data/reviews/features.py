@@ -8,14 +8,14 @@ import hashlib
 import importlib
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
 
-from encnn.data.fingerprints import fingerprint_of_names, marked
+from encnn.data.fingerprints import Rule, fingerprint_of_names, marked
 from encnn.data.reviews.cache import load_arrays, pack_strings, save_arrays, unpack_strings
 from encnn.data.reviews.corpus import Reviews
 from encnn.data.reviews.text import words_of
@@ -42,18 +42,25 @@ def bag_of_words(reviews: Reviews | Sequence[str], vocabulary: Vocabulary, *, co
            [0, 1, 1],
            [0, 0, 0]])
     """
+    return bag_of(reviews, vocabulary, words_of, "counts" if counts else "words")
+
+
+def bag_of(
+    reviews: Reviews | Sequence[str], vocabulary: Vocabulary, units_of: Callable[[str], list[str]], rule: Rule
+) -> sparse.csr_array:
+    """Return what `bag_of_words` does, for whatever `units_of` makes of a text; rule: as its fingerprint names it."""
     columns, row_starts = array("q"), array("q", [0])
     number_of = vocabulary.index.get
     texts = reviews.texts if isinstance(reviews, Reviews) else reviews
     for text in progress(texts, "bag of words", unit=" reviews"):
-        columns.extend([number for word in words_of(text) if (number := number_of(word)) is not None])
+        columns.extend([number for unit in units_of(text) if (number := number_of(unit)) is not None])
         row_starts.append(len(columns))
     ones = np.ones(len(columns), dtype=np.int64)
     bag = sparse.csr_array((ones, np.array(columns), np.array(row_starts)), shape=(len(texts), len(vocabulary)))
     bag.sum_duplicates()  # also sorts the columns
-    if not counts:
+    if rule != "counts":
         bag.data[:] = 1
-    return marked(bag, fingerprint_of_names("counts" if counts else "words", vocabulary.words))
+    return marked(bag, fingerprint_of_names(rule, vocabulary.words))
 
 
 def word2vec_features(
