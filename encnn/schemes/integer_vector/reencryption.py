@@ -97,7 +97,7 @@ class RecipientKey:
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
         """Return (header, arrays), all public."""
         seeds = {str(m): z.seed.hex() for m, z in self.zeros.items() if isinstance(z, ZeroKey)}
-        arrays = {f"zeros_{m}": z.b if isinstance(z, ZeroKey) else z for m, z in self.zeros.items()}
+        arrays = {f"zeros_{m}": z.b[0] if isinstance(z, ZeroKey) else z for m, z in self.zeros.items()}
         return export_context(self.context) | {"widths": list(self.zeros), "seeds": seeds}, arrays
 
 
@@ -331,7 +331,7 @@ def restore_recipient_key(header: dict, arrays: dict[str, np.ndarray]) -> Recipi
     for m in widths:
         array = arrays[f"zeros_{m}"]
         check_array("the recipient's key", array, (m + 1, TOY_ZEROS) if p.q_bits is None else (m, p.d))
-        zeros[m] = array if p.q_bits is None else ZeroKey(_seed(seeds[str(m)]), array)
+        zeros[m] = array if p.q_bits is None else ZeroKey(_seed(seeds[str(m)]), array[None])
     if p.q_bits is not None:
         _as_file_error(check_ring, p)
     return RecipientKey(context, zeros)
