@@ -12,8 +12,8 @@ Each run has a folder of its own: where messages of an earlier one lie, neither 
 Encrypted labels have a file of their own (`write_labels`), given to the trainer once with the model.
 
 Files are those of `encnn.files`, whole from the moment they appear, without a MAC: whoever can write to the folder can
-disturb the run, as whoever sits on a wire can.  What is read is checked in two steps.  Here: names, types and sizes, before
-anything large is allocated.  In `scores` and `weights`: whether it is the message that is due.
+disturb the run, as whoever sits on a wire can.  Links are not followed.  What is read is checked in two steps.  Here: names,
+types and sizes, before anything large is allocated.  In `scores` and `weights`: whether it is the message that is due.
 """
 
 import time
@@ -81,15 +81,16 @@ class FolderChannel:
     def _refusal(self) -> None:
         path = self.folder / REFUSAL
         if path.exists():
-            reason = files.read(path, REFUSAL)[0].get("reason")
+            reason = _read(path, REFUSAL)[0].get("reason")
             raise DataError(f"the owner refused the request: {reason!r:.500}")
 
 
 def serve(side: OwnersSide, folder: Path, timeout: float = 60.0) -> None:
     """Answer the requests that appear in `folder` until the trainer closes it: the owner's process.
 
-    side: a `scores.Assistant`, who answers scores, or a `weights.OwnerOfWeights`.  A request that cannot be read or answered
-    is refused, which ends the run: the error is raised, and the folder told its reason if that is about the message itself.
+    side: a `scores.Assistant`, who answers scores, or a `weights.OwnerOfWeights`.  Every request gets an answer or a refusal.
+    Whatever goes wrong, of whatever type, is a refusal: it ends the run, stays in the folder for all later requests, and is
+    raised here as an error of the package.  The folder is told its reason if that is about the message itself.
     Raises `FileError` if nothing comes for `timeout` seconds.
     """
     _refuse_leftovers(folder, "assist-*")
@@ -100,13 +101,22 @@ def serve(side: OwnersSide, folder: Path, timeout: float = 60.0) -> None:
         path = _numbered(folder, REQUEST, trip)
         try:
             answer = side.answer(form.read_request(path, side))
-        except EncnnError as error:
-            side.closed = True
-            reason = str(error) if isinstance(error, TELLABLE) else "it ended the run for what it decrypted; ask it"
-            files.write(folder / REFUSAL, REFUSAL, {"reason": reason}, {})
-            raise
-        path.unlink()
-        form.write_answer(_numbered(folder, ANSWER, trip), answer)
+            path.unlink()
+            form.write_answer(_numbered(folder, ANSWER, trip), answer)
+        except Exception as error:
+            _refuse(side, folder, error)
+            if isinstance(error, EncnnError):
+                raise
+            what = f"{type(error).__name__}: {error}"
+            raise DataError(f"a request could not be answered ({what}); the run is over, begin a new one") from error
+
+
+def _refuse(side: OwnersSide, folder: Path, error: Exception) -> None:
+    """End the run and tell the folder: why, only if nothing was decrypted before the error."""
+    side.closed = True
+    tellable = isinstance(error, TELLABLE) and not side.tally.refused
+    reason = str(error) if tellable else "it ended the run for what it decrypted; ask it"
+    files.write(folder / REFUSAL, REFUSAL, {"reason": reason}, {})
 
 
 def _refuse_leftovers(folder: Path, pattern: str) -> None:
@@ -147,6 +157,11 @@ def _wait_until(there: Callable[[], bool], timeout: float, what: str) -> None:
 # -- messages as files
 
 
+def _read(path: Path, kind: str, **limits: int) -> tuple[dict, dict]:
+    """Return header and arrays of a message; a link, which may lead out of the folder, is none."""
+    return files.read(path, kind, follow_links=False, **limits)
+
+
 def write_opening(path: Path, opening: Opening, context: Any) -> int:
     """Write the owner's first message; return the bytes.  Experimental keys are refused."""
     _refuse_experimental(context)
@@ -158,7 +173,7 @@ def write_opening(path: Path, opening: Opening, context: Any) -> int:
 
 def read_opening(path: Path) -> Opening:
     """Return the owner's first message; anything else is a `FileError`.  Its array is checked by the trainer's step."""
-    header, arrays = files.read(path, OPENING)
+    header, arrays = _read(path, OPENING)
     types = {"key_id": str, "kept_labels": int} | ({"seed": str} if arrays else {})
     _check_names(path, header, types, arrays, {"zero_key"} if arrays else set())
     zero_key = ZeroKey(_seed(path, header["seed"]), arrays["zero_key"]) if arrays else None
@@ -179,7 +194,7 @@ def read_request(path: Path, context: Context, outputs: int) -> Request:
     What the numbers mean is judged by `Assistant.answer`.  No more is read than 1 to d ciphertexts take.
     """
     p = context.parameters
-    header, arrays = files.read(path, REQUEST, max_bytes=p.d * ((outputs + p.d) * p.dtype.itemsize + outputs + 8) + (1 << 16))
+    header, arrays = _read(path, REQUEST, max_bytes=p.d * ((outputs + p.d) * p.dtype.itemsize + outputs + 8) + (1 << 16))
     optional = {"labels", "rows"} & arrays.keys()
     _check_names(path, header, {"key_id": str, "trip": int, "rate": float}, arrays, {"scores"} | optional)
     _check_key(path, header["key_id"], context)
@@ -197,7 +212,7 @@ def write_answer(path: Path, answer: Answer) -> int:
 
 def read_answer(path: Path) -> Answer:
     """Return an answer; raise `FileError` unless it is one.  Whether it fits the request is checked by the trainer's step."""
-    header, arrays = files.read(path, ANSWER, max_bytes=1 << 26)
+    header, arrays = _read(path, ANSWER, max_bytes=1 << 26)
     _check_names(path, header, {"trip": int, "seed": str, "first": int}, arrays, {"tops"})
     return Answer(header["trip"], _seed(path, header["seed"]), header["first"], arrays["tops"])
 
@@ -214,7 +229,7 @@ def read_weights(path: Path, kind: str, max_bytes: int = 1 << 31) -> Weights:
 
     Whether they are those that are due is checked by `weights`, what their arrays say by the scheme.
     """
-    header, arrays = files.read(path, kind, max_bytes=max_bytes)
+    header, arrays = _read(path, kind, max_bytes=max_bytes)
     names = [f"W{k}" for k in range(1, len(arrays) + 1)]
     _check_names(path, header, {"key_id": str, "trip": int, "parts": list}, arrays, set(names))
     parts = header["parts"]
@@ -242,7 +257,7 @@ def write_labels(path: Path, labels: CiphertextArray) -> int:
 
 def read_labels(path: Path, context: Context) -> CiphertextArray:
     """Return encrypted labels for a model of `context`; raise `FileError` or, for those of another key, `KeyMismatchError`."""
-    header, arrays = files.read(path, LABELS)
+    header, arrays = _read(path, LABELS)
     _check_names(path, header, {"key_id": str, "shape": list, "labels": dict}, arrays, {"labels"})
     _check_key(path, header["key_id"], context)
     shape = tuple(header["shape"])

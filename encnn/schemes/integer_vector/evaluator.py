@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from encnn.arithmetic.modular import centred, rounded_product
-from encnn.arithmetic.sampling import Randomness
+from encnn.arithmetic.sampling import Randomness, for_key
 from encnn.data.batches import Batch
 from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, MissingKeyError, ParameterError
 from encnn.schemes import base
@@ -86,9 +86,10 @@ class IntegerVectorEvaluator(base.Evaluator):
         """Return randomised public-key encryptions of real vectors v: the deterministic one plus an encryption of zero.
 
         Zero is P r + e' with r ternary and fresh noise e' (LWE public-key encryption).  Noise: |E c*| + `noise.zero`.
+        rng: for experimental keys only.
         """
-        c = self.encrypt_deterministic(v)
-        return c + self._encrypt_zero(c.shape, Randomness(rng))
+        randomness, c = for_key(self.context.experimental, rng), self.encrypt_deterministic(v)
+        return c + self._encrypt_zero(c.shape, randomness)
 
     def _encrypt_zero(self, shape: tuple[int, ...], randomness: Randomness) -> CiphertextArray:
         p = self.parameters

@@ -52,7 +52,7 @@ import numpy as np
 
 from encnn.arithmetic.digits import digit_bound, digits_lowest_first
 from encnn.arithmetic.modular import centred
-from encnn.arithmetic.sampling import Randomness
+from encnn.arithmetic.sampling import Randomness, for_key
 from encnn.errors import FileError, KeyMismatchError, ParameterError
 from encnn.progress import progress
 from encnn.schemes.integer_vector import noise
@@ -167,7 +167,7 @@ class ReencryptionKey:
 
 def make_recipient_key(secret: SecretKey, rng: np.random.Generator | None = None) -> RecipientKey:
     """Return B's public key for all vector widths of its secret key; `rng` for experimental keys only."""
-    p, randomness = secret.parameters, _randomness(secret, rng)
+    p, randomness = secret.parameters, for_key(secret.context.experimental, rng)
     if p.q_bits is not None:
         return RecipientKey(secret.context, {m: make_zero_key(secret, m, randomness) for m in secret.widths})
     if p.d != 1:
@@ -195,7 +195,7 @@ def make_reencryption_key(
             f"B's key is for widths {list(recipient.zeros)}, A's also for {sorted(missing)}; use one network"
         )
     base_bits = default_base_bits(p) if base_bits is None else _checked_base(p, base_bits)
-    randomness = _randomness(secret, rng)
+    randomness = for_key(secret.context.experimental, rng)
     blocks = {m: _blocks(secret, recipient, m, base_bits, randomness) for m in secret.widths}
     return ReencryptionKey(secret.context, recipient.context, base_bits, blocks)
 
@@ -309,12 +309,6 @@ def _levels(p: Parameters, base_bits: int) -> int:
 
 def _slices(count: int) -> Iterator[slice]:
     return (slice(start, start + _ROWS) for start in range(0, count, _ROWS))
-
-
-def _randomness(secret: SecretKey, rng: np.random.Generator | None) -> Randomness:
-    if rng is not None and not secret.context.experimental:
-        raise ParameterError("masks that repeat would show a real key: leave out rng, or make an experimental key with one")
-    return Randomness(rng)
 
 
 # -- files

@@ -87,23 +87,24 @@ class PadStream:
         check_ring(secret.parameters)
         self._secret, self._m, self._randomness = secret, m, randomness
         self._seed, self._next, self._pads = b"", secret.parameters.d, np.empty((0, m), np.int64)
+        self._drawn_in = sampling.process()
 
     def take(self, count: int) -> tuple[bytes, int, np.ndarray]:
         """Return (seed, first, pads) of `count` <= d unused pads, int64 of shape (count, m): rows first, first + 1, ...
 
-        A block that has too few left is dropped for a new one.
+        A block that has too few left is dropped for a new one, and so is one that was drawn before this process was forked.
         """
         d = self._secret.parameters.d
         if not 1 <= count <= d:
             raise ParameterError(f"{count} pads were asked for at once; a block has {d}, so ask for 1 to {d}")
-        if self._next + count > d:
+        if self._next + count > d or self._drawn_in is not sampling.process():
             self._renew()
         first, self._next = self._next, self._next + count
         return self._seed, first, self._pads[first : first + count]
 
     def _renew(self) -> None:
         p = self._secret.parameters
-        self._seed, self._next = self._randomness.token(), 0
+        self._seed, self._next, self._drawn_in = self._randomness.token(), 0, sampling.process()
         product = multiply(expand_polynomial(self._seed, p), self._secret.T(self._m), p.q_bits or 64)
         self._pads = np.ascontiguousarray((self._randomness.gaussian(p.sigma or 0.0, product.shape) - product).T)
 

@@ -16,6 +16,9 @@ from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import Ring
 from encnn.schemes.rings.switching import SwitchKey
 
+MAX_BITS = 512
+"""Largest log2 of the place of a digit in a file, and of a scale beyond t: what is decoded stays far within float64."""
+
 
 def export_context(context: Context) -> dict:
     """Return the parameters and the name of the key."""
@@ -85,8 +88,10 @@ def restore_array(context: Context, parts: int, header: Any, data: np.ndarray, s
         bounds.scale < 1
         or bounds.scale & (bounds.scale - 1)
         or not 0 <= bounds.noise < 0.5
+        or bounds.scale > p.t << MAX_BITS
         or not 0 <= bounds.magnitude < math.inf
         or max(abs(bounds.low), abs(bounds.high)) > p.N  # decoding takes time and memory by them
+        or max(-bounds.low, bounds.high) * math.log2(max(p.base, 2)) > MAX_BITS
     ):
         raise FileError(f"the bounds {bounds} of an array of ciphertexts cannot be true; get a new file from its sender")
     return RingArray(residues, context, shape[-1], bounds)

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from encnn.arithmetic.sampling import Randomness
+from encnn.arithmetic.sampling import for_key
 from encnn.errors import MissingKeyError
 from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.evaluator import RingEvaluator
@@ -22,7 +22,7 @@ class YASHEEvaluator(RingEvaluator):
         """Return randomised public-key encryptions of real vectors v, shape (..., m): round(q m / t) + e + h s."""
         if self.public_key is None:
             raise MissingKeyError("there is no public key; the owner makes one when make_keys is told of public widths")
-        randomness, p = Randomness(rng), self.parameters
+        randomness, p = for_key(self.context.experimental, rng), self.parameters
         ring, h = p.cipher_ring, p.cipher_ring.ntt.forward(self.public_key[0])
 
         def zeros(counts: tuple[int, ...]) -> np.ndarray:
