@@ -194,8 +194,8 @@ def read(
     """Return the header and the arrays of a file of this `kind`, after checking all of it.
 
     Without `mac_key` the answer is undamaged, but anybody may have written it; with it, only a holder of the key can
-    have.  Files larger than `max_bytes` are refused unread.  Without `follow_links` a symbolic link is no file: for folders that
-    others write to.
+    have.  Files larger than `max_bytes` are refused unread.  Without `follow_links` a symbolic link is no file: for
+    folders that others write to.
 
     Raises FileError for a file that is foreign, of another kind or version, truncated, damaged, too large, or whose
     MAC is missing or wrong; OSError, such as FileNotFoundError, when it cannot be opened.

@@ -68,7 +68,8 @@ def test_signed_digits_are_digits(p: Parameters, data: Any) -> None:
 @pytest.mark.parametrize("m", [1, 3])
 def test_a_switch_without_noise_is_exact(p: Parameters, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """All products of polynomials are checked by this: one wrong coefficient, and phases differ."""
-    monkeypatch.setattr(r.Randomness, "gaussian", lambda self, sigma, shape: np.zeros(shape, np.int64))
+    for name in ("gaussian", "small_gaussian"):
+        monkeypatch.setattr(r.Randomness, name, lambda self, sigma, shape: np.zeros(shape, np.int64))
     if p.q_bits is None:
         p = p.updated(E_bound=0)
     A, B, key = keys(p, m)

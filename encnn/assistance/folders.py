@@ -157,9 +157,9 @@ def _wait_until(there: Callable[[], bool], timeout: float, what: str) -> None:
 # -- messages as files
 
 
-def _read(path: Path, kind: str, **limits: int) -> tuple[dict, dict]:
+def _read(path: Path, kind: str, max_bytes: int = 1 << 31) -> tuple[dict, dict]:
     """Return header and arrays of a message; a link, which may lead out of the folder, is none."""
-    return files.read(path, kind, follow_links=False, **limits)
+    return files.read(path, kind, follow_links=False, max_bytes=max_bytes)
 
 
 def write_opening(path: Path, opening: Opening, context: Any) -> int:

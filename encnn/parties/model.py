@@ -68,7 +68,17 @@ class EncryptedModel:
             network = Network(a, evaluator.restore_array(header["W1"], W1, (a.features, a.row_width)), None)
             if W2 is not None:
                 network.W2 = evaluator.restore_array(header["W2"], W2, (a.hidden * a.outputs,))
+        refuse_readable(path, evaluator, network)
         return cls(evaluator, network, sigmoid)
+
+
+def refuse_readable(path: Path, evaluator: Evaluator, network: Network) -> None:
+    """Raise `FileError` for weights that anybody can read: whoever made them encrypted nothing, or swapped a network in."""
+    if any(evaluator.readable(a) for a in (network.W1, network.W2) if a is not None):
+        raise FileError(
+            f"{path} holds weights without masks, which anybody reads without a key; ask its sender for encrypted ones, and "
+            "neither train nor publish these"
+        )
 
 
 class HeaderOf:

@@ -35,6 +35,9 @@ from encnn.schemes.integer_vector.parameters import Parameters
 from encnn.schemes.integer_vector.powers import PreparedPolynomial
 from encnn.schemes.powers import power_sum
 
+_ROWS = 256
+"""Ciphertexts that are looked at together."""
+
 
 class IntegerVectorEvaluator(base.Evaluator):
     """Operations on `CiphertextArray`s of one key, by the evaluation keys that its owner made."""
@@ -302,6 +305,15 @@ class IntegerVectorEvaluator(base.Evaluator):
     def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> CiphertextArray:
         """Return the ciphertexts that `export_array` took apart, of vectors of `shape`."""
         return storage.restore_array(self.context, header, array, shape)
+
+    def readable(self, a: CiphertextArray) -> bool:
+        """Return whether some ciphertext has a mask of zeros, [w x ; 0]; False without modulus, where no mask hides anything."""
+        p = self.parameters
+        if p.q_bits is None:
+            return False
+        masks = a.data.reshape(-1, a.data.shape[-1])[:, a.shape[-1] :]
+        few = (masks[i : i + _ROWS] for i in range(0, len(masks), _ROWS))
+        return any(not self._reduce(rows).any(axis=1).all() for rows in few)
 
     def _array(self, like: CiphertextArray, data: np.ndarray, bound: float, value: float, noise_: float) -> CiphertextArray:
         return CiphertextArray(self._reduce(data), self.context, like.scale, bound, value, noise_)
