@@ -1,5 +1,7 @@
 """Linear equations modulo a power of two, by elimination with odd pivots: what several attacks end in."""
 
+from typing import Any
+
 import numpy as np
 
 
@@ -8,9 +10,9 @@ def solve(A: np.ndarray, B: np.ndarray, bits: int) -> np.ndarray | None:
 
     None if some column has no odd pivot left, so that X is not the only one, or if no X fits all equations.
     """
-    dtype = next(t for t in (np.uint8, np.uint16, np.uint32, np.uint64) if np.dtype(t).itemsize * 8 >= bits)
+    dtype: Any = next(t for t in (np.uint8, np.uint16, np.uint32, np.uint64) if np.dtype(t).itemsize * 8 >= bits)
     n = A.shape[1]
-    M = np.concatenate([A, B], axis=1).astype(np.int64).astype(dtype)
+    M: Any = np.concatenate([A, B], axis=1).astype(np.int64).astype(dtype)
     for column in range(n):
         (odd,) = np.nonzero(M[column:, column] & dtype(1))
         if not len(odd):

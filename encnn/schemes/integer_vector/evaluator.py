@@ -307,7 +307,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         return storage.restore_array(self.context, header, array, shape)
 
     def readable(self, a: CiphertextArray) -> bool:
-        """Return whether some ciphertext has a mask of zeros, [w x ; 0]; False without modulus, where no mask hides anything."""
+        """Return whether some ciphertext has a mask of zeros, [w x ; 0]; False without modulus, where masks hide nothing."""
         p = self.parameters
         if p.q_bits is None:
             return False
