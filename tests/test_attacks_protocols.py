@@ -1,5 +1,6 @@
 """Attacks on the protocols of secure presets: each works on a model of the old behaviour and not on today's, 20 times of 20."""
 
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,16 +16,18 @@ from encnn.arithmetic.modular import centred
 from encnn.arithmetic.sampling import Randomness
 from encnn.assistance import scores
 from encnn.assistance.scores import Answer, Assistant, AssistedStep, Opening, Request
+from encnn.assistance.weights import OwnerOfWeights, Weights, as_parts, weights_of
 from encnn.attacks import hand_over as attack
 from encnn.attacks.collusion import secret_of_sender
 from encnn.attacks.modular_solve import solve
 from encnn.attacks.shifted_masks import RotatedZeros, largest_relation, likeliest, word_counts
 from encnn.attacks.silence import CarelessOwner, T_from_silence, asking
-from encnn.errors import DataError, DivergenceError, EncnnError
+from encnn.errors import DataError, DivergenceError, EncnnError, FileError
 from encnn.scaling.federation import blank_model, hand_over, pass_on, recipient_key, reencryption_key
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, CiphertextArray, Parameters, SecretKey
 from encnn.schemes.integer_vector.reencryption import ReencryptionKey, make_recipient_key, make_reencryption_key, reencrypt
 from encnn.schemes.integer_vector.ring import SAMPLES, ZeroStream, make_zero_key
+from encnn.schemes.rings import storage
 
 RUNS = 20
 PLAN = TrainingPlan(ExactSigmoid(), 0.05, batch_size=2)
@@ -106,6 +109,49 @@ def test_scores_of_any_size_have_a_sigmoid() -> None:
         data = np.concatenate([answer.tops, masks], axis=1)
         found = secret.decrypt(CiphertextArray(data, secret.context, p.scale, 0.0, 0.0, 0.0))[:, 0]
         assert np.allclose(found, [0.5 if x > 0 else 0.25 if x == 0 else 0.0 for x in z], atol=1e-6)
+
+
+def overflowing(scheme: Any) -> tuple[Owner, OwnerOfWeights, Weights]:
+    """Return an owner who renews weights, and weights whose header puts their fractions at places up to 2^(N - 1)."""
+    owner = Owner(linear(3), PLAN.sigmoid, scheme.FRACTIONAL_128)
+    model = owner.encrypt(Network(linear(3), np.full((3, 1), 1e-3), None))
+    ((header, array, shape),) = as_parts(owner.evaluator, weights_of(model.network))
+    header["bounds"] |= {"high": owner.parameters.N - 1, "low": 0}  # type: ignore[union-attr]
+    request = Weights(1, model.evaluator.context.key_id, [(header, array, shape)])  # type: ignore[attr-defined]
+    return owner, OwnerOfWeights(owner.secret_key, model), request
+
+
+@pytest.mark.parametrize("name", ["fv", "yashe"])
+def test_bounds_that_overflow_are_refused_before_anything_is_decrypted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where they came through, the owner would be closed by what they make of the decryption."""
+    scheme = importlib.import_module(f"encnn.schemes.{name}")
+    owner, side, request = overflowing(scheme)
+    for _ in range(RUNS):
+        with pytest.raises(FileError, match="cannot be true"):
+            side.answer(request)
+    assert not side.closed and not side.tally.refused
+    monkeypatch.setattr(storage, "MAX_BITS", 1 << 20)
+    with pytest.raises(OverflowError):
+        owner.decrypt(owner.evaluator.restore_array(*request.parts[0]))
+    with pytest.raises(DivergenceError, match="OverflowError"):
+        side.answer(request)
+    assert side.closed and side.tally.refused == 1
+    with pytest.raises(DataError, match="answers no more"):
+        side.answer(request)
+
+
+def test_an_owner_of_packed_weights_closes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tenseal.sealapi")
+    from encnn.schemes import ckks
+
+    owner = Owner(linear(3), PLAN.sigmoid, ckks.TOY)
+    model = owner.encrypt(Network(linear(3), np.zeros((3, 1)), None))
+    side = OwnerOfWeights(owner.secret_key, model)
+    request = Weights(1, model.evaluator.context.key_id, as_parts(owner.evaluator, weights_of(model.network)))  # type: ignore[attr-defined]
+    monkeypatch.setattr(owner.secret_key, "decrypt", lambda a: np.array([[np.nan], [1.0], [np.inf]]))
+    with pytest.raises(DivergenceError):
+        side.answer(request)
+    assert side.closed and side.tally.refused == 1
 
 
 # -- masks that are rows of one encryption of zero
