@@ -18,8 +18,9 @@ from encnn.arithmetic.modular import centred
 from encnn.arithmetic.negacyclic import backward, forward
 from encnn.arithmetic.sampling import Randomness
 from encnn.attacks.modular_solve import solve
+from encnn.schemes.integer_vector.ciphertext import CiphertextArray
 from encnn.schemes.integer_vector.parameters import Parameters
-from encnn.schemes.integer_vector.ring import Rows, ZeroKey, zero_block
+from encnn.schemes.integer_vector.ring import Rows, ZeroKey, ZeroStream, zero_block
 
 COUNT_BITS = 8
 """Word counts below 2^7 are found from equations modulo 2^8."""
@@ -40,6 +41,16 @@ class RotatedZeros:
             self._next = 0
         self._next += count
         return self._zeros[self._next - count : self._next]
+
+
+def owners_view(W1: CiphertextArray, x: np.ndarray, stream: ZeroStream | RotatedZeros) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the owner knows and sees of a request: the masks of the words (words, d) and of the reviews' sums (reviews, d).
+
+    x: word counts of shape (reviews, words).  stream: what hides the sums.
+    """
+    A, m = W1.data[:, W1.shape[-1] :], W1.shape[-1]
+    sums = x.astype(np.int64) @ A.astype(np.int64) + stream.take(len(x))[:, m:]
+    return A, centred(sums, W1.parameters.q_bits or 64)
 
 
 def word_counts(A: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
