@@ -24,8 +24,8 @@ module               reads                                       from           
                                                                  of their labels     nobody else can give
 ===================  ==========================================  ==================  ================================
 
-`silence`, `shifted_masks` and `hand_over` worked on protocols of secure presets; each keeps a model of what it worked on, beside
-which the tests run it.  docs/attacks.md has a line for every attack: by whom, with what result.
+`silence`, `shifted_masks` and `hand_over` worked on protocols of secure presets; each keeps a model of what it worked on, and
+tests run it there and on what there is today.  docs/attacks.md has a line for every attack: by whom, with what result.
 
 The first published cryptanalysis of this scheme is [BGV18]: a broadcast attack, a key recovery by chosen ciphertexts, and the
 decryption of related plaintexts.  `elimination` and `oracle` follow its ideas, for the parameters of this package.

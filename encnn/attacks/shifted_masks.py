@@ -44,7 +44,7 @@ class RotatedZeros:
 
 
 def owners_view(W1: CiphertextArray, x: np.ndarray, stream: ZeroStream | RotatedZeros) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the owner knows and sees of a request: the masks of the words (words, d) and of the reviews' sums (reviews, d).
+    """Return the masks that the owner knows of the words, (words, d), and those that it sees of sums, (reviews, d).
 
     x: word counts of shape (reviews, words).  stream: what hides the sums.
     """
