@@ -99,6 +99,16 @@ def test_whatever_goes_wrong_after_decryption_closes_the_owner_for_good(reviews:
             assistant.answer(request)
 
 
+def test_no_more_is_answered_than_a_run_takes() -> None:
+    secret = SecretKey(SMALL, [1])
+    assistant, score = Assistant(secret, max_trips=3), secret.encrypt(np.zeros((1, 1)))
+    for trip in (1, 2, 3):
+        assistant.answer(Request(trip, 0.1, score))
+    with pytest.raises(DataError, match="answered 3 requests"):
+        assistant.answer(Request(4, 0.1, score))
+    assert len(assistant.scores) == 3 and not assistant.tally.refused
+
+
 def test_scores_of_any_size_have_a_sigmoid() -> None:
     """Right values at both ends, without a warning, for one score and for several."""
     secret = SecretKey(ADDITIVE_128, [1])

@@ -190,6 +190,17 @@ def test_real_keys_refuse_masks_that_repeat() -> None:
     A = SecretKey(COMPACT_128, [1])
     with pytest.raises(ParameterError, match="leave out rng"):
         r.make_recipient_key(A, np.random.default_rng(0))
+    B = SecretKey(COMPACT_128, [1])
+    with pytest.raises(ParameterError, match="leave out rng"):
+        r.reencrypt(A.encrypt(np.zeros((1, 1))), r.make_reencryption_key(A, r.make_recipient_key(B)), np.random.default_rng(0))
+
+
+def test_experimental_switches_repeat() -> None:
+    A, _, key = keys(COMPACT_128)
+    c = A.encrypt(np.zeros((3, 1)))
+    first, second, other = (r.reencrypt(c, key, np.random.default_rng(k)).data for k in (1, 1, 2))
+    np.testing.assert_array_equal(first, second)
+    assert (first[:, 1:] != other[:, 1:]).mean() > 0.99
 
 
 def test_parameters_without_ring_or_modulus() -> None:

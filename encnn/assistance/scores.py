@@ -177,6 +177,7 @@ class OwnersSide(Protocol):
 
     tally: Tally
     closed: bool
+    max_trips: int | None
 
     @property
     def context(self) -> Any:
@@ -193,7 +194,9 @@ class Assistant:
     """The owner's side of the protocol, who holds the secret key: answers requests, one after the other.
 
     secret: the owner's key, of parameters with ring masks.  outputs: of the network.  labels: those that the owner keeps, one a
-    review, or None.  max_rate: largest learning rate that is answered.  rng: makes masks that repeat, for experiments.
+    review, or None.  max_rate: largest learning rate that is answered.  max_trips: requests that are answered at most, if it is
+    known how many the run takes: more could only be questions of the trainer's own.  rng: makes masks that repeat, for
+    experiments.
 
     `answer` raises `KeyMismatchError` for scores under another key, `DataError` for messages that are malformed or out of turn:
     both by what everybody sees.  It raises `DivergenceError` for scores near the end of the range, and for whatever else goes
@@ -207,9 +210,10 @@ class Assistant:
         labels: np.ndarray | None = None,
         max_rate: float = 1.0,
         rng: np.random.Generator | None = None,
+        max_trips: int | None = None,
     ) -> None:
         _check_max_rate(max_rate, secret.parameters)
-        self._secret, self.outputs, self._max_rate = secret, outputs, max_rate
+        self._secret, self.outputs, self._max_rate, self.max_trips = secret, outputs, max_rate, max_trips
         self._labels = None if labels is None else targets_of(labels, outputs, len(labels))
         randomness = for_key(secret.context.experimental, rng)
         self._pads = PadStream(secret, outputs, randomness)
@@ -327,6 +331,8 @@ def check_turn(side: OwnersSide, trip: int) -> None:
     """Raise `DataError` unless the owner still answers, and this request is the next one."""
     if side.closed:
         raise DataError("the owner has ended this run and answers no more; begin a new one")
+    if side.max_trips is not None and side.tally.trips >= side.max_trips:
+        raise DataError(f"the owner answered {side.max_trips} requests, which is what this run was to take; begin a new one")
     if trip != side.tally.trips + 1:
         raise DataError(f"request {trip!r} came where {side.tally.trips + 1} is next; begin a new run")
 

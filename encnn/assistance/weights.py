@@ -106,7 +106,8 @@ class OwnerOfWeights:
     """The owner's side, who holds the secret key: encrypts anew the weights that it is sent, one message after the other.
 
     secret: the owner's key.  model: as it was handed out; it says which arrays may come, and how large.  limit: largest
-    |weight| that is encrypted anew; what fresh ciphertexts hold, or `LIMIT`, unless given.
+    |weight| that is encrypted anew; what fresh ciphertexts hold, or `LIMIT`, unless given.  max_trips: messages that are
+    answered at most, if it is known how many the run takes.
 
     `answer` raises `KeyMismatchError` for weights under another key, `DataError` for messages that are out of turn or of other
     arrays, `FileError` for malformed ones: all by what everybody sees.  It raises `DivergenceError` for weights beyond the
@@ -114,12 +115,14 @@ class OwnerOfWeights:
     `scores.decrypting`).
     """
 
-    def __init__(self, secret: SecretKey, model: EncryptedModel, limit: float | None = None) -> None:
+    def __init__(
+        self, secret: SecretKey, model: EncryptedModel, limit: float | None = None, max_trips: int | None = None
+    ) -> None:
         self._secret, self._evaluator = secret, model.evaluator
         self._shapes = [a.shape for a in weights_of(model.network)]
         self.limit = getattr(model.evaluator.parameters, "value_limit", LIMIT) if limit is None else limit
         self.largest_bytes = _bytes_in_memory(weights_of(model.network))
-        self.tally, self.closed = Tally(), False
+        self.tally, self.closed, self.max_trips = Tally(), False, max_trips
 
     def __repr__(self) -> str:
         """Name key and counts, nothing secret."""

@@ -222,10 +222,11 @@ def make_reencryption_key(
     return ReencryptionKey(secret.context, needed, base_bits, blocks)
 
 
-def reencrypt(c: CiphertextArray, key: ReencryptionKey) -> CiphertextArray:
+def reencrypt(c: CiphertextArray, key: ReencryptionKey, rng: np.random.Generator | None = None) -> CiphertextArray:
     """Return the ciphertexts of A's key, of vectors of any width that the key has, as ciphertexts of B's key.
 
     An independent encryption of zero under B's key is added to each, so that before and after are not related by the key alone.
+    rng: for experimental keys only.
 
     Noise: `key.deviation` is expected, `key.noise` the most.  Raises `KeyMismatchError` for ciphertexts of another key.
     """
@@ -236,7 +237,7 @@ def reencrypt(c: CiphertextArray, key: ReencryptionKey) -> CiphertextArray:
         raise KeyMismatchError(f"this key switches vectors of widths {list(key.blocks)}, not {m}; A makes one for this network")
     bound = c.tightened(p.key_row_bound) + (key.mask if p.q_bits is None else 0.0)
     data = c.data.reshape(-1, m + p.d)
-    switched, randomness = np.empty_like(data), Randomness.in_bulk()
+    switched, randomness = np.empty_like(data), for_key(key.target.experimental, rng, bulk=True)
     for rows in progress(list(_slices(len(data))), "re-encrypting", unit_scale=_ROWS, unit="ciphertext"):
         zeros = key.recipient.zeros_of(m, len(data[rows]), randomness)
         switched[rows] = _reduced(linear_switch(data[rows].astype(np.int64), key, m) + zeros, p)
