@@ -542,7 +542,9 @@ def _open(path: str | os.PathLike[str], follow_links: bool = True) -> io.Buffere
     """Open for reading, unless opening would wait for ever (pipes), never end (devices) or lead elsewhere (links)."""
     if not stat.S_ISREG(os.stat(path, follow_symlinks=follow_links).st_mode):
         raise FileError(f"{path} is not a regular file; expected one that encnn.files.write made")
-    flags = os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)  # whoever exchanges it meanwhile gains nothing
+    flags = getattr(os, "O_NONBLOCK", 0) | (
+        0 if follow_links else getattr(os, "O_NOFOLLOW", 0)
+    )  # it may be exchanged meanwhile
     stream = open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags))
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()

@@ -76,7 +76,8 @@ def _enter_child() -> None:
     _place, _forks = (*_place, _forks), 0
 
 
-os.register_at_fork(before=_count_fork, after_in_child=_enter_child)
+if hasattr(os, "register_at_fork"):  # where there are no forks there is nothing to do
+    os.register_at_fork(before=_count_fork, after_in_child=_enter_child)
 
 
 # -- streams

@@ -22,7 +22,9 @@ columns of a key).  It is everything where a mask must hide another one: of two 
 difference of one and the other, shifted, has no mask at all (`attacks.shifted_masks`).  So `ZeroStream` takes one row of each
 encryption of zero, which costs a product of polynomials for each ciphertext, and `zero_block` is for columns of keys only.  To
 save half of the transforms, a key for streams has many public polynomials a_k, and each u serves all of them once: the masks
-a_k u + e2_k are so many samples of ring LWE with the secret u, as random together as one is alone.
+a_k u + e2_k are so many samples of ring LWE with the secret u, as random together as one is alone.  Whoever holds t reads the
+noise of each sample, <e_k, u> + e1 + <t, e2_k>; who made b_k up to cheat reads <b_k, u> instead, one equation for u from each
+sample: no more than if the dimension were less by `SAMPLES` (times m).
 
 [LPR10] Lyubashevsky, Peikert, Regev, EUROCRYPT 2010 (ePrint 2012/230).  [CGGI20] Chillotti, Gama, Georgieva, Izabachene,
 J. Cryptology 2020 (ePrint 2018/421).
