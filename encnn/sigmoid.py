@@ -10,16 +10,20 @@ polynomial does *outside* the range, so `error_over` reports it and `check_range
 
 import itertools
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.polynomial import chebyshev, legendre, polynomial
 from numpy.typing import ArrayLike
 
 from encnn.errors import DivergenceError, ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TOLERANCE = 0.05  # the error at which a range of use ends, unless a fit states its own
 WRONG_SIDE_LIMIT = 10.0  # see check_range
@@ -215,6 +219,41 @@ def minimax(degree: int, radius: float) -> PolynomialSigmoid:
     raise ParameterError(f"no minimax fit of degree {degree} on +-{radius} found; choose a lower degree")
 
 
+def check_name(p: PolynomialSigmoid) -> None:
+    """Raise `ParameterError` for a polynomial that has the name of an approximation made here, and is another one.
+
+    Series are compared exactly.  Fits are computed in floating point, which rounds a little differently on every machine, so
+    their values on the interval need to agree to nine digits only.  A name of one's own says nothing: nothing is compared.
+    """
+    known = _namesake(p)
+    if known is None:
+        return
+    same = (p.name, p.degree) == (known.name, known.degree) and np.allclose(p.interval, known.interval, rtol=1e-9, atol=0)
+    if not same or not (p.coefficients == known.coefficients or (" on +-" in p.name and _nearly_equal(p, known))):
+        raise ParameterError(f"a sigmoid is called {p.name!r} and is another polynomial; give it a name of its own")
+
+
+def _nearly_equal(p: PolynomialSigmoid, q: PolynomialSigmoid) -> bool:
+    """Tell whether two fits of one degree differ by rounding only."""
+    x = np.linspace(*q.interval, 101)
+    near = np.allclose(p.coefficients, q.coefficients, rtol=1e-4, atol=0)  # so that no value of the next line is infinite
+    return bool(near and np.allclose(p(x), q(x), rtol=0, atol=1e-9))
+
+
+def _namesake(p: PolynomialSigmoid) -> PolynomialSigmoid | None:
+    """Return what the name of `p` promises, None for a name of one's own."""
+    if p.name == ExactSigmoid.name:
+        raise ParameterError(f"a polynomial is called {p.name!r}, which it is not; give it a name of its own")
+    if p.name == ancestor_misplaced().name:
+        return ancestor_misplaced()
+    if match := re.fullmatch(r"Taylor, degree (\d{1,3})", p.name):
+        return taylor(int(match[1]))
+    if match := re.fullmatch(r"(least squares|minimax) on \+-\S+, degree (\d{1,3})", p.name):
+        fit = least_squares if match[1] == "least squares" else minimax
+        return fit(int(match[2]), p.interval[1])
+    return None
+
+
 def _levelled(basis: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:
     """Solve for the series whose error on the reference alternates between +-level."""
     signs = (-1.0) ** np.arange(len(target))
@@ -266,7 +305,7 @@ def _check_fit(degree: int, radius: float) -> None:
 # Errors and ranges
 
 
-def error_table(approximations: Iterable[PolynomialSigmoid], radius: float) -> pd.DataFrame:
+def error_table(approximations: Iterable[PolynomialSigmoid], radius: float) -> "pd.DataFrame":
     """Return one row an approximation: how far it is from sigma on [-radius, radius], and where it goes wrong.
 
     Columns: `name`, `degree`, `max_abs_error` and `mean_abs_error` over the range, `tolerance_radius` (the |x| at
@@ -279,6 +318,8 @@ def error_table(approximations: Iterable[PolynomialSigmoid], radius: float) -> p
     for p in approximations:
         error = np.abs(p.error(x))
         rows.append((p.name, p.degree, error.max(), error.mean(), p.tolerance_radius(), p.monotone_radius))
+    import pandas as pd  # a second to import, and nothing else here needs it
+
     columns = ["name", "degree", "max_abs_error", "mean_abs_error", "tolerance_radius", "monotone_radius"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -11,7 +11,7 @@ from encnn.security.estimate import estimate
 
 @pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128], ids=lambda p: p.name)
 def test_both_dimensions_of_the_presets_have_128_bits_by_the_estimate(p):
-    small = estimate(p.n, 32, p.lwe_sigma * 2**32, "block(4)")
+    small = estimate(p.n, 32, p.lwe_sigma * 2**32, f"block({p.block})")
     polynomials = estimate(p.k * p.N, 64, p.glwe_sigma * 2**64, "binary")
     assert p.lwe_security.bits == small.bits >= 128
     assert p.glwe_security.bits == polynomials.bits >= 128

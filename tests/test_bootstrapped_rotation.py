@@ -31,7 +31,8 @@ from encnn.arithmetic.placement import PAGE
 from encnn.arithmetic.sampling import TAIL
 from encnn.errors import ParameterError
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, SecretKey, engine, make_table, noise, read_table, transform
-from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, extract, rotated_table
+from encnn.schemes.bootstrapped.blocks import extract
+from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, rotated_table
 from encnn.schemes.bootstrapped.rotation import (
     RotationKey,
     blind_rotate,
@@ -323,7 +324,7 @@ def test_a_rotation_key_encrypts_the_bits_times_the_gadget():
             phase = ggsw[i, t, :, 0] + sum(transform.schoolbook(S[j], ggsw[i, t, :, 1 + j]) for j in range(p.k))
             error = phase - bit * factors * (1 << (64 - p.rotation_bits * (t + 1)))
             assert 0 < np.abs(error).max() <= TAIL * p.glwe_sigma * 2.0**64 + 1
-    assert key.nbytes == key.rotation.transforms.nbytes + key.switch.rows.nbytes
+    assert key.nbytes == key.rotation.transforms.nbytes + key.switch.rows.nbytes + key.trace.transforms.nbytes
 
 
 def test_more_bits_than_a_chunk_make_one_key():

@@ -15,6 +15,7 @@ from test_hostile_input import changed_arrays, changed_header
 
 from encnn import files
 from encnn.arithmetic.sampling import Randomness
+from encnn.data.batches import Conditioned
 from encnn.data.metrics import right_at_half
 from encnn.data.reviews import load_reviews
 from encnn.errors import CapabilityError, FileError, KeyMismatchError, ParameterError
@@ -28,13 +29,14 @@ from encnn.schemes.bilinear import elementwise, vector_matrix
 from encnn.schemes.bootstrapped import (
     BOOTSTRAP_TOY,
     ONE_LEVEL_128,
+    TWO_LEVEL_128,
     BootstrappedEvaluator,
     SecretKey,
     engine,
     make_table,
     noise,
 )
-from encnn.schemes.integer_vector import CiphertextArray
+from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorEvaluator
 from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares, taylor
 
 NAME = operator.attrgetter("name")
@@ -89,7 +91,7 @@ def some_reviews(reviews=48, features=30, words=6):
 
 
 def test_fresh_keys_differ_and_seeded_ones_repeat():
-    (one, _), (other, _) = (make_keys(TINY, {1}) for _ in range(2))
+    (one, _), (other, _) = (make_keys(TINY.updated(n=60), {1}) for _ in range(2))
     assert (one.T(1) != other.T(1)).any() and (one._s != other._s).any()
     (again, public), (same, same_public) = (make_keys(TINY, {1}, rng=seeded(3)) for _ in range(2))
     assert (again.T(1) == same.T(1)).all() and (again._s == same._s).all()
@@ -250,11 +252,11 @@ def test_shrinking_is_a_bootstrap(sharp, largest):
     secret, evaluator = sharp
     m = max(1, int(TWO_LEVEL.z_half / largest))
     W = seeded().uniform(-1, 1, (60, 1)) * min(largest, TWO_LEVEL.z_half) * 0.9
-    smaller = evaluator.shrink(secret.encrypt(W), 0.75, largest)
+    smaller = evaluator.shrink(secret.encrypt_many(W), 0.75, largest)
     error = secret.decrypt(smaller) - 0.75 * W
     deviation = np.hypot(0.75 * noise.input_deviation(TWO_LEVEL) / m, noise.output_deviation(TWO_LEVEL))
     assert rms(error) == pytest.approx(deviation, rel=0.4)
-    assert smaller.noise == noise.output_bound(TWO_LEVEL)
+    assert smaller.noise == noise.output_bound(TWO_LEVEL) + noise.trace_bound(TWO_LEVEL)
 
 
 def test_noise_stays_below_the_bound_that_travels(toy):
@@ -280,7 +282,8 @@ def test_an_evaluator_names_its_parameters_and_size(toy):
     _, evaluator = toy
     assert repr(evaluator) == "BootstrappedEvaluator('bootstrap-toy-INSECURE')"
     assert evaluator.parameters is BOOTSTRAP_TOY
-    assert evaluator.nbytes == evaluator.key.rotation.transforms.nbytes + evaluator.key.switch.rows.nbytes
+    key = evaluator.key
+    assert evaluator.nbytes == key.rotation.transforms.nbytes + key.switch.rows.nbytes + key.trace.transforms.nbytes
 
 
 def test_what_the_scheme_cannot_do_names_what_can(toy):
@@ -361,6 +364,124 @@ def test_encrypted_labels_train_as_plain_ones_do():
     assert rms(of_hidden - of_plain) < 0.1 * rms(of_plain)
     with pytest.raises(ParameterError, match="'bootstrapped' encrypted labels carry the learning rate, so it cannot decay"):
         hidden.train(X, labels, TrainingPlan(EXACT, 0.05, decay=0.1))
+
+
+class RowEvaluator(BootstrappedEvaluator):
+    """The same bootstraps over a model of one ciphertext for each word, as integer vectors have it."""
+
+    gather = IntegerVectorEvaluator.gather
+    scatter_subtract = IntegerVectorEvaluator.scatter_subtract
+
+    def check_weights(self, W):
+        pass
+
+    def pack(self, a):
+        return a
+
+
+@pytest.mark.parametrize("p", [BOOTSTRAP_TOY, TWO_LEVEL], ids=NAME)
+def test_blocks_learn_what_rows_learn(p, corpus):
+    X, y, X_test, y_test = corpus
+    owner = Owner(logistic(X.shape[1]), EXACT, p, rng=seeded(5))
+    rows = RowEvaluator(owner.evaluator.context, owner.evaluator.key)
+    packed = Trainer(owner.encrypt(zeros(X.shape[1])))
+    start = Network(owner.architecture, owner.secret_key.encrypt(np.zeros((X.shape[1], 1))), None)
+    as_rows = Trainer(EncryptedModel(rows, start, EXACT))
+    for trainer in (packed, as_rows):
+        trainer.train(X, y, PLAN)
+    assert packed.model.network.W1.nbytes < as_rows.model.network.W1.nbytes / 50
+    z, z_rows = (owner.decrypt(trainer.predict(X_test))[:, 0] for trainer in (packed, as_rows))
+    right, right_rows = (right_at_half(EXACT(each), y_test).mean() for each in (z, z_rows))
+    assert right_rows > 0.7 and abs(right - right_rows) <= 0.03
+    assert np.corrcoef(z, z_rows)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("labels", ["sent", "encrypted"])
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_conditioned_features_follow_their_clear_twin(labels, batch_size):
+    X, y = some_reviews()
+    m, s = seeded(1).integers(1, 5, 30), seeded(2).uniform(0.5, 2, len(y))
+    conditioned, plan = Conditioned(X, m, s), TrainingPlan(EXACT, 0.02, batch_size=batch_size, epochs=2)
+    owner = Owner(logistic(30), EXACT, TWO_LEVEL, rng=seeded(5))
+    given_labels = y if labels == "sent" else owner.encrypt_labels(y, plan.learning_rate / s, insecure=True)
+    trainer = Trainer(owner.encrypt(zeros(30)))
+    scores = owner.decrypt(trainer.train(conditioned, given_labels, plan))
+    _, twin, clear_scores = trained(ClearParameters(), zeros(30), conditioned, y, plan)
+    W, clear = owner.decrypt_network(trainer.model).W1, twin.model.network.W1
+    assert rms(W - clear) < 0.1 * rms(clear) and rms(scores - clear_scores) < 0.3 * rms(clear_scores)
+    expected = np.zeros(30)  # and the twin does what the formula says
+    for batch in np.split(np.tile(np.arange(len(y)), 2), 2 * len(y) // batch_size):
+        z = X[batch] @ expected
+        e = plan.learning_rate / s[batch] * (EXACT(z / s[batch]) - y[batch])
+        expected = expected - m * (X[batch].T @ e)
+    np.testing.assert_allclose(clear[:, 0], expected, atol=1e-12)
+
+
+def test_steps_that_know_no_widths_are_told():
+    X, y = some_reviews()
+    conditioned = Conditioned(X, widths=np.ones(len(y)))
+    help = Help(lambda evaluator, z, targets, rate: evaluator.error(EXACT, z, targets, rate))
+    with pytest.raises(CapabilityError, match="a width, which this error step does not take"):
+        trained(BOOTSTRAP_TOY, zeros(30), conditioned, y, PLAN, help=help)
+
+
+@pytest.mark.parametrize("features", ["counts", "dense counts"])
+def test_counts_train_as_their_clear_twin_does(features):
+    X, y = some_reviews()
+    X = X * csr_array(seeded(1).integers(1, 4, X.shape))
+    X = X if features == "counts" else X.toarray()
+    owner, trainer, _ = trained(TWO_LEVEL, zeros(30), X, y, PLAN)
+    _, twin, _ = trained(ClearParameters(), zeros(30), X, y, PLAN)
+    clear = twin.model.network.W1
+    assert rms(owner.decrypt_network(trainer.model).W1 - clear) < 0.1 * rms(clear)
+
+
+def test_a_start_without_masks_is_refused(tmp_path):
+    """It would train in the open, and look as it should: nothing that is added to it has a mask either."""
+    X, y = some_reviews()
+    owner = Owner(logistic(30), EXACT, TINY)
+    model = owner.encrypt(zeros(30))
+    model.network.W1.data[:] = 0
+    model.network.W1.seed = None
+    with pytest.raises(ParameterError, match="have no masks.*ask the owner"):
+        Trainer(model).train(X, y, PLAN)
+    model.save(tmp_path / "open")
+    with pytest.raises(FileError, match="have no masks"):
+        Trainer.load(tmp_path / "open")
+
+
+def test_what_is_trained_shows_nothing_without_the_key():
+    """The rates of a small key: after training every block is full, and another key reads it as noise over all of the torus."""
+    X, y = some_reviews()
+    owner, trainer, _ = trained(TWO_LEVEL, zeros(30), X, y, PLAN)
+    other = Owner(logistic(30), EXACT, TWO_LEVEL, rng=seeded(6))
+    W = trainer.model.network.W1
+    assert np.abs(owner.decrypt(W)).max() < 2
+    W.rows, W.context = TWO_LEVEL.N, other.evaluator.context
+    assert other.decrypt(W).std() == pytest.approx(32 / np.sqrt(12), rel=0.1)
+    trivial = W.data * 2.0**-32  # nor is the body alone the weights
+    assert trivial.std() == pytest.approx(1 / np.sqrt(12), rel=0.05)
+
+
+def test_scores_for_the_owner_are_small():
+    X, _ = some_reviews()
+    owner = Owner(logistic(30), EXACT, TWO_LEVEL, rng=seeded())
+    many = csr_array(np.tile(X.toarray(), (60, 1)))
+    scores = User(owner.encrypt(zeros(30))).predict(many)
+    assert scores.nbytes / many.shape[0] < 13
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("p", "labels"), [(ONE_LEVEL_128, "sent"), (TWO_LEVEL_128, "encrypted")], ids=["one", "two levels"])
+def test_training_at_128_bits_follows_its_clear_twin(p, labels, corpus):
+    X, y, X_test, y_test = corpus
+    owner = Owner(logistic(X.shape[1]), EXACT, p)
+    trainer = Trainer(owner.encrypt(zeros(X.shape[1])))
+    trainer.train(X, y if labels == "sent" else owner.encrypt_labels(y, PLAN.learning_rate), PLAN)
+    _, twin, _ = trained(ClearParameters(), zeros(X.shape[1]), X, y, PLAN)
+    z, clear_z = owner.decrypt(trainer.predict(X_test))[:, 0], twin.predict(X_test)[:, 0]
+    assert right_at_half(EXACT(z), y_test).mean() > right_at_half(EXACT(clear_z), y_test).mean() - 0.03
+    assert np.corrcoef(z, clear_z)[0, 1] > 0.99
 
 
 def test_users_get_scores_and_probabilities():
@@ -468,9 +589,10 @@ def test_masks_are_not_in_the_files(real):
     _, _, folder = real
     _, arrays = files.read(folder / "model", MODEL)
     assert {name: a.shape for name, a in arrays.items()} == {
-        "W1": (30, 1),
+        "W1": (1, TINY.N),
         "rotation": (TINY.n, TINY.rotation_levels, TINY.k + 1, TINY.N),
         "switch": (TINY.d, TINY.switch_levels),
+        "trace": (6, TINY.k, TINY.trace_levels, TINY.N),
     }
 
 

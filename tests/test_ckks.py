@@ -472,9 +472,9 @@ def spoiled(header, **changes):
     [
         ({"rows": [29]}, "not cut into ciphertexts"),
         ({"rows": [15, 15]}, "not cut into ciphertexts"),
-        ({"rows": "all"}, "expected whole numbers"),
+        ({"rows": "all"}, "expected a list"),
         ({"bytes": [12]}, "none of 12 bytes"),
-        ({"bytes": [True]}, "expected whole numbers"),
+        ({"bytes": [True]}, "expected a whole number"),
     ],
 )
 def test_headers_of_arrays_that_lie_are_refused(narrow, changes, message):
@@ -509,12 +509,15 @@ def test_a_ciphertext_of_three_polynomials_is_refused(narrow):
     [
         ({"key_id": "../../secret"}, "32 hexadecimal digits"),
         ({"stride": 3}, "none of packed arrays"),
+        ({"stride": 4.0}, "expected a whole number"),
         ({"stride": 1024}, "make no sense"),
-        ({"parameters": {"name": "x"}}, "make no sense"),
-        ({"parameters": None}, "none of packed arrays"),
+        ({"parameters": {"name": "x"}}, "parameters lacks degree"),
+        ({"parameters": None}, "expected an object"),
         ({"steps": [1, 3]}, "lacks the keys of rotations by"),
-        ({"steps": [1.5]}, "expected whole numbers"),
-        ({"relinearisation": False}, "not those arrays that its header"),
+        ({"steps": [1.5]}, "expected a whole number"),
+        ({"steps": [1, 1]}, "none of rotations"),
+        ({"relinearisation": False}, "has 'relinearisation'"),
+        ({"relinearisation": 1}, "expected true or false"),
     ],
 )
 def test_headers_of_keys_that_lie_are_refused(narrow, changes, message):

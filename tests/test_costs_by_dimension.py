@@ -32,7 +32,8 @@ def test_the_table_holds_these_bytes_and_the_estimate(like: Any) -> None:
     table = c.costs([16, like.d], like)
     assert list(table.index) == [16, like.d]
     assert (table["log2 q"] == like.q_bits).all()
-    assert table.loc[like.d, "bits (sieving)"] == round(estimate(like.d, like.q_bits, like.sigma).bits, 1) >= 128
+    assert table.loc[like.d, "bits"] == round(estimate(like.d, like.q_bits, like.sigma).bits, 1) >= 128
+    assert table.loc[like.d, "decided by"] == "refined dual hybrid, MATZOV"
     assert table.loc[16, "bits (core-SVP)"] < 80
     assert table.loc[like.d, "ciphertext bytes"] == c.ciphertext_bytes(like)
     assert table.loc[16, "scalar product key bytes"] == 8 * 17**3 * like.n_digits
@@ -71,6 +72,8 @@ def test_the_machine_has_memory_but_not_for_a_secure_product() -> None:
 def test_names_say_what_a_dimension_protects() -> None:
     assert c.at_dimension(16).name == "compact-128-d16-INSECURE"
     assert c.at_dimension(2048).name == "compact-128-d2048"
+    assert c.at_dimension(900).name == "compact-128-d900-114-bits"
+    assert c.at_dimension(2048, c.at_dimension(900)).name == "compact-128-d900-d2048"
     assert c.at_dimension(2048, c.at_dimension(16)).name == "compact-128-d16-d2048"
 
 

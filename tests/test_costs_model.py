@@ -124,7 +124,7 @@ def test_more_of_everything_costs_more(short) -> None:
     two = estimate_cost(replace(task, plan=replace(task.plan, epochs=2)), BOOTSTRAP_TOY)
     wide = estimate_cost(replace(task, architecture=linear(1 << 20)), BOOTSTRAP_TOY)
     assert two.trainer_cpu_s == pytest.approx(2 * one.trainer_cpu_s)
-    assert wide.model_bytes == (1 << 20) // 64 * one.model_bytes
+    assert wide.model_bytes == (1 << 20) // BOOTSTRAP_TOY.N * one.model_bytes  # which is one block
     assert one.trips == 0 and one.keys_bytes > 0
     assert "CPU time for the trainer" in str(one) and "trips" not in str(one)
     assert one.cpu_s == one.setup_cpu_s + one.trainer_cpu_s + one.owner_cpu_s

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encnn import files
 from encnn.errors import FileError, ParameterError
+from encnn.files import archive as files
 
 KEY = b"a key of the owner, 32 bytes ..."
 HEADER = {"scale": 1000, "lr": 0.001, "name": "größer", "bits": [1, 2, None, True], "nested": {"q": 2**70}}
@@ -316,8 +316,9 @@ REFUSED = {
     "something before the start": (b"\0" + message(), "not an encnn file"),
     "digest of zeros": (message()[:-64] + b"0" * 64, "digest does not match"),
     "other magic": (change(magic="encmm"), "not an encnn file"),
-    "newer": (change(format=2), "upgrade encnn"),
-    "format 0": (change(format=0), "lacks fields"),
+    "newer": (change(format=files.FORMAT_VERSION + 1), "upgrade encnn"),
+    "older": (change(format=files.FORMAT_VERSION - 1), "write it anew"),
+    "format 0": (change(format=0), "write it anew"),
     "format true": (change(format=True), "does not say so"),
     "another field": (change(extra=1), "lacks fields"),
     "missing field": (forge(lambda header: header.pop("package") and None), "lacks fields"),

@@ -24,11 +24,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from encnn import files
 from encnn.assistance import folders as channels
 from encnn.assistance import scores as protocol
 from encnn.assistance import weights as refresh
 from encnn.errors import DataError, DivergenceError, FileError, KeyMismatchError
+from encnn.files import archive as files
 from encnn.network import Architecture, Network
 from encnn.parties import EncryptedModel, Owner, User
 from encnn.parties.model import MAX_COEFFICIENTS, MODEL, SCORES, SECRET
@@ -510,6 +510,56 @@ def test_huge_numbers_in_headers_cost_nothing(victims: Victims, name: str, chang
     if usable:  # seeds of masks expand to any dimension; but such ciphertexts are not the owner's
         with pytest.raises(KeyMismatchError):
             victims.compact.decrypt_network(EncryptedModel.load(victims.folder / "hostile"))
+
+
+def put(value: Any, *path: Any) -> Callable[[dict, dict], None]:
+    """Return what puts a value into a header."""
+
+    def change(header: dict, _: dict) -> None:
+        functools.reduce(lambda inner, key: inner[key], path[:-1], header)[path[-1]] = value
+
+    return change
+
+
+def put_entry(value: int, name: str, place: tuple[int, ...]) -> Callable[[dict, dict], None]:
+    """Return what puts a number into an array."""
+    return lambda _, arrays: arrays[name].__setitem__(place, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "complaint"),
+    [
+        ("paper-scores", put([3, False], "shape"), r"header.shape\[1\] is False"),
+        ("paper-scores", put([5e-324, 1], "shape"), r"header.shape\[0\] is 5e-324"),
+        ("paper-scores", put([0, 1], "shape"), r"header.shape\[0\] is 0"),
+        ("paper-model", put(None, "more"), "header has 'more', which is unknown"),
+        ("paper-model", put("x", "architecture", "more"), "header.architecture has 'more'"),
+        ("paper-model", put(25.0, "keys", "parameters", "w_bits"), "parameters.w_bits is 25.0, expected a whole number"),
+        ("paper-model", put(1, "keys", "parameters", "balanced"), "parameters.balanced is 1, expected true or false"),
+        ("paper-model", put("Taylor, degree 5", "sigmoid", "name"), "is another polynomial"),
+        ("paper-model", put("exact", "sigmoid", "name"), "'exact', which it is not"),
+        ("paper-model", put(0.26, "sigmoid", "coefficients", 1), "is another polynomial"),
+        ("paper-model", put(5e-324, "sigmoid", "coefficients", 2), "is another polynomial"),
+        ("paper-model", put(3.0, "sigmoid", "interval", 1), "is another polynomial"),
+        ("paper-model", put(1e30, "W1", "value"), "their file claims"),
+        ("paper-model", put(-1.0, "W1", "noise"), "their file claims"),
+        ("paper-model", put(7.0, "W1", "scale"), "scale 7.0 do not fit"),
+        ("compact-model", put(0.5, "W1", "value"), "fresh ciphertexts .* have scale, value and noise"),
+        ("compact-model", put(2048, "keys", "parameters", "d"), "are not that preset"),
+        ("compact-model", put_entry(1 << 25, "W1", (0, 0)), "entries from .* its parameters allow"),
+        ("compact-scores", put_entry(-(1 << 25) - 1, "scores", (0, 0)), "entries from .* its parameters allow"),
+        ("paper-model", put_entry(1 << 62, "W1", (0, 0)), "entries from .* its parameters allow"),
+        ("paper-model", put_entry(10, "product_0", (0, -1)), "the masks of product_0: entries from 0 to 10"),
+        ("paper-model", put_entry(-1, "public_2_zeros", (2, 0)), "the masks of public_2_zeros: entries from -1"),
+        ("paper-secret", put_entry(10, "T_2", (0, 0)), "T_2: entries from .* its parameters allow 0 to 9"),
+    ],
+)
+def test_what_a_header_or_an_array_must_not_say(victims: Victims, name: str, change: Callable, complaint: str) -> None:
+    path, case = victims.folder / "hostile", victims.cases[name]
+    path.write_bytes(rewritten(victims, name, change))
+    with pytest.raises(FileError, match=complaint) as caught:
+        case.load(path)
+    assert str(path) in str(caught.value)
 
 
 def test_seeds_expand_up_to_a_bound_only(victims: Victims, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,10 +26,7 @@ PRODUCTS = [
     inner_product(3), elementwise(1), elementwise(3), scalar_vector(3), outer(2, 3), vector_matrix(3, 2),
     vector_transposed_matrix(2, 3), weighted_inner_product(np.array([[1, -2], [0, 3], [2, 0]])),
 ]  # fmt: skip
-SETS = {
-    "paper": PAPER,
-    "bits": PAPER_BITS,
-    "toy": MODULUS_TOY,
+CHANGED = {
     "54": MODULUS_TOY.updated(q_bits=54, w_bits=38, base_bits=18, d=8),
     "54-16": MODULUS_TOY.updated(q_bits=54, w_bits=38, base_bits=16, d=8),
     "32": MODULUS_TOY.updated(q_bits=32, w_bits=25, base_bits=4, d=2),
@@ -38,6 +35,8 @@ SETS = {
     "toy, exact": MODULUS_TOY.updated(sigma=0.0),
     "54, exact": MODULUS_TOY.updated(q_bits=54, w_bits=38, base_bits=18, d=8, sigma=0.0),
 }
+SETS = {"paper": PAPER, "bits": PAPER_BITS, "toy": MODULUS_TOY}
+SETS |= {name: p.updated(name=f"{name} INSECURE") for name, p in CHANGED.items()}  # files know a preset by its name
 PAIRS = {name: key_pair(p, {1, 2, 3}, PRODUCTS, [3]) for name, p in SETS.items()}
 WITHOUT = ["paper", "bits", "paper, exact"]
 WITH = ["toy", "54", "32", "toy, exact"]
@@ -357,13 +356,26 @@ def test_files_round_trip(name):
     check(back, again + again, 2 * x)
 
 
-def test_infinite_bounds_survive_a_file(toy):
-    secret, evaluator = toy
-    c = secret.encrypt(np.ones((1, 3)))
-    c.noise = float("inf")
-    header, data = evaluator.export_array(c)
-    assert header["noise"] is None
-    assert evaluator.restore_array(header, data, (1, 3)).noise == float("inf")
+@every_set
+def test_infinite_bounds_come_back_as_the_largest_that_ciphertexts_can_have(name):
+    secret, evaluator = PAIRS[name]
+    c = secret.encrypt(np.ones((1, 3))) + 0.0
+    c.value = c.noise = float("inf")
+    again = evaluator.restore_array(*evaluator.export_array(c), (1, 3))
+    error = np.abs(secret.measure_noise(again, np.ones((1, 3)))).max()
+    assert again.unit + error <= again.unit * again.value < np.inf and error <= again.noise < np.inf
+    for claim in ("value", "noise"):
+        header, data = evaluator.export_array(c)
+        with pytest.raises(FileError, match="their file claims"):
+            evaluator.restore_array(header | {claim: 1.001 * header[claim]}, data, (1, 3))
+
+
+def test_files_of_changed_presets_need_a_name_of_their_own():
+    for p in CHANGED.values():
+        secret, evaluator = key_pair(p, {1})
+        for restore, parts in ((restore_evaluator, (*evaluator.export(), [])), (restore_secret_key, secret.export())):
+            with pytest.raises(ParameterError, match="are not that preset"):
+                restore("integer_vector", *parts)
 
 
 def test_other_schemes_have_no_files():
@@ -383,7 +395,7 @@ def test_other_schemes_have_no_files():
 def test_nonsense_about_arrays_is_refused(paper, change):
     secret, evaluator = paper
     header, data = evaluator.export_array(secret.encrypt(np.ones((2, 3))))
-    with pytest.raises(FileError, match="bounds|scale"):
+    with pytest.raises(FileError, match="description of ciphertexts|scale|claims"):
         evaluator.restore_array(header | change, data, (2, 3))
 
 
@@ -394,10 +406,10 @@ def test_nonsense_in_arrays_is_refused(paper):
         with pytest.raises(FileError, match="expected int64"):
             evaluator.restore_array(header, bad, (2, 3))
     for entry in (1 << 62, -(1 << 63), (1 << 63) - 1):
-        with pytest.raises(FileError, match="beyond"):
+        with pytest.raises(FileError, match="its parameters allow"):
             evaluator.restore_array(header, np.full_like(data, entry), (2, 3))
     for bad_header in ({}, None, [], {"scale": 1000}):
-        with pytest.raises(FileError, match="bounds"):
+        with pytest.raises(FileError, match="the description of ciphertexts"):
             evaluator.restore_array(bad_header, data, (2, 3))
 
 

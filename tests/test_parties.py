@@ -287,7 +287,7 @@ def test_a_model_for_the_exact_sigmoid_is_saved_for_an_owner_who_assists(tmp_pat
 def test_scores_and_models_of_two_owners_are_told_apart(real: tuple[Owner, Path], tmp_path: Path) -> None:
     owner, folder = real
     other = Owner(owner.architecture, taylor(3))
-    with pytest.raises(KeyMismatchError, match="holds scores under key .* this owner has key"):
+    with pytest.raises(KeyMismatchError, match="scores: scores under key .* came to the owner of key"):
         other.load_scores(folder / "scores")
     with pytest.raises(KeyMismatchError):
         other.decrypt_network(EncryptedModel.load(folder / "model"))
@@ -313,7 +313,7 @@ def altered(data: bytes, how: str) -> bytes:
         "one byte short": data[:-1],
         "one byte more": data + b"\n",
         "one bit": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
-        "newer": data.replace(b'"format":1', b'"format":2'),
+        "newer": data.replace(b'"format":2', b'"format":3'),
         "swapped": data[:middle] + data[middle + 64 : middle + 128] + data[middle : middle + 64] + data[middle + 128 :],
     }[how]
 

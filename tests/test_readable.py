@@ -36,13 +36,20 @@ def plain(a: Any, number: float) -> Any:
 @pytest.mark.parametrize("p", PARAMETERS, ids=lambda p: p.name)
 def test_plain_ciphertexts_are_told_from_encrypted_ones(p: Any) -> None:
     owner = Owner(LINEAR, taylor(1), p)
-    model, evaluator = owner.encrypt(network()), owner.evaluator
-    W = model.network.W1
+    evaluator, W = owner.evaluator, owner.secret_key.encrypt(network().W1)
     assert not evaluator.readable(W)
     assert not evaluator.readable(W + W) and not evaluator.readable(W * 2 + 1.0)
     assert evaluator.readable(plain(W, 0.5)) and evaluator.readable(plain(W, 0.5) * 3 + 0.25)
     assert np.allclose(owner.decrypt(plain(W, 0.5)), 0.5), "a plain number is a ciphertext under every key"
     assert evaluator.readable(evaluator.concatenate([W, plain(W[:1], 0.5)])), "one of many is enough"
+
+
+def test_blocks_of_weights_without_masks_are_told() -> None:
+    owner = Owner(LINEAR, taylor(1), bootstrapped.BOOTSTRAP_TOY)
+    W = owner.encrypt(network()).network.W1
+    assert not owner.evaluator.readable(W)
+    W.data[-1] = 0
+    assert owner.evaluator.readable(W)
 
 
 @pytest.mark.parametrize("p", [COMPACT_128, fv.ADDITIVE_128, yashe.ADDITIVE_128], ids=lambda p: p.name)
@@ -52,7 +59,7 @@ def test_models_that_anybody_reads_are_not_loaded(p: Any, tmp_path: Path) -> Non
     model.save(tmp_path / "encrypted")
     assert np.allclose(owner.decrypt_network(EncryptedModel.load(tmp_path / "encrypted")).W1, network().W1, atol=1e-2)
     substitute(model, network(1)).save(tmp_path / "plain")
-    with pytest.raises(FileError, match="holds weights without masks, which anybody reads"):
+    with pytest.raises(FileError, match="weights have no masks, so anybody reads them"):
         EncryptedModel.load(tmp_path / "plain")
 
 

@@ -1,6 +1,8 @@
 """The cache folder: what goes in comes out, damage is not noticed by the user, and nothing half-written stays."""
 
+import hashlib
 import os
+import pickle
 
 import numpy as np
 import pooch
@@ -27,9 +29,10 @@ def test_the_folder_is_the_users_unless_told_otherwise(folder, monkeypatch):
 
 
 def test_arrays_come_back(folder):
-    assert load_arrays("x.bin") is None
+    assert load_arrays("x.bin", ARRAYS) is None
     save_arrays("x.bin", ARRAYS)
-    loaded = load_arrays("x.bin")
+    loaded = load_arrays("x.bin", ARRAYS)
+    assert load_arrays("x.bin", ["a", "b"]) is None
     assert list(loaded) == list(ARRAYS)
     for name, values in ARRAYS.items():
         np.testing.assert_array_equal(loaded[name], values, strict=True)
@@ -48,16 +51,23 @@ def test_every_damaged_byte_is_found(folder):
     good = (folder / "x.bin").read_bytes()
     for place in range(len(good)):
         (folder / "x.bin").write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
-        assert load_arrays("x.bin") is None
+        assert load_arrays("x.bin", "a") is None
     for size in range(len(good)):
         (folder / "x.bin").write_bytes(good[:size])
-        assert load_arrays("x.bin") is None
+        assert load_arrays("x.bin", "a") is None
+
+
+def test_an_entry_that_is_no_archive_is_not_there_even_if_its_digest_fits(folder):
+    folder.mkdir()
+    for content in (b"", b"PK\x03\x04", b"\x93NUMPY", b"text", pickle.dumps([1])):
+        (folder / "x.bin").write_bytes(hashlib.sha256(content).digest() + content)
+        assert load_arrays("x.bin", "a") is None
 
 
 def test_a_cache_that_cannot_be_written_is_passed_over(folder):
     folder.write_text("a file where the folder should be")
     save_arrays("x.bin", ARRAYS)
-    assert load_arrays("x.bin") is None
+    assert load_arrays("x.bin", ARRAYS) is None
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
@@ -74,4 +84,4 @@ def test_a_broken_write_keeps_the_old_entry_and_leaves_nothing(folder, monkeypat
         with pytest.raises(KeyboardInterrupt):
             save_arrays("x.bin", ARRAYS)
     assert os.listdir(folder) == ["x.bin"]
-    assert list(load_arrays("x.bin")) == ["a"]
+    assert list(load_arrays("x.bin", "a")) == ["a"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
-from encnn.errors import DataError, ParameterError
+from encnn.errors import DataError, FileError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner
 from encnn.scaling.checkpoints import scores_in, train_resumably
@@ -101,6 +101,26 @@ def test_a_folder_belongs_to_one_run(words, tmp_path):
     for reviews, labels, plan in ((X[:50], y[:50], BOOTSTRAPPED), (X, 1 - y, BOOTSTRAPPED), (X, y, other_plan)):
         with pytest.raises(DataError, match="another"):
             train_resumably(model, reviews, labels, plan, tmp_path)
+    with pytest.raises(DataError, match="another model"):
+        train_resumably(bootstrapped_model(words)[1], X, y, BOOTSTRAPPED, tmp_path)
+
+
+def test_what_is_no_checkpoint_is_told_by_name(words, tmp_path):
+    _, model = paper_model(words)
+    again = lambda: train_resumably(model.copy(), *words, TrainingPlan(taylor(3)), tmp_path)  # noqa: E731
+    again()
+    run = (tmp_path / "training-run").read_bytes()
+    for damaged in (b"", run[:-1], run.replace(b'"run"', b'"ran"')):
+        (tmp_path / "training-run").write_bytes(damaged)
+        with pytest.raises(FileError, match="training-run"):
+            again()
+    (tmp_path / "training-run").unlink()
+    with pytest.raises(DataError, match="another model"):
+        again()
+    (tmp_path / "training-run").write_bytes(run)
+    (tmp_path / "model-old").touch()
+    with pytest.raises(FileError, match="model-old is no checkpoint"):
+        again()
 
 
 def test_keys_that_are_not_written_cannot_be_resumed(words, tmp_path):

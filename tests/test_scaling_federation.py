@@ -21,7 +21,7 @@ from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.scaling import federation
 from encnn.scaling.federation import Organisation, blank_model, in_turn, pass_on, recipient_key, reencryption_key
 from encnn.schemes import ClearParameters
-from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, TWO_LEVEL_128
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER, CiphertextArray, Parameters, SecretKey
 from encnn.schemes.integer_vector import reencryption as r
 from encnn.sigmoid import ExactSigmoid, taylor
@@ -231,8 +231,9 @@ def assisting(owner: Owner) -> AssistedStep:
         (PAPER, HIDDEN, TrainingPlan(taylor(5), 0.05), None, 1e-3),
         (COMPACT_128, LINEAR, TrainingPlan(ExactSigmoid(), 0.05), assisting, 0.2),
         (ADDITIVE_128, LINEAR, TrainingPlan(ExactSigmoid(), 0.05), assisting, 0.02),
+        (TWO_LEVEL_128.updated(name="two-level-INSECURE", n=20), LINEAR, TrainingPlan(ExactSigmoid(), 0.05), None, 0.02),
     ],
-    ids=["paper", "compact", "additive"],
+    ids=["paper", "compact", "additive", "bootstrapped"],
 )
 def test_training_in_turn_follows_the_clear_twin(parameters: Any, a: Any, plan: Any, step: Any, digits: float) -> None:
     start = Network.initial(a, np.random.default_rng(0))

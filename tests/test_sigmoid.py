@@ -2,6 +2,7 @@
 
 import functools
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -316,3 +317,28 @@ def test_other_refusals():
     for rate in (0, -1, math.nan, math.inf):
         with pytest.raises(ParameterError, match="learning rate"):
             sg.check_range(sg.taylor(1), [0.0], learning_rate=rate)
+
+
+# Names
+
+
+STANDARD = [sg.taylor(1), sg.taylor(7), sg.taylor(63), sg.least_squares(3, 8.0), sg.least_squares(31, 100.0)]
+STANDARD += [sg.minimax(5, 4.5), sg.ancestor_misplaced()]
+
+
+@pytest.mark.parametrize("p", STANDARD, ids=lambda p: p.name)
+def test_a_standard_name_stands_for_its_polynomial(p):
+    sg.check_name(p)
+    sg.check_name(replace(p, name="mine", coefficients=(0.5, 1.0)))
+    others = [replace(p, name=q.name) for q in STANDARD if q.name != p.name]
+    others += [replace(p, coefficients=(*p.coefficients[:-1], p.coefficients[-1] * 1.001))]
+    others += [replace(p, coefficients=(*p.coefficients, 1e-300)), replace(p, interval=(p.interval[0], p.interval[1] * 1.001))]
+    others += [replace(p, coefficients=(5e-324, *p.coefficients[1:])), replace(p, name="exact")]
+    for other in others:
+        with pytest.raises(ParameterError):
+            sg.check_name(other)
+
+
+def test_fits_that_differ_by_rounding_keep_their_name():
+    p = sg.minimax(5, 4.5)
+    sg.check_name(replace(p, coefficients=(0.5, *(c * (1 + 1e-13) for c in p.coefficients[1:]))))

@@ -21,21 +21,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
 
 from encnn import files
 from encnn.assistance.scores import Answer, Assistant, Opening, OwnersSide, Request
 from encnn.assistance.weights import OwnerOfWeights, Weights
 from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError, ParameterError
+from encnn.files.schema import Count, Hex32, Within, check_array, check_names, describe, naming, parse
 from encnn.schemes.integer_vector import CiphertextArray, Context
 from encnn.schemes.integer_vector.ring import ZeroKey
-from encnn.schemes.integer_vector.storage import export_array, restore_array
+from encnn.schemes.integer_vector.storage import entry_range, export_array, restore_array
 
 OPENING, REQUEST, ANSWER, REFUSAL, END = "assist-opening", "assist-request", "assist-answer", "assist-refusal", "assist-end"
 WEIGHTS, FRESH_WEIGHTS = "assist-weights", "assist-fresh-weights"
 """Kinds of the requests and answers that hold weights; the files are named as those that hold scores."""
 
 LABELS = "encrypted-labels"
+
+Header = TypeVar("Header")
 
 TELLABLE = FileError, DataError, KeyMismatchError
 """Errors that say what was wrong with a message.  Others may name decrypted numbers, which are for the owner's eyes only."""
@@ -81,7 +86,7 @@ class FolderChannel:
     def _refusal(self) -> None:
         path = self.folder / REFUSAL
         if path.exists():
-            reason = _read(path, REFUSAL)[0].get("reason")
+            reason = _read(path, REFUSAL, RefusalHeader)[0].reason
             raise DataError(f"the owner refused the request: {reason!r:.500}")
 
 
@@ -116,7 +121,7 @@ def _refuse(side: OwnersSide, folder: Path, error: Exception) -> None:
     side.closed = True
     tellable = isinstance(error, TELLABLE) and not side.tally.refused
     reason = str(error) if tellable else "it ended the run for what it decrypted; ask it"
-    files.write(folder / REFUSAL, REFUSAL, {"reason": reason}, {})
+    files.write(folder / REFUSAL, REFUSAL, describe(RefusalHeader(reason)), {})
 
 
 def _refuse_leftovers(folder: Path, pattern: str) -> None:
@@ -157,35 +162,89 @@ def _wait_until(there: Callable[[], bool], timeout: float, what: str) -> None:
 # -- messages as files
 
 
-def _read(path: Path, kind: str, max_bytes: int = 1 << 31) -> tuple[dict, dict]:
-    """Return header and arrays of a message; a link, which may lead out of the folder, is none."""
-    return files.read(path, kind, follow_links=False, max_bytes=max_bytes)
+@dataclass(frozen=True)
+class OpeningHeader:
+    """Name of the owner's key, how many labels it keeps, and the seed of its public key, if it sends one."""
+
+    key_id: Hex32
+    kept_labels: Annotated[int, Within(0, 1 << 40)]
+    seed: Hex32 | None
+
+
+@dataclass(frozen=True)
+class RequestHeader:
+    """Name of the key of the scores, number of the request, learning rate, and where the labels are (see `scores.Request`)."""
+
+    key_id: Hex32
+    trip: Count
+    rate: float
+    labels: Literal["sent", "kept", "withheld"]
+
+
+@dataclass(frozen=True)
+class AnswerHeader:
+    """Number of the request that it answers, seed of its masks and the first of them that it takes."""
+
+    trip: Count
+    seed: Hex32
+    first: Annotated[int, Within(0, 1 << 16)]
+
+
+@dataclass(frozen=True)
+class RefusalHeader:
+    """Why the run is over."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class WeightsHeader:
+    """Name of the key of the weights, number of the request, and the scheme's description and the shape of each array."""
+
+    key_id: Hex32
+    trip: Count
+    parts: list[tuple[dict, tuple[Count, ...]]]
+
+
+@dataclass(frozen=True)
+class LabelsHeader:
+    """Name of the key of the labels, reviews and outputs, and the scheme's description of the ciphertexts."""
+
+    key_id: Hex32
+    shape: tuple[Count, Count]
+    labels: dict
+
+
+_LABELS_OF = {"sent": {"labels"}, "kept": {"rows"}, "withheld": set[str]()}
+"""Arrays of a request besides the scores."""
 
 
 def write_opening(path: Path, opening: Opening, context: Any) -> int:
     """Write the owner's first message; return the bytes.  Experimental keys are refused."""
     _refuse_experimental(context)
-    header, zero_key = {"key_id": opening.key_id, "kept_labels": opening.kept_labels}, opening.zero_key
-    if zero_key is None:
-        return files.write(path, OPENING, header, {})
-    return files.write(path, OPENING, header | {"seed": zero_key.seed.hex()}, {"zero_key": zero_key.b})
+    zero_key = opening.zero_key
+    header = OpeningHeader(opening.key_id, opening.kept_labels, None if zero_key is None else zero_key.seed.hex())
+    return files.write(path, OPENING, describe(header), {} if zero_key is None else {"zero_key": zero_key.b})
 
 
 def read_opening(path: Path) -> Opening:
     """Return the owner's first message; anything else is a `FileError`.  Its array is checked by the trainer's step."""
-    header, arrays = _read(path, OPENING)
-    types = {"key_id": str, "kept_labels": int} | ({"seed": str} if arrays else {})
-    _check_names(path, header, types, arrays, {"zero_key"} if arrays else set())
-    zero_key = ZeroKey(_seed(path, header["seed"]), arrays["zero_key"]) if arrays else None
-    return Opening(header["key_id"], zero_key, header["kept_labels"])
+    header, arrays = _read(path, OPENING, OpeningHeader)
+    with naming(path):
+        check_names("the message", arrays, set() if header.seed is None else {"zero_key"})
+    zero_key = None if header.seed is None else ZeroKey(bytes.fromhex(header.seed), arrays["zero_key"])
+    return Opening(header.key_id, zero_key, header.kept_labels)
 
 
 def write_request(path: Path, request: Request) -> int:
     """Write a request; return the bytes.  Experimental keys are refused."""
     _refuse_experimental(request.scores.context)
-    header = {"key_id": request.scores.context.key_id, "trip": request.trip, "rate": request.rate}
+    labels: Literal["sent", "kept", "withheld"] = "withheld" if request.rows is None else "kept"
+    if request.labels is not None:
+        labels = "sent"
+    header = RequestHeader(request.scores.context.key_id, request.trip, request.rate, labels)
     arrays = {"scores": request.scores.data, "labels": request.labels, "rows": request.rows}
-    return files.write(path, REQUEST, header, {name: a for name, a in arrays.items() if a is not None})
+    return files.write(path, REQUEST, describe(header), {name: a for name, a in arrays.items() if a is not None})
 
 
 def read_request(path: Path, context: Context, outputs: int) -> Request:
@@ -194,34 +253,36 @@ def read_request(path: Path, context: Context, outputs: int) -> Request:
     What the numbers mean is judged by `Assistant.answer`.  No more is read than 1 to d ciphertexts take.
     """
     p = context.parameters
-    header, arrays = _read(path, REQUEST, max_bytes=p.d * ((outputs + p.d) * p.dtype.itemsize + outputs + 8) + (1 << 16))
-    optional = {"labels", "rows"} & arrays.keys()
-    _check_names(path, header, {"key_id": str, "trip": int, "rate": float}, arrays, {"scores"} | optional)
-    _check_key(path, header["key_id"], context)
-    scores = CiphertextArray(arrays["scores"], context, p.scale, 0.0, 0.0, 0.0)
-    if scores.data.ndim != 2:
-        raise FileError(f"{path}: scores of shape {scores.data.shape}, expected two axes; send them again")
-    return Request(header["trip"], header["rate"], scores, arrays.get("labels"), arrays.get("rows"))
+    max_bytes = p.d * ((outputs + p.d) * p.dtype.itemsize + outputs + 8) + (1 << 16)
+    header, arrays = _read(path, REQUEST, RequestHeader, max_bytes)
+    with naming(path):
+        _check_key(header.key_id, context)
+        check_names("the message", arrays, {"scores"} | _LABELS_OF[header.labels])
+        data = arrays["scores"]
+        check_array("scores", data, (len(data) if data.ndim else 0, outputs + p.d), p.dtype, *entry_range(p))
+    scores = CiphertextArray(data, context, p.scale, 0.0, 0.0, 0.0)
+    return Request(header.trip, header.rate, scores, arrays.get("labels"), arrays.get("rows"))
 
 
 def write_answer(path: Path, answer: Answer) -> int:
     """Write an answer; return the bytes."""
-    header = {"trip": answer.trip, "seed": answer.seed.hex(), "first": answer.first}
-    return files.write(path, ANSWER, header, {"tops": answer.tops})
+    header = AnswerHeader(answer.trip, answer.seed.hex(), answer.first)
+    return files.write(path, ANSWER, describe(header), {"tops": answer.tops})
 
 
 def read_answer(path: Path) -> Answer:
     """Return an answer; raise `FileError` unless it is one.  Whether it fits the request is checked by the trainer's step."""
-    header, arrays = _read(path, ANSWER, max_bytes=1 << 26)
-    _check_names(path, header, {"trip": int, "seed": str, "first": int}, arrays, {"tops"})
-    return Answer(header["trip"], _seed(path, header["seed"]), header["first"], arrays["tops"])
+    header, arrays = _read(path, ANSWER, AnswerHeader, 1 << 26)
+    with naming(path):
+        check_names("the message", arrays, {"tops"})
+    return Answer(header.trip, bytes.fromhex(header.seed), header.first, arrays["tops"])
 
 
 def write_weights(path: Path, weights: Weights, kind: str) -> int:
     """Write weights for the owner (`WEIGHTS`) or from it (`FRESH_WEIGHTS`); return the bytes."""
-    parts = [[header, list(shape)] for header, _, shape in weights.parts]
+    header = WeightsHeader(weights.key_id, weights.trip, [(part, shape) for part, _, shape in weights.parts])
     arrays = {f"W{k}": array for k, (_, array, _) in enumerate(weights.parts, 1)}
-    return files.write(path, kind, {"key_id": weights.key_id, "trip": weights.trip, "parts": parts}, arrays)
+    return files.write(path, kind, describe(header), arrays)
 
 
 def read_weights(path: Path, kind: str, max_bytes: int = 1 << 31) -> Weights:
@@ -229,41 +290,35 @@ def read_weights(path: Path, kind: str, max_bytes: int = 1 << 31) -> Weights:
 
     Whether they are those that are due is checked by `weights`, what their arrays say by the scheme.
     """
-    header, arrays = _read(path, kind, max_bytes=max_bytes)
-    names = [f"W{k}" for k in range(1, len(arrays) + 1)]
-    _check_names(path, header, {"key_id": str, "trip": int, "parts": list}, arrays, set(names))
-    parts = header["parts"]
-    if len(parts) != len(names) or not all(map(_is_part, parts)):
-        raise FileError(f"{path} describes its {len(names)} arrays as {parts!r:.200}; send the message again")
-    described = zip(parts, names, strict=True)
-    return Weights(header["trip"], header["key_id"], [(part, arrays[name], tuple(shape)) for (part, shape), name in described])
-
-
-def _is_part(described: object) -> bool:
-    """Tell whether this is a header and a shape."""
-    if not isinstance(described, list) or len(described) != 2:
-        return False
-    header, shape = described
-    return isinstance(header, dict) and isinstance(shape, list) and all(type(k) is int for k in shape)
+    header, arrays = _read(path, kind, WeightsHeader, max_bytes)
+    names = [f"W{k}" for k in range(1, len(header.parts) + 1)]
+    with naming(path):
+        check_names("the message", arrays, set(names))
+    described = zip(header.parts, names, strict=True)
+    return Weights(header.trip, header.key_id, [(part, arrays[name], shape) for (part, shape), name in described])
 
 
 def write_labels(path: Path, labels: CiphertextArray) -> int:
-    """Write the encrypted labels that `Owner.encrypt_labels` made, for the trainer; return the bytes: a number a label."""
+    """Write the encrypted labels that `Owner.encrypt_labels` made, for the trainer; return the bytes: one number per label."""
     _refuse_experimental(labels.context)
-    header, array = export_array(labels)
-    described = {"key_id": labels.context.key_id, "shape": list(labels.shape), "labels": header}
-    return files.write(path, LABELS, described, {"labels": array})
+    described, array = export_array(labels)
+    return files.write(path, LABELS, describe(LabelsHeader(labels.context.key_id, labels.shape, described)), {"labels": array})  # type: ignore[arg-type]
 
 
 def read_labels(path: Path, context: Context) -> CiphertextArray:
     """Return encrypted labels for a model of `context`; raise `FileError` or, for those of another key, `KeyMismatchError`."""
-    header, arrays = _read(path, LABELS)
-    _check_names(path, header, {"key_id": str, "shape": list, "labels": dict}, arrays, {"labels"})
-    _check_key(path, header["key_id"], context)
-    shape = tuple(header["shape"])
-    if len(shape) != 2 or not all(type(k) is int and k > 0 for k in shape):
-        raise FileError(f"{path}: labels of shape {shape!r:.80}, expected reviews and outputs; get a new file from its sender")
-    return restore_array(context, header["labels"], arrays["labels"], shape)
+    header, arrays = _read(path, LABELS, LabelsHeader)
+    with naming(path):
+        check_names("the message", arrays, {"labels"})
+        _check_key(header.key_id, context)
+        return restore_array(context, header.labels, arrays["labels"], header.shape)
+
+
+def _read(path: Path, kind: str, header: type[Header], max_bytes: int = 1 << 31) -> tuple[Header, dict[str, np.ndarray]]:
+    """Return the header of a message, as its schema has it, and its arrays; a link, which may lead elsewhere, is none."""
+    found, arrays = files.read(path, kind, max_bytes=max_bytes, follow_links=False)
+    with naming(path):
+        return parse(header, found), arrays
 
 
 # -- which messages are asked and answered
@@ -305,25 +360,9 @@ def _form_of(speaker: object) -> _Form:
 # -- checks
 
 
-def _check_key(path: Path, key_id: str, context: Context) -> None:
+def _check_key(key_id: str, context: Context) -> None:
     if key_id != context.key_id:
-        raise KeyMismatchError(f"{path} is under key {key_id!r:.80}, wanted is {context.key_id}; take messages of one run")
-
-
-def _check_names(path: Path, header: dict, types: dict[str, type], arrays: dict, names: set[str]) -> None:
-    """Raise `FileError` unless header and arrays have these names and the header these types."""
-    if header.keys() != types.keys() or arrays.keys() != names:
-        found, wanted = ", ".join([*header, *arrays]), ", ".join([*types, *names])
-        raise FileError(f"{path} holds {found:.200}; expected {wanted}")
-    for name, kind in types.items():
-        if type(header[name]) is not kind:
-            raise FileError(f"{path}: {name} is {header[name]!r:.80}, expected {kind.__name__}; send the message again")
-
-
-def _seed(path: Path, text: str) -> bytes:
-    if len(text) != 32 or set(text) - set("0123456789abcdef"):
-        raise FileError(f"{path}: the seed is {text!r:.80}, expected 32 hexadecimal digits; send the message again")
-    return bytes.fromhex(text)
+        raise KeyMismatchError(f"a message under key {key_id} came where {context.key_id} is wanted; take messages of one run")
 
 
 def _refuse_experimental(context: Context) -> None:

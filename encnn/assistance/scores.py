@@ -49,6 +49,7 @@ from scipy.special import expit
 from encnn.arithmetic.modular import centred
 from encnn.arithmetic.sampling import for_key
 from encnn.errors import CapabilityError, DataError, DivergenceError, EncnnError, KeyMismatchError, ParameterError
+from encnn.files.schema import check_array
 from encnn.network import Help, targets_of
 from encnn.schemes.base import Encrypted, Evaluator
 from encnn.schemes.integer_vector import CiphertextArray, Context, SecretKey
@@ -63,7 +64,7 @@ from encnn.schemes.integer_vector.ring import (
     make_zero_key,
     zero_noise,
 )
-from encnn.schemes.integer_vector.storage import check_array
+from encnn.schemes.integer_vector.storage import entry_range
 
 SAFE_SHARE = 0.875
 """Scores beyond this share of what the modulus holds are refused: the next ones would wrap."""
@@ -443,7 +444,7 @@ class AssistedStep(Help):
         opening, p = opened(self._channel, context), context.parameters
         if opening.zero_key is None:
             raise DataError("the owner sent no public key, so it answers no scores; have it serve a scores.Assistant")
-        check_array("the owner's public key", opening.zero_key.b, (SAMPLES, outputs, p.d))
+        check_array("the owner's public key", opening.zero_key.b, (SAMPLES, outputs, p.d), np.int64, *entry_range(p))
         self._zeros = ZeroStream(opening.zero_key, p, for_key(context.experimental, self._rng, bulk=True))
         self._opening = opening
         return opening
@@ -466,7 +467,7 @@ class AssistedStep(Help):
 
 def _check_answer(answer: Answer, trip: int, shape: tuple[int, ...], p: Parameters) -> None:
     check_trip(answer, trip)
-    check_array("an answer", answer.tops, shape, p.dtype)
+    check_array("an answer", answer.tops, shape, p.dtype, *entry_range(p))
     if not isinstance(answer.seed, bytes) or not isinstance(answer.first, int) or not 0 <= answer.first <= p.d - shape[0]:
         raise DataError(f"the answer names masks from row {answer.first!r} of {p.d}; begin again")
 

@@ -41,7 +41,8 @@ from encnn.attacks.public_keys import explains, lwe_columns
 from encnn.errors import ParameterError
 from encnn.progress import progress
 from encnn.schemes.integer_vector import PAPER, Parameters, PublicKey, make_keys
-from encnn.security.estimate import SIEVING, AttackCost, estimate
+from encnn.security.estimate import BDGL16, AttackCost, estimate
+from encnn.security.primal import USVP
 
 BLOCK_SIZES = (5, 10, 15, 20, 25, 30, 35, 40, 45)
 """Block sizes of BKZ tried in turn, after LLL (which counts as 2).  Beyond 45 plain enumeration takes minutes a call."""
@@ -110,13 +111,17 @@ def T_from_lattice(parameters: Parameters, public: PublicKey, block_sizes: Seque
 
 
 def predicted(parameters: Parameters) -> AttackCost:
-    """Return the primal attack that the estimate expects for these parameters, in the sieving model."""
+    """Return the primal attack that the estimate expects for these parameters, in the cost model "BDGL16"."""
     p = parameters
     if p.q_bits is None or p.sigma is None:
         raise ParameterError(f"{p.name!r} has no modulus or no Gaussian noise; the estimate is about LWE")
     secret = "ternary" if (p.T_low, p.T_high) == (-1, 2) else f"gaussian({_secret_deviation(p)})"
-    costs = estimate(p.d, p.q_bits, p.sigma, secret).costs
-    return next(cost for cost in costs if cost.attack == "primal uSVP" and cost.model == SIEVING)
+    return _primal(p.d, p.q_bits, p.sigma, secret)
+
+
+def _primal(d: int, q_bits: int, sigma: float, secret: str) -> AttackCost:
+    costs = estimate(d, q_bits, sigma, secret).costs
+    return next(cost for cost in costs if cost.attack == USVP and cost.model == BDGL16)
 
 
 def measure(
@@ -139,12 +144,14 @@ def measure(
 
 
 def extrapolate(q_bits: int, dimensions: Sequence[int], anchor_d: int, anchor_s: float, sigma: float = 3.2) -> pd.DataFrame:
-    """Return seconds against d: the estimate's cost for ternary T, scaled so that `anchor_d` takes the measured `anchor_s`.
+    """Return seconds against d: the estimate's cost of the primal attack, scaled so that `anchor_d` takes `anchor_s`.
 
-    Columns `d`, `bits` (sieving model), `log2_seconds`.
+    T is ternary; anchor_s was measured.
+
+    Columns `d`, `bits` (BDGL16), `log2_seconds`.
     """
-    bits = [estimate(d, q_bits, sigma, "ternary").bits for d in dimensions]
-    shift = math.log2(anchor_s) - estimate(anchor_d, q_bits, sigma, "ternary").bits
+    bits = [_primal(d, q_bits, sigma, "ternary").bits for d in dimensions]
+    shift = math.log2(anchor_s) - _primal(anchor_d, q_bits, sigma, "ternary").bits
     return pd.DataFrame({"d": dimensions, "bits": bits, "log2_seconds": np.array(bits) + shift})
 
 

@@ -17,6 +17,7 @@ a product look at parameters such as MODULUS_TOY, for that of sums at COMPACT_12
 """
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 
@@ -28,6 +29,7 @@ from encnn.progress import progress
 from encnn.schemes.bilinear import BilinearMap, elementwise, vector_matrix
 from encnn.schemes.integer_vector import COMPACT_128, MODULUS_TOY, IntegerVectorEvaluator, Parameters, SecretKey
 from encnn.security.estimate import minimum_dimension
+from encnn.security.promise import honest_name
 
 SCALAR_PRODUCT, VECTOR_MATRIX = elementwise(1), vector_matrix(8, 1)
 """The products of the table: two scalars, and a hidden layer of eight times its output weights."""
@@ -59,10 +61,10 @@ def product_key_bytes(p: Parameters, f: BilinearMap = SCALAR_PRODUCT) -> int:
 
 
 def at_dimension(d: int, like: Parameters = COMPACT_128) -> Parameters:
-    """Return the parameters with another dimension, named by it; INSECURE where the estimate says so."""
-    name = f"{like.name.removesuffix('-INSECURE')}-d{d}"
-    marked = like.updated(d=d, name=f"{name}-INSECURE")
-    return marked if marked.security.insecure else like.updated(d=d, name=name)
+    """Return the parameters with another dimension, named by it, and by its bits or INSECURE where they are below 128."""
+    marked = like.updated(d=d, name="INSECURE")
+    stem = re.sub(r"-(INSECURE|\d+-bits)$", "", like.name)
+    return like.updated(d=d, name=honest_name(f"{stem}-d{d}", marked.security.bits))
 
 
 def machine_memory() -> int:
@@ -88,8 +90,9 @@ def largest_dimension(memory_bytes: int, like: Parameters = MODULUS_TOY, f: Bili
 def costs(dimensions: Iterable[int] = DIMENSIONS, like: Parameters = COMPACT_128, measure: bool = False) -> pd.DataFrame:
     """Return one line a dimension d, all else as in `like`, which must have a modulus: bits of security, and bytes.
 
-    Columns: log2 q; "bits" of the estimate, by the sieving model and by core-SVP; bytes of a ciphertext of one scalar, of the
-    public key for scalars, and of the evaluation keys for the product of two scalars and for vector (8) times matrix (8 x 1).
+    Columns: log2 q; the least "bits" of the estimate, the attack and the model that decide, and "bits (core-SVP)"; bytes of a
+    ciphertext of one scalar, of the public key for scalars, and of the evaluation keys for the product of two scalars and for
+    vector (8) times matrix (8 x 1).
     With `measure` also CPU milliseconds: to encrypt and decrypt one scalar among 64, to add two of these, to switch one by the
     key of a linear map; none of them needs a key that grows as d^3.
     """
@@ -99,11 +102,12 @@ def costs(dimensions: Iterable[int] = DIMENSIONS, like: Parameters = COMPACT_128
     return pd.DataFrame(rows).set_index("d")
 
 
-def _row(p: Parameters, measure: bool) -> dict[str, float]:
-    row = {
+def _row(p: Parameters, measure: bool) -> dict[str, object]:
+    row: dict[str, object] = {
         "d": p.d,
         "log2 q": p.q_bits or 0,
-        "bits (sieving)": round(p.security.bits, 1),
+        "bits": round(p.security.bits, 1),
+        "decided by": p.security.best().method,
         "bits (core-SVP)": round(p.security.core_svp_bits, 1),
         "ciphertext bytes": ciphertext_bytes(p),
         "public key bytes": public_key_bytes(p),
@@ -145,7 +149,7 @@ def summary(memory_bytes: int, like: Parameters = MODULUS_TOY, bits: float = 128
 
     >>> print(summary(2**30))
     1.0 GiB hold the key of one product of two scalars up to d = 321;
-    128 bits at log2 q = 64 take d = 2403, and that key has 414.1 GiB.
+    128 bits at log2 q = 64 take d = 2465, and that key has 446.9 GiB.
     """
     needed = minimum_dimension(bits, like.q_bits or 0, like.sigma or 0.0)
     size = product_key_bytes(at_dimension(needed, like)) / 2**30

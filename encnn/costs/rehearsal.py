@@ -116,7 +116,8 @@ class Rehearsal:
         return features if self.task.dense else min(features, wide)
 
     def _first_rows(self) -> int:
-        return self.task.architecture.features if self.task.dense else min(self.task.architecture.features, BLOCK_ROWS)
+        together = self.parameters.N if isinstance(self.parameters, bootstrapped.Parameters) else BLOCK_ROWS
+        return self.task.architecture.features if self.task.dense else min(self.task.architecture.features, together)
 
     def _start(self, rows: int) -> Network:
         a = replace(self.task.architecture, features=rows)

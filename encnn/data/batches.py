@@ -7,20 +7,83 @@ are wide ciphertexts, `arithmetic.row_sums` takes over, with equal results.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from encnn.arithmetic import row_sums
+from encnn.data.fingerprints import BIAS, fingerprint_of, marked
 from encnn.errors import DataError
 
 Features: TypeAlias = np.ndarray | csr_array
 """Plaintext features of shape (reviews, features): dense, or sparse rows (a bag of words)."""
 
+TrainingFeatures: TypeAlias = "Features | Conditioned"
+"""Features as a trainer may pass them."""
 
-class OneReview:
+Entries: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+"""Sparse rows: columns, where each row begins among them (and where the last one ends), and the numbers, None for ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioned:
+    """Sparse features whose reviews and steps the trainer scales, in public: a preconditioner.
+
+    A network of one layer then learns  W_i -= m_i x_i rate / s (sigmoid(z / s) - y),  with z = x W as before.
+
+    X: features, (reviews, features).  multipliers: m, whole numbers of at least 1, of each feature's step; the steps of rare
+    features may be larger.  widths: s, of each review; long ones reach larger scores.  None of either leaves it at 1.
+    """
+
+    X: csr_array
+    multipliers: np.ndarray | None = None
+    widths: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse scales that do not fit the features."""
+        reviews, features = self.X.shape
+        m, s = self.multipliers, self.widths
+        if isinstance(self.X, np.ndarray):
+            raise DataError("dense features are not conditioned; scale them, or pass a csr_array")
+        if m is not None and (m.shape != (features,) or m.dtype.kind not in "iu" or (m < 1).any()):
+            raise DataError(f"multipliers must be {features} whole numbers from 1 on; these are {m.dtype} of shape {m.shape}")
+        if s is not None and (s.shape != (reviews,) or not (np.isfinite(s) & (s > 0)).all()):
+            raise DataError(f"widths must be {reviews} numbers above 0; these are {s.dtype} of shape {s.shape}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the features."""
+        return self.X.shape
+
+    @property
+    def ndim(self) -> int:
+        """Return 2."""
+        return 2
+
+    def __getitem__(self, rows: slice | np.ndarray) -> "Conditioned":
+        """Return some of the reviews."""
+        return Conditioned(self.X[rows], self.multipliers, None if self.widths is None else self.widths[rows])
+
+    def parts(self) -> list[np.ndarray]:
+        """Return all arrays that it is made of."""
+        return [a for a in (self.X.data, self.X.indices, self.X.indptr, self.multipliers, self.widths) if a is not None]
+
+
+class _Plain:
+    """What all batches have that nobody conditioned."""
+
+    __slots__ = ()
+    widths: ClassVar[np.ndarray | None] = None
+
+    def updating(self) -> "Batch":
+        """Return the features that an update is spread by: the same as those of scores."""
+        return self  # type: ignore[return-value]
+
+
+class OneReview(_Plain):
     """One row of ones at `indices`, the words of one review: what per-review training meets, so it is kept lean."""
 
     __slots__ = ("indices",)
@@ -48,6 +111,10 @@ class OneReview:
         """Return 1: how much an update can exceed a row of G."""
         return 1.0
 
+    def entries(self) -> "Entries":
+        """Return (columns, pointers, None): the row holds ones."""
+        return self.indices, self._pointers(), None
+
     def gather(self, W: np.ndarray) -> np.ndarray:
         """Return the sum of the rows of W, shape (1, k)."""
         if row_sums.worthwhile(W):
@@ -66,7 +133,7 @@ class OneReview:
         return np.array([0, len(self.indices)], np.int32)
 
 
-class SparseBatch:
+class SparseBatch(_Plain):
     """Rows of a sparse matrix; `values` is None when every stored entry is one.
 
     Both products are formed over the rows of W that the batch uses, numbered anew, once for both: those are copied out of a
@@ -100,6 +167,10 @@ class SparseBatch:
         """Return a bound on the column sums of |X|: how much an update can exceed one row of G."""
         return float(len(self)) if self.values is None else float(np.abs(self.values).sum())
 
+    def entries(self) -> "Entries":
+        """Return (columns, pointers, values) of the stored entries."""
+        return self.indices, self.indptr, self.values
+
     def gather(self, W: np.ndarray) -> np.ndarray:
         """Return X W, shape (B, k); integers stay exact integers when X is made of ones or of integers."""
         if self.values is None and row_sums.worthwhile(W):
@@ -130,7 +201,24 @@ class SparseBatch:
         return abs(self._over_used_rows()[1]).sum(axis=1)
 
 
-class DenseBatch:
+class ConditionedBatch(SparseBatch):
+    """Rows of a sparse matrix, with the multipliers of their features' steps and the widths of the reviews."""
+
+    __slots__ = ("_multipliers", "widths")
+
+    def __init__(self, plain: SparseBatch, multipliers: np.ndarray | None, widths: np.ndarray | None) -> None:
+        super().__init__(plain.indices, plain.indptr, plain.values, plain.columns)
+        self._multipliers, self.widths = multipliers, widths  # type: ignore[misc]
+
+    def updating(self) -> SparseBatch:
+        """Return the features times the multipliers."""
+        if self._multipliers is None:
+            return SparseBatch(self.indices, self.indptr, self.values, self.columns)
+        factors = self._multipliers[self.indices]
+        return SparseBatch(self.indices, self.indptr, factors if self.values is None else factors * self.values, self.columns)
+
+
+class DenseBatch(_Plain):
     """Rows of a dense matrix, shape (B, features)."""
 
     __slots__ = ("X",)
@@ -158,6 +246,11 @@ class DenseBatch:
         """Return the largest column sum of |X|."""
         return float(np.abs(self.X).sum(axis=0).max())
 
+    def entries(self) -> "Entries":
+        """Return (columns, pointers, values) of the entries that are not zero."""
+        sparse = csr_array(self.X)
+        return sparse.indices, sparse.indptr, sparse.data
+
     def gather(self, W: np.ndarray) -> np.ndarray:
         """Return X W, shape (B, k)."""
         return self.X @ W
@@ -170,12 +263,30 @@ class DenseBatch:
 Batch = OneReview | SparseBatch | DenseBatch
 
 
-def batches(X: Features, size: int) -> Iterator[tuple[slice, Batch]]:
+def batches(X: TrainingFeatures, size: int) -> Iterator[tuple[slice, Batch]]:
     """Yield (rows, batch) over X from top to bottom, `size` reviews at a time."""
-    make = _dense_maker(X) if isinstance(X, np.ndarray) else _sparse_maker(X)
+    make = _maker(X)
     for start in range(0, X.shape[0], size):
         stop = min(start + size, X.shape[0])
         yield slice(start, stop), make(start, stop)
+
+
+def _maker(X: TrainingFeatures) -> Callable[[int, int], Batch]:
+    """Return what cuts rows start..stop out of X."""
+    if isinstance(X, Conditioned):
+        return _conditioned_maker(X)
+    return _dense_maker(X) if isinstance(X, np.ndarray) else _sparse_maker(X)
+
+
+def _conditioned_maker(X: Conditioned) -> Callable[[int, int], Batch]:
+    make = _sparse_maker(X.X)
+
+    def conditioned(start: int, stop: int) -> Batch:
+        columns, pointers, values = make(start, stop).entries()
+        widths = None if X.widths is None else X.widths[start:stop]
+        return ConditionedBatch(SparseBatch(columns, pointers, values, X.shape[1]), X.multipliers, widths)
+
+    return conditioned
 
 
 def _dense_maker(X: np.ndarray) -> Callable[[int, int], Batch]:
@@ -204,8 +315,12 @@ def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
 
 def with_bias(X: Features) -> Features:
     """Return X with one column more, of ones: the weight of that column is a bias, which every review moves."""
+    known = fingerprint_of(X)
     ones = np.ones((X.shape[0], 1), X.dtype)
-    return np.concatenate([X, ones], axis=1) if isinstance(X, np.ndarray) else csr_array(hstack([X, ones], format="csr"))
+    if isinstance(X, np.ndarray):
+        return np.concatenate([X, ones], axis=1)
+    wider = csr_array(hstack([X, ones], format="csr"))
+    return wider if known is None or known.endswith(BIAS) else marked(wider, known + BIAS)
 
 
 @cache

@@ -114,8 +114,7 @@ def _what(case: Case) -> dict[str, Any]:
         "parameters": p.name,
         "d": p.d,
         "log2 q": p.q_bits,
-        "bits, BKZ with sieving": round(p.security.bits, 1),
-        "bits, core-SVP": round(p.security.core_svp_bits, 1),
+        **p.security.columns,
         "owner in the loop": True,
         "labels": case.labels,
     }

@@ -207,12 +207,11 @@ def ciphertext_products(parameters: SchemeParameters, plan: TrainingPlan) -> flo
     return products / plan.batch_size if isinstance(parameters, ckks.Parameters) else float(products)
 
 
-def security(p: SchemeParameters) -> dict[str, float]:
-    """Return the bits of security in both models, none for the clear scheme."""
-    names = ("bits, BKZ with sieving", "bits, core-SVP")
+def security(p: SchemeParameters) -> dict[str, object]:
+    """Return the least bits of security, what decides, and the bits in core-SVP; none of them for the clear scheme."""
     if isinstance(p, ClearParameters):
-        return dict.fromkeys(names, np.nan)
-    return {names[0]: round(p.security.bits, 1), names[1]: round(p.security.core_svp_bits, 1)}
+        return {"bits": np.nan, "decided by": "", "bits, core-SVP": np.nan}
+    return dict(p.security.columns)
 
 
 def right_percent(network: Network, data: Dataset) -> float:

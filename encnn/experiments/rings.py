@@ -60,6 +60,7 @@ def compare(parameters: fv.Parameters | yashe.Parameters, data: Dataset, plan: T
         "scheme": parameters.scheme,
         "parameters": parameters.name,
         "bits": round(parameters.security_bits, 1),
+        "decided by": parameters.cheapest_attack.method,
         "encoding": parameters.encoding,
         "data": data.name,
         "ciphertext products": 0,

@@ -12,6 +12,7 @@ The loop never decrypts.  What it returns are encrypted scores z, which only the
 scheme, from the same start, is the **clear twin** of a run.
 """
 
+import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from encnn.data.batches import Batch, Features, batches
-from encnn.errors import CiphertextOverflowError, DataError, ParameterError
+from encnn.data.batches import Batch, Conditioned, Features, TrainingFeatures, batches
+from encnn.errors import CapabilityError, CiphertextOverflowError, DataError, ParameterError
 from encnn.network.architecture import Architecture, Network, backward_products
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
@@ -69,9 +70,12 @@ class TrainingPlan:
         """Return the step that has the scheme form rate * (sigmoid(z) - y) as suits it; z is lost unless scores are wanted."""
         sigmoid = self.sigmoid
 
-        def step(evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[Encrypted, float]:
-            error = evaluator.error if scores_wanted else evaluator.error_in_place
-            return error(sigmoid, z, targets, rate)
+        def step(
+            evaluator: Evaluator, z: Encrypted, targets: Any, rate: float, widths: np.ndarray | None = None
+        ) -> tuple[Encrypted, float]:
+            if scores_wanted or widths is not None:
+                return evaluator.error(sigmoid, z, targets, rate, widths)
+            return evaluator.error_in_place(sigmoid, z, targets, rate)
 
         return step
 
@@ -90,7 +94,7 @@ class TrainingRun:
 
     evaluator: Evaluator
     network: Network
-    X: Features
+    X: TrainingFeatures
     targets: Any
     plan: TrainingPlan
     first: int
@@ -123,7 +127,7 @@ NOBODY = Help()
 def train(
     evaluator: Evaluator,
     network: Network,
-    X: Features,
+    X: TrainingFeatures,
     y: Any,
     plan: TrainingPlan,
     help: Help = NOBODY,
@@ -143,7 +147,9 @@ def train(
     """
     _check_help(help)
     _check_features(network.architecture, X)
+    evaluator.check_weights(network.W1)
     evaluator.check_plan(X, plan.epochs, plan.learning_rate)
+    _check_step(X, help.error_step)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
     _check_targets(evaluator, targets, plan)
     reviews, scores = X.shape[0], _Scores(evaluator, on_scores, keep_scores, first)
@@ -204,10 +210,11 @@ class _Scores:
         return self._evaluator.concatenate(self._reports) if self._keep else None
 
 
-def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int = 256) -> Encrypted:
+def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int | None = None) -> Encrypted:
     """Return the encrypted scores z of all reviews, shape (reviews, outputs); changes nothing."""
     _check_features(network.architecture, X)
-    scores = [forward(evaluator, network, batch)[-1] for _, batch in batches(X, batch_size)]
+    size = batch_size or evaluator.scores_together
+    scores = [evaluator.pack(forward(evaluator, network, batch)[-1]) for _, batch in batches(X, size)]
     return evaluator.concatenate(scores)
 
 
@@ -256,14 +263,19 @@ class Step:
         """Update the network with one batch; return the scores z it met, shape (B, outputs)."""
         evaluator, network = self.evaluator, self.network
         pooled, h, z = forward(evaluator, network, batch)
-        d, gain = self.error_step(evaluator, z, targets, rate)
+        d, gain = self.error(z, batch, targets, rate)
         if self.products:
             G, gradient = self._backward(d, h, gain)
             network.W2 = network.W2 - gradient
         else:
             G = self.first_layer_errors(d, gain)
-        evaluator.scatter_subtract(network.W1, batch, self.finished(G, pooled, batch))
+        evaluator.scatter_subtract(network.W1, batch.updating(), self.finished(G, pooled, batch))
         return z
+
+    def error(self, z: Encrypted, batch: Batch, targets: Any, rate: float) -> tuple[Encrypted, float]:
+        """Return (e, gain), what the error step makes of the scores of a batch."""
+        widths = () if batch.widths is None else (batch.widths,)
+        return self.error_step(self.evaluator, z, targets, rate, *widths)
 
     def first_layer_errors(self, d: Encrypted, gain: float) -> Encrypted:
         """Return gain * d W2^T, one row a review; gain * d when there is no hidden layer."""
@@ -298,6 +310,17 @@ class Step:
         return self.evaluator.multiply(G, self.evaluator.polynomial(pooled, slope))
 
 
+def _check_step(X: TrainingFeatures, step: ErrorStep | None) -> None:
+    if step is not None and isinstance(X, Conditioned) and X.widths is not None:
+        try:
+            inspect.signature(step).bind(None, None, None, 1.0, X.widths)
+        except TypeError as error:
+            raise CapabilityError(
+                "these features give each review a width, which this error step does not take (its fifth argument); leave the "
+                "widths out, or the step"
+            ) from error
+
+
 def _check_targets(evaluator: Evaluator, targets: Any, plan: TrainingPlan) -> None:
     if plan.decay and evaluator.labels_carry_rate and not isinstance(targets, np.ndarray):
         raise ParameterError(
@@ -314,7 +337,7 @@ def _check_help(help: Help) -> None:
         )
 
 
-def _check_features(architecture: Architecture, X: Features) -> None:
+def _check_features(architecture: Architecture, X: TrainingFeatures) -> None:
     if X.ndim != 2 or X.shape[1] != architecture.features:
         raise DataError(f"features have shape {X.shape}, the network has {architecture.features} rows; use its own vocabulary")
     if X.shape[0] == 0:

@@ -15,6 +15,14 @@ that the owner writes also carry a MAC under a key that only the owner has: `Own
 such a file is as the owner wrote it (not that it is the newest one).  Trainers and users read it without that key, and cannot
 check the MAC.  What comes back from a trainer cannot carry it: `EncryptedModel.load` accepts it by its digest, and the owner
 judges it on reviews that the trainer did not have.
+
+**What a header may claim.**  A reader checks every field against a schema, every array against the parameters that the file
+names, a standard sigmoid against its name, and words against their fingerprint.  What only the key can tell it takes as it is:
+the name of the key and parameters that fit the arrays (ciphertexts of another key or other parameters are refused by the
+owner), bounds on the numbers and the noise of computed ciphertexts, a sigmoid with a name of its own, and the pooling.
+
+**Features.**  An owner who names the recipe of its features (`Owner(features=...)`) sends it along: `model.features(texts)`
+makes the right ones in any process, and features that carry the fingerprint of another vocabulary or table are refused.
 """
 
 from encnn.parties.model import EncryptedModel

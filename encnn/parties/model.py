@@ -2,18 +2,25 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any
+
+import numpy as np
 
 from encnn import files
-from encnn.errors import EncnnError, FileError, KeyMismatchError, ParameterError
+from encnn.data.fingerprints import Fingerprint, check_fingerprints, fingerprint_of
+from encnn.data.recipes import Recipe, RecipeHeader, check_width, export_recipe, restore_recipe
+from encnn.errors import FileError, ParameterError
+from encnn.files.schema import Count, Hex32, describe, naming, parse, take
 from encnn.network import Architecture, Network
-from encnn.schemes import restore_evaluator
+from encnn.schemes import check_preset, restore_evaluator
 from encnn.schemes.base import Evaluator
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, Sigmoid
+from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, Sigmoid, check_name
 
 Path = str | os.PathLike[str]
 
 MODEL, SCORES, SECRET = "encrypted-model", "encrypted-scores", "secret-key"
+
+NAMES = "features"
+"""Array that holds the words or columns of a model."""
 
 MAX_COEFFICIENTS = 64
 """Most coefficients of a sigmoid in a file: a higher degree is no approximation, but work for whoever reads the file."""
@@ -21,11 +28,15 @@ MAX_COEFFICIENTS = 64
 
 @dataclass
 class EncryptedModel:
-    """What an owner hands out: the evaluator (public keys only), the encrypted network, the sigmoid the keys are made for."""
+    """What an owner hands out: the evaluator (public keys only), the encrypted network, the sigmoid the keys are made for.
+
+    features: how texts or tables become the network's features, `model.features(texts)`, if the owner said so.
+    """
 
     evaluator: Evaluator
     network: Network
     sigmoid: Sigmoid
+    features: Recipe | None = None
 
     @property
     def architecture(self) -> Architecture:
@@ -34,7 +45,12 @@ class EncryptedModel:
 
     def copy(self) -> "EncryptedModel":
         """Return a model with its own weights and the same keys."""
-        return EncryptedModel(self.evaluator, self.network.copy(), self.sigmoid)
+        return EncryptedModel(self.evaluator, self.network.copy(), self.sigmoid, self.features)
+
+    def check_features(self, X: object) -> None:
+        """Raise `DataError` for features that carry another fingerprint than the model's: of another vocabulary, say."""
+        if self.features is not None:
+            check_fingerprints(self.features.fingerprint, fingerprint_of(X))
 
     def save(self, path: Path, *, mac_key: bytes | None = None) -> int:
         """Write the model to `path`; return the bytes written.  Experimental keys are refused.
@@ -45,13 +61,21 @@ class EncryptedModel:
         if context is None:
             raise ParameterError("a network in the clear is not saved as an encrypted model; encrypt it first")
         refuse_experimental(context.experimental)
+        check_preset(context.parameters)
         keys, arrays = self.evaluator.export()
-        header: dict[str, Any] = {"scheme": self.evaluator.scheme, "keys": keys, "sigmoid": describe_sigmoid(self.sigmoid)}
-        header["architecture"] = describe_architecture(self.architecture)
-        weights = {"W1": self.network.W1} | ({} if self.network.W2 is None else {"W2": self.network.W2})
-        for name, a in weights.items():
-            header[name], arrays[name] = self.evaluator.export_array(a)
-        return files.write(path, MODEL, header, arrays, mac_key=mac_key)
+        described: dict[str, dict | None] = {"W1": None, "W2": None}
+        for name, a in (("W1", self.network.W1), ("W2", self.network.W2)):
+            if a is not None:
+                described[name], arrays[name] = self.evaluator.export_array(a)
+        header = ModelHeader(
+            self.evaluator.scheme,
+            keys,
+            describe_sigmoid(self.sigmoid),
+            self.architecture,
+            stored_recipe(self.features, arrays),
+            **described,  # type: ignore[arg-type]
+        )
+        return files.write(path, MODEL, describe(header), arrays, mac_key=mac_key)
 
     @classmethod
     def load(cls, path: Path, *, mac_key: bytes | None = None) -> "EncryptedModel":
@@ -60,41 +84,88 @@ class EncryptedModel:
         Without `mac_key` anybody may have written it: its parts fit together, and that is all.
         """
         header, arrays = files.read(path, MODEL, mac_key=mac_key)
-        with HeaderOf(path):
-            a = restore_architecture(header["architecture"])
-            sigmoid = restore_sigmoid(header["sigmoid"])
-            W1, W2 = arrays.pop("W1"), arrays.pop("W2") if a.hidden else None
-            evaluator = restore_evaluator(header["scheme"], header["keys"], arrays, a.products(sigmoid))
-            network = Network(a, evaluator.restore_array(header["W1"], W1, (a.features, a.row_width)), None)
-            if W2 is not None:
-                network.W2 = evaluator.restore_array(header["W2"], W2, (a.hidden * a.outputs,))
-        refuse_readable(path, evaluator, network)
-        return cls(evaluator, network, sigmoid)
+        with naming(path):
+            return cls._restored(parse(ModelHeader, header), arrays)
+
+    @classmethod
+    def _restored(cls, header: "ModelHeader", arrays: dict[str, np.ndarray]) -> "EncryptedModel":
+        """Return the model of a header and its arrays."""
+        a, sigmoid = checked_architecture(header.architecture), restore_sigmoid(header.sigmoid)
+        features = restored_recipe(header.features, a, arrays)
+        W1, W2 = take(arrays, "W1"), take(arrays, "W2") if a.hidden else None
+        evaluator = restore_evaluator(header.scheme, header.keys, arrays, a.products(sigmoid))
+        network = Network(a, evaluator.restore_array(header.W1, W1, (a.features, a.row_width)), None)
+        evaluator.check_weights(network.W1)
+        if (W2 is None) != (header.W2 is None):
+            raise FileError(f"the description of W2 does not fit {a}; get a new file from its sender")
+        if W2 is not None and header.W2 is not None:
+            network.W2 = evaluator.restore_array(header.W2, W2, (a.hidden * a.outputs,))
+        refuse_readable(evaluator, network)
+        return cls(evaluator, network, sigmoid, features)
 
 
-def refuse_readable(path: Path, evaluator: Evaluator, network: Network) -> None:
+def refuse_readable(evaluator: Evaluator, network: Network) -> None:
     """Raise `FileError` for weights that anybody can read: whoever made them encrypted nothing, or swapped a network in."""
     if any(evaluator.readable(a) for a in (network.W1, network.W2) if a is not None):
         raise FileError(
-            f"{path} holds weights without masks, which anybody reads without a key; ask its sender for encrypted ones, and "
-            "neither train nor publish these"
+            "the weights have no masks, so anybody reads them without a key; ask their sender for encrypted ones, and neither "
+            "train nor publish these"
         )
 
 
-class HeaderOf:
-    """Turns whatever a strange header makes of us into a `FileError` that names the file."""
+@dataclass(frozen=True)
+class ModelHeader:
+    """The header of an encrypted model.  `keys`, `W1` and `W2` are the scheme's; W2 is there behind a hidden layer."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    scheme: str
+    keys: dict
+    sigmoid: dict
+    architecture: Architecture
+    features: RecipeHeader | None
+    W1: dict
+    W2: dict | None
 
-    def __enter__(self) -> None:
-        pass
 
-    def __exit__(self, kind: type | None, error: BaseException | None, _: Any) -> None:
-        if isinstance(error, FileError | KeyMismatchError) or error is None:
-            return
-        if isinstance(error, EncnnError | LookupError | ArithmeticError | TypeError | ValueError | AttributeError):
-            raise FileError(f"{self._path}: its header makes no sense ({error}); get a new file from its sender") from error
+@dataclass(frozen=True)
+class ScoresHeader:
+    """The header of encrypted scores: whose they are, of which features; the description of the ciphertexts is the scheme's."""
+
+    scheme: str
+    key_id: Hex32
+    shape: tuple[Count, Count]
+    features: Fingerprint | None
+    scores: dict
+
+
+@dataclass(frozen=True)
+class SecretHeader:
+    """The header of an owner's secret: what its key and its evaluation keys say, and what network they are for."""
+
+    scheme: str
+    secret: dict
+    keys: dict
+    sigmoid: dict
+    architecture: Architecture
+    features: RecipeHeader | None
+
+
+def stored_recipe(features: Recipe | None, arrays: dict[str, np.ndarray]) -> RecipeHeader | None:
+    """Return the header of a recipe; its names, if they are published, are added to the arrays."""
+    if features is None:
+        return None
+    header, names = export_recipe(features)
+    if names is not None:
+        arrays[NAMES] = names
+    return header
+
+
+def restored_recipe(header: RecipeHeader | None, a: Architecture, arrays: dict[str, np.ndarray]) -> Recipe | None:
+    """Return the recipe of a header for a network of this architecture; its names are taken from the arrays."""
+    if header is None:
+        return None
+    features = restore_recipe(header, take(arrays, NAMES) if header.published else None)
+    check_width(features, a.features)
+    return features
 
 
 def refuse_experimental(experimental: bool) -> None:
@@ -110,40 +181,27 @@ def describe_sigmoid(sigmoid: Sigmoid) -> dict:
     """Return the header from which `restore_sigmoid` makes this sigmoid again."""
     if isinstance(sigmoid, ExactSigmoid):  # an owner who assists evaluates it
         return {"name": sigmoid.name}
-    _check_degree(len(sigmoid.coefficients))
-    return {"name": sigmoid.name, "coefficients": list(sigmoid.coefficients), "interval": list(sigmoid.interval)}
+    return describe(_checked(sigmoid))
 
 
 def restore_sigmoid(header: dict) -> Sigmoid:
     """Return the sigmoid of a header that `describe_sigmoid` wrote."""
-    return ExactSigmoid() if header == {"name": ExactSigmoid.name} else _restore_polynomial(header)
+    if header == {"name": ExactSigmoid.name}:
+        return ExactSigmoid()
+    return _checked(parse(PolynomialSigmoid, header, "the sigmoid"))
 
 
-def _restore_polynomial(header: dict) -> PolynomialSigmoid:
-    _check_degree(len(header["coefficients"]))
-    coefficients = tuple(float(c) for c in header["coefficients"])
-    low, high = (float(x) for x in header["interval"])
-    return PolynomialSigmoid(str(header["name"]), coefficients, (low, high))
+def checked_architecture(a: Architecture) -> Architecture:
+    """Return the architecture; raise `FileError` for one that no file holds."""
+    if a.hidden_sigmoid is not None:
+        _checked(a.hidden_sigmoid)
+    return a
 
 
-def _check_degree(coefficients: int) -> None:
-    if coefficients > MAX_COEFFICIENTS:
-        raise FileError(f"a sigmoid has {coefficients} coefficients, files hold at most {MAX_COEFFICIENTS}; lower its degree")
-
-
-def describe_architecture(a: Architecture) -> dict:
-    """Return the header from which `restore_architecture` makes this architecture again."""
-    hidden = None if a.hidden_sigmoid is None else describe_sigmoid(a.hidden_sigmoid)
-    described = {"features": a.features, "hidden": a.hidden, "outputs": a.outputs, "pooling": a.pooling}
-    return described | {"hidden_sigmoid": hidden}
-
-
-def restore_architecture(header: dict) -> Architecture:
-    """Return the architecture of a header that `describe_architecture` wrote; raise `FileError` for sizes that are none."""
-    sizes = {name: header[name] for name in ("features", "hidden", "outputs")}
-    if not all(isinstance(k, int) and not isinstance(k, bool) for k in sizes.values()):
-        raise FileError(f"the network's sizes {sizes} are not whole numbers")
-    hidden = header["hidden_sigmoid"]
-    return Architecture(
-        **sizes, pooling=header["pooling"], hidden_sigmoid=None if hidden is None else _restore_polynomial(hidden)
-    )
+def _checked(sigmoid: PolynomialSigmoid) -> PolynomialSigmoid:
+    """Return the polynomial, unless its degree is absurd or its name is that of another one."""
+    if len(sigmoid.coefficients) > MAX_COEFFICIENTS:
+        found = len(sigmoid.coefficients)
+        raise FileError(f"a sigmoid has {found} coefficients, files hold at most {MAX_COEFFICIENTS}; lower its degree")
+    check_name(sigmoid)
+    return sigmoid

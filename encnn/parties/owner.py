@@ -8,22 +8,27 @@ import numpy as np
 
 from encnn import files
 from encnn.data import metrics
+from encnn.data.fingerprints import check_fingerprints
+from encnn.data.recipes import Recipe, check_width
 from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
+from encnn.files.schema import check_array, check_names, describe, naming, parse, take
 from encnn.network import Architecture, Network, OnScores, TrainingPlan, targets_of
 from encnn.parties.model import (
     MODEL,
     SCORES,
     SECRET,
     EncryptedModel,
-    HeaderOf,
     Path,
-    describe_architecture,
+    ScoresHeader,
+    SecretHeader,
+    checked_architecture,
     describe_sigmoid,
     refuse_experimental,
-    restore_architecture,
     restore_sigmoid,
+    restored_recipe,
+    stored_recipe,
 )
-from encnn.schemes import ClearParameters, SchemeParameters, make_keys, restore_evaluator, restore_secret_key
+from encnn.schemes import ClearParameters, SchemeParameters, check_preset, make_keys, restore_evaluator, restore_secret_key
 from encnn.schemes.base import Encrypted, SecretKey
 from encnn.schemes.integer_vector import PAPER
 from encnn.schemes.integer_vector import SecretKey as IntegerVectorSecretKey
@@ -58,7 +63,8 @@ class Owner:
 
     architecture: of the network to be trained.  sigmoid: what training may evaluate; keys are made for it.  parameters: of the
     scheme: the paper's (insecure) by default, `ClearParameters()` for the Non-PP baseline.  public: also make public keys, so
-    that others can encrypt.  rng: makes experimental keys that repeat and refuse export.
+    that others can encrypt.  rng: makes experimental keys that repeat and refuse export.  features: how texts or tables become
+    features (`data.recipes`); it travels with the model, so that nobody can train or run it with another vocabulary.
     """
 
     def __init__(
@@ -68,8 +74,11 @@ class Owner:
         parameters: SchemeParameters = PAPER,
         rng: np.random.Generator | None = None,
         public: bool = False,
+        features: Recipe | None = None,
     ) -> None:
-        self.architecture, self.sigmoid, self.parameters = architecture, sigmoid, parameters
+        self.architecture, self.sigmoid, self.parameters, self.features = architecture, sigmoid, parameters, features
+        if features is not None:
+            check_width(features, architecture.features)
         widths = architecture.widths()
         self._secret, self.evaluator = make_keys(
             parameters, widths, architecture.products(sigmoid), rng, widths if public else ()
@@ -96,8 +105,8 @@ class Owner:
         if network.architecture != self.architecture:
             raise ParameterError(f"the keys are for {self.architecture}, not for {network.architecture}; make another owner")
         W2 = None if network.W2 is None else self._secret.encrypt(network.W2)
-        encrypted = Network(self.architecture, self._secret.encrypt(network.W1), W2)
-        return EncryptedModel(self.evaluator, encrypted, self.sigmoid)
+        encrypted = Network(self.architecture, self._secret.encrypt_many(network.W1), W2)
+        return EncryptedModel(self.evaluator, encrypted, self.sigmoid, self.features)
 
     def save_model(self, model: EncryptedModel, path: Path) -> int:
         """Write a model of this owner's for a trainer or user, with the owner's MAC; return the bytes written."""
@@ -123,7 +132,7 @@ class Owner:
         """
         return EncryptedModel.load(path, mac_key=self._mac_key)
 
-    def encrypt_labels(self, y: np.ndarray, rate: float = 1.0, insecure: bool = False) -> Encrypted:
+    def encrypt_labels(self, y: np.ndarray, rate: float | np.ndarray = 1.0, insecure: bool = False) -> Encrypted:
         """Return encrypted targets rate * y of shape (reviews, outputs) for `Trainer.train`, in place of plain labels.
 
         The trainer then has texts only, the update p - Enc(y) is an addition, and the model is as secret as the labels: to
@@ -132,8 +141,9 @@ class Owner:
         sees the vocabulary which words lean, hence most labels; and reviews must not come sorted by label.
 
         y: plain labels as for training.  rate: 1, or the learning rate of the run if the owner assists with Enc(rate * p)
-        (`assistance.AssistedStep`).  Every label is encrypted with a mask and noise of its own, since equal ciphertexts of
-        equal labels would sort them.  Under parameters that protect nothing the labels would only look hidden: this raises
+        (`assistance.AssistedStep`), or one rate for each review: rate / width where features give reviews widths.  Every label
+        has a mask and noise of its own, or a coefficient of them, since equal ciphertexts of equal labels would sort them.
+        Under parameters that protect nothing the labels would only look hidden: this raises
         `CapabilityError`, unless `insecure` says that it is meant to teach.  In the clear scheme there is nothing to encrypt.
         """
         if not isinstance(self.parameters, ClearParameters) and self.parameters.insecure and not insecure:
@@ -142,7 +152,9 @@ class Owner:
                 "ADDITIVE_128), or insecure=True for a lesson"
             )
         targets = targets_of(y, self.architecture.outputs, len(y))
-        return np.asarray(y) if isinstance(self.parameters, ClearParameters) else self._secret.encrypt(rate * targets)
+        if isinstance(self.parameters, ClearParameters):
+            return np.asarray(y)
+        return self._secret.encrypt_many(np.reshape(rate, (-1, 1)) * targets)
 
     # -- reading
 
@@ -157,18 +169,20 @@ class Owner:
 
     def load_scores(self, path: Path) -> np.ndarray:
         """Return the real scores z in a file written by `User.save_scores`, shape (reviews, outputs)."""
-        header, arrays = files.read(path, SCORES)
-        with HeaderOf(path):
-            own, _ = self.evaluator.export()
-            if header["scheme"] != self.evaluator.scheme or header["key_id"] != own["key_id"]:
+        found, arrays = files.read(path, SCORES)
+        with naming(path):
+            header, own = parse(ScoresHeader, found), self.evaluator.context.key_id  # type: ignore[attr-defined]
+            if header.scheme != self.evaluator.scheme or header.key_id != own:
                 raise KeyMismatchError(
-                    f"{path} holds scores under key {header['key_id']!r}, this owner has key {own['key_id']!r}; ask for scores "
-                    "from a model of this owner"
+                    f"scores under key {header.key_id!r} of scheme {header.scheme!r:.40} came to the owner of key {own!r}; ask "
+                    "for scores from a model of this owner"
                 )
-            shape = tuple(int(k) for k in header["shape"])
-            if arrays.keys() != {"scores"}:
-                raise FileError(f"{path} holds the arrays {', '.join(arrays):.200}, expected scores only; use another file")
-            return self.decrypt(self.evaluator.restore_array(header["scores"], arrays["scores"], shape))
+            check_names("the file", arrays, {"scores"})
+            if self.features is not None:
+                check_fingerprints(self.features.fingerprint, header.features)
+            if header.shape[1] != self.architecture.outputs:
+                raise FileError(f"scores of shape {header.shape} are not of {self.architecture}; use another file")
+            return self.decrypt(self.evaluator.restore_array(header.scores, arrays["scores"], header.shape))
 
     def evaluate(self, scores: Encrypted, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
         """Return predictions, right counts and the range of z from scores, encrypted or already decrypted."""
@@ -205,36 +219,44 @@ class Owner:
         if context is None:
             raise ParameterError("the clear scheme has no secret to save")
         refuse_experimental(context.experimental)
-        header, arrays = self._secret.export()
-        evaluator, public = self.evaluator.export()
-        described = {
-            "scheme": self.evaluator.scheme,
-            "secret": header,
-            "keys": evaluator,
-            "sigmoid": describe_sigmoid(self.sigmoid),
-        }
-        described["architecture"] = describe_architecture(self.architecture)
+        check_preset(context.parameters)
+        secret, arrays = self._secret.export()
+        keys, public = self.evaluator.export()
+        header = SecretHeader(
+            self.evaluator.scheme,
+            secret,
+            keys,
+            describe_sigmoid(self.sigmoid),
+            self.architecture,
+            stored_recipe(self.features, arrays),
+        )
         arrays["mac_key"] = np.frombuffer(self._mac_key, dtype=np.uint8)
-        return files.write(path, SECRET, described, arrays | public, private=True)
+        return files.write(path, SECRET, describe(header), arrays | public, private=True)
 
     @classmethod
     def load(cls, path: Path) -> "Owner":
         """Read an owner that `save_secret` wrote."""
         header, arrays = files.read(path, SECRET)
-        with HeaderOf(path):
-            owner = cls.__new__(cls)
-            owner.architecture = restore_architecture(header["architecture"])
-            owner.sigmoid = restore_sigmoid(header["sigmoid"])
-            owner._mac_key = _restore_mac_key(arrays.pop("mac_key"))
-            secret = {name: arrays.pop(name) for name in list(arrays) if name.startswith("T_")}
-            owner._secret = restore_secret_key(header["scheme"], header["secret"], secret)
-            if isinstance(owner._secret, IntegerVectorSecretKey):  # which has a matrix for every width
-                _check_widths(owner.architecture, secret)
-            products = owner.architecture.products(owner.sigmoid)
-            owner.evaluator = restore_evaluator(header["scheme"], header["keys"], arrays, products)
-            owner.parameters = owner.evaluator.parameters
-            if header["secret"] != {name: header["keys"][name] for name in header["secret"]}:
-                raise FileError(f"{path}: its secret key and its evaluation keys belong to different owners")
+        with naming(path):
+            return cls._restored(parse(SecretHeader, header), arrays)
+
+    @classmethod
+    def _restored(cls, header: SecretHeader, arrays: dict[str, np.ndarray]) -> "Owner":
+        """Return the owner of a header and its arrays."""
+        owner = cls.__new__(cls)
+        owner.architecture = checked_architecture(header.architecture)
+        owner.sigmoid = restore_sigmoid(header.sigmoid)
+        owner.features = restored_recipe(header.features, owner.architecture, arrays)
+        owner._mac_key = check_array("the MAC key", take(arrays, "mac_key"), (MAC_KEY_BYTES,), np.uint8).tobytes()
+        secret = {name: arrays.pop(name) for name in list(arrays) if name.startswith("T_")}
+        owner._secret = restore_secret_key(header.scheme, header.secret, secret)
+        if isinstance(owner._secret, IntegerVectorSecretKey):  # which has a matrix for every width
+            _check_widths(owner.architecture, secret)
+        products = owner.architecture.products(owner.sigmoid)
+        owner.evaluator = restore_evaluator(header.scheme, header.keys, arrays, products)
+        owner.parameters = owner.evaluator.parameters
+        if header.secret != {name: header.keys[name] for name in header.secret}:
+            raise FileError("its secret key and its evaluation keys belong to different owners; restore it from a backup")
         return owner
 
 
@@ -242,9 +264,3 @@ def _check_widths(architecture: Architecture, secret: dict[str, np.ndarray]) -> 
     missing = {f"T_{m}" for m in architecture.widths()} - secret.keys()
     if missing:
         raise FileError(f"the secret lacks {', '.join(sorted(missing))} for {architecture}; restore the file from a backup")
-
-
-def _restore_mac_key(array: np.ndarray) -> bytes:
-    if array.dtype != np.uint8 or array.shape != (MAC_KEY_BYTES,):
-        raise FileError(f"the MAC key is {array.dtype} of shape {array.shape}, expected {MAC_KEY_BYTES} bytes; use a backup")
-    return array.tobytes()

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 
 from encnn import files
-from encnn.data.batches import Features
+from encnn.data.batches import Features, TrainingFeatures
 from encnn.errors import KeyMismatchError, ParameterError
+from encnn.files.schema import describe
 from encnn.network import Help, Network, OnScores, TrainingPlan, predict, train
 from encnn.network.training import NOBODY
-from encnn.parties.model import SCORES, EncryptedModel, Path, refuse_experimental
+from encnn.parties.model import SCORES, EncryptedModel, Path, ScoresHeader, refuse_experimental
 from encnn.parties.owner import Owner
 from encnn.schemes import ClearParameters
 from encnn.schemes.base import Encrypted
@@ -29,6 +30,7 @@ class User:
 
     def predict(self, X: Features) -> Encrypted:
         """Return encrypted scores z of features X, shape (reviews, outputs); only the owner can read them."""
+        self.model.check_features(X)
         return predict(self.model.evaluator, self.model.network, X)
 
     def predict_probabilities(self, X: Features) -> Encrypted:
@@ -47,15 +49,10 @@ class User:
                 "of their own model"
             )
         refuse_experimental(context.experimental)
-        keys, _ = evaluator.export()
-        described, array = evaluator.export_array(scores)
-        header = {
-            "scheme": evaluator.scheme,
-            "key_id": keys["key_id"],
-            "shape": list(scores.shape),
-            "scores": described,
-        }
-        return files.write(path, SCORES, header, {"scores": array})
+        described, array = evaluator.export_array(evaluator.pack(scores))
+        known = None if self.model.features is None else self.model.features.fingerprint
+        header = ScoresHeader(evaluator.scheme, context.key_id, scores.shape, known, described)
+        return files.write(path, SCORES, describe(header), {"scores": array})
 
 
 class Trainer(User):
@@ -63,7 +60,7 @@ class Trainer(User):
 
     def train(
         self,
-        X: Features,
+        X: TrainingFeatures,
         y: Any,
         plan: TrainingPlan,
         help: Help = NOBODY,
@@ -72,6 +69,7 @@ class Trainer(User):
         first: int = 0,
     ) -> Encrypted:
         """Train the model in place (see `network.train`); return the encrypted scores met, for the owner."""
+        self.model.check_features(X)
         return train(self.model.evaluator, self.model.network, X, y, plan, help, on_scores, keep_scores, first)
 
     def dry_run(self, X: Features, y: np.ndarray, plan: TrainingPlan, rng: np.random.Generator) -> RangeReport:
@@ -79,6 +77,7 @@ class Trainer(User):
 
         The owner's start is another one, so this is a rehearsal, no proof.  Raises `DivergenceError` as the owner's check does.
         """
+        self.model.check_features(X)
         rehearsal = Owner(self.model.architecture, plan.sigmoid, ClearParameters())
         trainer = Trainer(rehearsal.encrypt(Network.initial(self.model.architecture, rng)))
         with np.errstate(over="ignore", invalid="ignore"):  # a lost run leaves all bounds; the check says so

@@ -4,6 +4,7 @@ The functions take the stored tables (figures/comparison.csv and others) and ret
 """
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,11 +40,11 @@ def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
     """
     of = table[table["task"] == task]
     pairs = zip(of["trainer CPU ms a review"], of["owner CPU ms a review"], strict=True)
-    security = zip(of["bits, BKZ with sieving"], of["bits, core-SVP"], strict=True)
+    security = zip(of["bits"], of["decided by"], strict=True)
     return pd.DataFrame(
         {
             "scheme": of["scheme"].to_list(),
-            "bits (core-SVP)": [bits_text(*bits) for bits in security],
+            "bits (decided by)": [bits_text(*bits) for bits in security],
             "features": of["features"].str.split(",").str[0].to_list(),
             "sigmoid": of["sigmoid"].to_list(),
             "products a review": [f"{x:g}" for x in of["ciphertext products a review"]],
@@ -90,7 +91,7 @@ def accuracy_against_cpu(table: pd.DataFrame, task: str = "real") -> Figure:
     axes.set_xlabel("CPU ms a review, trainer and owner")
     figure.supylabel("right test reviews (%)", fontsize="medium")
     _size_legend(panels[0, 0])
-    figure.colorbar(bubbles, ax=panels, label="bits of security (BKZ with sieving)")
+    figure.colorbar(bubbles, ax=panels, label="bits of security, the least of all attacks")
     figure.draw_without_rendering()  # places the panels
     figure.set_layout_engine("none")
     for axes, (low, high) in zip(panels[:, 0], levels, strict=True):
@@ -99,15 +100,15 @@ def accuracy_against_cpu(table: pd.DataFrame, task: str = "real") -> Figure:
     return figure
 
 
-def bits_text(sieving: float, core_svp: float) -> str:
-    """Return bits of security in both models.
+def bits_text(bits: float, decided_by: str) -> str:
+    """Return the least bits of security, rounded down, with the attack and the cost model that decide.
 
-    >>> bits_text(137.2, 106.9), bits_text(0.0, 0.0), bits_text(float("nan"), float("nan"))
-    ('137 (107)', '0: INSECURE', 'in the clear')
+    >>> bits_text(128.9, "BDD, MATZOV"), bits_text(0.0, "elimination, MATZOV"), bits_text(float("nan"), "")
+    ('128 (BDD, MATZOV)', '0: INSECURE', 'in the clear')
     """
-    if np.isnan(sieving):
+    if np.isnan(bits):
         return "in the clear"
-    return f"{sieving:.0f} ({core_svp:.0f})" if sieving else "0: INSECURE"
+    return f"{math.floor(bits)} ({decided_by})" if bits else "0: INSECURE"
 
 
 def time_text(ms: float) -> str:
@@ -147,7 +148,7 @@ def _line(scheme: str, case: str, of: pd.DataFrame, cpu_ms: pd.Series) -> dict[s
     return {
         "scheme": scheme,
         "case": case,
-        "bits (core-SVP)": bits_text(mean["bits, BKZ with sieving"], mean["bits, core-SVP"]),
+        "bits (decided by)": bits_text(mean["bits"], str(of["decided by"].iloc[0])),
         "runs": len(of),
         "trips": round(mean.get("trips", 0)),
         "test %": round(mean[ACCURACY], 2),
@@ -173,7 +174,7 @@ def _levels(values: np.ndarray) -> list[tuple[float, float]]:
 
 def _bubbles(axes: Axes, of: pd.DataFrame) -> PathCollection:
     """Draw keys (filled), models (rings) and clear twins (dashes); return the keys."""
-    cpu, accuracy, bits = _cpu(of), of[ACCURACY], of["bits, BKZ with sieving"].fillna(0.0)
+    cpu, accuracy, bits = _cpu(of), of[ACCURACY], of["bits"].fillna(0.0)
     colours: dict[str, Any] = {"c": bits, "cmap": "viridis", "vmin": 0.0, "vmax": MOST_BITS}
     keys = axes.scatter(cpu, accuracy, s=_areas(of["key MB"]), **colours, alpha=0.75, zorder=3)
     rings: dict[str, Any] = {"facecolors": "none", "edgecolors": COLOURS["paper"], "linewidths": 0.8}

@@ -57,7 +57,7 @@ def bits_over_dimension(table: pd.DataFrame, presets: Mapping[str, tuple[int, fl
     for level, name in ((128, "128 bits"), (80, "INSECURE below")):
         axes.axhline(level, color=COLOURS["paper"], linestyle=":", linewidth=1)
         axes.annotate(name, (table["d"].min(), level), va="bottom", fontsize="small")
-    axes.set(xscale="log", xlabel="dimension d", ylabel="bits (BKZ with sieving)", ylim=(0, 300))
+    axes.set(xscale="log", xlabel="dimension d", ylabel="bits, the least of all attacks", ylim=(0, 300))
     axes.set_xticks(sorted(table["d"].unique()), [f"{d}" for d in sorted(table["d"].unique())])
     axes.minorticks_off()
     axes.legend(title="log2 q", loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -11,15 +11,18 @@ told by a digest, and another run is refused.  Nothing here is secret.
 """
 
 import hashlib
-import json
 import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from encnn.data.batches import Features
-from encnn.errors import DataError, ParameterError
+from encnn import files
+from encnn.data.batches import Conditioned, TrainingFeatures
+from encnn.errors import DataError, FileError, ParameterError
+from encnn.files.schema import Matches, check_names, describe, naming, parse
 from encnn.network import Help, OnScores, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Trainer
@@ -28,12 +31,22 @@ from encnn.schemes.base import Encrypted
 EVERY = 5000
 """Reviews between two models on disk."""
 
-_MODEL, _SCORES, _RUN = "model-", "scores-", "run.json"
+_MODEL, _SCORES = "model-", "scores-"
+
+RUN = "training-run"
+"""Kind of the file that tells which run a folder belongs to, and its name."""
+
+
+@dataclass(frozen=True)
+class RunHeader:
+    """The digest of the model's key and architecture, reviews, labels and plan."""
+
+    run: Annotated[str, Matches("[0-9a-f]{64}", "64 hexadecimal digits")]
 
 
 def train_resumably(
     model: EncryptedModel,
-    X: Features,
+    X: TrainingFeatures,
     y: Any,
     plan: TrainingPlan,
     folder: str | os.PathLike[str],
@@ -45,11 +58,12 @@ def train_resumably(
 
     A model is written whenever `every` more reviews are done, and at the end.  The scores are in the files `scores_in(folder)`,
     which the owner reads by `Owner.load_scores`.  `on_scores` meets what is trained now.  Raises `DataError` for a folder with
-    another run, `ParameterError` for keys that are not written to files (made from a passed rng, or of a scheme without files).
+    another run, `FileError` for files that are damaged or no checkpoints, `ParameterError` for keys that are not written to
+    files (made from a passed rng, or of a scheme without files).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _check_same_run(folder, _digest(X, y, plan))
+    _check_same_run(folder, _digest(model, X, y, plan))
     newest = _newest(folder)
     if newest is not None:
         model = EncryptedModel.load(newest)
@@ -66,7 +80,7 @@ def train_resumably(
 
 def scores_in(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the files of encrypted scores, in the order of training."""
-    return sorted(Path(folder).glob(_SCORES + "*"))
+    return sorted(Path(folder).glob(_SCORES + "*"), key=_number)
 
 
 class _Writer:
@@ -96,29 +110,46 @@ class _Writer:
 
 
 def _newest(folder: Path) -> Path | None:
-    models = sorted(folder.glob(_MODEL + "*"))
-    return models[-1] if models else None
+    return max(folder.glob(_MODEL + "*"), key=_number, default=None)
 
 
 def _number(path: Path) -> int:
-    return int(path.name.rpartition("-")[2])
+    number = path.name.rpartition("-")[2]
+    if not re.fullmatch("[0-9]{8,15}", number):
+        raise FileError(f"{path} is no checkpoint of a training run; remove it, or use an empty folder")
+    return int(number)
 
 
 def _check_same_run(folder: Path, digest: str) -> None:
-    path = folder / _RUN
-    if not path.exists():
-        path.write_text(json.dumps({"run": digest}))
-    elif json.loads(path.read_text()).get("run") != digest:
+    path, known = folder / RUN, None
+    if path.exists():
+        header, arrays = files.read(path, RUN)
+        with naming(path):
+            check_names("the file", arrays, set())
+            known = parse(RunHeader, header).run
+    elif _newest(folder) is None:
+        files.write(path, RUN, describe(RunHeader(digest)), {})
+        known = digest
+    if known != digest:
         raise DataError(
-            f"{folder} holds a run with other reviews, labels or another plan; go on with those, or use an empty folder"
+            f"{folder} holds a run with another model or plan, or other reviews or labels; go on with those, or "
+            "use an empty folder"
         )
 
 
-def _digest(X: Features, y: Any, plan: TrainingPlan) -> str:
+def _arrays(X: TrainingFeatures) -> list[np.ndarray]:
+    """Return all arrays that features are made of."""
+    if isinstance(X, Conditioned):
+        return X.parts()
+    return [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
+
+
+def _digest(model: EncryptedModel, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> str:
     """Return what tells runs apart; of encrypted labels the shape, since no two encryptions are the same."""
-    parts = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
+    parts = _arrays(X)
     parts.append(np.asarray(y) if isinstance(y, np.ndarray | list | tuple) else np.array(y.shape))
-    digest = hashlib.sha256(repr((plan, X.shape)).encode())
+    key_id = getattr(getattr(model.evaluator, "context", None), "key_id", "")
+    digest = hashlib.sha256(repr((key_id, model.architecture, plan, X.shape)).encode())
     for part in parts:
         digest.update(str(part.dtype).encode() + np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()

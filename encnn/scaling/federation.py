@@ -28,7 +28,9 @@ import numpy as np
 from encnn import files
 from encnn.attacks.acceptance import acceptance_test
 from encnn.data.batches import Features
+from encnn.data.fingerprints import check_fingerprints
 from encnn.errors import DataError, KeyMismatchError, ParameterError
+from encnn.files.schema import naming
 from encnn.network import Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner, Trainer
@@ -47,6 +49,8 @@ from encnn.schemes.integer_vector.reencryption import (
 )
 
 RECIPIENT, REENCRYPTION = "recipient-key", "reencryption-key"
+
+_ROWS = 1024
 
 
 def recipient_key(owner: Owner) -> RecipientKey:
@@ -84,8 +88,8 @@ def hand_over(owner: Owner, model: EncryptedModel, X: Features, y: np.ndarray, m
 def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> EncryptedModel:
     """Return the network of `model`, under the key of `blank`: the proxy's work, without a secret.
 
-    Noise: `key.deviation` in each phase.  Raises `KeyMismatchError` unless the key leads from the one to the other, and
-    `ParameterError` for networks that differ.
+    Noise: `key.deviation` in each phase, and where weights are packed what packing adds (`schemes.bootstrapped.trace.pack`).
+    Raises `KeyMismatchError` unless the key leads from the one to the other, and `ParameterError` for networks that differ.
     """
     for context, end in ((model.evaluator.context, key.source), (blank.evaluator.context, key.target)):  # type: ignore[attr-defined]
         if context != end:
@@ -98,9 +102,20 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
             f"the network is {model.architecture} with {model.sigmoid.name}, the recipient's keys are for {blank.architecture} "
             f"with {blank.sigmoid.name}; agree on one network first"
         )
+    if model.features is not None and blank.features is not None:
+        check_fingerprints(blank.features.fingerprint, model.features.fingerprint)
     W2 = None if model.network.W2 is None else reencrypt(model.network.W2, key)
-    network = Network(model.architecture, reencrypt(model.network.W1, key), W2)
-    return EncryptedModel(blank.evaluator, network, blank.sigmoid)
+    network = Network(model.architecture, _passed_on(model, blank, key), W2)
+    return EncryptedModel(blank.evaluator, network, blank.sigmoid, model.features or blank.features)
+
+
+def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> Encrypted:
+    """Return W1 under the other key, some rows at a time: packed ones are taken out, switched one by one and packed anew."""
+    W1, parts = model.network.W1, []
+    for first in range(0, len(W1), _ROWS):
+        rows = model.evaluator.unpack(W1[first : first + _ROWS])
+        parts.append(blank.evaluator.pack(reencrypt(rows, key)))
+    return blank.evaluator.concatenate(parts)
 
 
 def write_recipient_key(path: Path, key: RecipientKey) -> int:
@@ -111,7 +126,9 @@ def write_recipient_key(path: Path, key: RecipientKey) -> int:
 
 def read_recipient_key(path: Path) -> RecipientKey:
     """Return the key in a file; anything else is a `FileError`.  Who wrote it the file cannot prove: ask B."""
-    return restore_recipient_key(*files.read(path, RECIPIENT))
+    contents = files.read(path, RECIPIENT)
+    with naming(path):
+        return restore_recipient_key(*contents)
 
 
 def write_reencryption_key(path: Path, key: ReencryptionKey) -> int:
@@ -123,7 +140,9 @@ def write_reencryption_key(path: Path, key: ReencryptionKey) -> int:
 
 def read_reencryption_key(path: Path) -> ReencryptionKey:
     """Return the key in a file; anything else is a `FileError`."""
-    return restore_reencryption_key(*files.read(path, REENCRYPTION))
+    contents = files.read(path, REENCRYPTION)
+    with naming(path):
+        return restore_reencryption_key(*contents)
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The first layer's update by a part of a mini-batch, X^T G: sums of encrypted rows of G, and the words that each updates.
 
-Words that occur in the same reviews of a group have equal rows, and equal rows travel once.
+Words that occur in the same reviews of a group have equal rows, and equal rows travel once.  Weights in blocks of a thousand
+are so small that the update of whole blocks travels instead.
 """
 
 import numpy as np
@@ -11,6 +12,15 @@ from encnn.schemes.base import Encrypted, Evaluator
 
 GROUP = 4
 """Reviews whose gradients are added up before they travel."""
+
+
+def update_of(evaluator: Evaluator, W: Encrypted, batch: Batch, G: Encrypted) -> Message:
+    """Return X^T G: the update of whole parts of W where these are small, else sums of rows of G."""
+    update = evaluator.update_of(W, batch, G)
+    if update is None:
+        return gradient_sums(evaluator, batch, G)
+    header, arrays = pack(evaluator, U=update[1])
+    return header, arrays | {"parts": update[0]}
 
 
 def gradient_sums(evaluator: Evaluator, batch: Batch, G: Encrypted) -> Message:
@@ -42,9 +52,11 @@ def _by_group(words: np.ndarray, patterns: np.ndarray) -> tuple[Batch, np.ndarra
 
 
 def subtract_sums(evaluator: Evaluator, W: Encrypted, sums: Message) -> None:
-    """Do W -= X^T G in place, for what `gradient_sums` returned (nothing for an empty message)."""
+    """Do W -= X^T G in place, for what `update_of` returned (nothing for an empty message)."""
     header, arrays = sums
-    if header:
+    if "parts" in arrays:
+        evaluator.add_update(W, arrays["parts"], unpack(evaluator, sums)["U"])
+    elif header:
         words, pointers = arrays["words"].astype(np.intp), arrays["pointers"]
         evaluator.scatter_subtract(W, _Words(words, pointers, None, len(W)), unpack(evaluator, sums)["U"])
 

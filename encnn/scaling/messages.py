@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from encnn.data.batches import Conditioned
 from encnn.network import Architecture, TrainingPlan
 from encnn.schemes import ClearParameters, make_keys, restore_evaluator
 from encnn.schemes.base import Encrypted, Evaluator
@@ -63,4 +64,6 @@ def nbytes_of(found: Any) -> int:
         return sum(nbytes_of(part) for part in found)
     if isinstance(found, np.ndarray):
         return found.nbytes
+    if isinstance(found, Conditioned):
+        return nbytes_of(found.parts())
     return sum(getattr(found, name).nbytes for name in ("data", "indices", "indptr")) if hasattr(found, "indptr") else 0

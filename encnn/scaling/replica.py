@@ -4,9 +4,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from encnn.data.batches import Batch, Features, batches
+from encnn.data.batches import Batch, TrainingFeatures, batches
 from encnn.network import Architecture, Network, Step, TrainingPlan, forward
-from encnn.scaling.gradient_sums import gradient_sums, subtract_sums
+from encnn.scaling.gradient_sums import subtract_sums, update_of
 from encnn.scaling.messages import Message, pack, restore, unpack
 from encnn.schemes.base import Encrypted, ErrorStep
 
@@ -21,7 +21,7 @@ class Replica:
         step: ErrorStep | None,
         bounds: np.ndarray,
         keys: Message,
-        X: Features,
+        X: TrainingFeatures,
         targets: Any,
         weights: Message,
     ) -> None:
@@ -42,7 +42,7 @@ class Replica:
             return {"gain": None, "sums": None}, {}
         rows = slice(self._bounds[number], self._bounds[number + 1])
         with np.errstate(over="ignore", invalid="ignore"):  # a diverging run in the clear is told by its scores
-            d, gain = self._step.error_step(self._evaluator, self._z, self._targets[rows], rate)
+            d, gain = self._step.error(self._z, self._batch, self._targets[rows], rate)
             header, arrays = self._sums_of(d, gain)
         shown = {"z": self._z} | ({"h": self._h, "d": d} if self._step.products else {})
         packed = pack(self._evaluator, **shown)
@@ -89,7 +89,7 @@ class Replica:
     def _sums_of(self, d: Encrypted, gain: float) -> Message:
         batch = cast(Batch, self._batch)
         G = self._step.finished(self._step.first_layer_errors(d, gain), self._pooled, batch)
-        self._own = gradient_sums(self._evaluator, batch, G)
+        self._own = update_of(self._evaluator, self._step.network.W1, batch.updating(), G)
         return self._own
 
     def _apply(self, news: Message) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from encnn.data.batches import Batch, Features
+from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError
 from encnn.network import Network, Step, TrainingRun
 from encnn.scaling.cluster import Cluster
@@ -167,7 +167,7 @@ class SharedSteps:
         X, targets, bounds = self._shard(k)
         return self._network.architecture, self._plan, step, bounds, describe(self._evaluator), X, targets
 
-    def _shard(self, k: int) -> tuple[Features, Any, np.ndarray]:
+    def _shard(self, k: int) -> tuple[TrainingFeatures, Any, np.ndarray]:
         """Return the reviews of part k of all mini-batches, their targets, and where each mini-batch begins among them."""
         rows, bounds = [], [0]
         for start in range(0, self._X.shape[0], self._plan.batch_size):

@@ -19,6 +19,7 @@ __all__ = [
     "Evaluator",
     "SchemeParameters",
     "SecretKey",
+    "check_preset",
     "make_keys",
     "restore_evaluator",
     "restore_secret_key",
@@ -47,12 +48,24 @@ def make_keys(
 
 def restore_evaluator(scheme: str, header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> Evaluator:
     """Return the evaluator that its `export` took apart; `products` are the maps it may hold keys for."""
-    return _restorer(scheme).restore_evaluator(header, arrays, products)
+    evaluator: Evaluator = _restorer(scheme).restore_evaluator(header, arrays, products)
+    check_preset(evaluator.parameters)
+    return evaluator
 
 
 def restore_secret_key(scheme: str, header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:
     """Return the secret key that its `export` took apart."""
-    return _restorer(scheme).restore_secret_key(header, arrays)
+    secret = _restorer(scheme).restore_secret_key(header, arrays)
+    check_preset(secret.context.parameters)
+    return secret
+
+
+def check_preset(parameters: Any) -> None:
+    """Raise `ParameterError` for parameters that are called as one of our presets, and are others."""
+    if _PRESETS.get(parameters.name, parameters) != parameters:
+        raise ParameterError(
+            f"parameters are called {parameters.name!r}, and are not that preset; give them a name of their own"
+        )
 
 
 def _clear_keys(parameters: ClearParameters, *_: Any) -> tuple[SecretKey, Evaluator]:
@@ -68,6 +81,10 @@ def _restorer(scheme: str) -> Any:
         raise FileError(f"the file is of scheme {scheme!r}; files hold networks of the schemes {known}")
     return _RESTORERS[scheme]
 
+
+_PRESETS: dict[str, Any] = {
+    p.name: p for scheme in (integer_vector, bootstrapped, ckks, fv, yashe) for p in scheme.PRESETS.values()
+}
 
 _KEY_MAKERS: dict[type, Callable[..., tuple[SecretKey, Evaluator]]] = {
     ClearParameters: _clear_keys,

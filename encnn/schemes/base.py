@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from encnn.data.batches import Batch, Features
+from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError
 from encnn.schemes.bilinear import BilinearMap, elementwise
 from encnn.sigmoid import ExactSigmoid, Sigmoid
@@ -34,6 +34,10 @@ class SecretKey(ABC):
     def encrypt(self, v: np.ndarray) -> Encrypted:
         """Return fresh, randomised encryptions of real vectors, shape (..., m)."""
 
+    def encrypt_many(self, v: np.ndarray) -> Encrypted:
+        """Return fresh encryptions of many real vectors, shape (rows, m), in the form in which weights and labels are kept."""
+        return self.encrypt(v)
+
     @abstractmethod
     def decrypt(self, a: Encrypted) -> np.ndarray:
         """Return the real vectors, shape (..., m)."""
@@ -50,6 +54,8 @@ class Evaluator(ABC):
     parameters: Any
     labels_carry_rate: ClassVar[bool] = False
     """Whether encrypted labels are encryptions of rate * y, because the scheme cannot multiply them afterwards."""
+    scores_together: ClassVar[int] = 256
+    """Reviews whose scores are computed together in predictions."""
 
     @abstractmethod
     def multiply_plain(self, a: Encrypted, factor: float | np.ndarray) -> Encrypted:
@@ -140,18 +146,49 @@ class Evaluator(ABC):
             return self.polynomial(z, [constant - minus, *rest])
         return self.polynomial(z, sigmoid.coefficients) - minus
 
-    def error(self, sigmoid: Sigmoid, z: Encrypted, targets: Encrypted | np.ndarray, rate: float) -> tuple[Encrypted, float]:
+    def error(
+        self,
+        sigmoid: Sigmoid,
+        z: Encrypted,
+        targets: Encrypted | np.ndarray,
+        rate: float,
+        widths: np.ndarray | None = None,
+    ) -> tuple[Encrypted, float]:
         """Return (e, gain) with gain * e an encryption of rate * (sigmoid(z) - targets).
 
         Here e = sigmoid(z) - targets, and the rate is left as a gain to the products that follow.
+        widths: of each review, shape (B,): then it is rate / width * (sigmoid(z / width) - targets).
         """
-        return self.activate(sigmoid, z, minus=targets), rate
+        if widths is None:
+            return self.activate(sigmoid, z, minus=targets), rate
+        shorter = 1.0 / widths[:, None]
+        e = self.activate(sigmoid, self.multiply_plain(z, shorter), minus=targets)
+        return self.multiply_plain(e, shorter), rate
 
     def error_in_place(
         self, sigmoid: Sigmoid, z: Encrypted, targets: Encrypted | np.ndarray, rate: float
     ) -> tuple[Encrypted, float]:
         """Return what `error` does, when z is needed no more: a scheme of wide ciphertexts may use its memory."""
         return self.error(sigmoid, z, targets, rate)
+
+    def pack(self, a: Encrypted) -> Encrypted:
+        """Return an array in the smallest form in which an owner can read it: what scores are sent in."""
+        return a
+
+    def unpack(self, a: Encrypted) -> Encrypted:
+        """Return an array as ciphertexts that can be used one by one: what `pack` and `SecretKey.encrypt_many` put together."""
+        return a
+
+    def update_of(self, W: Encrypted, X: Batch, G: Encrypted) -> tuple[np.ndarray, Encrypted] | None:
+        """Return (which parts of W change, what is added to them) in W -= X^T G; None where rows of G and X are smaller."""
+        return None
+
+    def add_update(self, W: Encrypted, changed: np.ndarray, update: Encrypted) -> None:
+        """Add what `update_of` returned to W, in place."""
+        raise CapabilityError(f"scheme {self.scheme!r} passes on rows of errors, no updates of weights; use scatter_subtract")
+
+    def check_weights(self, W: Encrypted) -> None:  # noqa: B027  most schemes have nothing to say
+        """Raise `ParameterError` if these weights are none to train or to use."""
 
     def shrink(self, W: Encrypted, factor: float) -> Encrypted:
         """Return factor * W, for weights that are kept small."""
@@ -160,7 +197,7 @@ class Evaluator(ABC):
     def prepare(self) -> None:  # noqa: B027  most schemes have nothing to prepare
         """Do now what the first use of the evaluation keys would else do, so that no measurement is charged for it."""
 
-    def check_plan(self, X: Features, epochs: int, rate: float) -> None:  # noqa: B027  most schemes have nothing to say
+    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:  # noqa: B027  most schemes have nothing to say
         """Raise `ParameterError` if training on features X, so many epochs at rates up to this, is known to fail."""
 
 
@@ -177,5 +214,8 @@ def _trimmed(coefficients: Sequence[float]) -> Sequence[float]:
     return coefficients[:last]
 
 
-ErrorStep = Callable[[Evaluator, Encrypted, Any, float], tuple[Encrypted, float]]
-"""(evaluator, z, targets, rate) -> (e, gain) with gain * e the encrypted rate * (sigmoid(z) - targets)."""
+ErrorStep = Callable[..., tuple[Encrypted, float]]
+"""(evaluator, z, targets, rate) -> (e, gain) with gain * e the encrypted rate * (sigmoid(z) - targets).
+
+Of features that give reviews widths (`data.batches.Conditioned`) a fifth argument follows, the widths (`Evaluator.error`).
+"""

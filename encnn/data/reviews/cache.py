@@ -12,7 +12,8 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,8 @@ def save_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> None:
         _write_atomically(cache_folder() / name, hashlib.sha256(content).digest(), content)
 
 
-def load_arrays(name: str) -> dict[str, np.ndarray] | None:
-    """Return the arrays of an entry, or None if there is no such entry or it is damaged."""
+def load_arrays(name: str, wanted: Collection[str]) -> dict[str, np.ndarray] | None:
+    """Return the arrays of an entry, or None if there is no such entry, it is damaged, or it holds others than are wanted."""
     try:
         data = memoryview((cache_folder() / name).read_bytes())
     except OSError:
@@ -47,8 +48,12 @@ def load_arrays(name: str) -> dict[str, np.ndarray] | None:
     digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
     if hashlib.sha256(content).digest() != digest:
         return None
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return dict(archive)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            arrays = dict(archive)
+    except (ValueError, OSError, EOFError, LookupError, zipfile.BadZipFile):  # not an npz archive, under a digest that fits
+        return None
+    return arrays if arrays.keys() == set(wanted) else None
 
 
 def pack_strings(strings: Sequence[str]) -> np.ndarray:

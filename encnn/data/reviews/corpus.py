@@ -27,6 +27,7 @@ from encnn.progress import progress
 CORPORA = ("imdb", "toy")
 _FORMAT = 1
 _CACHE_NAME = f"imdb-{archive.CONTENT_SHA256[:16]}-v{_FORMAT}.bin"
+_CACHED = ("sources", "train_texts", "train_labels", "test_texts", "test_labels")
 _LABELS = {"positive": 1, "pos": 1, "negative": 0, "neg": 0}
 _LABELS_HELP = "expected 0 or 1, False or True, 'negative' or 'positive', 'neg' or 'pos'"
 
@@ -180,7 +181,7 @@ def _load_toy() -> Corpus:
 def _load_imdb(download: bool) -> Corpus:
     source = _named_source()
     fingerprint = archive.source_fingerprint(source) if source else None
-    cached = load_arrays(_CACHE_NAME)
+    cached = load_arrays(_CACHE_NAME, _CACHED)
     sources = unpack_strings(cached["sources"]) if cached else []
     # The cache stands for a named source only if that very source was read and found good before.
     if cached and (fingerprint is None or fingerprint in sources):

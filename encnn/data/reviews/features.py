@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
+from encnn.data.fingerprints import fingerprint_of_names, marked
 from encnn.data.reviews.cache import load_arrays, pack_strings, save_arrays, unpack_strings
 from encnn.data.reviews.corpus import Reviews
 from encnn.data.reviews.text import words_of
@@ -28,11 +29,12 @@ _FORMAT = 1
 _SMALLEST_VARIANCE = 1e-10  # of a direction, relative to the largest; below it a direction carries nothing
 
 
-def bag_of_words(reviews: Reviews, vocabulary: Vocabulary, *, counts: bool = False) -> sparse.csr_array:
-    """Return which words each review has: int64 csr_array of shape (len(reviews), len(vocabulary)).
+def bag_of_words(reviews: Reviews | Sequence[str], vocabulary: Vocabulary, *, counts: bool = False) -> sparse.csr_array:
+    """Return which words each review, or text, has: int64 csr_array of shape (len(reviews), len(vocabulary)).
 
     Entries are 1 for a word that occurs or, with `counts`, how often it does.  Columns are sorted within each row.  A
-    review without any known word is an empty row.
+    review without any known word is an empty row.  The array carries the fingerprint of its words (`data.fingerprints`), by
+    which a model notices features of another vocabulary.
 
     >>> reviews = Reviews(("bad bad film", "a good film", "fine"), [0, 1, 1])
     >>> bag_of_words(reviews, Vocabulary(("bad", "film", "good")), counts=True).toarray()
@@ -42,15 +44,16 @@ def bag_of_words(reviews: Reviews, vocabulary: Vocabulary, *, counts: bool = Fal
     """
     columns, row_starts = array("q"), array("q", [0])
     number_of = vocabulary.index.get
-    for text in progress(reviews.texts, "bag of words", unit=" reviews"):
+    texts = reviews.texts if isinstance(reviews, Reviews) else reviews
+    for text in progress(texts, "bag of words", unit=" reviews"):
         columns.extend([number for word in words_of(text) if (number := number_of(word)) is not None])
         row_starts.append(len(columns))
     ones = np.ones(len(columns), dtype=np.int64)
-    bag = sparse.csr_array((ones, np.array(columns), np.array(row_starts)), shape=(len(reviews), len(vocabulary)))
+    bag = sparse.csr_array((ones, np.array(columns), np.array(row_starts)), shape=(len(texts), len(vocabulary)))
     bag.sum_duplicates()  # also sorts the columns
     if not counts:
         bag.data[:] = 1
-    return bag
+    return marked(bag, fingerprint_of_names("counts" if counts else "words", vocabulary.words))
 
 
 def word2vec_features(
@@ -128,7 +131,7 @@ def _word_vectors(train: Reviews, settings: dict[str, Any]) -> tuple[Vocabulary,
     """Return words and their vectors, float64 of shape (words, dimensions), from the cache or from training."""
     key = json.dumps([_FORMAT, train.digest, settings], sort_keys=True)
     name = f"word2vec-{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
-    cached = load_arrays(name)
+    cached = load_arrays(name, ("words", "vectors"))
     if cached is None:
         words, vectors = _train_vectors(train, settings)
         cached = {"words": pack_strings(words), "vectors": vectors}

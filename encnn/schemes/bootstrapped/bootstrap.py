@@ -3,18 +3,23 @@
     ciphertext of z  -- key switch -->  small LWE  -- modulus switch -->  positions modulo 2 N
        -- blind rotation of the table of f -->  GLWE  -- sample extraction -->  ciphertext of f(z)
 
+What training adds to blocks of weights are numbers alone, made by the trace of the same ciphertext (`alone`).
+
 The noise of the result is that of the rotation alone.  The noise that z arrives with, and that of the two switches, only moves
 the place at which the table is read: f(z + e) instead of f(z) (`noise.table_input`).
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from encnn.schemes.bootstrapped import transform
+from encnn.schemes.bootstrapped.blocks import embed, extract
 from encnn.schemes.bootstrapped.rotation import RotationKey, blind_rotate
 from encnn.schemes.bootstrapped.switching import SmallSwitchKey, switch_key, to_positions
+from encnn.schemes.bootstrapped.trace import TraceKey, pack, trace
 
 
 @dataclass(frozen=True)
@@ -23,49 +28,65 @@ class BootstrapKey:
 
     switch: SmallSwitchKey
     rotation: RotationKey
+    trace: TraceKey
 
     @property
     def nbytes(self) -> int:
         """Bytes in use."""
-        return self.switch.nbytes + self.rotation.nbytes
+        return self.switch.nbytes + self.rotation.nbytes + self.trace.nbytes
 
     def prepare(self) -> None:
         """Expand masks and transform the key now; else the first bootstrap does, in a few seconds."""
-        self.switch.rows, self.rotation.transforms  # noqa: B018  both are kept
+        self.switch.rows, self.rotation.transforms, self.trace.transforms  # noqa: B018  both are kept
 
 
 def bootstrap(key: BootstrapKey, ciphertexts: np.ndarray, table: np.ndarray, threads: int = 1) -> np.ndarray:
-    """Return ciphertexts of f(z), int32 of shape (B, 1 + d), of ciphertexts of z in the same shape, for a table of f.
+    """Return ciphertexts of f(z), int32 of shape (B, 1 + d), of ciphertexts of z in the same shape.
 
-    `threads` shares the batch; it does not change the result.
+    table: of f (`tables.make_table`), shape (N,), or one for each ciphertext, shape (B, N).  `threads` shares the batch; it
+    does not change the result.
     """
     key.prepare()
-    if threads == 1 or len(ciphertexts) <= 1:
-        return _bootstrap(key, ciphertexts, table)
+    tables = np.broadcast_to(table, (len(ciphertexts), table.shape[-1]))
+    return _shared(lambda rows: _bootstrap(key, ciphertexts[rows], tables[rows]), len(ciphertexts), threads)
+
+
+def alone(key: BootstrapKey, ciphertexts: np.ndarray, threads: int = 1) -> np.ndarray:
+    """Return GLWE ciphertexts of numbers alone, int32 of shape (B, k+1, N), of ciphertexts of shape (B, 1 + d).
+
+    The number is the constant coefficient; the others are 0, up to noise (`noise.trace`).
+    """
+    N, _ = key.trace.parameters.N, key.trace.transforms  # made here, and not by every thread
+    return _shared(lambda rows: trace(key.trace, embed(ciphertexts[rows], N)), len(ciphertexts), threads)
+
+
+def packed(key: BootstrapKey, ciphertexts: np.ndarray) -> np.ndarray:
+    """Return blocks of numbers, int32 of shape (blocks, k+1, N), of ciphertexts of shape (B, 1 + d) (`trace.pack`)."""
+    N = key.trace.parameters.N
+    parts = [ciphertexts[first : first + N] for first in range(0, len(ciphertexts), N)]
+    return np.stack([pack(key.trace, embed(part, N)) for part in parts])
+
+
+def _shared(work: Callable[[slice], np.ndarray], batch: int, threads: int) -> np.ndarray:
+    """Return what the work makes of a batch, in parts by as many threads."""
+    if threads == 1 or batch <= 1:
+        return work(slice(None))
+    parts = min(threads, batch)
+    bounds = [batch * i // parts for i in range(parts + 1)]
     with ThreadPoolExecutor(threads) as pool:
-        parts = np.array_split(ciphertexts, min(threads, len(ciphertexts)))
-        return np.concatenate(list(pool.map(lambda part: _bootstrap(key, part, table), parts)))
+        return np.concatenate(list(pool.map(work, map(slice, bounds, bounds[1:]))))
 
 
-def _bootstrap(key: BootstrapKey, ciphertexts: np.ndarray, table: np.ndarray) -> np.ndarray:
-    N = key.rotation.parameters.N
-    positions = to_positions(switch_key(key.switch, ciphertexts), N)
-    acc = rotated_table(table, positions[:, 0], key.rotation.parameters.k)
+def _bootstrap(key: BootstrapKey, ciphertexts: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    p = key.rotation.parameters
+    positions = to_positions(switch_key(key.switch, ciphertexts), p.N)
+    acc = rotated_table(tables, positions[:, 0], p.k)
     blind_rotate(key.rotation, acc, -positions[:, 1:])
     return extract(acc)
 
 
 def rotated_table(table: np.ndarray, positions: np.ndarray, k: int) -> np.ndarray:
-    """Return X^-position times the table as GLWE ciphertexts without masks, int32 of shape (B, k + 1, N)."""
-    acc = np.zeros((len(positions), k + 1, len(table)), np.int32)
+    """Return X^-position times the table, (N,) or (B, N), as GLWE ciphertexts without masks, int32 of shape (B, k + 1, N)."""
+    acc = np.zeros((len(positions), k + 1, table.shape[-1]), np.int32)
     acc[:, 0] = transform.monomial_product(table, -positions)
     return acc
-
-
-def extract(acc: np.ndarray) -> np.ndarray:
-    """Return ciphertexts of the constant coefficient of GLWE phases, int32 of shape (B, 1 + k N): sample extraction.
-
-    (a S)_0 = a_0 S_0 - a_(N-1) S_1 - ... - a_1 S_(N-1), so the mask is (a_0, -a_(N-1), ..., -a_1).
-    """
-    masks = np.concatenate([acc[:, 1:, :1], -acc[:, 1:, :0:-1]], axis=2)
-    return np.concatenate([acc[:, 0, :1], masks.reshape(len(acc), masks.shape[1] * masks.shape[2])], axis=1)

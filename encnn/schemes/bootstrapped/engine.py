@@ -18,6 +18,15 @@ def compiled(N: int, k: int = COMPILED_K) -> ModuleType | None:
     return loops
 
 
+def compiled_blocks(N: int, k: int) -> ModuleType | None:
+    """Return the compiled loops over blocks of weights, or None."""
+    if compiled(N, k) is None:
+        return None
+    from encnn.schemes.bootstrapped import compiled_blocks as loops
+
+    return loops
+
+
 def frequency_order(N: int) -> np.ndarray:
     """Return the order in which keys keep the N / 2 values of a polynomial; the one of the compiled transform for its N.
 

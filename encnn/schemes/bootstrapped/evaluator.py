@@ -11,10 +11,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError, ParameterError
 from encnn.schemes.bilinear import BilinearMap
-from encnn.schemes.bootstrapped import noise
-from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap
+from encnn.schemes.bootstrapped import blocks, noise, storage
+from encnn.schemes.bootstrapped.blocks import PackedArray
+from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, alone, bootstrap, packed
 from encnn.schemes.bootstrapped.parameters import Parameters
 from encnn.schemes.bootstrapped.tables import make_table
 from encnn.schemes.integer_vector import CiphertextArray, Context, IntegerVectorEvaluator
@@ -22,13 +24,14 @@ from encnn.sigmoid import Sigmoid
 
 
 class BootstrappedEvaluator(IntegerVectorEvaluator):
-    """Operations on `CiphertextArray`s of width 1, with the key to bootstrap them.
+    """Operations on `CiphertextArray`s of width 1 and on blocks of them (`PackedArray`), with the key to bootstrap them.
 
     `threads` share a batch of bootstraps; results do not depend on it.
     """
 
     scheme: ClassVar[str] = "bootstrapped"
     labels_carry_rate: ClassVar[bool] = True
+    scores_together: ClassVar[int] = 1024
 
     def __init__(self, context: Context, key: BootstrapKey, threads: int = 1) -> None:
         super().__init__(context)
@@ -53,11 +56,58 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Expand masks and transform the key, which takes a second or two."""
         self.key.prepare()
 
-    def look_up(self, z: CiphertextArray, table: np.ndarray) -> CiphertextArray:
-        """Return fresh ciphertexts of f(z), for z of shape (..., 1) and a table of f (`tables.make_table`).
+    # -- blocks of weights
+
+    def gather(self, X: Batch, W: PackedArray) -> CiphertextArray:  # type: ignore[override]
+        """Return X W, shape (B, 1): sums of windows of blocks (`blocks.gather`); noises add, weighted by |X|."""
+        return blocks.gather(W, X)
+
+    def scatter_subtract(self, W: PackedArray, X: Batch, G: CiphertextArray) -> None:  # type: ignore[override]
+        """Do W -= X^T G in place: each number of G alone, by a trace, then added to blocks (`blocks.scatter_subtract`).
+
+        Noises add, weighted by |X|; that of a trace reaches all numbers of a block.
+        """
+        blocks.check_same_key(W, G)
+        errors = alone(self.key, G.data, self.threads)
+        blocks.scatter_subtract(W, X, errors, G.value, G.noise + noise.trace_bound(self.parameters))
+
+    def pack(self, a: CiphertextArray | PackedArray) -> PackedArray:
+        """Return ciphertexts of shape (B, 1) as the coefficients of blocks: a thousandth of the size.  Noise: `trace.pack`."""
+        if isinstance(a, PackedArray):
+            return a
+        bound = a.noise + noise.trace_bound(self.parameters)
+        return PackedArray(packed(self.key, a.data), len(a), self.context, a.value, bound)
+
+    def unpack(self, a: CiphertextArray | PackedArray) -> CiphertextArray:
+        """Return one ciphertext for each number; adds no noise."""
+        return a.numbers() if isinstance(a, PackedArray) else a
+
+    def update_of(self, W: PackedArray, X: Batch, G: CiphertextArray) -> tuple[np.ndarray, PackedArray]:
+        """Return (which blocks change, what is added to them) in W -= X^T G."""
+        update = PackedArray(np.zeros_like(W.data), len(W), self.context, 0.0, 0.0, W.places)
+        self.scatter_subtract(update, X, G)
+        changed = np.flatnonzero(~blocks.without_masks(update.data))
+        update.data, update.rows = update.data[changed], len(changed) * self.parameters.N
+        return changed, update
+
+    def add_update(self, W: PackedArray, changed: np.ndarray, update: PackedArray) -> None:
+        """Add what `update_of` returned to W, in place; noises add."""
+        blocks.check_same_key(W, update)
+        W.data[changed] += update.data
+        W.value, W.noise, W.seed = W.value + update.value, W.noise + update.noise, None
+
+    def concatenate(self, arrays: Sequence[Any]) -> Any:
+        """Return the arrays joined along their first axis."""
+        return blocks.concatenate(arrays) if isinstance(arrays[0], PackedArray) else super().concatenate(arrays)
+
+    # -- tables
+
+    def look_up(self, z: CiphertextArray | PackedArray, table: np.ndarray) -> CiphertextArray:
+        """Return fresh ciphertexts of f(z), for z of shape (..., 1) and a table of f (`tables.make_table`), or one for each z.
 
         The noise is that of a bootstrap (`noise.rotation`); f is read at z plus the noise of z and `noise.table_input`.
         """
+        z = self.unpack(z)
         self._check_readable(z)
         flat = z.data.reshape(math.prod(z.shape), z.data.shape[-1])
         data = bootstrap(self.key, flat, table, self.threads).reshape(z.data.shape)
@@ -68,20 +118,30 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Return fresh ciphertexts of f(z), for any function on [-z_half, z_half)."""
         return self.look_up(z, make_table(self.parameters, f))
 
-    def activate(self, sigmoid: Sigmoid, z: CiphertextArray, minus: Any = 0.0) -> CiphertextArray:
+    def activate(self, sigmoid: Sigmoid, z: CiphertextArray | PackedArray, minus: Any = 0.0) -> CiphertextArray:
         """Return sigmoid(z) - minus, fresh: any sigmoid is a table.  Its noise is `noise.output_deviation`, in units of 1."""
         centred = self.look_up(z, self._sigmoid_table(sigmoid, 1.0))
-        return centred + (0.5 - minus) if isinstance(minus, np.ndarray | float | int) else centred + 0.5 - minus
+        return centred + (0.5 - minus) if isinstance(minus, np.ndarray | float | int) else centred + 0.5 - self.unpack(minus)
 
-    def error(self, sigmoid: Sigmoid, z: CiphertextArray, targets: Any, rate: float) -> tuple[CiphertextArray, float]:
+    def error(
+        self, sigmoid: Sigmoid, z: CiphertextArray, targets: Any, rate: float, widths: np.ndarray | None = None
+    ) -> tuple[CiphertextArray, float]:
         """Return (rate (sigmoid(z) - y), 1), fresh: the table holds the rate already, so that nothing is multiplied.
 
-        targets: plain labels, or the owner's encryptions of rate * y (`Owner.encrypt_labels(y, rate)`).
+        targets: plain labels, or the owner's encryptions of rate * y (`Owner.encrypt_labels(y, rate)`).  widths: of each
+        review, shape (B,): with them it is rate / width (sigmoid(z / width) - y), by a table of its own for each review, and
+        encrypted labels are those of rate / width * y.
         """
-        centred = self.look_up(z, self._sigmoid_table(sigmoid, rate))
+        rates: Any = rate
+        if widths is None:
+            centred = self.look_up(z, self._sigmoid_table(sigmoid, rate))
+        else:
+            wide, rates = widths[:, None], rate / widths[:, None]
+            table = make_table(self.parameters, lambda z: rates * (sigmoid(z / wide) - 0.5))
+            centred = self.look_up(z, table)
         if isinstance(targets, np.ndarray):
-            return centred + rate * (0.5 - targets), 1.0
-        return centred + 0.5 * rate - targets, 1.0
+            return centred + rates * (0.5 - targets), 1.0
+        return centred + 0.5 * rates - self.unpack(targets), 1.0
 
     def polynomial(self, z: CiphertextArray, coefficients: Sequence) -> CiphertextArray:
         """Return sum_k coefficients[k] z^k by a table: one bootstrap, whatever the degree."""
@@ -89,8 +149,8 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         centred = self.apply(z, lambda x: np.polynomial.polynomial.polyval(x, [0.0, *rest]))
         return centred + constant
 
-    def shrink(self, W: CiphertextArray, factor: float, largest: float = 0.5) -> CiphertextArray:
-        """Return factor * W by one bootstrap a weight, which also replaces its noise by fresh noise.
+    def shrink(self, W: PackedArray, factor: float, largest: float = 0.5) -> PackedArray:
+        """Return factor * W by one bootstrap and one trace a weight, which also replaces its noise by fresh noise.
 
         Weights are spread over the whole table first, by a whole factor m = z_half / largest, so what they are read with is the
         noise of a table's input divided by m; they must stay below `largest`.
@@ -98,7 +158,8 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         p = self.parameters
         m = max(1, int(p.z_half / largest))
         table = make_table(p, lambda z: factor * z / m)
-        return self.look_up(W * m, table)
+        parts = [W[first : first + p.N] for first in range(0, len(W), p.N)]
+        return blocks.concatenate([self.pack(self.look_up(part.numbers() * m, table)) for part in parts])
 
     def bilinear(
         self, f: BilinearMap, a: CiphertextArray, b: CiphertextArray, gain: float = 1.0, total: bool = False
@@ -109,17 +170,42 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
             "layer, a public second layer (encnn.network.folded), or the scheme 'integer_vector' without modulus"
         )
 
-    def check_plan(self, X: Any, epochs: int, rate: float) -> None:
+    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:
         """Raise `ParameterError` if training on features X for so many epochs would drown the scores in noise."""
         noise.training_noise(self.parameters, X, rate).check(epochs)
+
+    def readable(self, a: Any) -> bool:
+        """Return whether some ciphertext, or some block of weights, has a mask of zeros."""
+        return bool(blocks.without_masks(a.data).any()) if isinstance(a, PackedArray) else super().readable(a)
+
+    def check_weights(self, W: Any) -> None:
+        """Raise `ParameterError` unless W is made of blocks, all of which have masks."""
+        if not isinstance(W, PackedArray):
+            raise ParameterError("weights of scheme 'bootstrapped' are blocks (Owner.encrypt); ask the owner for a new model")
+        open_ = np.flatnonzero(blocks.without_masks(W.data))
+        if len(open_):
+            raise ParameterError(
+                f"{len(open_)} of {len(W.data)} blocks of weights (block {open_[0]} for one) have no masks: they are not "
+                "encrypted, and would stay so in training; ask the owner for a new model (Owner.encrypt)"
+            )
 
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
         """Return (header, arrays): parameters, name of the key, bodies of the evaluation keys and seeds of their masks."""
         header, arrays = super().export()
-        rotation, switch = self.key.rotation, self.key.switch
         del header["products"], header["public_widths"]
-        header |= {"rotation_seed": rotation.seed.hex(), "switch_seed": switch.seed.hex()}
-        return header, arrays | {"rotation": rotation.bodies, "switch": switch.bodies}
+        parts: dict[str, Any] = {name: getattr(self.key, name) for name in ("rotation", "switch", "trace")}
+        header |= {f"{name}_seed": part.seed.hex() for name, part in parts.items()}
+        return header, arrays | {name: part.bodies for name, part in parts.items()}
+
+    def export_array(self, a: CiphertextArray | PackedArray) -> tuple[dict, np.ndarray]:
+        """Return (header, int32 array) of ciphertexts, or of blocks of them."""
+        return storage.export_array(a) if isinstance(a, PackedArray) else super().export_array(a)
+
+    def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> Any:
+        """Return what `export_array` took apart."""
+        if isinstance(header, dict) and "blocks" in header:
+            return storage.restore_array(self.context, header, array, shape)
+        return super().restore_array(header, array, shape)
 
     def _sigmoid_table(self, sigmoid: Sigmoid, rate: float) -> np.ndarray:
         """Return the table of rate (sigmoid(z) - 1/2), which is odd for every sigmoid."""

@@ -1,10 +1,12 @@
 """Making and restoring the two sides of a key."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from encnn.errors import CapabilityError, FileError
+from encnn.files.schema import Hex32, check_array, check_names, parse
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey
 from encnn.schemes.bootstrapped.evaluator import BootstrappedEvaluator
@@ -12,6 +14,7 @@ from encnn.schemes.bootstrapped.keys import SecretKey
 from encnn.schemes.bootstrapped.parameters import Parameters
 from encnn.schemes.bootstrapped.rotation import RotationKey
 from encnn.schemes.bootstrapped.switching import SmallSwitchKey
+from encnn.schemes.bootstrapped.trace import TraceKey, key_shape
 from encnn.schemes.integer_vector import storage
 from encnn.schemes.powers import PowerSum, Product
 
@@ -39,34 +42,43 @@ def make_keys(
     return secret, BootstrappedEvaluator(secret.context, secret.bootstrap_key())
 
 
+@dataclass(frozen=True)
+class SecretHeader(storage.KeyHeader):
+    """The header of a secret key of this scheme."""
+
+    parameters: Parameters
+
+
+@dataclass(frozen=True)
+class EvaluatorHeader(SecretHeader):
+    """The header of evaluation keys: seeds of their masks."""
+
+    rotation_seed: Hex32
+    switch_seed: Hex32
+    trace_seed: Hex32
+
+
 def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> BootstrappedEvaluator:
     """Return the evaluator that its `export` took apart."""
-    context = storage.restore_context(header, Parameters)
-    p: Parameters = context.parameters  # type: ignore[assignment]
-    _check_names(arrays, {"rotation", "switch"})
-    storage.check_array("rotation key", arrays["rotation"], (p.n, p.rotation_levels, p.k + 1, p.N))
-    storage.check_array("switch key", arrays["switch"], (p.d, p.switch_levels), np.int32)
-    switch = SmallSwitchKey(p, storage.restore_seed(header.get("switch_seed")), arrays["switch"])
-    rotation = RotationKey(p, storage.restore_seed(header.get("rotation_seed")), arrays["rotation"])
-    return BootstrappedEvaluator(context, BootstrapKey(switch, rotation))
+    described = parse(EvaluatorHeader, header, "the description of the keys")
+    p = described.parameters
+    check_names("the file", arrays, {"rotation", "switch", "trace"})
+    check_array("rotation key", arrays["rotation"], (p.n, p.rotation_levels, p.k + 1, p.N))
+    check_array("switch key", arrays["switch"], (p.d, p.switch_levels), np.int32)
+    check_array("trace key", arrays["trace"], key_shape(p))
+    switch = SmallSwitchKey(p, bytes.fromhex(described.switch_seed), arrays["switch"])
+    rotation = RotationKey(p, bytes.fromhex(described.rotation_seed), arrays["rotation"])
+    trace = TraceKey(p, bytes.fromhex(described.trace_seed), arrays["trace"])
+    return BootstrappedEvaluator(described.context, BootstrapKey(switch, rotation, trace))
 
 
 def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:
     """Return the secret key that `SecretKey.export` took apart."""
-    context = storage.restore_context(header, Parameters)
-    p: Parameters = context.parameters  # type: ignore[assignment]
-    _check_names(arrays, {"T_1", "T_small"})
+    described = parse(SecretHeader, header, "the description of the secret key")
+    context, p = described.context, described.parameters
+    check_names("the file", arrays, {"T_1", "T_small"})
     for name, shape in (("T_1", (1, p.d)), ("T_small", (p.n,))):
-        storage.check_array(name, arrays[name], shape)
-        if not np.isin(arrays[name], (0, 1)).all():
-            raise FileError(f"{name} holds other numbers than 0 and 1; restore the file from a backup")
+        check_array(name, arrays[name], shape, np.int64, 0, 1)
     if arrays["T_small"].reshape(-1, p.block).sum(axis=1).max() > 1:
         raise FileError("T_small has a block with more than one bit set; restore the file from a backup")
     return SecretKey.from_parts(context, arrays["T_1"], arrays["T_small"])
-
-
-def _check_names(arrays: dict[str, np.ndarray], expected: set[str]) -> None:
-    if set(arrays) != expected:
-        raise FileError(
-            f"the file holds the arrays {', '.join(arrays):.200}, expected {', '.join(sorted(expected))}; get a new one"
-        )

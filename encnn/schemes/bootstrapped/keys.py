@@ -4,22 +4,29 @@ s is block binary [LMSS23] (`parameters`): in each block of bits at most one is 
 """
 
 from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 
+from encnn.arithmetic.negacyclic import multiply
 from encnn.errors import CapabilityError
 from encnn.schemes import integer_vector
+from encnn.schemes.bootstrapped.blocks import PackedArray, blocks_for
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, Parameters
 from encnn.schemes.bootstrapped.rotation import make_rotation_key
 from encnn.schemes.bootstrapped.switching import make_small_switch_key
-from encnn.schemes.integer_vector import Context
+from encnn.schemes.bootstrapped.trace import make_trace_key
+from encnn.schemes.integer_vector import CiphertextArray, Context
+from encnn.schemes.integer_vector.ciphertext import encode
+from encnn.schemes.integer_vector.storage import expand_masks
 
 
 class SecretKey(integer_vector.SecretKey):
     """T of shape (1, k N), which is also the GLWE key S of k polynomials, and the small key s of n bits.
 
-    Numbers are encrypted one by one, width 1.  `rng` makes an experimental key that repeats.
+    Numbers are encrypted one by one, width 1, or many at a time as the coefficients of blocks (`blocks`).  `rng` makes an
+    experimental key that repeats.
     """
 
     parameters: Parameters
@@ -51,9 +58,48 @@ class SecretKey(integer_vector.SecretKey):
 
         It encrypts s under T and T under s: that this is safe is the usual assumption of circular security.
         """
-        p, T = self.parameters, self.T(1)[0]
+        p, T, S = self.parameters, self.T(1)[0], self.polynomials
         switch = make_small_switch_key(p, self._s, T, self._randomness)
-        return BootstrapKey(switch, make_rotation_key(p, self._s, T.reshape(p.k, p.N), self._randomness))
+        rotation = make_rotation_key(p, self._s, S, self._randomness)
+        return BootstrapKey(switch, rotation, make_trace_key(p, S, self._randomness))
+
+    # -- blocks of numbers
+
+    @property
+    def polynomials(self) -> np.ndarray:
+        """The GLWE key S, int64 of shape (k, N): T cut into polynomials."""
+        return self.T(1).reshape(self.parameters.k, self.parameters.N)
+
+    def encrypt_many(self, v: np.ndarray) -> PackedArray:
+        """Return fresh encryptions of real numbers v, shape (rows, 1), as the coefficients of blocks.
+
+        Noise: at most `noise_bound`.  Masks are expanded from a fresh public seed, which stands for them in files.
+        """
+        p, rows = self.parameters, len(v)
+        phase = np.zeros(blocks_for(rows, p.N) * p.N, np.int64)
+        phase[:rows] = encode(np.asarray(v)[:, 0], p, p.scale)[0]
+        seed = self._randomness.token()
+        data = np.empty((len(phase) // p.N, p.k + 1, p.N), np.int64)
+        data[:, 1:] = expand_masks(seed, (len(data),), p).reshape(-1, p.k, p.N)
+        data[:, 0] = phase.reshape(-1, p.N) + self._noise((len(data), p.N)) - self._masked(data)
+        value = 2.0 ** (TORUS_BITS - 1) / p.scale  # whatever is encrypted: a measured bound would tell of it
+        return PackedArray(data.astype(np.int32), rows, self.context, value, p.noise_bound, seed=seed)
+
+    def decrypt(self, c: CiphertextArray | PackedArray) -> np.ndarray:
+        """Return the real numbers, shape (..., 1)."""
+        if isinstance(c, CiphertextArray):
+            return super().decrypt(c)
+        self._check_own(cast(CiphertextArray, c))  # of which it looks at the key alone
+        phases = self.glwe_phase(c.data).ravel()
+        return phases[c.at(np.arange(c.rows)), None] / c.scale
+
+    def glwe_phase(self, data: np.ndarray) -> np.ndarray:
+        """Return the phases of GLWE ciphertexts, int32 of shape (B, k+1, N): int32 of shape (B, N), in units of 2^-32."""
+        return (data[:, 0] + self._masked(data)).astype(np.int32)
+
+    def _masked(self, data: np.ndarray) -> np.ndarray:
+        """Return sum_j a_j S_j modulo 2^32, int64 of shape (B, N)."""
+        return multiply(data[:, 1:].astype(np.int64), self.polynomials, TORUS_BITS).sum(axis=1)
 
     # -- looking inside a bootstrap, for the owner
 

@@ -9,29 +9,44 @@ For a binary T, a small key in blocks of m bits, digits of b bits with mean squa
                                            + 2^-64 / 12                                   the accumulator's rounding
                                            + P / 12 (FFT_ERROR 2^-53)^2 ) ]               float64
                      with P = 2 m (k+1) l N D: digits times m keys, each times X^a - 1, whose mean square is 2
+    trace            in a number with j = 0     sum over steps s = 0 .. log2 N - 1 of  4^(log2 N - 1 - s) V_s
+                     in one with 2^v the largest power of two in j    sum over s >= v of  2^(log2 N - 1 - s) V_s
+                     and (1 + k N / 2) 2^-64 / 12 in each             the rounding to 2^-32
+                     with V_s = k l N D glwe_sigma^2  +  k N / 2 * left away  +  (1 + k N / 2) (unit^2 / 12
+                                + k l N D / 12 (FFT_ERROR 2^-53)^2 )              of a key switch, for the trace's digits
 
 The first two move the place at which a table is read; the third is the noise of what comes out, and it is the same whatever
-went in.  **In training** the error e_r of review r's bootstrap reaches all of its words, so the noises of weights are
-correlated: for another review r' with words in common,
+went in.  The trace adds to the third, and to all other weights of a block.  In its first step masks are N times smaller than
+later, since the torus has just been refined, so the digits of their upper log2 N bits are zero, or nearly (`_first_digits`).
+A number with j = 0 has its noise doubled by each later step; others meet noise of their own.
+
+**In training** the error e_r of review r's bootstrap reaches all of its words, so the noises of weights are correlated: for
+another review r' with words in common,
 
     Var z' <= (sigma_out^2 + (a sigma_in / 4)^2) sum_r |r and r'|^2 = (...) |X x'|^2            (open loop)
 
 which is what `TrainingNoise` predicts.  The second term is the noise of the place, at the learning rate a: the table of
-a sigmoid(z) is nowhere steeper than a / 4.  All of it is a bound in practice: later steps see the noise in z, and correct part.
+a sigmoid(z) is nowhere steeper than a / 4.  The trace adds  sum_r sum_j c_r(j)^2 trace_j,  c_r(j) being the coefficients of
+sum over blocks of (sum_i x_i X^i) (sum_i x'_i X^-i): how often r' reads what r left j places away (c_r(0) is |r and r'|).  With
+multipliers of steps, x_i becomes m_i x_i in r; a review of width s has a / s^2 instead of a.  All of it is a bound in practice:
+later steps see the noise in z, and correct part.
 
 [CGGI20] Chillotti, Gama, Georgieva, Izabachene, J. Cryptology 2020, section 4, has the first three for random digits.
 """
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise, product
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import ndtr
 
 from encnn.arithmetic.sampling import TAIL
+from encnn.data.batches import Conditioned, TrainingFeatures
 from encnn.errors import ParameterError
 from encnn.schemes.bootstrapped.parameters import Parameters
+from encnn.schemes.bootstrapped.trace import unit
 
 FFT_ERROR = 3.5
 """Deviation of a sum of products formed by transforms in float64, over that of the sum, in units of 2^-53: as measured in
@@ -39,6 +54,9 @@ phases under binary keys for N = 1024 (tests), the same in numpy and compiled.  
 
 _SAMPLE = 128
 """Reviews on which the growth of noise in z is computed."""
+
+_FEW = 24
+"""Reviews, on either side, from which the part that traces add beside their own number is computed."""
 
 
 def key_switch(p: Parameters) -> float:
@@ -66,6 +84,36 @@ def rotation(p: Parameters) -> float:
     return p.n / p.block * (products * p.glwe_sigma**2 + phase * each)
 
 
+def trace(p: Parameters) -> np.ndarray:
+    """Return the variance that a trace adds to each coefficient, shape (N,)."""
+    j, last = np.arange(p.N), p.N.bit_length() - 2
+    steps = np.array([_automorphism(p, first=s == 0) for s in range(last + 1)])
+    left = 2.0 ** (last - np.arange(last + 1))
+    of_valuation = np.cumsum((left * steps)[::-1])[::-1]
+    valuation = np.log2(np.maximum(j & -j, 1)).astype(int)
+    return np.where(j, of_valuation[valuation], (left**2) @ steps) + (1 + p.d / 2) * 2.0**-64 / 12
+
+
+def trace_bound(p: Parameters) -> float:
+    """Return a bound on what a trace adds to any coefficient, in units of 2^-32 of the torus."""
+    return TAIL * math.sqrt(trace(p).max()) * 2.0**32 + 0.5
+
+
+def _automorphism(p: Parameters, first: bool) -> float:
+    """Return the variance that the key switch of an automorphism adds in the trace."""
+    squares = _first_digits(p) if first else p.trace_levels * _digit_square(p.trace_bits)
+    products = p.k * p.N * squares
+    left_away = p.d / 2 * _rounding(p.trace_bits * p.trace_levels, 32 + p.N.bit_length() - 1)
+    each = unit(p.N) ** 2 / 12 + products / 12 * (FFT_ERROR * 2.0**-53) ** 2
+    return products * p.glwe_sigma**2 + left_away + (1 + p.d / 2) * each
+
+
+def _first_digits(p: Parameters) -> float:
+    """Return the sum of mean squares of the digits of a mask in the first step: its upper log2 N bits are its sign."""
+    kept = [min(p.trace_bits, p.trace_bits * (t + 1) - p.N.bit_length() + 1) for t in range(p.trace_levels)]
+    return sum(_digit_square(bits) for bits in kept if bits > 0)
+
+
 def input_deviation(p: Parameters) -> float:
     """Return the standard deviation of the place at which a table is read, in units of z."""
     return math.sqrt(table_input(p)) * 2.0**p.z_bits
@@ -74,6 +122,11 @@ def input_deviation(p: Parameters) -> float:
 def output_deviation(p: Parameters) -> float:
     """Return the standard deviation of what a bootstrap returns, in units of z."""
     return math.sqrt(rotation(p)) * 2.0**p.z_bits
+
+
+def error_deviation(p: Parameters) -> float:
+    """Return the standard deviation of what a bootstrap and a trace add to the weights of a review, in units of z."""
+    return math.sqrt(rotation(p) + trace(p)[0]) * 2.0**p.z_bits
 
 
 def output_bound(p: Parameters) -> float:
@@ -123,17 +176,52 @@ class TrainingNoise:
             )
 
 
-def training_noise(p: Parameters, X: np.ndarray | csr_array, rate: float) -> TrainingNoise:
+def training_noise(p: Parameters, X: TrainingFeatures, rate: float) -> TrainingNoise:
     """Return the noise that an epoch over features X leaves in scores, from the formula above; the limit is z_half / 2.
 
     rate: the learning rate, the largest one if it decays.  The mean over r' is taken over reviews of X itself, evenly spread.
     """
-    rows = np.linspace(0, X.shape[0] - 1, min(_SAMPLE, X.shape[0])).astype(int)
-    X = X.astype(np.float64)  # narrow integers would wrap
-    overlaps = X @ X[rows].T
-    squares = overlaps.multiply(overlaps).sum() if isinstance(overlaps, csr_array) else (overlaps**2).sum()
-    of_an_error = output_deviation(p) ** 2 + (rate / 4 * input_deviation(p)) ** 2
-    return TrainingNoise(of_an_error * float(squares) / len(rows), p.z_half / 2)
+    X = X if isinstance(X, Conditioned) else Conditioned(csr_array(X))
+    read = X.X[_spread(X.shape[0], _SAMPLE)].astype(np.float64)  # narrow integers would wrap
+    left = _multiplied(X)
+    narrow = np.ones(X.shape[0]) if X.widths is None else X.widths**-2
+    of_an_error = error_deviation(p) ** 2 + (rate / 4 * input_deviation(p) * narrow) ** 2
+    overlaps = left @ read.T
+    squares = overlaps.multiply(overlaps).sum(axis=1) @ of_an_error / read.shape[0]
+    return TrainingNoise(float(squares) + _beside(p, left, read), p.z_half / 2)
+
+
+def _beside(p: Parameters, left: csr_array, read: csr_array) -> float:
+    """Return what traces add to scores by other coefficients, an epoch: from some reviews that leave it and that read it."""
+    variances = trace(p) * 4.0**p.z_bits
+    variances[0] = 0.0
+    leaving, reading = (_entries(X[_spread(X.shape[0], _FEW)]) for X in (left, read))
+    total = sum(float(_met(u, v, p.N) ** 2 @ variances) for u, v in product(leaving, reading))
+    return total * left.shape[0] / len(leaving) / len(reading)
+
+
+def _entries(X: csr_array) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return (columns, values) of each row."""
+    rows = pairwise(X.indptr)
+    return [(X.indices[low:high], X.data[low:high]) for low, high in rows]
+
+
+def _met(u: tuple[np.ndarray, np.ndarray], v: tuple[np.ndarray, np.ndarray], N: int) -> np.ndarray:
+    """Return the coefficients of sum over blocks of (sum_i u_i X^i) (sum_j v_j X^-j), modulo X^N + 1: shape (N,)."""
+    a, b = np.nonzero(u[0][:, None] // N == v[0] // N)
+    met = np.bincount((u[0][a] - v[0][b]) % (2 * N), u[1][a] * v[1][b], minlength=2 * N)
+    return met[:N] - met[N:]
+
+
+def _multiplied(X: Conditioned) -> csr_array:
+    """Return the features times the multipliers of their steps, float64."""
+    left = X.X.astype(np.float64)
+    return left if X.multipliers is None else csr_array(left.multiply(X.multipliers.astype(np.float64)[None]))
+
+
+def _spread(reviews: int, count: int) -> np.ndarray:
+    """Return so many reviews, evenly spread."""
+    return np.linspace(0, reviews - 1, min(count, reviews)).astype(int)
 
 
 def _digit_square(bits: int) -> float:
@@ -141,6 +229,6 @@ def _digit_square(bits: int) -> float:
     return (4.0**bits + 2) / 12
 
 
-def _rounding(kept_bits: int) -> float:
-    """Return the mean square of what rounding 32 bits to the upper ones leaves away."""
-    return (4.0**-kept_bits + 2 * 4.0**-32) / 12
+def _rounding(kept_bits: int, bits: int = 32) -> float:
+    """Return the mean square of what rounding so many bits to the upper ones leaves away."""
+    return (4.0**-kept_bits + 2 * 4.0**-bits) / 12 if kept_bits < bits else 0.0

@@ -13,23 +13,24 @@ The deviations are fractions of the torus, as in the literature.  The GLWE key h
 is **block binary** [LMSS23]: n bits in blocks of `block`, each block with at most one bit set, all block + 1 cases equally
 likely.  A blind rotation then takes one step a block instead of one a bit.  Blocks of one are an ordinary binary key.
 
-**Security** is that of the weaker of the two (`lwe_security`, `glwe_security`).  The estimate does not see hybrid attacks on
-small and sparse keys, so the presets of 128 bits take n, block, lwe_sigma, k, N and glwe_sigma from a published set: that of
-[TFHE-go] for three bits, which its authors give at least 128 bits.  More of n or of either deviation is more margin:
-[TFHE-rs], from release 0.11 on, takes glwe_sigma = 2.845e-15 for k N = 2048, and
-
-    ONE_LEVEL_128.updated(name="one-level-135", n=828, glwe_sigma=2.845267479601915e-15)
-
-has 135 bits by the estimate, for n / 804 of the time and a fifth more of noise in what a bootstrap returns.
+**Security** is that of the weaker of the two (`lwe_security`, `glwe_security`).  The presets start from published sets: that
+of [TFHE-go] for three bits gives k, N, lwe_sigma and blocks of four, and [TFHE-rs] gives glwe_sigma.  [TFHE-go] has n = 820,
+804 before, and counts primal uSVP and a dual attack with guessing.  By `encnn.security.estimate` n = 804 has 114 bits and
+n = 820 has 117: the dual attack is cheaper if it guesses block by block and takes no more samples than it needs.  n = 908 is
+the least multiple of four that holds 128 bits against it.  Longer blocks take fewer steps, but leave a key that a meet in the
+middle finds: the attack of [May21] takes about the fourth root of the number of keys, at best, so `key_entropy` is at least
+512 for 128 bits.  Wider noise allows a smaller n; the key switch then needs more digits, which take what the rotation gains.
 
 [CGGI20] Chillotti, Gama, Georgieva, Izabachene, TFHE, J. Cryptology 2020 (ePrint 2018/421).
 [LMSS23] Lee, Min, Seo, Song, Faster TFHE Bootstrapping with Block Binary Keys, ASIA CCS 2023 (ePrint 2023/958).
+[May21] A. May, How to meet ternary LWE keys, CRYPTO 2021 (ePrint 2021/216).
 [TFHE-go] https://github.com/sp301415/tfhe-go, tfhe/params_list.go, ParamsUint3, and what its SECURITY.md says of all sets.
 [TFHE-rs] Zama, https://github.com/zama-ai/tfhe-rs, shortint parameter sets for Gaussian noise.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import log2
 
 from encnn.errors import ParameterError
 from encnn.schemes import integer_vector
@@ -38,6 +39,8 @@ from encnn.security.estimate import Estimate, estimate
 TORUS_BITS = 32
 KEY_BITS = 64
 MAX_N = 1 << 16
+TRACE_BITS = 48
+"""Most bits that the digits of a trace may have together: what lies below is not kept (`trace.unit`), or hardly."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -47,7 +50,8 @@ class Parameters(integer_vector.Parameters):
     n, block, lwe_sigma: dimension of the small LWE, bits a block of its key, and noise; block must divide n.
     k, N, glwe_sigma: of GLWE; d must be k N, and N a power of two.
     rotation_bits, rotation_levels: digits of GLWE coefficients in the blind rotation.  switch_bits, switch_levels: digits of
-    masks in the key switch.  z_bits: log2 of the width of the torus in z; `scale` follows from it.
+    masks in the key switch.  trace_bits, trace_levels: digits of masks in the trace.  z_bits: log2 of the width of the torus in
+    z; `scale` follows from it.
     The inherited sigma is the noise of fresh weights, in units of 2^-32.
     """
 
@@ -59,16 +63,18 @@ class Parameters(integer_vector.Parameters):
     T_low: int = 0
     T_high: int = 2
     sigma: float | None = 3.2
-    n: int = 804
+    n: int = 908
     block: int = 4
     k: int = 2
     N: int = 1024
     lwe_sigma: float = 2.433797421598353e-6
-    glwe_sigma: float = 3.472576015158416e-16
+    glwe_sigma: float = 2.845267479601915e-15
     rotation_bits: int = 23
     rotation_levels: int = 1
     switch_bits: int = 5
     switch_levels: int = 3
+    trace_bits: int = 12
+    trace_levels: int = 3
 
     def __post_init__(self) -> None:
         """Check the parts, then what an integer-vector set must be."""
@@ -89,6 +95,11 @@ class Parameters(integer_vector.Parameters):
     def step(self) -> float:
         """Width in z of one entry of a table: 2^z_bits / (2 N)."""
         return 2.0**self.z_bits / (2 * self.N)
+
+    @property
+    def key_entropy(self) -> float:
+        """log2 of the number of small keys: log2(block + 1) bits per block."""
+        return self.n / self.block * log2(self.block + 1)
 
     @cached_property
     def lwe_security(self) -> Estimate:
@@ -117,6 +128,10 @@ class Parameters(integer_vector.Parameters):
             bits, levels = getattr(self, f"{what}_bits"), getattr(self, f"{what}_levels")
             if bits < 1 or levels < 1 or bits * levels >= TORUS_BITS:
                 raise ParameterError(f"{levels} {what} digits of {bits} bits are not 1 to {TORUS_BITS - 1} bits; change either")
+        if self.trace_bits < 1 or self.trace_levels < 1 or self.trace_bits * self.trace_levels > TRACE_BITS:
+            raise ParameterError(
+                f"{self.trace_levels} trace digits of {self.trace_bits} bits are not 1 to {TRACE_BITS} bits; change either"
+            )
         if not (0 <= self.lwe_sigma < 0.25 and 0 <= self.glwe_sigma < 0.25):
             raise ParameterError(
                 f"lwe_sigma={self.lwe_sigma}, glwe_sigma={self.glwe_sigma} are fractions of the torus: expected 0 to 1/4"
@@ -133,7 +148,7 @@ ONE_LEVEL_128 = Parameters(name="one-level-128")
 """128 bits, one digit of 23 bits: the fastest.  A bootstrap leaves noise of about 2^-15 of the torus, which a learning rate of
 0.005 or more drowns out."""
 
-TWO_LEVEL_128 = Parameters(name="two-level-128", rotation_bits=15, rotation_levels=2)
+TWO_LEVEL_128 = Parameters(name="two-level-128", rotation_bits=15, rotation_levels=2, trace_bits=10, trace_levels=4)
 """128 bits, two digits of 15 bits: nearly twice the time, noise of about 2^-22 of the torus, for learning rates of 0.002 and
 below."""
 

@@ -23,6 +23,8 @@ Function = Callable[[np.ndarray], np.ndarray]
 def make_table(p: Parameters, f: Function) -> np.ndarray:
     """Return the table of f on [-z_half, z_half), int32 of shape (N,): phases f(z) * scale.
 
+    Of an f whose values have the shape (B, N) these are the tables of B functions, in the same shape.
+
     Raises `ParameterError` where f leaves what the torus holds, [-2 z_half, 2 z_half).
     """
     z = np.arange(p.N) * p.step
@@ -46,3 +48,10 @@ def read_table(table: np.ndarray, positions: np.ndarray) -> np.ndarray:
     N = len(table)
     positions = np.asarray(positions) % (2 * N)
     return np.where(positions < N, table[positions % N], -table[positions % N])
+
+
+def read_function(p: Parameters, f: Function, positions: np.ndarray) -> np.ndarray:
+    """Return what the table of f would give at positions modulo 2 N, but for its rounding: f itself, shape of the positions."""
+    above = (np.asarray(positions) + p.N // 2) % (2 * p.N)
+    z = (above % p.N - p.N // 2) * p.step
+    return np.where(above < p.N, 1.0, -1.0) * f(z)

@@ -45,13 +45,16 @@ def schoolbook(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return product
 
 
-def monomial_product(p: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+def monomial_product(p: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
     """Return X^exponent p modulo X^N + 1 in the integer type of p, shape (..., N); exponents of shape (...) count modulo 2 N.
 
     >>> monomial_product(np.array([1, 2, 3, 4]), np.array(5))
     array([ 4, -1, -2, -3])
     """
     N = p.shape[-1]
+    if np.ndim(exponent) == 0:  # two runs
+        sign, i = (-1, int(exponent) % N) if int(exponent) // N % 2 else (1, int(exponent) % N)
+        return np.concatenate([-sign * p[..., N - i :], sign * p[..., : N - i]], axis=-1, dtype=p.dtype)
     source = (np.arange(N) - np.asarray(exponent)[..., None]) % (2 * N)
     shape = np.broadcast_shapes(p.shape, source.shape)
     taken = np.take_along_axis(np.broadcast_to(p, shape), np.broadcast_to(source % N, shape), axis=-1)

@@ -23,7 +23,8 @@ from functools import cached_property
 from typing import Any
 
 from encnn.errors import ParameterError
-from encnn.security.estimate import INSECURE_BELOW, SIEVING, Estimate, estimate
+from encnn.security.estimate import Estimate, estimate
+from encnn.security.promise import check_promise
 
 MAX_BITS_128 = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
 """[HES18]: the largest log2 q of 128 bits for each ring degree."""
@@ -51,13 +52,15 @@ class Parameters:
     def __post_init__(self) -> None:
         """Check ranges, then that the name tells what the set protects."""
         self._check_ranges()
-        secure = self.modulus_total_bits <= MAX_BITS_128[self.degree] and self.security.bits >= 128
-        if not secure and not self.insecure:
+        if self.insecure:
+            return
+        if self.modulus_total_bits > MAX_BITS_128[self.degree]:
             raise ParameterError(
-                f"{self.name!r} has log2 q = {self.modulus_total_bits} at N = {self.degree}: {self.security.bits:.0f} bits "
-                f"({SIEVING}), and 128 bits allow log2 q <= {MAX_BITS_128[self.degree]}; use fewer or smaller primes, a larger "
+                f"{self.name!r} has log2 q = {self.modulus_total_bits} at N = {self.degree}: {self.security.summary}, "
+                f"and 128 bits allow log2 q <= {MAX_BITS_128[self.degree]}; use fewer or smaller primes, a larger "
                 "degree, or put INSECURE into the name"
             )
+        check_promise(self.name, self.security.best(), "use fewer or smaller primes, or a larger degree")
 
     def __repr__(self) -> str:
         """Show every field, and what the set protects."""
@@ -95,13 +98,8 @@ class Parameters:
 
     @property
     def protection(self) -> str:
-        """The bits of security with the names of their models; INSECURE first below 80 bits."""
-        e = self.security
-        mark = "INSECURE: " if e.bits < INSECURE_BELOW else ""
-        return (
-            f"{mark}{e.bits:.1f} bits ({SIEVING}), {e.core_svp_bits:.1f} bits (core-SVP); "
-            f"N={self.degree}, log2 q={self.modulus_total_bits}"
-        )
+        """The bits of security with the attack and the model that decide; INSECURE first below 80 bits."""
+        return f"{self.security.summary}; N={self.degree}, log2 q={self.modulus_total_bits}"
 
     @property
     def insecure(self) -> bool:

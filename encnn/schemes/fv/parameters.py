@@ -11,7 +11,7 @@ from typing import ClassVar
 from encnn.errors import ParameterError
 from encnn.schemes.fv import noise
 from encnn.schemes.rings.parameters import RingParameters, primes_of_bits
-from encnn.security.estimate import Estimate, estimate
+from encnn.security.estimate import AttackCost, Estimate, estimate
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -26,9 +26,9 @@ class Parameters(RingParameters):
         return estimate(self.N, self.modulus_bits, self.sigma, "ternary")
 
     @property
-    def security_bits(self) -> float:
-        """Bits of security in the model "BKZ with sieving"."""
-        return self.security.bits
+    def cheapest_attack(self) -> AttackCost:
+        """The attack and the cost model that decide about the bits of security."""
+        return self.security.best()
 
     @property
     def plain_noise(self) -> float:

@@ -1,15 +1,18 @@
 """Making and restoring the two sides of a key: `SecretKey` for the owner, `IntegerVectorEvaluator` for everybody else."""
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from encnn.errors import FileError, ParameterError
+from encnn.files.schema import Width, check_array, check_names, parse, take
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import powers, storage
 from encnn.schemes.integer_vector.evaluator import IntegerVectorEvaluator
-from encnn.schemes.integer_vector.keys import PublicKey, SecretKey, SwitchKey, power_bounds, product_bounds
+from encnn.schemes.integer_vector.keys import TOY_ZEROS, PublicKey, SecretKey, SwitchKey, power_bounds, product_bounds
 from encnn.schemes.integer_vector.parameters import Parameters
 from encnn.schemes.powers import Product
 
@@ -35,49 +38,62 @@ def make_keys(
     return secret, IntegerVectorEvaluator(secret.context, switches, {m: secret.public_key(m) for m in public_widths})
 
 
+@dataclass(frozen=True)
+class EvaluatorHeader(storage.KeyHeader):
+    """The header of evaluation keys: names of the products in the order of their arrays, and widths of the public keys."""
+
+    products: list[str]
+    public_widths: list[Width]
+
+
 def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> IntegerVectorEvaluator:
     """Return the evaluator that `IntegerVectorEvaluator.export` took apart; `products` are all maps it may hold keys for.
 
     Every array must be one that the header announces.
     """
-    context, arrays = storage.restore_context(header), dict(arrays)
-    known = {f.name: f for f in _switched(context.parameters, products)}
+    described, arrays = parse(EvaluatorHeader, header, "the description of the keys"), dict(arrays)
+    context, p = described.context, described.parameters
+    known = {f.name: f for f in _switched(p, products)}
     switches = {}
-    for i, name in enumerate(_listed(header, "products")):
-        f = known.get(name) if isinstance(name, str) else None
+    for i, name in enumerate(described.products):
+        f = known.get(name)
         if f is None or f.name in switches:
             raise FileError(
-                f"the file holds a key for the operation {name!r}, which this network does not use, or a second one"
+                f"the file holds a key for the operation {name!r:.80}, which this network does not use, or a second one"
             )
-        switches[f.name] = _switch(context.parameters, arrays, f"product_{i}", f)
-    public = {}
-    for m in _listed(header, "public_widths"):
-        if isinstance(m, bool) or not isinstance(m, int) or not 1 <= m <= 1 << 16:
-            raise FileError(f"the file holds a public key for vectors of width {m!r}, which is no width")
-        M_transposed = _matrix(context.parameters, arrays, f"public_{m}_switch", m, m)
-        switch = SwitchKey(context.parameters, M_transposed, 1.0)
-        zeros = _taken(arrays, f"public_{m}_zeros")
-        storage.check_array("public key", zeros, (m + context.parameters.d, zeros.size // (m + context.parameters.d)))
-        public[m] = PublicKey(switch, zeros)
-    if arrays:
-        raise FileError(f"the file holds arrays that its header does not announce: {', '.join(arrays):.200}; use another file")
+        switches[f.name] = _switch(p, arrays, f"product_{i}", f)
+    _check_ascending(described.public_widths)
+    public = {m: _public_key(p, arrays, m) for m in described.public_widths}
+    check_names("the file", arrays, set())
     return IntegerVectorEvaluator(context, switches, public)
 
 
 def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:
     """Return the secret key that `SecretKey.export` took apart."""
-    context = storage.restore_context(header)
-    T = {}
+    context = parse(storage.KeyHeader, header, "the description of the secret key").context
+    p, T = context.parameters, {}
     for name, array in arrays.items():
-        if not name.startswith("T_") or not name[2:].isdecimal():
+        if not re.fullmatch("T_[1-9][0-9]{0,4}", name):
             raise FileError(f"a secret key does not hold {name!r}; this is no file of a secret key")
-        storage.check_array(name, array, (int(name[2:]), context.parameters.d))
-        if not ((array >= context.parameters.T_low) & (array < context.parameters.T_high)).all():
-            raise FileError(f"{name} holds entries that its parameters cannot draw; restore the file from a backup")
-        T[int(name[2:])] = array
+        m = int(name[2:])
+        T[m] = check_array(name, array, (m, p.d), np.int64, p.T_low, p.T_high - 1)
     if not T:
         raise FileError("the file holds no matrix T; this is no file of a secret key")
     return SecretKey.from_matrices(context, T)
+
+
+def _check_ascending(widths: Sequence[int]) -> None:
+    if any(a >= b for a, b in pairwise(widths)):
+        raise FileError(f"the widths {widths!r:.80} are not in order, or repeat; get a new file from its sender")
+
+
+def _public_key(p: Parameters, arrays: dict[str, np.ndarray], m: int) -> PublicKey:
+    """Return the public key for one width."""
+    switch = SwitchKey(p, _matrix(p, arrays, f"public_{m}_switch", m, m), 1.0)
+    name, shape = f"public_{m}_zeros", (m + p.d, TOY_ZEROS if p.q_bits is None else p.d)
+    zeros = check_array(name, take(arrays, name), shape, np.int64, *storage.zeros_range(p))
+    _check_masks(p, name, zeros[m:])
+    return PublicKey(switch, zeros)
 
 
 def _switched(p: Parameters, products: Sequence[Product]) -> list[Product]:
@@ -99,23 +115,17 @@ def _switch(p: Parameters, arrays: dict[str, np.ndarray], name: str, f: Product)
 
 
 def _matrix(p: Parameters, arrays: dict[str, np.ndarray], name: str, entries: int, out: int) -> np.ndarray:
-    M_transposed = _taken(arrays, name)
-    storage.check_array(name, M_transposed, (entries * p.n_digits, out + p.d))
+    """Return the matrix M^T of eq. (8); without modulus its part S* - T A + E wraps modulo 2^64, so it may hold anything."""
+    within = (None, None) if p.q_bits is None else storage.entry_range(p)
+    M_transposed = check_array(name, take(arrays, name), (entries * p.n_digits, out + p.d), np.int64, *within)
+    _check_masks(p, name, M_transposed[:, out:])
     return M_transposed
 
 
-def _taken(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
-    """Remove and return an array, so that what is left over shows."""
-    if name not in arrays:
-        raise FileError(f"the file lacks the array {name!r} that its header announces; get a new file from its sender")
-    return arrays.pop(name)
-
-
-def _listed(header: dict, name: str) -> list[Any]:
-    value = header.get(name)
-    if not isinstance(value, list):
-        raise FileError(f"the file's header lacks the list {name!r}; get a new file from its sender")
-    return value
+def _check_masks(p: Parameters, name: str, A: np.ndarray) -> None:
+    """Raise `FileError` for a public A that the parameters do not draw; with a modulus it holds any residues."""
+    if p.q_bits is None:
+        check_array(f"the masks of {name}", A, A.shape, np.int64, 0, p.A_high - 1)
 
 
 def _check_size(p: Parameters, products: Sequence[Product]) -> None:

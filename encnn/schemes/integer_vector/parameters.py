@@ -33,7 +33,8 @@ import numpy as np
 from encnn.arithmetic.digits import digit_bound, largest
 from encnn.arithmetic.sampling import TAIL
 from encnn.errors import ParameterError
-from encnn.security.estimate import INSECURE_BELOW, SIEVING, Estimate, estimate
+from encnn.security.estimate import Estimate, estimate
+from encnn.security.promise import check_promise
 
 EXACT_BITS = 62
 """Entries of ciphertexts without modulus stay below 2^62, one bit from the edge of int64, so one addition cannot wrap."""
@@ -100,12 +101,10 @@ class Parameters:
 
     @property
     def protection(self) -> str:
-        """The bits of security with the names of their models; INSECURE first below 80 bits."""
+        """The bits of security with the attack and the model that decide; INSECURE first below 80 bits."""
         if self.q_bits is None:
             return "INSECURE: 0 bits, without a modulus a ciphertext shows its plaintext"
-        e = self.security
-        mark = "INSECURE: " if e.insecure else ""
-        return f"{mark}{e.bits:.1f} bits ({SIEVING}), {e.core_svp_bits:.1f} bits (core-SVP); d={self.d}, log2 q={self.q_bits}"
+        return f"{self.security.summary}; d={self.d}, log2 q={self.q_bits}"
 
     @cached_property
     def dtype(self) -> np.dtype:
@@ -229,11 +228,8 @@ class Parameters:
             raise ParameterError(f"noise up to {self.noise_bound} drowns w / 2 = {self.w // 2}; raise w_bits or lower sigma")
 
     def _check_name(self) -> None:
-        if not self.insecure and self.security.insecure:
-            raise ParameterError(
-                f"{self.name!r} has {self.security.bits:.0f} bits of security ({SIEVING}), fewer than {INSECURE_BELOW:.0f}: "
-                "put INSECURE into its name, or raise d, lower q_bits or raise sigma"
-            )
+        if not self.insecure:
+            check_promise(self.name, self.security.best(), "raise d, lower q_bits or raise sigma")
 
 
 def _uniform_deviation(width: int) -> float:

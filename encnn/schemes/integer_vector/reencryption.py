@@ -61,13 +61,14 @@ from encnn.arithmetic.digits import digit_bound, digits_lowest_first
 from encnn.arithmetic.modular import centred
 from encnn.arithmetic.sampling import Randomness, for_key
 from encnn.errors import FileError, KeyMismatchError, ParameterError
+from encnn.files.schema import Hex32, Width, check_array, check_names, parse
 from encnn.progress import progress
 from encnn.schemes.integer_vector import noise
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context
 from encnn.schemes.integer_vector.keys import TOY_ZEROS, SecretKey
 from encnn.schemes.integer_vector.parameters import Parameters
 from encnn.schemes.integer_vector.ring import ZeroKey, ZeroStream, check_ring, make_zero_key, zero_block, zero_noise
-from encnn.schemes.integer_vector.storage import check_array, export_context, restore_context
+from encnn.schemes.integer_vector.storage import KeyHeader, entry_range, export_context, zeros_range
 
 PRECISION = 2.0**-10
 """What a switch shall at most add to a number (standard deviation), where the digit base is not chosen by hand."""
@@ -343,56 +344,65 @@ def _slices(count: int) -> Iterator[slice]:
 # -- files
 
 
+@dataclass(frozen=True)
+class RecipientHeader(KeyHeader):
+    """The header of a recipient's key: widths, and with a modulus the seed of the masks of each."""
+
+    widths: list[Width]
+    seeds: dict[str, Hex32]
+
+
+@dataclass(frozen=True)
+class ReencryptionHeader:
+    """The header of a re-encryption key: the key that it leads from, the recipient's (`RecipientHeader`), base, widths."""
+
+    source: KeyHeader
+    target: dict
+    base_bits: int
+    widths: list[Width]
+
+
 def restore_recipient_key(header: dict, arrays: dict[str, np.ndarray]) -> RecipientKey:
     """Return the key that `RecipientKey.export` took apart; anything else is a `FileError`."""
-    context = restore_context(header)
-    p, seeds = context.parameters, header.get("seeds")
-    widths = _widths(header, arrays, "zeros")
-    if not isinstance(seeds, dict) or set(seeds) != (set() if p.q_bits is None else {str(m) for m in widths}):
-        raise FileError("the recipient's key has not one seed a width; get a new file from its sender")
-    zeros: dict[int, ZeroKey | np.ndarray] = {}
-    for m in widths:
-        array = arrays[f"zeros_{m}"]
-        check_array("the recipient's key", array, (m + 1, TOY_ZEROS) if p.q_bits is None else (m, p.d))
-        zeros[m] = array if p.q_bits is None else ZeroKey(_seed(seeds[str(m)]), array[None])
+    described = parse(RecipientHeader, header, "the description of the recipient's key")
+    p, seeds, widths = described.parameters, described.seeds, described.widths
+    _check_widths(widths, arrays, "zeros")
     if p.q_bits is not None:
         _as_file_error(check_ring, p)
-    return RecipientKey(context, zeros)
+    check_names("the list of seeds", seeds, set() if p.q_bits is None else {str(m) for m in widths})
+    shapes = {m: (m + 1, TOY_ZEROS) if p.q_bits is None else (m, p.d) for m in widths}
+    checked = {
+        m: check_array("the recipient's key", arrays[f"zeros_{m}"], shapes[m], np.int64, *zeros_range(p)) for m in widths
+    }
+    zeros = {m: a if p.q_bits is None else ZeroKey(bytes.fromhex(seeds[str(m)]), a[None]) for m, a in checked.items()}
+    return RecipientKey(described.context, zeros)
 
 
 def restore_reencryption_key(header: dict, arrays: dict[str, np.ndarray]) -> ReencryptionKey:
     """Return the key that `ReencryptionKey.export` took apart; anything else is a `FileError`."""
-    if not isinstance(header.get("source"), dict) or not isinstance(header.get("target"), dict):
-        raise FileError("the file names no source and target of a key switch; get a new file from its sender")
+    described = parse(ReencryptionHeader, header, "the description of the re-encryption key")
     zeros = {name: array for name, array in arrays.items() if name.startswith("zeros_")}
     blocks = {name: array for name, array in arrays.items() if name not in zeros}
-    source, recipient = restore_context(header["source"]), restore_recipient_key(header["target"], zeros)
-    p, base_bits, target = source.parameters, header.get("base_bits"), recipient.context
-    if target.parameters != p or type(base_bits) is not int or base_bits not in _bases(p):
+    source, base_bits, widths = described.source, described.base_bits, described.widths
+    recipient = restore_recipient_key(described.target, zeros)
+    p, target = source.parameters, recipient.context
+    if target.parameters != p or base_bits not in _bases(p):
         raise FileError(f"a switch to {target.parameters.name!r} with digits of {base_bits!r} bits cannot be; get a new file")
-    widths = _widths(header, blocks, "blocks")
     if widths != list(recipient.zeros):
         raise FileError(f"the file switches vectors of widths {widths!r:.80} and has zeros of others; get a new file")
+    _check_widths(widths, blocks, "blocks")
     for m in widths:
-        check_array("the re-encryption key", blocks[f"blocks_{m}"], (_levels(p, base_bits), m + 1, p.d))
-    return ReencryptionKey(source, recipient, base_bits, {m: blocks[f"blocks_{m}"] for m in widths})
-
-
-def _widths(header: dict, arrays: dict[str, np.ndarray], name: str) -> list[int]:
-    """Return the widths that a header announces, if the arrays are just theirs."""
-    widths = header.get("widths")
-    whole = isinstance(widths, list) and all(type(m) is int and 1 <= m <= 1 << 16 for m in widths)
-    if not whole or arrays.keys() != {f"{name}_{m}" for m in widths}:  # type: ignore[union-attr]
-        raise FileError(f"the file's widths {widths!r:.80} are not those of its arrays {', '.join(arrays):.80}; get a new file")
-    return widths  # type: ignore[return-value]
-
-
-def _seed(text: Any) -> bytes:
-    if not isinstance(text, str) or len(text) != 32 or set(text) - set("0123456789abcdef"):
-        raise FileError(
-            f"the file gives {text!r:.80} as a seed, expected 32 hexadecimal digits; get a new file from its sender"
+        check_array(
+            "the re-encryption key", blocks[f"blocks_{m}"], (_levels(p, base_bits), m + 1, p.d), np.int64, *entry_range(p)
         )
-    return bytes.fromhex(text)
+    return ReencryptionKey(source.context, recipient, base_bits, {m: blocks[f"blocks_{m}"] for m in widths})
+
+
+def _check_widths(widths: list[int], arrays: dict[str, np.ndarray], name: str) -> None:
+    """Raise `FileError` unless the arrays are those of the widths that a header announces."""
+    if len(set(widths)) != len(widths):
+        raise FileError(f"the widths {widths!r:.80} repeat; get a new file from its sender")
+    check_names("the file", arrays, {f"{name}_{m}" for m in widths})
 
 
 def _as_file_error(check: Any, p: Parameters) -> None:

@@ -1,55 +1,127 @@
 """Taking keys and ciphertexts of the integer-vector scheme apart for files, and putting them together again.
 
-Everything read is checked against the parameters it claims: types, shapes, key names.  What does not fit is a `FileError`.
+Everything read is checked against the parameters it claims: the schema of its header, then types, shapes and entries of its
+arrays.  What does not fit is a `FileError`.
 
 Fresh ciphertexts c = [b ; a] under a modulus are stored as b and the seed of their masks: 1 / (m + d) of their size.
+
+**Claims.**  The scale of an array and the bounds on its numbers and its noise are in its header.  A reader without the key can
+check that the ciphertexts *can* have them: the scale is one that products lead to, no bound is above what any ciphertexts of
+this size can reach, and the claims of fresh ciphertexts are those of encryption.  Whether the bounds of computed ciphertexts
+are true only the key tells, so a wrong claim is as good, and as bad, as a wrong ciphertext.
 """
 
 import math
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from encnn.arithmetic.modular import centred
 from encnn.arithmetic.sampling import Randomness
 from encnn.errors import FileError, ParameterError
+from encnn.files.schema import Hex32, check_array, describe, parse
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context
 from encnn.schemes.integer_vector.parameters import Parameters
 
-_BOUNDS = ("scale", "bound", "value", "noise")
 _MASK_ROWS = 256
 MAX_EXPANDED_BYTES = 4 << 30
 """Most that seeded ciphertexts of a file may take in memory."""
 
 
+@dataclass(frozen=True)
+class KeyHeader:
+    """What the header of every key begins with: the parameters, and the name of the key."""
+
+    parameters: Parameters
+    key_id: Hex32
+
+    @property
+    def context(self) -> Context:
+        """The same as a context."""
+        return Context(self.parameters, self.key_id)
+
+
+@dataclass(frozen=True)
+class ArrayHeader:
+    """What is claimed of ciphertexts: scale, bounds on |v| and on the noise, and the seed of masks that are not stored."""
+
+    scale: float
+    value: float
+    noise: float
+    seed: Hex32 | None
+
+
 def export_context(context: Context) -> dict:
     """Return the parameters and the name of the key."""
-    return {"parameters": asdict(context.parameters), "key_id": context.key_id}
-
-
-def restore_context(header: dict, kind: type[Parameters] = Parameters) -> Context:
-    """Return the context that `export_context` described, with parameters of this kind."""
-    try:
-        fields, key_id = header["parameters"], header["key_id"]
-        parameters = kind(**fields)
-    except (KeyError, TypeError, ParameterError) as error:
-        raise FileError(f"the file's parameters cannot be used ({error}); get a new file from its sender") from error
-    _check_types(fields)
-    if not isinstance(key_id, str) or len(key_id) != 32:
-        raise FileError(f"the file names its key {key_id!r}, expected 32 characters; get a new file from its sender")
-    return Context(parameters, key_id)
+    return {"parameters": describe(context.parameters), "key_id": context.key_id}
 
 
 def export_array(a: CiphertextArray) -> tuple[dict, np.ndarray]:
-    """Return (header, integer array) of an array of ciphertexts; infinite bounds are stored as None.
+    """Return (header, integer array) of an array of ciphertexts.
 
     Ciphertexts with a seed are stored without their masks; entries are reduced modulo q, so that equal ones are equal files.
+    Bounds beyond what ciphertexts can reach, infinite ones among them, are stored as that.
     """
-    header: dict = {name: _finite(getattr(a, name)) for name in _BOUNDS}
+    p = a.parameters
+    value, noise = (
+        min(bound, most) for bound, most in zip((a.value, a.noise), _largest_claims(p, a.scale, a.data), strict=True)
+    )
+    header = describe(ArrayHeader(a.scale, value, noise, None if a.seed is None else a.seed.hex()))
     if a.seed is None:
-        return header, a.data if a.parameters.q_bits is None else centred(a.data, a.parameters.q_bits)
-    return header | {"seed": a.seed.hex()}, np.ascontiguousarray(a.data[..., : a.shape[-1]])
+        return header, a.data if p.q_bits is None else centred(a.data, p.q_bits)
+    return header, np.ascontiguousarray(a.data[..., : a.shape[-1]])
+
+
+def restore_array(context: Context, header: object, data: np.ndarray, shape: tuple[int, ...]) -> CiphertextArray:
+    """Return the array of ciphertexts of vectors of `shape` (..., m)."""
+    p, claims = context.parameters, parse(ArrayHeader, header, "the description of ciphertexts")
+    seed = None if claims.seed is None else bytes.fromhex(claims.seed)
+    if seed is not None:
+        _check_expansion(p, shape)
+    least, most = entry_range(p)
+    check_array("ciphertexts", data, _with_masks(shape, p) if seed is None else shape, p.dtype, least, most)
+    _check_claims(p, claims, data)
+    if seed is not None:
+        data = _with_expanded_masks(data, seed, p)
+    return CiphertextArray(data, context, claims.scale, _magnitude(data), claims.value, claims.noise, seed)
+
+
+def entry_range(p: Parameters) -> tuple[int, int]:
+    """Return the least and the largest entry of a ciphertext: residues around 0, or without modulus what its limit allows."""
+    half = p.entry_limit if p.q_bits is None else 1 << (p.q_bits - 1)
+    return (1 - half, half - 1) if p.q_bits is None else (-half, half - 1)
+
+
+def zeros_range(p: Parameters) -> tuple[int, int]:
+    """Return the least and the largest entry of public encryptions of zero: residues, or E - T A and A themselves."""
+    most = p.noise_bound + p.d * p.T_bound * p.A_high
+    return (-most, most) if p.q_bits is None else entry_range(p)
+
+
+def _largest_claims(p: Parameters, scale: float, data: np.ndarray) -> tuple[float, float]:
+    """Return what |v| and the noise of these ciphertexts can be at most.
+
+    The phase is w scale v + e.  Modulo q it is below q / 2; without modulus |S c| is at most the L1 norm of a row of S times
+    the largest entry, and the noise is the difference of two such phases.
+    """
+    if p.q_bits is not None:
+        return 2.0 ** (p.q_bits - 1) / (p.w * scale), 2.0 ** (p.q_bits - 1)
+    phase = p.key_row_bound * _magnitude(data)
+    return phase / (p.w * scale), 2 * phase
+
+
+def _check_claims(p: Parameters, claims: ArrayHeader, data: np.ndarray) -> None:
+    """Raise `FileError` for claims that the ciphertexts cannot have."""
+    _check_scale(p, claims.scale)
+    value, noise = _largest_claims(p, claims.scale, data)
+    fresh = (p.scale, value, p.noise_bound)
+    if claims.seed is not None and (claims.scale, claims.value, claims.noise) != fresh:
+        raise FileError(f"fresh ciphertexts of {p.name!r} have scale, value and noise {fresh}, not {claims}; get a new file")
+    if not (0 <= claims.value <= value and 0 <= claims.noise <= noise):
+        raise FileError(
+            f"ciphertexts of {p.name!r} have values up to {value:.3g} and noise up to {noise:.3g}, their file claims "
+            f"{claims.value:.3g} and {claims.noise:.3g}; get a new file from its sender"
+        )
 
 
 def expand_masks(seed: bytes, rows: tuple[int, ...], parameters: Parameters) -> np.ndarray:
@@ -78,79 +150,29 @@ def _with_expanded_masks(data: np.ndarray, seed: bytes, p: Parameters) -> np.nda
     return full
 
 
-def restore_array(context: Context, header: Any, data: np.ndarray, shape: tuple[int, ...]) -> CiphertextArray:
-    """Return the array of ciphertexts of vectors of `shape` (..., m)."""
-    seed = _seed(context.parameters, header, shape)
-    check_array("ciphertexts", data, shape if seed else _with_masks(shape, context.parameters), context.parameters.dtype)
-    try:
-        bounds = [float("inf") if header[name] is None else float(header[name]) for name in _BOUNDS]
-    except (KeyError, TypeError, ValueError) as error:
-        raise FileError(f"the bounds of an array of ciphertexts are missing or no numbers ({error})") from error
-    if not bounds[0] > 0 or not all(b >= 0 for b in bounds):
-        raise FileError(f"the bounds {bounds} of an array of ciphertexts cannot be true; get a new file from its sender")
-    scale, _, value, noise = bounds
-    _check_scale(context.parameters, scale)
-    if seed:
-        data = _with_expanded_masks(data, seed, context.parameters)
-    largest = _magnitude(data)
-    if context.parameters.q_bits is None and largest >= context.parameters.entry_limit:
-        raise FileError(f"ciphertexts reach {largest:.3g}, beyond what their parameters allow; get a new file from its sender")
-    return CiphertextArray(data, context, scale, largest, value, noise, seed)
-
-
 def _with_masks(shape: tuple[int, ...], p: Parameters) -> tuple[int, ...]:
     return (*shape[:-1], shape[-1] + p.d)
 
 
-def _seed(p: Parameters, header: Any, shape: tuple[int, ...]) -> bytes | None:
-    """Return the seed of the masks, None where they are stored."""
-    if not isinstance(header, dict) or "seed" not in header:
-        return None
-    text = header["seed"]
-    seed = restore_seed(text)
+def _check_expansion(p: Parameters, shape: tuple[int, ...]) -> None:
+    """Raise `FileError` unless masks of these parameters can be expanded, within `MAX_EXPANDED_BYTES`."""
     if p.q_bits is None:
         raise FileError("the file gives a seed of masks, which its parameters without modulus do not have")
     if math.prod(_with_masks(shape, p)) * p.dtype.itemsize > MAX_EXPANDED_BYTES:
         raise FileError(f"ciphertexts of shape {shape} with d = {p.d} would expand to more than {MAX_EXPANDED_BYTES >> 30} GiB")
-    return seed
-
-
-def restore_seed(text: Any) -> bytes:
-    """Return the seed of masks that a header gives as 32 hexadecimal digits."""
-    if not isinstance(text, str) or len(text) != 32 or set(text) - set("0123456789abcdef"):
-        raise FileError(f"the file gives {text!r:.80} as the seed of masks, expected 32 hexadecimal digits; get a new file")
-    return bytes.fromhex(text)
 
 
 def _check_scale(p: Parameters, scale: float) -> None:
-    """Without modulus there is one scale; with one, scales multiply, so none is below the first, but stay numbers."""
-    if not p.scale <= scale < math.inf or (p.q_bits is None and scale != p.scale):
+    """Raise `FileError` unless products lead to this scale: without modulus there is one, with one they multiply."""
+    powers = [float(p.scale)]
+    while p.q_bits is not None and p.scale > 1 and powers[-1] * p.unit < 2.0 ** (p.q_bits - 1):
+        powers.append(powers[-1] * p.scale)
+    if scale not in powers:
         raise FileError(
             f"ciphertexts of scale {scale} do not fit parameters of scale {p.scale}; get a new file from its sender"
         )
 
 
 def _magnitude(data: np.ndarray) -> float:
-    """Return max |c|, measured: a bound on entries that comes from a file is not believed."""
+    """Return max |c|, measured."""
     return float(max(int(data.max(initial=0)), -int(data.min(initial=0))))
-
-
-def check_array(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype | type = np.int64) -> None:
-    """Raise `FileError` unless `array` holds integers of this type in this shape."""
-    if array.dtype != dtype or array.shape != shape:
-        wanted = f"expected {np.dtype(dtype)} of shape {shape}"
-        raise FileError(f"{name}: found {array.dtype} of shape {array.shape}, {wanted}; get a new file from its sender")
-
-
-def _check_types(fields: dict) -> None:
-    """JSON knows one kind of number; the parameters know which of theirs are whole."""
-    for name, value in fields.items():
-        if name == "name" and not isinstance(value, str):
-            raise FileError(f"the file's parameters have the name {value!r}, expected a text")
-        whole = name != "balanced" and name != "name" and not name.endswith("sigma")
-        if whole and value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise FileError(f"the file's parameter {name} is {value!r}, expected a whole number")
-
-
-def _finite(number: float) -> float | None:
-    return float(number) if math.isfinite(number) else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from encnn.files.schema import parse
 from encnn.schemes.powers import Product
 from encnn.schemes.rings import storage
 from encnn.schemes.rings.evaluator import RingEvaluator
@@ -39,12 +40,11 @@ class Factory:
 
     def restore_evaluator(self, header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> RingEvaluator:
         """Return the evaluator that its `export` took apart."""
-        context = storage.restore_context(self.parameters, header)
-        return self.evaluator(context, *storage.restore_keys(context, self.evaluator.parts, header, arrays))
+        return self.evaluator(*storage.restore_keys(self.parameters, self.evaluator.parts, header, arrays))
 
     def restore_secret_key(self, header: dict, arrays: dict[str, np.ndarray]) -> RingSecretKey:
         """Return the secret key that its `export` took apart."""
-        context = storage.restore_context(self.parameters, header)
-        return self.secret_key.from_polynomials(
-            context, storage.secret_polynomials(context, arrays, self.secret_key.secret_names)
-        )
+        described = parse(storage.KeyHeader, header, "the description of the secret key")
+        context = storage.restore_context(self.parameters, described)
+        names = self.secret_key.secret_names
+        return self.secret_key.from_polynomials(context, storage.secret_polynomials(context, arrays, names))

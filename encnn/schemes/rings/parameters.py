@@ -23,6 +23,8 @@ from encnn.errors import ParameterError
 from encnn.schemes.encoders import CoefficientEncoder, Encoder, FractionalEncoder, SlotEncoder
 from encnn.schemes.rings.primes import PRIME_BITS, check_primes, find_primes
 from encnn.schemes.rings.rns import MAX_TERMS, Ring, ring
+from encnn.security.estimate import AttackCost
+from encnn.security.promise import check_promise
 
 STANDARD_128 = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
 """Dimension -> largest log2 q for 128 bits against classical attacks, ternary keys [HES18, table 1]."""
@@ -55,11 +57,18 @@ class RingParameters:
 
     def __post_init__(self) -> None:
         """Check what can be checked before any key exists."""
+        if not self.q_primes or not self.t_primes:
+            raise ParameterError("a modulus has no primes; give q_primes and t_primes at least one each")
         check_primes(self.N, (*self.q_primes, *self.t_primes, *self._special))
         if self.encoding not in ("coefficients", "slots", "fractional"):
             raise ParameterError(f"encoding is {self.encoding!r}; it must be 'coefficients', 'slots' or 'fractional'")
         if self.scale < 1 or self.scale & (self.scale - 1) or (self.encoding == "fractional" and self.scale != 1):
             raise ParameterError(f"scale is {self.scale}; it must be a power of two, and 1 for the fractional encoding")
+        if not 2 <= self.base <= 1 << 16 or not 0 <= self.fraction_digits < self.N:
+            raise ParameterError(
+                f"base={self.base}, fraction_digits={self.fraction_digits}: expected a base from 2 to {1 << 16}, and fewer "
+                f"digits than N={self.N}"
+            )
         if not 0 < self.sigma < 2.0**20 or not self.value_limit > 0:
             raise ParameterError(f"sigma={self.sigma} and value_limit={self.value_limit} must be positive")
         if self.special_prime and max(self.q_primes) > 2 * min(self.special_prime, *self.q_primes):
@@ -72,11 +81,8 @@ class RingParameters:
                 f"numbers up to {self.value_limit} at scale {self.scale} reach t / 2 = {self.t / 2:.3g}; lower one of them or "
                 "raise t"
             )
-        if not self.insecure and self.security_bits < 128:
-            raise ParameterError(
-                f"{self.name!r} has {self.security_bits:.0f} bits of security, fewer than 128: put INSECURE into its name, "
-                "raise N or lower q"
-            )
+        if not self.insecure:
+            check_promise(self.name, self.cheapest_attack, "raise N or lower q")
 
     def __repr__(self) -> str:
         """Show every field, and what the set protects."""
@@ -88,8 +94,13 @@ class RingParameters:
 
     @property
     @abstractmethod
+    def cheapest_attack(self) -> AttackCost:
+        """The attack and the cost model that decide about the bits of security."""
+
+    @property
     def security_bits(self) -> float:
-        """Bits of security in the model "BKZ with sieving", against all attacks that are counted."""
+        """Bits of security: the least over the attacks and cost models that are counted."""
+        return self.cheapest_attack.bits
 
     @property
     @abstractmethod
@@ -100,7 +111,7 @@ class RingParameters:
     def protection(self) -> str:
         """The bits of security, and the sizes; INSECURE first where the name says it."""
         sizes = f"N={self.N}, log2 q={self.modulus_bits:.1f}, log2 t={math.log2(self.t):.1f}"
-        return f"{'INSECURE: ' if self.insecure else ''}{self.security_bits:.1f} bits (BKZ with sieving); {sizes}"
+        return f"{'INSECURE: ' if self.insecure else ''}{self.cheapest_attack}; {sizes}"
 
     @property
     def insecure(self) -> bool:

@@ -12,6 +12,9 @@ from encnn.errors import ParameterError
 PRIME_BITS = 30
 """Every prime is below 2^30."""
 
+MAX_N = 1 << 16
+"""Largest dimension of a ring: transforms beyond it would take gigabytes."""
+
 _WITNESSES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
 
 
@@ -59,8 +62,10 @@ def find_primes(N: int, bits: int, count: int, avoid: tuple[int, ...] = ()) -> t
 
 
 def check_primes(N: int, primes: Iterable[int]) -> None:
-    """Raise `ParameterError` unless all are distinct primes below 2^30 that are 1 modulo 2 N."""
+    """Raise `ParameterError` unless N is a power of two, and all are distinct primes below 2^30 that are 1 modulo 2 N."""
     primes = tuple(primes)
+    if not 2 <= N <= MAX_N or N & (N - 1):
+        raise ParameterError(f"N is {N}; it must be a power of two from 2 to {MAX_N}")
     if len(set(primes)) != len(primes):
         raise ParameterError(f"the primes {primes} repeat; a modulus needs different ones")
     for p in primes:

@@ -12,6 +12,7 @@ from typing import ClassVar
 from encnn.errors import ParameterError
 from encnn.schemes.rings.parameters import RingParameters, primes_of_bits
 from encnn.schemes.yashe import noise
+from encnn.security.estimate import AttackCost
 from encnn.security.overstretched import NtruEstimate, estimate_ntru
 
 
@@ -27,9 +28,9 @@ class Parameters(RingParameters):
         return estimate_ntru(self.N, self.modulus_bits, log2(self.t))
 
     @property
-    def security_bits(self) -> float:
-        """Bits of security in the model "BKZ with sieving", against the cheapest attack."""
-        return self.security.bits
+    def cheapest_attack(self) -> AttackCost:
+        """The attack and the cost model that decide about the bits of security."""
+        return self.security.best
 
     @property
     def plain_noise(self) -> float:

@@ -1,4 +1,4 @@
-"""Keys, ciphertexts, networks and messages on disk: named arrays and a JSON header in one file.
+"""The format of files: named arrays and a JSON header in one file.
 
 A file is a zip of stored (uncompressed) members, so `numpy.load` and `unzip` open it too:
 
@@ -11,6 +11,11 @@ Nothing in such a file is left to choice: the header determines every other byte
 interprets no zip directory and no .npy header, and cannot meet a pickle, a compression bomb or a member that lies about
 its size; it rebuilds what `write` would have written and compares.  The size that the header implies must be the
 size of the file before any array is allocated: reading allocates the arrays and at most `OVERHEAD_BYTES` besides.
+
+**Why not `zipfile`.**  It writes a member's size and checksum by seeking back, or behind the member, so a file could not be
+hashed while it is written; it takes a member whole, which would hold a large array twice.  Its reader interprets the directory
+and lets members overlap, repeat or carry extra fields, all of which would have to be refused here again.  Since a reader has to
+know the one right form of every record, the three `struct` formats below are all that `zipfile` could spare.
 
 The SHA-256 digest covers every byte before it.  It finds *damage*, not *malice*: whoever alters a file computes a new
 digest.  Only the MAC, HMAC-SHA-256 under a key that the sender of the file never had, finds malice; and even a MAC does
@@ -39,7 +44,7 @@ import numpy as np
 from encnn.errors import FileError, ParameterError
 from encnn.progress import progress
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_FILE_BYTES = 2**32 - 1  # what a zip holds without its 64-bit extension
 MAX_HEADER_BYTES = 2**18
 OVERHEAD_BYTES = 2**24  # parsing the largest hostile header takes about 10 MB
@@ -356,7 +361,12 @@ def _parse(raw: bytes, source: "_Source") -> Contents:
             f"{source.name} has format {fields['format']}, newer than {FORMAT_VERSION}, the newest that this version "
             "of encnn reads; upgrade encnn"
         )
-    if fields["format"] != FORMAT_VERSION or fields.keys() != _FIELDS or type(fields["mac"]) is not bool:
+    if fields["format"] < FORMAT_VERSION:
+        raise FileError(
+            f"{source.name} has format {fields['format']}, older than {FORMAT_VERSION}, which this version of encnn reads; ask "
+            "its sender to write it anew"
+        )
+    if fields.keys() != _FIELDS or type(fields["mac"]) is not bool:
         raise _damaged(source, "its header lacks fields or has others")
     if not (isinstance(fields["package"], str) and isinstance(fields["header"], dict)):
         raise _damaged(source, "its header has fields of the wrong type")

@@ -1,0 +1,202 @@
+"""Blocks: N numbers as the coefficients of one GLWE ciphertext, and what training does to them.
+
+A block is (b, a_1, ..., a_k), k+1 polynomials modulo X^N + 1 and 2^32, whose phase b + sum_j a_j S_j has the numbers v_0, v_1,
+... times the scale as coefficients.  A number takes 4 (k+1) bytes, where an LWE ciphertext of its own takes 4 (1 + k N).
+
+    gather    sum_i x_i X^-i block, then the constant coefficient    a ciphertext of sum_i x_i v_i
+    scatter   block -= sum_i x_i X^i E                               v_i -= x_i e, for a ciphertext E of the constant e
+
+X^i block is the block in two contiguous runs, the second one with its sign turned: additions only, and no noise but that of the
+ciphertexts that are added.
+
+    extract   the constant coefficient of a GLWE ciphertext as an LWE ciphertext    a change of order and signs
+    embed     the way back: (b, 0, ..., 0) for a body, and the masks in their order
+
+What `embed` returns has the number in its constant coefficient, and others of no meaning elsewhere.  The trace removes those.
+
+**A block without masks is a plaintext.**  Whatever is added to nothing but such blocks stays one: scores of zeros without masks
+would be zeros without masks, rotations by 0 add nothing of a key, and a network would be trained in the open with results that
+look perfect.  `without_masks` tells such blocks; whoever reads or trains a model refuses them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from encnn.data.batches import Batch, SparseBatch
+from encnn.errors import CapabilityError, KeyMismatchError
+from encnn.schemes.bootstrapped import engine, transform
+from encnn.schemes.bootstrapped.parameters import Parameters
+from encnn.schemes.integer_vector import CiphertextArray, Context
+
+
+@dataclass
+class PackedArray:
+    """Real numbers, shape (rows, 1), in blocks: int32 of shape (blocks, k+1, N).
+
+    places: of each number, N block + coefficient; None where they are 0, 1, 2, ...  Parts of an array share its blocks.
+    scale, value, noise: as those of a `CiphertextArray`.  seed: of the masks of fresh blocks, which stands for them in files.
+    """
+
+    data: np.ndarray
+    rows: int
+    context: Context
+    value: float
+    noise: float
+    places: np.ndarray | None = None
+    seed: bytes | None = None
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameter set."""
+        return self.context.parameters  # type: ignore[return-value]
+
+    @property
+    def scale(self) -> float:
+        """The phase of 1."""
+        return self.parameters.scale
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the numbers it stands for."""
+        return self.rows, 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the blocks."""
+        return self.data.nbytes
+
+    def __len__(self) -> int:
+        """Return the number of numbers."""
+        return self.rows
+
+    def __repr__(self) -> str:
+        """Show shape, parameters and noise, never entries."""
+        return f"PackedArray(shape={self.shape}, parameters={self.parameters.name!r}, noise<={self.noise:.3g})"
+
+    def __getitem__(self, rows: slice | np.ndarray) -> "PackedArray":
+        """Return some of the numbers, in the same blocks."""
+        places = self.at(np.arange(self.rows)[rows])
+        return PackedArray(self.data, len(places), self.context, self.value, self.noise, places)
+
+    def at(self, rows: np.ndarray) -> np.ndarray:
+        """Return the places of these numbers."""
+        return rows if self.places is None else self.places[rows]
+
+    def copy(self) -> "PackedArray":
+        """Return an array with its own blocks."""
+        return PackedArray(self.data.copy(), self.rows, self.context, self.value, self.noise, self.places)
+
+    def numbers(self) -> CiphertextArray:
+        """Return one ciphertext for each number: as wide as they are without blocks."""
+        return gather(self, SparseBatch(np.arange(self.rows), np.arange(self.rows + 1), None, self.rows))
+
+
+def blocks_for(rows: int, N: int) -> int:
+    """Return how many blocks hold so many numbers."""
+    return -(-rows // N)
+
+
+def without_masks(data: np.ndarray) -> np.ndarray:
+    """Return which GLWE ciphertexts, shape (B, k+1, N), have no mask: these are plaintexts, for all to read."""
+    return np.asarray(~data[:, 1:].any(axis=(1, 2)))
+
+
+def extract(acc: np.ndarray) -> np.ndarray:
+    """Return ciphertexts of the constant coefficients of GLWE phases, int32 of shape (B, 1 + k N): sample extraction.
+
+    (a S)_0 = a_0 S_0 - a_(N-1) S_1 - ... - a_1 S_(N-1), so the mask is (a_0, -a_(N-1), ..., -a_1).
+    """
+    masks = _reflected(acc[:, 1:])
+    return np.concatenate([acc[:, 0, :1], masks.reshape(len(acc), masks.shape[1] * masks.shape[2])], axis=1)
+
+
+def embed(ciphertexts: np.ndarray, N: int) -> np.ndarray:
+    """Return GLWE ciphertexts with these numbers as constant coefficients, int32 of shape (B, k+1, N); others mean nothing."""
+    masks = _reflected(ciphertexts[:, 1:].reshape(len(ciphertexts), ciphertexts.shape[1] // N, N))
+    body = np.zeros((len(masks), 1, N), np.int32)
+    body[:, 0, 0] = ciphertexts[:, 0]
+    return np.concatenate([body, masks], axis=1)
+
+
+def gather(W: PackedArray, X: Batch) -> CiphertextArray:
+    """Return X W, ciphertexts of shape (B, 1); noises add, weighted by |X|."""
+    places, pointers, factors = _entries(W, X)
+    sums = np.empty((len(X), *W.data.shape[1:]), np.int32)
+    loops = engine.compiled_blocks(W.parameters.N, W.parameters.k)
+    (gather_numpy if loops is None else loops.gather)(W.data, places, pointers, factors, sums)
+    return _ciphertexts(W, extract(sums), X.largest_row())
+
+
+def scatter_subtract(W: PackedArray, X: Batch, errors: np.ndarray, value: float, noise: float) -> None:
+    """Do W -= X^T e in place; noises add, weighted by |X|.
+
+    errors: GLWE ciphertexts of e alone, traced, int32 of shape (B, k+1, N).  value, noise: bounds on each.
+    """
+    places, pointers, factors = _entries(W, X)
+    loops = engine.compiled_blocks(W.parameters.N, W.parameters.k)
+    W.seed, weight = None, X.largest_column()
+    (scatter_subtract_numpy if loops is None else loops.scatter_subtract)(W.data, places, pointers, factors, errors)
+    W.value, W.noise = W.value + weight * value, W.noise + weight * noise
+
+
+def gather_numpy(data: np.ndarray, places: np.ndarray, pointers: np.ndarray, factors: np.ndarray, sums: np.ndarray) -> None:
+    """Write to sums, int32 of shape (B, k+1, N), what is extracted from: sum factor X^-place block for each row."""
+    N = data.shape[-1]
+    for r in range(len(sums)):
+        row = slice(pointers[r], pointers[r + 1])
+        turned = transform.monomial_product(data[places[row] // N], -(places[row] % N)[:, None])
+        sums[r] = (factors[row, None, None] * turned).sum(axis=0, dtype=np.int32)
+
+
+def scatter_subtract_numpy(
+    data: np.ndarray, places: np.ndarray, pointers: np.ndarray, factors: np.ndarray, errors: np.ndarray
+) -> None:
+    """Do block -= factor X^place errors[r] for each place of each row, in place."""
+    N = data.shape[-1]
+    for r in range(len(errors)):
+        for t in range(pointers[r], pointers[r + 1]):
+            data[places[t] // N] -= factors[t] * transform.monomial_product(errors[r], places[t] % N)
+
+
+def concatenate(arrays: Sequence[PackedArray]) -> PackedArray:
+    """Return the arrays joined, each with blocks of its own, with the largest of their bounds."""
+    for other in arrays[1:]:
+        check_same_key(arrays[0], other)
+    starts = arrays[0].parameters.N * np.cumsum([0, *(len(a.data) for a in arrays)])
+    places = np.concatenate([first + a.at(np.arange(a.rows)) for a, first in zip(arrays, starts, strict=False)])
+    in_order = (places == np.arange(len(places))).all()
+    value, noise = (max(getattr(a, bound) for a in arrays) for bound in ("value", "noise"))
+    data = np.concatenate([a.data for a in arrays])
+    return PackedArray(data, len(places), arrays[0].context, value, noise, None if in_order else places)
+
+
+def check_same_key(a: PackedArray, b: PackedArray | CiphertextArray) -> None:
+    """Raise `KeyMismatchError` unless both belong to one key."""
+    if a.context != b.context:
+        raise KeyMismatchError(
+            f"ciphertexts of key {a.context.key_id} and of key {b.context.key_id} do not combine; encrypt both under one key"
+        )
+
+
+def _entries(W: PackedArray, X: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what X names: places in W, where each review begins among them, and whole factors."""
+    columns, pointers, values = X.entries()
+    factors = np.ones(len(columns), np.int32) if values is None else values.astype(np.int32)
+    if values is not None and not (factors == values).all():
+        raise CapabilityError(
+            "scheme 'bootstrapped' multiplies by whole numbers below 2^31, not by fractions, and a feature or its multiplier "
+            f"is {values[factors != values][0]:g}; use whole features, or the scheme 'clear'"
+        )
+    return np.ascontiguousarray(W.at(columns), np.int64), np.asarray(pointers, np.int64), factors
+
+
+def _ciphertexts(W: PackedArray, data: np.ndarray, weight: float) -> CiphertextArray:
+    bound = 2.0**31  # entries are anything modulo q
+    return CiphertextArray(data, W.context, W.scale, bound, weight * W.value, weight * W.noise)
+
+
+def _reflected(masks: np.ndarray) -> np.ndarray:
+    """Return (a_0, -a_(N-1), ..., -a_1) for each polynomial a, which is the way there and back."""
+    return np.concatenate([masks[..., :1], -masks[..., :0:-1]], axis=-1)

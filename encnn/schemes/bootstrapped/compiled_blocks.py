@@ -1,0 +1,176 @@
+"""The loops over blocks of weights, compiled by numba: gather, scatter and trace for N = 1024 and k = 2.
+
+`blocks` and `trace` have the same in numpy, which is the reference; they import this module as others import `compiled`, whose
+transforms it uses.  Each ciphertext is computed by itself, so that results depend neither on the batch nor on threads.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numba import njit
+
+from encnn.arithmetic.placement import placed
+from encnn.schemes.bootstrapped.compiled import _OPTIONS, _ROUND, _TWIST, COMPONENTS, M, N, transform, transform_back
+from encnn.schemes.bootstrapped.trace import exponents, permutation, unit
+
+TOGETHER = 4
+"""Ciphertexts that take a step of the trace one after the other, while its part of the key is in the cache."""
+
+_UNIT = unit(N)
+_SOURCES = np.stack([permutation(N, d)[0] for d in exponents(N)])
+_SIGNS = np.stack([permutation(N, d)[1] for d in exponents(N)])
+
+
+@njit(inline="always")
+def _add(total, run, factor):  # type: ignore[no-untyped-def]
+    """Add factor times a run to as many numbers, int32."""
+    for j in range(run.shape[0]):
+        total[j] += factor * run[j]
+
+
+@njit(**_OPTIONS)
+def gather(blocks, places, pointers, factors, sums):  # type: ignore[no-untyped-def]
+    """Write to sums, int32 of shape (B, 3, N), the sum of factor X^-place block of each review.
+
+    Of the bodies only the constant coefficient is formed, which is all that is extracted.
+    """
+    for r in range(pointers.shape[0] - 1):
+        sums[r] = 0
+        for t in range(pointers[r], pointers[r + 1]):
+            block, i = blocks[places[t] >> 10], places[t] & (N - 1)
+            sums[r, 0, 0] += factors[t] * block[0, i]
+            for c in range(1, COMPONENTS):
+                _add(sums[r, c, : N - i], block[c, i:], factors[t])
+                _add(sums[r, c, N - i :], block[c, :i], -factors[t])
+
+
+@njit(**_OPTIONS)
+def scatter_subtract(blocks, places, pointers, factors, errors):  # type: ignore[no-untyped-def]
+    """Do block -= factor X^place errors[r], for each place of each review r."""
+    for r in range(pointers.shape[0] - 1):
+        for t in range(pointers[r], pointers[r + 1]):
+            block, i = blocks[places[t] >> 10], places[t] & (N - 1)
+            for c in range(COMPONENTS):
+                _add(block[c, i:], errors[r, c, : N - i], -factors[t])
+                _add(block[c, :i], errors[r, c, N - i :], factors[t])
+
+
+def trace(acc: np.ndarray, key: np.ndarray, bits: int) -> np.ndarray:
+    """Return the traces of GLWE ciphertexts, int32 of shape (B, 3, N).
+
+    key: float64 of shape (10, 2, levels, 3, N), transforms in units of the torus.  bits: of a digit.
+    """
+    out = np.empty_like(acc)
+    _trace(acc, key, 2.0**bits, out, *_room(key.shape[2]))
+    return out
+
+
+def add_automorphism(C: np.ndarray, s: int, key: np.ndarray, bits: int) -> None:
+    """Do step s of the trace, in place, for GLWE ciphertexts of fractions, float64 of shape (B, 3, N)."""
+    _, *room = _room(key.shape[1])
+    _add_automorphism(C, s, key, 2.0**bits, *room)
+
+
+@njit(**_OPTIONS)
+def _add_automorphism(C, s, key, base, rest, w, v, sums):  # type: ignore[no-untyped-def]
+    for b in range(C.shape[0]):
+        _step(C[b], s, key, base, rest, w, v, sums)
+
+
+def _room(levels: int) -> Iterator[np.ndarray]:
+    """Yield the arrays to work in, each at a place of a page of its own (see `compiled._room`)."""
+    shapes = [(TOGETHER, COMPONENTS, N), (N,), (N,), (2 * levels, N), (COMPONENTS, N)]
+    for i, shape in enumerate(shapes, start=1):
+        yield placed(shape, float, place=512 * i)
+
+
+@njit(**_OPTIONS)
+def _trace(acc, key, base, out, C, rest, w, v, sums):  # type: ignore[no-untyped-def]
+    """Do what `trace` does; C, rest, w, v, sums are room to work in."""
+    for first in range(0, acc.shape[0], TOGETHER):
+        count = min(TOGETHER, acc.shape[0] - first)
+        for b in range(count):
+            for c in range(COMPONENTS):
+                for j in range(N):
+                    C[b, c, j] = acc[first + b, c, j] * _UNIT
+        for s in range(key.shape[0]):
+            for b in range(count):
+                _step(C[b], s, key[s], base, rest, w, v, sums)
+        for b in range(count):
+            for c in range(COMPONENTS):
+                _to_torus(C[b, c], w, out[first + b, c])
+
+
+@njit(**_OPTIONS)
+def _step(C, s, key, base, rest, w, v, sums):  # type: ignore[no-untyped-def]
+    """Add to a GLWE ciphertext of fractions its automorphism of step s, switched by the key of that step."""
+    levels = key.shape[1]
+    for c in range(2):
+        _turn(C[c + 1], s, rest)
+        _digit_transforms(rest, base, levels, w, v[c * levels : (c + 1) * levels])
+    _turn(C[0], s, rest)
+    for o in range(COMPONENTS):
+        _inner_product(v, key.reshape(2 * levels, COMPONENTS, N), o, sums[o])
+        transform_back(sums[o], w)
+        _add_fractions(w, C[o])
+    for j in range(N):
+        x = C[0, j] + rest[j]
+        C[0, j] = x - ((x + _ROUND) - _ROUND)
+
+
+@njit(**_OPTIONS)
+def _turn(p, s, turned):  # type: ignore[no-untyped-def]
+    """Write the automorphism of step s of p to turned."""
+    for j in range(N):
+        turned[j] = p[_SOURCES[s, j]] * _SIGNS[s, j]
+
+
+@njit(**_OPTIONS)
+def _digit_transforms(rest, base, levels, w, v):  # type: ignore[no-untyped-def]
+    """Write the transforms of the digits of fractions to v, float64 of shape (levels, N)."""
+    scale = 1.0
+    for t in range(levels):
+        scale *= base
+        back = 1.0 / scale
+        for j in range(M):
+            x, y = rest[j] * scale + _ROUND - _ROUND, rest[j + M] * scale + _ROUND - _ROUND
+            rest[j] -= x * back
+            rest[j + M] -= y * back
+            w[j] = x * _TWIST[j] - y * _TWIST[j + M]
+            w[j + M] = x * _TWIST[j + M] + y * _TWIST[j]
+        transform(w, v[t])
+
+
+@njit(**_OPTIONS)
+def _inner_product(v, key, o, total):  # type: ignore[no-untyped-def]
+    """Write to total the sum of products of transforms v, shape (rows, N), with component o of the rows of a key; rows even."""
+    total[:] = 0.0
+    for r in range(0, v.shape[0], 2):
+        a, b, f, g = v[r], v[r + 1], key[r, o], key[r + 1, o]
+        for j in range(M):
+            total[j] += a[j] * f[j] - a[j + M] * f[j + M] + b[j] * g[j] - b[j + M] * g[j + M]
+            total[j + M] += a[j] * f[j + M] + a[j + M] * f[j] + b[j] * g[j + M] + b[j + M] * g[j]
+
+
+@njit(**_OPTIONS)
+def _add_fractions(w, p):  # type: ignore[no-untyped-def]
+    """Untwist w, units of the torus times 512, round it to the unit of the refined torus and add it to p."""
+    for j in range(M):
+        x = (w[j] * _TWIST[j] + w[j + M] * _TWIST[j + M]) * (1.0 / M)
+        y = (w[j + M] * _TWIST[j] - w[j] * _TWIST[j + M]) * (1.0 / M)
+        x -= (x + _ROUND) - _ROUND
+        y -= (y + _ROUND) - _ROUND
+        x = p[j] + ((x * (1.0 / _UNIT) + _ROUND) - _ROUND) * _UNIT
+        y = p[j + M] + ((y * (1.0 / _UNIT) + _ROUND) - _ROUND) * _UNIT
+        p[j] = x - ((x + _ROUND) - _ROUND)
+        p[j + M] = y - ((y + _ROUND) - _ROUND)
+
+
+@njit(**_OPTIONS)
+def _to_torus(p, w, out):  # type: ignore[no-untyped-def]
+    """Write fractions of the torus to out, int32; w is room to work in."""
+    for j in range(N):
+        w[j] = p[j] * 2.0**32 + _ROUND
+    low_bits = w.view(np.int32)[::2]  # where such a sum keeps its whole number
+    for j in range(N):
+        out[j] = low_bits[j]

@@ -1,0 +1,98 @@
+"""Taking blocks of numbers apart for messages and files, and putting them together again.
+
+A fresh block is stored as its body and the seed of its masks.  Whatever does not fit is a `FileError`.  The bounds on numbers
+and noise are claims: a reader without the key checks that blocks *can* have them, and not that they do.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from encnn.errors import FileError
+from encnn.files.schema import Hex32, Within, check_array, describe, parse
+from encnn.schemes.bootstrapped.blocks import PackedArray
+from encnn.schemes.bootstrapped.parameters import TORUS_BITS, Parameters
+from encnn.schemes.integer_vector import Context
+from encnn.schemes.integer_vector.storage import MAX_EXPANDED_BYTES, expand_masks
+
+MAX_BLOCKS = 1 << 20
+"""Most blocks of an array: 10^9 weights, and 12 GB."""
+
+LARGEST_PHASE = 2.0 ** (TORUS_BITS - 1)
+"""The largest phase, and so the largest noise that anything modulo 2^TORUS_BITS can have."""
+
+Place = Annotated[int, Within(0, 1 << 40)]
+
+
+@dataclass(frozen=True)
+class BlocksHeader:
+    """What is claimed of an array of blocks.
+
+    value, noise: bounds on the numbers and on their noise.  places: runs [first, how many] of neighbours in the blocks, None
+    where the numbers stand at 0, 1, 2, ...  seed: of the masks, for fresh blocks, whose bodies alone are stored.
+    """
+
+    blocks: Annotated[int, Within(0, MAX_BLOCKS)]
+    value: float
+    noise: Annotated[float, Within(0, LARGEST_PHASE)]
+    places: list[tuple[Place, Annotated[int, Within(1, 1 << 40)]]] | None
+    seed: Hex32 | None
+
+
+def export_array(a: PackedArray) -> tuple[dict, np.ndarray]:
+    """Return (header, int32 array): blocks of shape (blocks, k+1, N), or for fresh ones their bodies, (blocks, N).
+
+    Bounds beyond what ciphertexts can reach are stored as that.
+    """
+    value, noise = min(a.value, LARGEST_PHASE / a.scale), min(a.noise, LARGEST_PHASE)
+    places, seed = None if a.places is None else _runs(a.places), None if a.seed is None else a.seed.hex()
+    header = describe(BlocksHeader(len(a.data), value, noise, places, seed))
+    return header, a.data if a.seed is None else np.ascontiguousarray(a.data[:, 0])
+
+
+def restore_array(context: Context, header: object, data: np.ndarray, shape: tuple[int, ...]) -> PackedArray:
+    """Return the array of numbers of this shape, (rows, 1), that `export_array` took apart."""
+    p: Parameters = context.parameters  # type: ignore[assignment]
+    claims = parse(BlocksHeader, header, "the description of blocks")
+    if len(shape) != 2 or shape[1] != 1:
+        raise FileError(f"blocks stand for numbers of shape (rows, 1), not {shape}; get a new file from its sender")
+    if not 0 <= claims.value <= LARGEST_PHASE / p.scale:
+        raise FileError(f"numbers up to {claims.value:.3g} do not fit {p.name!r}; get a new file from its sender")
+    places = _places(claims.places, shape[0], claims.blocks * p.N)
+    if claims.seed is None:
+        check_array("blocks", data, (claims.blocks, p.k + 1, p.N), np.int32)
+        return PackedArray(data, shape[0], context, claims.value, claims.noise, places)
+    check_array("bodies of blocks", data, (claims.blocks, p.N), np.int32)
+    seed = bytes.fromhex(claims.seed)
+    return PackedArray(_with_masks(data, seed, p), shape[0], context, claims.value, claims.noise, places, seed)
+
+
+def _with_masks(bodies: np.ndarray, seed: bytes, p: Parameters) -> np.ndarray:
+    """Return blocks of given bodies with the masks that the seed stands for."""
+    if 4 * bodies.size * (p.k + 1) > MAX_EXPANDED_BYTES:
+        raise FileError(f"{len(bodies)} blocks would expand to more than {MAX_EXPANDED_BYTES >> 30} GiB; get a smaller model")
+    masks = expand_masks(seed, (len(bodies),), p).reshape(len(bodies), p.k, p.N)
+    return np.concatenate([bodies[:, None], masks], axis=1)
+
+
+def _runs(places: np.ndarray) -> list[tuple[int, int]]:
+    """Return places as runs (first, how many) of neighbours.
+
+    >>> _runs(np.array([4, 5, 6, 1, 9]))
+    [(4, 3), (1, 1), (9, 1)]
+    """
+    starts = np.flatnonzero(np.diff(places, prepend=places[:1] - 2) != 1)
+    lengths = np.diff(np.append(starts, len(places)))
+    return [(int(first), int(count)) for first, count in zip(places[starts], lengths, strict=True)]
+
+
+def _places(runs: list[tuple[int, int]] | None, rows: int, room: int) -> np.ndarray | None:
+    """Return the places that `_runs` described, of so many rows in blocks with room for `room` numbers."""
+    if runs is None:
+        if rows > room:
+            raise FileError(f"{rows} numbers do not fit blocks of {room}; get a new file from its sender")
+        return None
+    if any(first + count > room for first, count in runs) or sum(count for _, count in runs) != rows:
+        raise FileError(f"the file does not say where in its blocks {rows} numbers are ({runs!r:.80}); get a new file")
+    return np.concatenate([np.arange(first, first + count) for first, count in runs] or [np.zeros(0, np.int64)])
