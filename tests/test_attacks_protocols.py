@@ -137,7 +137,7 @@ def test_bounds_that_overflow_are_refused_before_anything_is_decrypted(name: str
     scheme = importlib.import_module(f"encnn.schemes.{name}")
     owner, side, request = overflowing(scheme)
     for _ in range(RUNS):
-        with pytest.raises(FileError, match="cannot be true"):
+        with pytest.raises(FileError, match="cannot have the bounds"):
             side.answer(request)
     assert not side.closed and not side.tally.refused
     monkeypatch.setattr(storage, "MAX_BITS", 1 << 20)
