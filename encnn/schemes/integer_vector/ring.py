@@ -47,6 +47,9 @@ _LARGEST_D = 1 << 14
 SAMPLES = 16
 """Public polynomials of a key for streams of zeros: as many encryptions of zero share one u."""
 
+_AHEAD = 8
+"""How many u are drawn at a time: the key's transforms, which training drives out of the cache, are fetched once for all."""
+
 
 def check_ring(p: Parameters) -> None:
     """Raise `ParameterError` unless the parameters have a ring: a modulus, d a power of two, small keys, Gaussian noise."""
@@ -178,7 +181,8 @@ class ZeroStream:
             self._drawn_in, self._ready = sampling.process(), self._ready[:0]
         parts, missing = [], count
         while missing:
-            self._ready = self._ready if len(self._ready) else self._made()
+            if not len(self._ready):
+                self._ready = np.concatenate([self._made() for _ in range(_AHEAD)])
             parts.append(self._ready[:missing])
             self._ready, missing = self._ready[missing:], missing - len(parts[-1])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
