@@ -194,7 +194,7 @@ class Assistant:
                 "masks that repeat would show a real key: leave out rng, or make an experimental owner with one"
             )
         self._secret, self.outputs, self._max_rate = secret, outputs, max_rate
-        self._labels = None if labels is None else targets_of(labels, outputs, len(labels))
+        self._labels = None if labels is None else targets_of(labels, outputs)
         randomness = Randomness(rng)
         self._pads = PadStream(secret, outputs, randomness)
         self._zero_key = make_zero_key(secret, outputs, randomness)

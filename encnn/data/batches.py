@@ -16,10 +16,8 @@ from scipy.sparse import csr_array, hstack
 
 from encnn.arithmetic import row_sums
 from encnn.data.fingerprints import BIAS, fingerprint_of, marked
+from encnn.data.inputs import Features, features_of
 from encnn.errors import DataError
-
-Features: TypeAlias = np.ndarray | csr_array
-"""Plaintext features of shape (reviews, features): dense, or sparse rows (a bag of words)."""
 
 TrainingFeatures: TypeAlias = "Features | Conditioned"
 """Features as a trainer may pass them."""
@@ -44,6 +42,7 @@ class Conditioned:
 
     def __post_init__(self) -> None:
         """Refuse scales that do not fit the features."""
+        object.__setattr__(self, "X", features_of(self.X))
         reviews, features = self.X.shape
         m, s = self.multipliers, self.widths
         if isinstance(self.X, np.ndarray):
@@ -70,6 +69,14 @@ class Conditioned:
     def parts(self) -> list[np.ndarray]:
         """Return all arrays that it is made of."""
         return [a for a in (self.X.data, self.X.indices, self.X.indptr, self.multipliers, self.widths) if a is not None]
+
+
+def training_features(X: TrainingFeatures, columns: int) -> TrainingFeatures:
+    """Return what `features_of` returns; conditioned features as they are, since they passed it when they were made."""
+    if isinstance(X, Conditioned):
+        features_of(X.X, columns)
+        return X
+    return features_of(X, columns)
 
 
 class _Plain:
@@ -316,6 +323,7 @@ def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
 def with_bias(X: Features) -> Features:
     """Return X with one column more, of ones: the weight of that column is a bias, which every review moves."""
     known = fingerprint_of(X)
+    X = features_of(X)
     ones = np.ones((X.shape[0], 1), X.dtype)
     if isinstance(X, np.ndarray):
         return np.concatenate([X, ones], axis=1)

@@ -94,13 +94,13 @@ class EncryptedModel:
         features = restored_recipe(header.features, a, arrays)
         W1, W2 = take(arrays, "W1"), take(arrays, "W2") if a.hidden else None
         evaluator = restore_evaluator(header.scheme, header.keys, arrays, a.products(sigmoid))
-        network = Network(a, evaluator.restore_array(header.W1, W1, (a.features, a.row_width)), None)
-        evaluator.check_weights(network.W1)
         if (W2 is None) != (header.W2 is None):
             raise FileError(f"the description of W2 does not fit {a}; get a new file from its sender")
+        first, second = evaluator.restore_array(header.W1, W1, (a.features, a.row_width)), None
+        evaluator.check_weights(first)
         if W2 is not None and header.W2 is not None:
-            network.W2 = evaluator.restore_array(header.W2, W2, (a.hidden * a.outputs,))
-        return cls(evaluator, network, sigmoid, features)
+            second = evaluator.restore_array(header.W2, W2, (a.hidden * a.outputs,))
+        return cls(evaluator, Network(a, first, second), sigmoid, features)
 
 
 @dataclass(frozen=True)

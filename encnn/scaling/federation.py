@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from encnn import files
-from encnn.data.batches import Features
+from encnn.data import Features
 from encnn.data.fingerprints import check_fingerprints
 from encnn.errors import KeyMismatchError, ParameterError
 from encnn.files.schema import naming

@@ -190,6 +190,10 @@ class Evaluator(ABC):
     def prepare(self) -> None:  # noqa: B027  most schemes have nothing to prepare
         """Do now what the first use of the evaluation keys would else do, so that no measurement is charged for it."""
 
+    def scores_bytes(self, reviews: int, outputs: int) -> int:
+        """Return the bytes of the encrypted scores of a mini-batch of so many reviews; here of float64 in the clear."""
+        return 8 * reviews * outputs
+
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:  # noqa: B027  most schemes have nothing to say
         """Raise `ParameterError` if training on features X, so many epochs at rates up to this, is known to fail."""
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from encnn.data.batches import Batch, TrainingFeatures
-from encnn.errors import CapabilityError, ParameterError
+from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.bootstrapped import blocks, noise, storage
 from encnn.schemes.bootstrapped.blocks import PackedArray
@@ -211,6 +211,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return self._tables[sigmoid, rate]
 
     def _check_readable(self, z: CiphertextArray) -> None:
+        if z.context != self.context:
+            raise KeyMismatchError(
+                f"ciphertexts of key {z.context.key_id} cannot be bootstrapped with keys of {self.context.key_id}; use their "
+                "own evaluator"
+            )
         if z.shape[-1] != 1 or z.scale != self.parameters.scale:
             raise ParameterError(
                 f"a table is read by numbers, shape (..., 1), of scale {self.parameters.scale}; these have shape {z.shape} and "
