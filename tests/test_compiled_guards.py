@@ -72,7 +72,7 @@ def compiled_functions() -> dict[str, set[str]]:
                 if any(map(is_njit, node.decorator_list)):
                     found.setdefault(name, set()).add(node.name)
             elif isinstance(node, ast.Call) and getattr(node.func, "id", None) in ("compiled", "_compiled"):
-                passed |= {a.id for a in node.args if isinstance(a, ast.Name)}
+                passed |= {a.id for a in node.args if isinstance(a, ast.Name) and len(node.args) == 1}
     for function in passed & definitions.keys():
         found.setdefault(definitions[function], set()).add(function)
     return found
