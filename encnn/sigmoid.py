@@ -20,6 +20,7 @@ import numpy as np
 from numpy.polynomial import chebyshev, legendre, polynomial
 from numpy.typing import ArrayLike
 
+from encnn.data.checks import check_types, real, whole
 from encnn.errors import DivergenceError, ParameterError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 TOLERANCE = 0.05  # the error at which a range of use ends, unless a fit states its own
 WRONG_SIDE_LIMIT = 10.0  # see check_range
 STEP_LIMIT = 100.0  # see check_range
+MAX_DEGREE = 101
 MAX_FIT_DEGREE = 31
 MAX_RADIUS = 100.0
 
@@ -52,6 +54,7 @@ class PolynomialSigmoid:
 
     def __post_init__(self) -> None:
         """Refuse what is not a polynomial of at least degree 1 on an interval."""
+        check_types(self)
         if len(self.coefficients) < 2 or not np.isfinite(self.coefficients).all() or self.coefficients[-1] == 0:
             raise ParameterError(
                 f"{self.name}: expected two or more finite coefficients, the last not zero, got {self.coefficients}"
@@ -290,16 +293,15 @@ def _within_tolerance(name: str, coefficients: tuple[float, ...]) -> PolynomialS
 
 
 def _check_degree(degree: int) -> None:
-    if not isinstance(degree, int) or degree < 1 or degree % 2 == 0:
-        raise ParameterError(f"degree {degree!r}: expected an odd number, since sigma - 1/2 has odd powers only")
+    if whole("degree", degree, 1, MAX_DEGREE) % 2 == 0:
+        raise ParameterError(f"degree={degree}: expected an odd number, since sigma - 1/2 has odd powers only")
 
 
 def _check_fit(degree: int, radius: float) -> None:
     _check_degree(degree)
     if degree > MAX_FIT_DEGREE:
         raise ParameterError(f"degree {degree}: rounding spoils fits above {MAX_FIT_DEGREE}; choose a lower degree")
-    if not 0 < radius <= MAX_RADIUS:
-        raise ParameterError(f"radius {radius}: expected more than 0 and at most {MAX_RADIUS:g}")
+    real("radius", radius, above=0, most=MAX_RADIUS)
 
 
 # Errors and ranges

@@ -215,7 +215,7 @@ class Assistant:
     ) -> None:
         _check_max_rate(max_rate, secret.parameters)
         self._secret, self.outputs, self._max_rate, self.max_trips = secret, outputs, max_rate, max_trips
-        self._labels = None if labels is None else targets_of(labels, outputs, len(labels))
+        self._labels = None if labels is None else targets_of(labels, outputs)
         randomness = for_key(secret.context.experimental, rng)
         self._pads = PadStream(secret, outputs, randomness)
         self._zero_key = make_zero_key(secret, outputs, randomness, SAMPLES)

@@ -16,10 +16,8 @@ from scipy.sparse import csr_array, hstack
 
 from encnn.arithmetic import row_sums
 from encnn.data.fingerprints import BIAS, fingerprint_of, marked
+from encnn.data.inputs import Features, features_of
 from encnn.errors import DataError
-
-Features: TypeAlias = np.ndarray | csr_array
-"""Plaintext features of shape (reviews, features): dense, or sparse rows (a bag of words)."""
 
 TrainingFeatures: TypeAlias = "Features | Conditioned"
 """Features as a trainer may pass them."""
@@ -330,6 +328,7 @@ def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
 def with_bias(X: Features) -> Features:
     """Return X with one column more, of ones: the weight of that column is a bias, which every review moves."""
     known = fingerprint_of(X)
+    X = features_of(X)
     ones = np.ones((X.shape[0], 1), X.dtype)
     if isinstance(X, np.ndarray):
         return np.concatenate([X, ones], axis=1)

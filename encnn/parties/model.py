@@ -94,23 +94,14 @@ class EncryptedModel:
         features = restored_recipe(header.features, a, arrays)
         W1, W2 = take(arrays, "W1"), take(arrays, "W2") if a.hidden else None
         evaluator = restore_evaluator(header.scheme, header.keys, arrays, a.products(sigmoid))
-        network = Network(a, evaluator.restore_array(header.W1, W1, (a.features, a.row_width)), None)
-        evaluator.check_weights(network.W1)
         if (W2 is None) != (header.W2 is None):
             raise FileError(f"the description of W2 does not fit {a}; get a new file from its sender")
+        first, second = evaluator.restore_array(header.W1, W1, (a.features, a.row_width)), None
+        evaluator.check_weights(first)
         if W2 is not None and header.W2 is not None:
-            network.W2 = evaluator.restore_array(header.W2, W2, (a.hidden * a.outputs,))
-        refuse_readable(evaluator, network)
-        return cls(evaluator, network, sigmoid, features)
-
-
-def refuse_readable(evaluator: Evaluator, network: Network) -> None:
-    """Raise `FileError` for weights that anybody can read: whoever made them encrypted nothing, or swapped a network in."""
-    if any(evaluator.readable(a) for a in (network.W1, network.W2) if a is not None):
-        raise FileError(
-            "the weights have no masks, so anybody reads them without a key; ask their sender for encrypted ones, and neither "
-            "train nor publish these"
-        )
+            second = evaluator.restore_array(header.W2, W2, (a.hidden * a.outputs,))
+            evaluator.check_weights(second)
+        return cls(evaluator, Network(a, first, second), sigmoid, features)
 
 
 @dataclass(frozen=True)

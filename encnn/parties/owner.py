@@ -7,7 +7,7 @@ from typing import NoReturn
 import numpy as np
 
 from encnn import files
-from encnn.data import metrics
+from encnn.data import checks, labels_of, metrics
 from encnn.data.fingerprints import check_fingerprints
 from encnn.data.recipes import Recipe, check_width
 from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
@@ -76,7 +76,9 @@ class Owner:
         public: bool = False,
         features: Recipe | None = None,
     ) -> None:
-        self.architecture, self.sigmoid, self.parameters, self.features = architecture, sigmoid, parameters, features
+        self.architecture: Architecture = checks.instance("architecture", architecture, Architecture)
+        self.sigmoid: Sigmoid = checks.instance("sigmoid", sigmoid, Sigmoid)
+        self.parameters, self.features = parameters, features
         if features is not None:
             check_width(features, architecture.features)
         widths = architecture.widths()
@@ -102,8 +104,9 @@ class Owner:
 
     def encrypt(self, network: Network) -> EncryptedModel:
         """Return the encrypted model of a network in the clear, with the evaluation keys."""
-        if network.architecture != self.architecture:
+        if checks.instance("network", network, Network).architecture != self.architecture:
             raise ParameterError(f"the keys are for {self.architecture}, not for {network.architecture}; make another owner")
+        network.check_clear()
         W2 = None if network.W2 is None else self._secret.encrypt(network.W2)
         encrypted = Network(self.architecture, self._secret.encrypt_many(network.W1), W2)
         return EncryptedModel(self.evaluator, encrypted, self.sigmoid, self.features)
@@ -151,10 +154,11 @@ class Owner:
                 f"labels under {self.parameters.name!r} can be read without a key; use parameters of 128 bits (COMPACT_128, "
                 "ADDITIVE_128), or insecure=True for a lesson"
             )
-        targets = targets_of(y, self.architecture.outputs, len(y))
+        labels = labels_of(y, outputs=self.architecture.outputs)
+        rates = checks.rates("rate", rate, len(labels))
         if isinstance(self.parameters, ClearParameters):
-            return np.asarray(y)
-        return self._secret.encrypt_many(np.reshape(rate, (-1, 1)) * targets)
+            return labels
+        return self._secret.encrypt_many(rates * targets_of(labels, self.architecture.outputs))
 
     # -- reading
 
@@ -186,10 +190,12 @@ class Owner:
 
     def evaluate(self, scores: Encrypted, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
         """Return predictions, right counts and the range of z from scores, encrypted or already decrypted."""
-        z = scores if isinstance(scores, np.ndarray) else self.decrypt(scores)
+        checks.instance("plan", plan, TrainingPlan)
+        z = self._scores_in_the_clear(scores)
+        y = labels_of(y, outputs=self.architecture.outputs)
         if not len(y) or len(z) % len(y):
             raise DataError(f"{len(z)} scores are no whole number of epochs over {len(y)} labels; pass the labels of the run")
-        labels = np.tile(np.asarray(y), len(z) // len(y))
+        labels = np.tile(y, len(z) // len(y))
         p = np.asarray(plan.sigmoid(z))
         if p.shape[1] == 1:
             right, right_mean = metrics.right_at_half(p[:, 0], labels), metrics.right_at_running_mean(p[:, 0], labels)
@@ -197,11 +203,22 @@ class Owner:
             right = right_mean = metrics.classify(p) == labels
         return Evaluation(z, p, right, right_mean, error_over(plan.sigmoid, z))
 
+    def _scores_in_the_clear(self, scores: Encrypted) -> np.ndarray:
+        """Return scores z, encrypted or already decrypted, of shape (reviews, outputs); raise `DataError` for anything else."""
+        outputs = self.architecture.outputs
+        if scores is None:
+            raise DataError("there are no scores: training kept none; train with keep_scores=True, or take them by on_scores")
+        z = self.decrypt(scores) if hasattr(scores, "context") else np.asarray(scores)
+        if z.ndim != 2 or z.shape[1] != outputs or z.dtype.kind not in "biuf":
+            raise DataError(f"scores are {z.dtype} of shape {z.shape}, expected real numbers of shape (reviews, {outputs})")
+        return z
+
     def watch(self, plan: TrainingPlan) -> OnScores:
         """Return a check for `train(on_scores=...)`: it decrypts scores as they come and raises `DivergenceError`.
 
         It holds the secret key, so it runs at the owner's; in one process it stands for scores sent back as they come.
         """
+        checks.instance("plan", plan, TrainingPlan)
 
         def check(first_review: int, scores: Encrypted) -> None:
             check_range(plan.sigmoid, self.decrypt(scores), plan.learning_rate, first_review)

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from encnn import files
-from encnn.data.batches import Features, TrainingFeatures
+from encnn.data import Features
+from encnn.data.batches import TrainingFeatures
 from encnn.errors import KeyMismatchError, ParameterError
 from encnn.files.schema import describe
 from encnn.network import Help, Network, OnScores, TrainingPlan, predict, train
@@ -65,7 +66,7 @@ class Trainer(User):
         plan: TrainingPlan,
         help: Help = NOBODY,
         on_scores: OnScores | None = None,
-        keep_scores: bool = True,
+        keep_scores: bool | None = None,
         first: int = 0,
     ) -> Encrypted:
         """Train the model in place (see `network.train`); return the encrypted scores met, for the owner."""

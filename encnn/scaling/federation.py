@@ -26,14 +26,14 @@ from typing import Any
 import numpy as np
 
 from encnn import files
-from encnn.attacks.acceptance import acceptance_test
-from encnn.data.batches import Features
+from encnn.data import Features
 from encnn.data.fingerprints import check_fingerprints
 from encnn.errors import DataError, KeyMismatchError, ParameterError
 from encnn.files.schema import naming
 from encnn.network import Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner, Trainer
+from encnn.parties.acceptance import acceptance_test
 from encnn.parties.model import Path
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted

@@ -5,7 +5,8 @@ from typing import Any, cast
 import numpy as np
 
 from encnn.data.batches import Batch, TrainingFeatures, batches
-from encnn.network import Architecture, Network, Step, TrainingPlan, forward
+from encnn.network import Architecture, Step, TrainingPlan, forward
+from encnn.network.architecture import PartOfNetwork
 from encnn.scaling.gradient_sums import subtract_sums, update_of
 from encnn.scaling.messages import Message, pack, restore, unpack
 from encnn.schemes.base import Encrypted, ErrorStep
@@ -29,7 +30,7 @@ class Replica:
         evaluator = self._evaluator = restore(keys, architecture, plan)
         evaluator.prepare()
         W1 = unpack(evaluator, weights)["W1"]
-        self._plan, self._step = plan, Step(evaluator, Network(architecture, W1, None), plan, step)
+        self._plan, self._step = plan, Step(evaluator, PartOfNetwork(architecture, W1, None), plan, step)
         self._X, self._bounds, self._version = X, bounds, weights[0]["version"]
         self._targets = unpack(evaluator, targets)["targets"] if isinstance(targets, tuple) else targets
         self._own: Message = {}, {}

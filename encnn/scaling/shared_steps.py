@@ -9,7 +9,8 @@ import numpy as np
 
 from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError
-from encnn.network import Network, Step, TrainingRun
+from encnn.network import Step, TrainingRun
+from encnn.network.architecture import PartOfNetwork
 from encnn.scaling.cluster import Cluster
 from encnn.scaling.crew import Crew
 from encnn.scaling.messages import Message, describe, nbytes_of, only, pack, unpack
@@ -28,7 +29,7 @@ class SharedSteps:
         self._cluster, self._error_step = cluster, error_step
         self._evaluator, self._network, self._plan = run.evaluator, run.network, run.plan
         self._X, self._targets, self._central = run.X, run.targets, getattr(error_step, "central", False)
-        self._step = Step(run.evaluator, Network(run.network.architecture, None, run.network.W2), run.plan, error_step)
+        self._step = Step(run.evaluator, PartOfNetwork(run.network.architecture, None, run.network.W2), run.plan, error_step)
         self._sums: list[Message] = []
         self._version = 0
         self._per_epoch = -(-run.X.shape[0] // run.plan.batch_size)

@@ -10,11 +10,12 @@ import json
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy import sparse
 
+from encnn.data.checks import choice, real, whole
 from encnn.data.fingerprints import Rule, fingerprint_of_names, marked
 from encnn.data.reviews.cache import load_arrays, pack_strings, save_arrays, unpack_strings
 from encnn.data.reviews.corpus import Reviews
@@ -24,7 +25,6 @@ from encnn.errors import CapabilityError, DataError
 from encnn.progress import progress
 
 Scaling = Literal["none", "standard", "whitened"]
-_SCALINGS = ("none", "standard", "whitened")
 _FORMAT = 1
 _SMALLEST_VARIANCE = 1e-10  # of a direction, relative to the largest; below it a direction carries nothing
 
@@ -118,20 +118,15 @@ def word2vec_features(
 
 def _check(subsampling: float, learning_rate: float, scaling: str, longest: float | None) -> None:
     """Refuse settings out of range; whole numbers are checked by `_whole`."""
-    if not 0 <= subsampling <= 1:
-        raise DataError(f"subsampling is {subsampling!r}; expected a share from 0 (no word is left out) to 1.")
-    if not 0 < learning_rate <= 1:
-        raise DataError(f"learning_rate is {learning_rate!r}; expected a number above 0, up to 1.")
-    if scaling not in _SCALINGS:
-        raise DataError(f"The scaling is {scaling!r}; expected one of {', '.join(_SCALINGS)}.")
-    if longest is not None and not longest > 0:
-        raise DataError(f"longest is {longest!r}; expected a norm above 0, or None to leave the rows as they are.")
+    real("subsampling", subsampling, 0, 1, error=DataError)
+    real("learning_rate", learning_rate, most=1, above=0, error=DataError)
+    choice("scaling", scaling, get_args(Scaling), error=DataError)
+    if longest is not None:
+        real("longest", longest, above=0, error=DataError)
 
 
 def _whole(name: str, value: int, least: int) -> int:
-    if int(value) != value or value < least:
-        raise DataError(f"{name} is {value!r}; expected a whole number of at least {least}.")
-    return int(value)
+    return whole(name, value, least, error=DataError)
 
 
 def _word_vectors(train: Reviews, settings: dict[str, Any]) -> tuple[Vocabulary, np.ndarray]:

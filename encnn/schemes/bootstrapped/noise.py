@@ -44,6 +44,7 @@ from scipy.special import ndtr
 
 from encnn.arithmetic.sampling import TAIL
 from encnn.data.batches import Conditioned, TrainingFeatures
+from encnn.data.inputs import features_of
 from encnn.errors import ParameterError
 from encnn.schemes.bootstrapped.parameters import Parameters
 from encnn.schemes.bootstrapped.trace import unit
@@ -181,7 +182,7 @@ def training_noise(p: Parameters, X: TrainingFeatures, rate: float) -> TrainingN
 
     rate: the learning rate, the largest one if it decays.  The mean over r' is taken over reviews of X itself, evenly spread.
     """
-    X = X if isinstance(X, Conditioned) else Conditioned(csr_array(X))
+    X = X if isinstance(X, Conditioned) else Conditioned(csr_array(features_of(X)))
     read = X.X[_spread(X.shape[0], _SAMPLE)].astype(np.float64)  # narrow integers would wrap
     left = _multiplied(X)
     narrow = np.ones(X.shape[0]) if X.widths is None else X.widths**-2

@@ -285,6 +285,11 @@ class IntegerVectorEvaluator(base.Evaluator):
         """Return the arrays joined along their first axis."""
         return concatenate(arrays)
 
+    def scores_bytes(self, reviews: int, outputs: int) -> int:
+        """Return the bytes of the scores of so many reviews: one ciphertext each."""
+        p = self.parameters
+        return reviews * (outputs + p.d) * np.dtype(p.dtype).itemsize
+
     # -- files
 
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
