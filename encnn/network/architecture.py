@@ -22,6 +22,9 @@ from encnn.schemes.bilinear import (
 from encnn.schemes.powers import power_sum
 from encnn.sigmoid import PolynomialSigmoid, Sigmoid
 
+WEIGHT_BOUND = 0.25
+"""The least bound on weights that is announced, so that it tells nothing of small weights (see `partial_scores`)."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -72,11 +75,15 @@ class Architecture:
 
 @dataclass
 class Network:
-    """Weights in one scheme: W1 of shape (features, row_width), W2 of width hidden * outputs (None without hidden layer)."""
+    """Weights in one scheme: W1 of shape (features, row_width), W2 of width hidden * outputs (None without hidden layer).
+
+    weight_bound: what |weights| are announced to stay below, public (see `partial_scores`).
+    """
 
     architecture: Architecture
     W1: Encrypted
     W2: Encrypted | None
+    weight_bound: float = WEIGHT_BOUND
 
     @classmethod
     def initial(cls, architecture: Architecture, rng: np.random.Generator, first_layer_sd: float = 0.0) -> "Network":
@@ -88,7 +95,8 @@ class Network:
 
     def copy(self) -> "Network":
         """Return a network with its own weights."""
-        return Network(self.architecture, self.W1.copy(), None if self.W2 is None else self.W2.copy())
+        W2 = None if self.W2 is None else self.W2.copy()
+        return Network(self.architecture, self.W1.copy(), W2, self.weight_bound)
 
 
 def backward_products(hidden: int, outputs: int) -> list[BilinearMap]:
