@@ -8,13 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from encnn import files
 from encnn.assistance.folders import read_request, write_request
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, Request
 from encnn.data.batches import DenseBatch, OneReview, batches, split_rows
 from encnn.errors import CapabilityError, DataError, DivergenceError, EncnnError, FileError, ParameterError
+from encnn.files.schema import parse
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.network.partial_scores import FILLED, WEIGHT_BOUND, WITHIN, PartialScores, check_counts, joined, octave
 from encnn.parties import EncryptedModel, Owner, Trainer, User
+from encnn.parties.model import MODEL, ModelHeader
 from encnn.scaling.federation import blank_model, pass_on, recipient_key, reencryption_key
 from encnn.schemes import ClearParameters, ckks, fv, yashe
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
@@ -241,13 +244,14 @@ def test_the_announced_bound_tells_the_octave_and_of_small_weights_nothing(weigh
     assert model.copy().network.weight_bound == bound
 
 
-@pytest.mark.parametrize("bound", [0.0, -1.0, float("inf"), float("nan"), "1", True, None])
+@pytest.mark.parametrize("bound", [0.0, -1.0, 0.2, float("inf"), float("nan"), "1", 1, True, None])
 def test_a_file_with_another_kind_of_bound_is_refused(bound, tmp_path):
     _, model = model_of(COMPACT_128, np.array([0.1]))
-    model.network.weight_bound = bound
-    with pytest.raises((FileError, ValueError)):
-        model.save(tmp_path / "model")
-        EncryptedModel.load(tmp_path / "model")
+    model.save(tmp_path / "model")
+    header, _ = files.read(tmp_path / "model", MODEL)
+    assert parse(ModelHeader, header).weight_bound == WEIGHT_BOUND
+    with pytest.raises(FileError, match="weight_bound"):
+        parse(ModelHeader, header | {"weight_bound": bound})
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,9 @@ def rehearse(start: Network, X: TrainingFeatures, y: Any, plan: TrainingPlan, on
         return train(ClearEvaluator(), start, X, y, plan, on_scores=on_scores)
 
 
-def check_rehearsal(z: np.ndarray, limit: float, architecture: Architecture, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> None:
+def check_rehearsal(
+    z: np.ndarray, limit: float, architecture: Architecture, X: TrainingFeatures, y: Any, plan: TrainingPlan
+) -> None:
     """Raise `DivergenceError` if too many of the scores z of a rehearsal leave the limit; advise a rate at which few do."""
     try:
         check_reach(z, limit)

@@ -12,7 +12,8 @@ from encnn.data.recipes import Recipe, RecipeHeader, check_width, export_recipe,
 from encnn.errors import FileError, ParameterError
 from encnn.files.schema import Count, Hex32, Within, check_names, describe, naming, parse, take
 from encnn.network import Architecture, Network
-from encnn.network.partial_scores import WEIGHT_BOUND, PartialScores, check_counts
+from encnn.network.architecture import WEIGHT_BOUND
+from encnn.network.partial_scores import PartialScores, check_counts
 from encnn.schemes import check_preset, restore_evaluator
 from encnn.schemes.base import Encrypted, Evaluator
 from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, Sigmoid, check_name

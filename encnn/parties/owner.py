@@ -12,7 +12,7 @@ from encnn.data import metrics
 from encnn.data.fingerprints import check_fingerprints
 from encnn.data.recipes import Recipe, check_width
 from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
-from encnn.files.schema import check_array, check_names, describe, naming, parse, take
+from encnn.files.schema import check_array, describe, naming, parse, take
 from encnn.network import Architecture, Network, OnScores, TrainingPlan, targets_of
 from encnn.network.partial_scores import PartialScores, octave, readable
 from encnn.parties.model import (
