@@ -458,7 +458,7 @@ def test_what_is_trained_shows_nothing_without_the_key():
     W = trainer.model.network.W1
     assert np.abs(owner.decrypt(W)).max() < 2
     W.rows, W.context = TWO_LEVEL.N, other.evaluator.context
-    assert other.decrypt(W).std() == pytest.approx(32 / np.sqrt(12), rel=0.1)
+    assert other.secret_key.decrypt(W).std() == pytest.approx(32 / np.sqrt(12), rel=0.1)
     trivial = W.data * 2.0**-32  # nor is the body alone the weights
     assert trivial.std() == pytest.approx(1 / np.sqrt(12), rel=0.05)
 
