@@ -17,6 +17,7 @@ from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
 from encnn.errors import CapabilityError, CiphertextOverflowError, DivergenceError, ParameterError
 from encnn.network import Architecture, Help, Network, TrainingPlan
 from encnn.network import training as network
+from encnn.network.partial_scores import PartialScores
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.scaling import crew
 from encnn.scaling import gradient_sums as sums_of
@@ -558,3 +559,21 @@ def test_a_step_of_public_things_travels(client: Any) -> None:
         there.train(BINARY, LABELS, plan, help=Workers(client, linear)),
     )
     assert_equal(here, there, *scores)
+
+
+@pytest.mark.parametrize("parameters", [COMPACT_128, BOOTSTRAP_TOY], ids=lambda p: p.name)
+def test_scores_come_in_parts_from_workers_too(parameters: Any) -> None:
+    owner, model = pair(parameters, ExactSigmoid(), hidden=0, first_layer_sd=0.0, pooling="sum")
+    model.network.weight_bound = 4.0
+    plan = TrainingPlan(ExactSigmoid(), 0.02, batch_size=8)
+    found = []
+    for client in (None, FakeCluster(3)):
+        trainer, step = Trainer(model.copy()), None
+        if parameters is COMPACT_128:
+            assistant = Assistant(owner.secret_key, rng=np.random.default_rng(3))
+            step = AssistedStep(DirectChannel(assistant), rng=np.random.default_rng(4))
+        z = trainer.train(BINARY, LABELS, plan, as_help(client, step))
+        assert isinstance(z, PartialScores) and z.counts.max() > 1
+        found.append((owner.decrypt(z), z.counts, exported(trainer.model)[0]))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)

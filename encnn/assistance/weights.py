@@ -53,13 +53,10 @@ from encnn.schemes.ckks import CKKSEvaluator, PackedArray, polynomial_depth
 from encnn.schemes.encoders import FractionalEncoder, dyadic
 from encnn.schemes.rings.evaluator import RingEvaluator
 from encnn.schemes.rings.parameters import RingParameters
-from encnn.sigmoid import PolynomialSigmoid, Sigmoid
+from encnn.sigmoid import BEYOND, PolynomialSigmoid, Sigmoid
 
 LIMIT = 16.0
 """Largest |weight| that the owner encrypts anew by default: far beyond sound weights, within what ciphertexts hold."""
-
-BEYOND = 0.01
-"""Share of the scores of a report that may lie outside the polynomial's interval before the owner ends the run."""
 
 Part = tuple[dict, np.ndarray, tuple[int, ...]]
 """(header, array, shape) of an encrypted array."""

@@ -25,6 +25,8 @@ from encnn.sigmoid import PolynomialSigmoid, Sigmoid
 
 MOST_ROWS = (1 << 31) - 1
 """Rows of W1, hidden units and outputs at most: mini-batches number rows by 32 bits."""
+WEIGHT_BOUND = 0.25
+"""The least bound on weights that is announced, so that it tells nothing of small weights (see `partial_scores`)."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,13 @@ class Network:
     """Weights in one scheme: W1 of shape (features, row_width), W2 of width hidden * outputs (None without hidden layer).
 
     Weights in the clear are copied, as float64.  Raises `ParameterError` unless all shapes are those of the architecture.
+    weight_bound: what |weights| are announced to stay below, public (see `partial_scores`).
     """
 
     architecture: Architecture
     W1: Encrypted
     W2: Encrypted | None
+    weight_bound: float = WEIGHT_BOUND
 
     def __post_init__(self) -> None:
         """Take weights that fit."""
@@ -116,7 +120,7 @@ class Network:
     def copy(self) -> "Network":
         """Return a network with its own weights."""
         W1, W2 = (W if W is None or isinstance(W, np.ndarray) else W.copy() for W in (self.W1, self.W2))
-        return Network(self.architecture, W1, W2)  # which copies what is in the clear
+        return Network(self.architecture, W1, W2, self.weight_bound)  # which copies what is in the clear
 
 
 class PartOfNetwork(Network):

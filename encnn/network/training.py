@@ -13,6 +13,7 @@ scheme, from the same start, is the **clear twin** of a run.
 """
 
 import inspect
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from encnn.data.batches import Batch, Conditioned, TrainingFeatures, batches, tr
 from encnn.data.inputs import is_plain
 from encnn.errors import CapabilityError, CiphertextOverflowError, DataError, KeyMismatchError, ParameterError
 from encnn.network.architecture import Network, backward_products
+from encnn.network.partial_scores import in_parts, joined, largest_part, raise_bound
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 from encnn.schemes.bilinear import vector_matrix
@@ -107,7 +109,8 @@ class TrainingRun:
 
     def step(self, error_step: ErrorStep | None = None) -> "Step":
         """Return the steps of a trainer alone, with the error step of the plan or another one."""
-        return Step(self.evaluator, self.network, self.plan, error_step or self.plan.error_step(self.scores_wanted))
+        step = error_step or self.plan.error_step(self.scores_wanted)
+        return Step(self.evaluator, self.network, self.plan, step, self.scores_wanted)
 
 
 class Help:
@@ -143,8 +146,9 @@ def train(
     """Train `network` in place on features X (reviews, features) and labels y; return the encrypted scores z.
 
     X, y: as `encnn.data.features_of` and `labels_of` take them; or for y the owner's encrypted targets of shape (reviews,
-    outputs).  The scores, shape (epochs * reviews, outputs), are those met in training, each computed
-    before its review was learnt from.  `on_scores` receives them every few hundred reviews, and when an overflow ends the run.
+    outputs).  The scores, shape (epochs * reviews, outputs), are those met in training, each computed before its review was
+    learnt from; `PartialScores` where some came in parts.  `on_scores` receives them every few hundred reviews, and when an
+    overflow ends the run.
     keep_scores: False forgets them once they are reported, and None is returned.  Left out, they are kept unless they would
     take more than `KEPT_BYTES`, since the wide ciphertexts of some schemes fill the memory.
     `first` reviews, of all epochs together and a whole number of mini-batches, are taken as done: where a run was cut short.
@@ -159,6 +163,7 @@ def train(
     _check_step(X, help.error_step)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
     _check_targets(evaluator, targets, plan, help)
+    raise_bound(evaluator, network, X, plan.learning_rate, plan.batch_size)
     if keep_scores is None:
         keep_scores = scores_bytes(evaluator, network.architecture.outputs, X.shape[0], plan) <= KEPT_BYTES
     reviews, scores = X.shape[0], _Scores(evaluator, on_scores, keep_scores, first)
@@ -207,7 +212,7 @@ class _Scores:
     def report(self, done: int) -> None:
         """Report what came since the last report, of the reviews up to `done`."""
         if self._pending:
-            scores = self._evaluator.concatenate(self._pending)
+            scores = joined(self._evaluator, self._pending)
             if self._keep:
                 self._reports.append(scores)
             if self._on_scores is not None:
@@ -216,7 +221,7 @@ class _Scores:
 
     def all(self) -> Encrypted:
         """Return all scores, or None if they were not kept."""
-        return self._evaluator.concatenate(self._reports) if self._keep else None
+        return joined(self._evaluator, self._reports) if self._keep else None
 
 
 def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int | None = None) -> Encrypted:
@@ -224,8 +229,15 @@ def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int
     network.check_shapes()
     X = features_of(X, network.architecture.features)
     size = evaluator.scores_together if batch_size is None else checks.whole("batch_size", batch_size, least=1)
-    scores = [evaluator.pack(forward(evaluator, network, batch)[-1]) for _, batch in batches(X, size)]
-    return evaluator.concatenate(scores)
+    largest = largest_part(evaluator, network)
+    scores = [_scores_of(evaluator, network, batch, largest) for _, batch in batches(X, size)]
+    return joined(evaluator, scores)
+
+
+def _scores_of(evaluator: Evaluator, network: Network, batch: Batch, largest: float) -> Encrypted:
+    """Return the scores of one batch, packed, in parts where a sum could pass the range of the scheme."""
+    scores = in_parts(evaluator, network, batch, largest)
+    return evaluator.pack(forward(evaluator, network, batch)[-1]) if scores is None else scores.packed(evaluator)
 
 
 def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encrypted, Encrypted, Encrypted]:
@@ -260,19 +272,30 @@ def scores_bytes(evaluator: Evaluator, outputs: int, reviews: int, plan: Trainin
 class Step:
     """One step of gradient descent of one network; the maps are looked up once, not once a review.
 
-    Called with a batch, it does all of it.  Workers that share a batch use its parts.
+    Called with a batch, it does all of it.  Workers that share a batch use its methods.  Scores are met in parts where a sum
+    could pass the scheme's range (`partial_scores`): by whoever wants them, and by an error step that says `reads_parts`.
     """
 
-    def __init__(self, evaluator: Evaluator, network: Network, plan: TrainingPlan, error_step: ErrorStep | None) -> None:
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        network: Network,
+        plan: TrainingPlan,
+        error_step: ErrorStep | None,
+        scores_wanted: bool = True,
+    ) -> None:
         self.evaluator, self.network, self.error_step = evaluator, network, error_step or plan.error_step()
         a = network.architecture
+        self._reads_parts = getattr(self.error_step, "reads_parts", False)
+        self.largest_part = largest_part(evaluator, network) if scores_wanted or self._reads_parts else math.inf
         self.divide = plan.divide_update and a.pooling == "mean"
         self.products = backward_products(a.hidden, a.outputs) if a.hidden else []
 
     def __call__(self, batch: Batch, targets: Any, rate: float) -> Encrypted:
         """Update the network with one batch; return the scores z it met, shape (B, outputs)."""
         evaluator, network = self.evaluator, self.network
-        pooled, h, z = forward(evaluator, network, batch)
+        parts = in_parts(evaluator, network, batch, self.largest_part)
+        pooled, h, z = forward(evaluator, network, batch) if parts is None or not self._reads_parts else (parts, parts, parts)
         d, gain = self.error(z, batch, targets, rate)
         if self.products:
             G, gradient = self._backward(d, h, gain)
@@ -280,7 +303,7 @@ class Step:
         else:
             G = self.first_layer_errors(d, gain)
         evaluator.scatter_subtract(network.W1, batch.updating(), self.finished(G, pooled, batch))
-        return z
+        return z if parts is None else parts
 
     def error(self, z: Encrypted, batch: Batch, targets: Any, rate: float) -> tuple[Encrypted, float]:
         """Return (e, gain), what the error step makes of the scores of a batch."""

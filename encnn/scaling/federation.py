@@ -105,7 +105,7 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
     if model.features is not None and blank.features is not None:
         check_fingerprints(blank.features.fingerprint, model.features.fingerprint)
     W2 = None if model.network.W2 is None else reencrypt(model.network.W2, key)
-    network = Network(model.architecture, _passed_on(model, blank, key), W2)
+    network = Network(model.architecture, _passed_on(model, blank, key), W2, model.network.weight_bound)
     return EncryptedModel(blank.evaluator, network, blank.sigmoid, model.features or blank.features)
 
 

@@ -8,6 +8,7 @@ The training loop is written over these few methods, so a scheme that has them c
 raises `CapabilityError`, naming the scheme, the operation and a scheme that has it.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn
@@ -56,6 +57,19 @@ class Evaluator(ABC):
     """Whether encrypted labels are encryptions of rate * y, because the scheme cannot multiply them afterwards."""
     scores_together: ClassVar[int] = 256
     """Reviews whose scores are computed together in predictions."""
+
+    @property
+    def score_limit(self) -> float:
+        """The limit R of a scheme that tells numbers modulo 2 R: what passes it is read as another number.
+
+        Infinity for schemes that are right or raise.
+        """
+        return math.inf
+
+    @property
+    def activation_limit(self) -> float:
+        """The |z| from which on the sigmoid of a score is read at another place, so that training goes wrong unseen."""
+        return math.inf
 
     @abstractmethod
     def multiply_plain(self, a: Encrypted, factor: float | np.ndarray) -> Encrypted:

@@ -48,6 +48,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return self.context.parameters  # type: ignore[return-value]
 
     @property
+    def activation_limit(self) -> float:
+        """Half the width of the torus, from which on the table of a sigmoid is read with the wrong sign."""
+        return 2 * self.parameters.z_half
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the evaluation keys in use."""
         return self.key.nbytes
@@ -171,8 +176,9 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         )
 
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:
-        """Raise `ParameterError` if training on features X for so many epochs would drown the scores in noise."""
+        """Raise `ParameterError` if noise would drown the scores, on features X after so many epochs, or errors at the rate."""
         noise.training_noise(self.parameters, X, rate).check(epochs)
+        noise.check_rate(self.parameters, rate)
 
     def readable(self, a: Any) -> bool:
         """Return whether some ciphertext, or some block of weights, has a mask of zeros."""

@@ -65,6 +65,12 @@ class IntegerVectorEvaluator(base.Evaluator):
         return self.context.parameters
 
     @property
+    def score_limit(self) -> float:
+        """Half the width of the modulus in numbers, q / (2 w scale); infinity without modulus, where bounds are kept."""
+        p = self.parameters
+        return math.inf if p.q_bits is None else 2.0 ** (p.q_bits - 1) / p.unit
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all evaluation keys."""
         switches = [*self.products.values(), *(k.switch for k in self.public_keys.values())]
