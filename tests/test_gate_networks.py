@@ -303,7 +303,11 @@ def _evaluator_of(parameters: Any) -> Any:
     from encnn.schemes.integer_vector import IntegerVectorEvaluator
     from encnn.schemes.yashe.evaluator import YASHEEvaluator
 
-    kinds = {bootstrapped.Parameters: BootstrappedEvaluator, fv.Parameters: FVEvaluator, yashe.Parameters: YASHEEvaluator}
+    kinds = {
+        bootstrapped.BootstrappedParameters: BootstrappedEvaluator,
+        fv.FVParameters: FVEvaluator,
+        yashe.YASHEParameters: YASHEEvaluator,
+    }
     kind = kinds.get(type(parameters), IntegerVectorEvaluator)
     evaluator = kind.__new__(kind)
     evaluator.context = type("Context", (), {"parameters": parameters})()
