@@ -21,7 +21,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from encnn.data import Features, checks, features_of, labels_of
+from encnn.arithmetic import checks
+from encnn.data import Features, features_of, labels_of
 from encnn.data.batches import Batch, Conditioned, TrainingFeatures, batches, training_features
 from encnn.data.inputs import is_plain
 from encnn.errors import CapabilityError, CiphertextOverflowError, DataError, KeyMismatchError, ParameterError

@@ -20,7 +20,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from encnn import files
-from encnn.data import checks, labels_of
+from encnn.arithmetic import checks
+from encnn.data import labels_of
 from encnn.data.batches import Conditioned, TrainingFeatures, training_features
 from encnn.data.inputs import is_plain
 from encnn.errors import DataError, FileError

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from encnn.data.checks import instance, shown, whole
+from encnn.arithmetic.checks import instance, shown, whole
 from encnn.data.inputs import mapped_labels
 from encnn.data.reviews import archive, toy
 from encnn.data.reviews.cache import cache_folder, load_arrays, pack_strings, save_arrays, unpack_strings
