@@ -1,4 +1,4 @@
-"""Small experiments of the notebooks on the integer-vector scheme: many keys, many messages, the noise that comes out.
+"""Small experiments of the notebooks: the noise of integer vectors under many keys, and how sigmoids fare in training.
 
 Keys are drawn from a seeded generator, so that a notebook repeats; they are experimental and protect nothing.  Noise is in
 units of the phase S c; "bits" are log2 of its size.
@@ -10,9 +10,15 @@ import numpy as np
 import pandas as pd
 
 from encnn.arithmetic.digits import digits
-from encnn.schemes.integer_vector import IntegerVectorEvaluator, SecretKey, make_keys
+from encnn.data.reviews import Reviews, Vocabulary, bag_of_words
+from encnn.errors import DivergenceError
+from encnn.network import Architecture, Network, TrainingPlan
+from encnn.parties import Evaluation, Owner, Trainer
+from encnn.schemes import ClearParameters
+from encnn.schemes.integer_vector import PAPER, IntegerVectorEvaluator, SecretKey, make_keys
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray
 from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.sigmoid import PolynomialSigmoid, Sigmoid
 
 Step = Callable[[CiphertextArray], CiphertextArray]
 """One operation on a ciphertext."""
@@ -95,3 +101,48 @@ def budgets(table: pd.DataFrame, limit_bits: float) -> pd.DataFrame:
     """Return a `chain` with what is left of the budget instead of the noise: guaranteed_bits and measured_bits."""
     left = {"guaranteed_bits": limit_bits - table.predicted_bits, "measured_bits": limit_bits - table.measured_bits}
     return table.drop(columns="predicted_bits").assign(**left)
+
+
+def watched_run(reviews: Reviews, sigmoid: Sigmoid, learning_rate: float, epochs: int = 2) -> Evaluation:
+    """Train a network of eight hidden units in the clear, watched by its owner; return what the owner reads.
+
+    The owner stops a run that is lost: errors are those of `Owner.watch`.
+    """
+    vocabulary = Vocabulary.select(reviews, min_count=20)
+    architecture = Architecture(len(vocabulary), hidden=8)
+    plan = TrainingPlan(sigmoid, learning_rate, epochs=epochs)
+    owner = Owner(architecture, sigmoid, ClearParameters())
+    trainer = Trainer(owner.encrypt(Network.initial(architecture, np.random.default_rng(1))))
+    with np.errstate(over="ignore", invalid="ignore"):  # between two looks of the owner a lost run may overflow
+        scores = trainer.train(bag_of_words(reviews, vocabulary), reviews.labels, plan, on_scores=owner.watch(plan))
+    return owner.evaluate(scores, reviews.labels, plan)
+
+
+def outcome(reviews: Reviews, sigmoid: Sigmoid, learning_rate: float) -> str:
+    """Return the accuracy of a watched run, or where it was lost."""
+    try:
+        return f"{watched_run(reviews, sigmoid, learning_rate).accuracy.percent:.1f} %"
+    except DivergenceError as error:
+        return "lost" + str(error).split(":")[0].removeprefix("training diverged")
+
+
+def first_scores(reviews: Reviews, sigmoid: Sigmoid, learning_rate: float, count: int) -> np.ndarray:
+    """Return the scores of the first `count` reviews of such a run, shape (count,); nobody watches."""
+    vocabulary = Vocabulary.select(reviews, min_count=20)
+    network = Network.initial(Architecture(len(vocabulary)), np.random.default_rng(1))
+    owner = Owner(network.architecture, sigmoid, ClearParameters())
+    plan = TrainingPlan(sigmoid, learning_rate)
+    scores = Trainer(owner.encrypt(network)).train(bag_of_words(reviews, vocabulary)[:count], reviews.labels[:count], plan)
+    return np.asarray(scores)[:, 0]
+
+
+def two_errors(sigmoid: PolynomialSigmoid, radius: float, points: int = 161) -> pd.DataFrame:
+    """Return the errors of a polynomial evaluated on ciphertexts of the paper's parameters, on a grid over [-radius, radius].
+
+    Columns z, encryption (of the decrypted value against p(z)) and approximation (of p(z) against the sigmoid).
+    """
+    grid = np.linspace(-radius, radius, points)[:, None]
+    owner = Owner(Architecture(1, hidden=0), sigmoid, PAPER, rng=np.random.default_rng(5))
+    decrypted = owner.decrypt(owner.evaluator.activate(sigmoid, owner.secret_key.encrypt(grid)))
+    encryption, approximation = np.abs(decrypted - sigmoid(grid)), np.abs(sigmoid.error(grid))
+    return pd.DataFrame({"z": grid[:, 0], "encryption": encryption[:, 0], "approximation": approximation[:, 0]})
