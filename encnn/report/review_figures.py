@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
-from encnn.report.labels import name_points
 from encnn.report.style import COLOURS, PALETTE
 
 POSITIVE, NEGATIVE, MARK = PALETTE[0], PALETTE[1], COLOURS["paper"]
@@ -83,16 +84,29 @@ def word_map(
 ) -> Figure:
     """What do word vectors know?  Words at `points`, shape (words, 2), coloured by `lean`, shape (words,).
 
-    named: how many words are written beside their points if there is room, half of them at each end of `lean`.
+    named: how many words are written beside their points, half of them at each end of `lean`.
     """
     figure, axis = plt.subplots(figsize=(8.5, 5.4))
     limit = float(np.abs(lean).max())
     x, y = points.T
     dots = axis.scatter(x, y, s=55, c=lean, cmap="coolwarm_r", vmin=-limit, vmax=limit, edgecolor=MARK, linewidth=0.5)
     order = np.argsort(lean, kind="stable")
-    ends = [*order[: named // 2], *order[len(order) - named // 2 :]]
+    for i in [*order[: named // 2], *order[len(order) - named // 2 :]]:
+        axis.annotate(words[i], points[i], (5, 3), textcoords="offset points", size=8)
     axis.set(xlabel="first principal component", ylabel="second principal component", title=title)
     axis.margins(0.08)
+    _keep_apart(figure, axis.texts)
     figure.colorbar(dots, label=lean_label)
-    name_points(axis, points, words, ends)
     return figure
+
+
+def _keep_apart(figure: Figure, texts: Sequence[Text]) -> None:
+    """Move each text that would cover an earlier one down, step by step, to below it."""
+    figure.draw_without_rendering()
+    placed: list[Bbox] = []
+    for text in texts:
+        x, y = text.get_position()
+        while any(text.get_window_extent().overlaps(box) for box in placed):
+            y -= 2
+            text.set_position((x, y))
+        placed.append(text.get_window_extent())
