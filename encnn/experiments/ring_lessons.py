@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from encnn.assistance.scores import DirectChannel
-from encnn.assistance.weights import OwnerOfWeights, WeightRefresh
+from encnn.assistance.weights import OwnerOfWeights, WeightRefresh, weights_of
 from encnn.errors import CiphertextOverflowError
 from encnn.network import Network, TrainingPlan
 from encnn.parties import Owner, Trainer
-from encnn.schemes import ClearParameters
+from encnn.schemes import ClearParameters, fv, yashe
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.encoders import FractionalEncoder
 from encnn.schemes.rings.parameters import RingParameters, primes_of_bits
@@ -28,7 +28,7 @@ def squarings(scheme: ModuleType, parameters: RingParameters) -> tuple[pd.DataFr
     """
     p = parameters.updated(value_limit=1.0)
     secret, evaluator = scheme.make_keys(p, [4], [elementwise(4)], np.random.default_rng(4))
-    v, rows = np.array([1.0, -1, 1, 0]), []
+    v, rows = np.array([1.0, -1, 1, 0]), list[tuple[str, int, float, float, int]]()
     c = secret.encrypt(v)
     while True:
         wrong = int((secret.decrypt(c) != v ** (2 ** len(rows))).sum())
@@ -71,7 +71,9 @@ def encrypted_digit_growth(secret: Any, shift: int, start: float = 5.625) -> tup
             return steps, abs(float(secret.decrypt(v)[0]) / wanted - 1), str(error)
 
 
-def hidden_layer_run(parameters: RingParameters, start: Network, plan: TrainingPlan, X: Any, y: np.ndarray) -> dict[str, Any]:
+def hidden_layer_run(
+    parameters: fv.Parameters | yashe.Parameters, start: Network, plan: TrainingPlan, X: Any, y: np.ndarray
+) -> dict[str, Any]:
     """Train a network with a hidden layer, the owner renewing its weights between mini-batches, beside the clear twin.
 
     Returns the ciphertexts that products made, the trips, the noise budget left, and the error of the weights in percent of
@@ -89,7 +91,7 @@ def hidden_layer_run(parameters: RingParameters, start: Network, plan: TrainingP
         for trained in (model, twin):
             Trainer(trained).train(X[batch], y[batch], plan)
     network, clear = owner.decrypt_network(model), twin.network
-    W, W_clear, W_start = (np.append(n.W1, n.W2) for n in (network, clear, start))
+    W, W_clear, W_start = (np.concatenate([np.ravel(w) for w in weights_of(n)]) for n in (network, clear, start))
     error = np.linalg.norm(W - W_clear) / np.linalg.norm(W_clear - W_start)
     budget = model.network.W1.noise_budget_bits
     return {"products": sum(made), "trips": side.tally.trips, "budget left, bits": budget, "error, %": 100 * error}

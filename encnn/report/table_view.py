@@ -5,10 +5,11 @@ a random identifier, so a stored output can be compared with a new one.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-STYLES = [
+STYLES: Any = [
     {"selector": "caption", "props": "caption-side: top; text-align: left; font-weight: bold; padding: 0 0 4px 0"},
     {"selector": "th", "props": "text-align: right; padding: 2px 10px"},
     {"selector": "td", "props": "text-align: right; padding: 2px 10px"},
