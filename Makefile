@@ -7,30 +7,37 @@ BIN := .venv/bin
 RUN := .venv/.ready-run
 ALL := .venv/.ready-all
 
-# One thread a process, so that times are CPU times; no progress bars in stored outputs.
-reproduce assisted unassisted packed comparison figures unit notebooks-check notebooks bench: export OMP_NUM_THREADS = 1
+# One thread per process, so that times are CPU times; no progress bars in stored outputs.
+reproduce assisted unassisted ckks comparison figures unit notebooks-check notebooks bench: export OMP_NUM_THREADS = 1
 notebooks-check notebooks: export TQDM_DISABLE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce assisted unassisted packed comparison test lint unit notebooks-check lab notebooks figures bench clean
+.PHONY: help reproduce assisted unassisted ckks comparison publish test lint unit notebooks-check lab notebooks figures bench clean
+
+JOB := $(BIN)/python -m encnn.experiments
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## */\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-16s %s\n", $$1, $$2 }'
 
-reproduce: $(RUN)  ## train in the clear and encrypted; print the paper's tables, write figures/
-	$(BIN)/python -m encnn.experiments.reproduce
+reproduce: $(RUN)  ## train in the clear and encrypted; print the paper's tables, write results/
+	$(JOB) reproduce
 
-assisted: $(ALL)  ## train at 128 bits with the owner's assistance; write figures/assisted.csv
-	$(BIN)/python -m encnn.experiments.assisted
+assisted: $(ALL)  ## train at 128 bits with the owner's assistance; write results/assisted.csv
+	$(JOB) assisted
 
-unassisted: $(ALL)  ## train at 128 bits by bootstrapping, nobody assisting; write figures/unassisted.csv
-	$(BIN)/python -m encnn.experiments.unassisted
+unassisted: $(ALL)  ## train at 128 bits by bootstrapping, nobody assisting; write results/unassisted.csv
+	$(JOB) unassisted
 
-packed: $(ALL)  ## train under CKKS at 128 bits on word2vec features; write figures/ckks.csv, mirror.csv
-	$(BIN)/python -m encnn.experiments.ckks --unassisted
+ckks: $(ALL)  ## train under CKKS at 128 bits on word2vec features; write results/ckks.csv, mirror.csv
+	$(JOB) ckks --unassisted
 
-comparison: $(ALL)  ## train one small network under every scheme; write figures/comparison.csv
-	$(BIN)/python -m encnn.experiments.comparison
+comparison: $(ALL)  ## train one small network under every scheme; write results/comparison.csv
+	$(JOB) comparison
+
+publish: $(RUN)  ## take the tables of results/ into figures/, README and docs/, which the tests read
+	$(JOB) publish
+	$(BIN)/python tools/readme.py write
+	$(BIN)/python tools/docs.py write
 
 test: lint unit notebooks-check  ## everything that CI runs
 
@@ -54,12 +61,12 @@ notebooks: $(ALL)  ## run every notebook again, in place, and renew the links be
 	$(BIN)/python tools/notebooks.py links
 	$(BIN)/python tools/notebooks.py run
 
-figures: $(RUN)  ## draw figures/ again
-	$(BIN)/python -m encnn.experiments.reproduce --figures
+figures: $(RUN)  ## draw every picture of figures/ again, from the published tables
+	$(JOB) figures
+	$(BIN)/python -m benchmarks --figures
 
-bench: $(ALL)  ## measure speed, sizes and memory of every scheme against the clear; write benchmarks/, docs/
+bench: $(ALL)  ## measure speed, sizes and memory of every scheme against the clear; write results/benchmarks/
 	$(BIN)/python -m benchmarks
-	$(BIN)/python tools/docs.py write
 
 clean:  ## remove what the targets above made, the virtual environment included
 	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

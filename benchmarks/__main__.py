@@ -1,4 +1,7 @@
-"""`python -m benchmarks`: measure everything, print a summary, write benchmarks/*.csv and figures/bench_*.png."""
+"""`python -m benchmarks`: measure everything, print a summary, and write tables and pictures to results/benchmarks/.
+
+What docs/ and the README quote lies in benchmarks/*.csv and figures/bench_*.png; `--publish` takes measured tables there.
+"""
 
 import argparse
 import sys
@@ -9,12 +12,23 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import growth, machine, parts, plan, suite, twin, workers
-from encnn.experiments import table_three as ex
-from encnn.experiments.reproduce import FIGURES, heading, load_or_toy
+from encnn.data.datasets import words_dataset
+from encnn.experiments.console import heading, load_or_toy
+from encnn.experiments.results import FRESH, PUBLISHED, Results, copy_tables
 from encnn.report import bench_figures
 from encnn.report.style import save, use_style
 
 HERE = Path(__file__).parent
+KEYS = {
+    "twin": ("degree", "batch"),
+    "results": ("benchmark", "scheme", "parameters", "n"),
+    "growth": ("against", "series", "size"),
+    "machine": ("peak",),
+    "profile": ("scheme", "batch", "part"),
+    "workers": ("batch", "workers"),
+    "scale": ("scheme",),
+}
+"""The columns that name a line of each table."""
 EXPONENT_OFF, VOCABULARY_OFF = 0.05, 20.0
 """What is to be reached: cost against reviews has an exponent of 1 +- this; percent between steps of any vocabulary."""
 
@@ -22,51 +36,56 @@ EXPONENT_OFF, VOCABULARY_OFF = 0.05, 20.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts that are asked for, all by default; return the exit status."""
     options = _options(arguments)
-    begun, chosen = time.perf_counter(), options.only or list(PARTS)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for name in chosen:
+    if options.publish:
+        copy_tables(options.folder, HERE, keys=KEYS)
+    if options.publish or options.figures:
+        draw(HERE, PUBLISHED)
+        return 0
+    begun, results = time.perf_counter(), Results(options.folder, keys=KEYS)
+    for name in options.only or PARTS:
         heading(name)
-        PARTS[name](options.folder)
+        PARTS[name](results)
         print(f"\n({time.perf_counter() - begun:.0f} s so far)", flush=True)
-    draw(options.folder, options.figures)
+    draw(options.folder, options.folder)
+    results.finish(HERE)
     return 0
 
 
-def measure_twins(folder: Path) -> None:
+def measure_twins(results: Results) -> None:
     """Write twin.csv: the speed of training beside a hand-written loop and the clear twin, on the real reviews."""
-    _store(twin.table(ex.words_dataset(load_or_toy("imdb"))), folder / "twin.csv")
+    _store(results, "twin", twin.table(words_dataset(load_or_toy("imdb"))))
 
 
-def measure_operations(folder: Path) -> None:
+def measure_operations(results: Results) -> None:
     """Write results.csv: every operation of every scheme."""
-    _store(suite.results(), folder / "results.csv")
+    _store(results, "results", suite.results())
 
 
-def measure_growth(folder: Path) -> None:
+def measure_growth(results: Results) -> None:
     """Write growth.csv, and say whether cost is linear in reviews and independent of the vocabulary."""
     table = growth.growth()
-    table.to_csv(folder / "growth.csv", index=False)
+    results.store("growth", table)
     fits = growth.fits(table)
     print(fits.to_string(index=False))
     print("\n" + verdicts(fits))
 
 
-def measure_profile(folder: Path) -> None:
+def measure_profile(results: Results) -> None:
     """Write machine.csv and profile.csv: the machine's peaks, and what parts of an epoch reach of them."""
     table = machine.machine()
-    _store(table.round(3), folder / "machine.csv")
+    _store(results, "machine", table.round(3))
     print()
-    _store(parts.profile(machine.peaks(table)), folder / "profile.csv")
+    _store(results, "profile", parts.profile(machine.peaks(table)))
 
 
-def measure_workers(folder: Path) -> None:
+def measure_workers(results: Results) -> None:
     """Write workers.csv: two workers against one, on the real reviews."""
-    _store(workers.scaling(ex.words_dataset(load_or_toy("imdb"))), folder / "workers.csv")
+    _store(results, "workers", workers.scaling(words_dataset(load_or_toy("imdb"))))
 
 
-def measure_plan(folder: Path) -> None:
+def measure_plan(results: Results) -> None:
     """Write scale.csv: the plan on paper."""
-    _store(plan.scale(), folder / "scale.csv")
+    _store(results, "scale", plan.scale())
 
 
 PARTS = {
@@ -109,8 +128,7 @@ def draw(folder: Path, figures: Path) -> list[Path]:
     drawn = []
     if (path := folder / "growth.csv").exists():
         table = pd.read_csv(path)
-        for against in dict.fromkeys(table["against"]):
-            drawn.append(save(bench_figures.growth(table, growth.fits(table), against), figures, figure_name(against)))
+        drawn.append(save(bench_figures.growth(table, growth.fits(table)), figures, "bench_growth"))
     if (path := folder / "results.csv").exists():
         drawn.append(save(bench_figures.operations(pd.read_csv(path)), figures, "bench_operations"))
     if (path := folder / "profile.csv").exists():
@@ -118,21 +136,18 @@ def draw(folder: Path, figures: Path) -> list[Path]:
     return drawn
 
 
-def figure_name(against: str) -> str:
-    """Return the name of a figure of growth."""
-    return f"bench_{against.removeprefix('log2 of the ').replace(' ', '_')}"
-
-
-def _store(table: pd.DataFrame, path: Path) -> None:
+def _store(results: Results, name: str, table: pd.DataFrame) -> None:
     print(table.to_string(index=False))
-    table.to_csv(path, index=False)
+    results.store(name, table)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed, sizes and memory.")
     parser.add_argument("--only", nargs="*", choices=list(PARTS), help="parts to measure (default: all)")
-    parser.add_argument("--folder", type=Path, default=HERE, help="where tables go (default: benchmarks)")
-    parser.add_argument("--figures", type=Path, default=FIGURES, help="where figures go (default: figures)")
+    folder = FRESH / "benchmarks"
+    parser.add_argument("--folder", type=Path, default=folder, help=f"where results go (default: {folder})")
+    parser.add_argument("--figures", action="store_true", help="only draw figures/bench_*.png again, from benchmarks/*.csv")
+    parser.add_argument("--publish", action="store_true", help="only take the tables of the folder into benchmarks/")
     return parser.parse_args(arguments)
 
 

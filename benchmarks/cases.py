@@ -1,6 +1,5 @@
 """What is measured: for each scheme a set of parameters, the network that it trains, and synthetic reviews of a fixed size."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +8,10 @@ import numpy as np
 from encnn.costs import Task
 from encnn.costs.rehearsal import Rehearsal
 from encnn.costs.task import assistance
-from encnn.experiments.comparison import assisted
+from encnn.costs.timing import cpu_seconds
+from encnn.experiments.helped import helped
 from encnn.network import Architecture, Network, TrainingPlan
-from encnn.parties import Owner, Trainer
+from encnn.parties import Owner
 from encnn.schemes import ClearParameters, SchemeParameters, bootstrapped, ckks, fv, yashe
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, PAPER
 from encnn.sigmoid import ExactSigmoid, least_squares, taylor
@@ -23,7 +23,7 @@ VOCABULARY = 8000
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchmarkCase:
     """One line of the tables: its name, what is trained under which parameters; `task.reviews` is the slice of an epoch."""
 
     name: str
@@ -66,27 +66,27 @@ RING_PLAN = TrainingPlan(taylor(1), 2.0**-7, batch_size=16)
 PACKED_TASK = Task(_linear(128), TrainingPlan(least_squares(3, 8.0), 2.0 / 4096, batch_size=4096), 8192, 128, dense=True)
 
 CASES = (
-    Case("clear", PAPER_TASK, ClearParameters()),
-    Case("integer vectors, paper", PAPER_TASK, PAPER),
-    Case("integer vectors, assisted", ASSISTED_TASK, COMPACT_128),
-    Case("integer vectors, assisted, wide", ASSISTED_TASK, ADDITIVE_128),
-    Case("bootstrapped", BOOTSTRAPPED_TASK, bootstrapped.ONE_LEVEL_128),
-    Case("bootstrapped, two levels", BOOTSTRAPPED_TASK, bootstrapped.TWO_LEVEL_128),
-    Case("FV", Task(_linear(300), RING_PLAN, 128, 40), fv.FRACTIONAL_128),
-    Case("YASHE", Task(_linear(120), RING_PLAN, 64, 40), yashe.FRACTIONAL_128),
-    Case("CKKS", PACKED_TASK, ckks.LOGISTIC_128),
+    BenchmarkCase("clear", PAPER_TASK, ClearParameters()),
+    BenchmarkCase("integer vectors, paper", PAPER_TASK, PAPER),
+    BenchmarkCase("integer vectors, assisted", ASSISTED_TASK, COMPACT_128),
+    BenchmarkCase("integer vectors, assisted, wide", ASSISTED_TASK, ADDITIVE_128),
+    BenchmarkCase("bootstrapped", BOOTSTRAPPED_TASK, bootstrapped.ONE_LEVEL_128),
+    BenchmarkCase("bootstrapped, two levels", BOOTSTRAPPED_TASK, bootstrapped.TWO_LEVEL_128),
+    BenchmarkCase("FV", Task(_linear(300), RING_PLAN, 128, 40), fv.FRACTIONAL_128),
+    BenchmarkCase("YASHE", Task(_linear(120), RING_PLAN, 64, 40), yashe.FRACTIONAL_128),
+    BenchmarkCase("CKKS", PACKED_TASK, ckks.LOGISTIC_128),
 )
 PRODUCT_SETS: tuple[tuple[str, Any], ...] = (("fv", fv.DEPTH_128), ("yashe", yashe.DEPTH_128))
 """Parameters with products of ciphertexts, of schemes that train without."""
 
 
-def named(name: str) -> Case:
+def named(name: str) -> BenchmarkCase:
     """Return the case of that name."""
     return next(case for case in CASES if case.name == name)
 
 
 @dataclass(frozen=True)
-class Run:
+class TimedRun:
     """A run that was measured: CPU seconds of trainer and owner, bytes of the weights, and what crossed."""
 
     trainer_s: float
@@ -97,16 +97,14 @@ class Run:
     bytes_down: int = 0
 
 
-def trained(task: Task, parameters: SchemeParameters, X: Any, y: np.ndarray) -> Run:
+def trained(task: Task, parameters: SchemeParameters, X: Any, y: np.ndarray) -> TimedRun:
     """Train a new network on features X and labels y under new keys, the owner assisting where the scheme needs it."""
     owner = Owner(task.architecture, task.plan.sigmoid, parameters)
     model = owner.encrypt(Network.initial(task.architecture, np.random.default_rng(0)))
     weights = model.network.W1.nbytes
-    run = assisted(owner, model, X, task.plan)
+    run = helped(owner, model, X, task.plan)
     run.model.evaluator.prepare()
-    begun = time.process_time()
-    Trainer(run.model).train(X, y, task.plan, run.help, keep_scores=False)
-    spent = time.process_time() - begun
+    _, spent = cpu_seconds(run.train, X, y, task.plan)
     tally = run.tally
     crossed = tally.trips, tally.bytes_up, tally.bytes_down
-    return Run(spent - tally.cpu_seconds, tally.cpu_seconds, weights, *crossed)
+    return TimedRun(spent - tally.cpu_seconds, tally.cpu_seconds, weights, *crossed)

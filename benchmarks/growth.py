@@ -1,4 +1,4 @@
-"""How cost grows: benchmarks/growth.csv, one line a measurement, and the exponents that are fitted to them.
+"""How cost grows: growth.csv, one line per measurement, and the exponents that are fitted to them.
 
 Each series changes one thing and keeps all else: reviews, words a review, vocabulary, hidden units, the LWE dimension, the
 digit base.  `formula` is the exponent that the formulas in the docstrings give for large sizes:
@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.cases import ASSISTED_TASK, Case, named
+from benchmarks.cases import ASSISTED_TASK, BenchmarkCase, named
 from benchmarks.suite import step_seconds, timed
 from encnn.costs import Task
 from encnn.costs.rehearsal import Rehearsal
@@ -104,24 +104,38 @@ def all_series() -> list[Series]:
 
 
 def fits(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one line a series: the exponent that is fitted, the formula's, and a straight line through all points.
+    """Return one line per series: a power of the size, fitted to all points, and a straight line through all points.
 
-    base_ms, slope_ms: of the line; off_percent: how far the worst point is from it.  least_ms: the least time; spread_percent:
-    by how much the largest one exceeds it.
+    Of the power, factor_ms * size ** exponent: formula, the exponent that is expected; from_size and to_size, the range of the
+    points (for hidden units their upper half); residual_percent, how far the worst of these points is from it.  Of the line:
+    base_ms, slope_ms and off_percent, how far the worst point is from it.  least_ms: the least time; spread_percent: by how
+    much the largest one exceeds it.
     """
     lines = []
     for (against, name), s in table.groupby(["against", "series"], sort=False):
         sizes, ms = s["size"].to_numpy(float), s["cpu_ms"].to_numpy()
+        line = {"against": against, "series": name, "formula": s["formula"].iloc[0]}
         upper = slice(len(sizes) // 2 - 1, None) if against == "hidden units" else slice(None)
-        exponent = np.polyfit(np.log(sizes[upper]), np.log(ms[upper]), 1)[0]
-        slope, base = np.polyfit(sizes, ms, 1, w=1 / ms)
-        off = 100 * np.abs((base + slope * sizes) / ms - 1).max()
-        spread = 100 * (ms.max() / ms.min() - 1)
-        lines.append((against, name, exponent, s["formula"].iloc[0], base, slope, off, ms.min(), spread))
-    columns = ["against", "series", "exponent", "formula", "base_ms", "slope_ms", "off_percent", "least_ms", "spread_percent"]
-    return pd.DataFrame(lines, columns=columns).round(
-        {"exponent": 3, "base_ms": 5, "slope_ms": 7, "off_percent": 1, "least_ms": 5, "spread_percent": 1}
-    )
+        line |= _power(sizes[upper], ms[upper]) | _straight_line(sizes, ms)
+        lines.append(line | {"least_ms": ms.min(), "spread_percent": 100 * (ms.max() / ms.min() - 1)})
+    digits = {"exponent": 3, "base_ms": 5, "slope_ms": 7, "least_ms": 5}
+    return pd.DataFrame(lines).round(digits | dict.fromkeys(["residual_percent", "off_percent", "spread_percent"], 1))
+
+
+def _power(sizes: np.ndarray, ms: np.ndarray) -> dict[str, float]:
+    """Return the power of the size that is nearest to the points, in logarithms."""
+    exponent, constant = np.polyfit(np.log(sizes), np.log(ms), 1)
+    factor = float(np.exp(constant))
+    off = 100 * np.abs(factor * sizes**exponent / ms - 1).max()
+    found = {"exponent": float(exponent), "factor_ms": factor, "residual_percent": float(off)}
+    return found | {"from_size": float(sizes.min()), "to_size": float(sizes.max())}
+
+
+def _straight_line(sizes: np.ndarray, ms: np.ndarray) -> dict[str, float]:
+    """Return the line that is nearest to the points, relative to their size."""
+    slope, base = np.polyfit(sizes, ms, 1, w=1 / ms)
+    off = 100 * np.abs((base + slope * sizes) / ms - 1).max()
+    return {"base_ms": float(base), "slope_ms": float(slope), "off_percent": float(off)}
 
 
 def _repeated(job: Callable[[], float]) -> float:
@@ -132,7 +146,7 @@ def _repeated(job: Callable[[], float]) -> float:
     return float(np.mean(results))
 
 
-def _reviews(case: Case) -> Callable[[int], Callable[[], float]]:
+def _reviews(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
     rehearsal = cache(case.rehearsal)  # made when it is needed, and once
 
     def prepare(size: int) -> Callable[[], float]:
@@ -142,12 +156,12 @@ def _reviews(case: Case) -> Callable[[int], Callable[[], float]]:
     return prepare
 
 
-def _words(case: Case) -> Callable[[int], Callable[[], float]]:
+def _words(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
     rehearsal = cache(case.rehearsal)
     return lambda size: lambda: _a_review(rehearsal(), size)
 
 
-def _vocabulary(case: Case) -> Callable[[int], Callable[[], float]]:
+def _vocabulary(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
     def prepare(size: int) -> Callable[[], float]:
         task = replace(case.task, architecture=replace(case.task.architecture, features=size))
         rehearsal = Rehearsal(task, case.parameters, assistance(task, case.parameters), rows=size)
@@ -156,7 +170,7 @@ def _vocabulary(case: Case) -> Callable[[int], Callable[[], float]]:
     return prepare
 
 
-def _hidden(case: Case) -> Callable[[int], Callable[[], float]]:
+def _hidden(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
     def prepare(size: int) -> Callable[[], float]:
         task = replace(case.task, architecture=Architecture(1000, hidden=size), words=10.0)
         rehearsal = Rehearsal(task, case.parameters, "none")

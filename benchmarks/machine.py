@@ -17,7 +17,6 @@ import pandas as pd
 
 from benchmarks.suite import timed
 from encnn.progress import progress
-from encnn.schemes.bootstrapped import compiled
 
 ROUNDS = 5
 ARRAY_BYTES = 128 << 20
@@ -72,6 +71,8 @@ def _jobs() -> dict[str, tuple[float, Callable[[], float]]]:
 
 def _loops() -> tuple[Any, ...]:
     from numba import njit
+
+    from encnn.schemes.bootstrapped import compiled
 
     @njit
     def add(total, rows):  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""Where the time of an epoch goes: benchmarks/profile.csv, a line a part, for the main schemes.
+"""Where the time of an epoch goes: profile.csv, a line per part, for the main schemes.
 
 Each part of a mini-batch is timed by itself and set against the whole; "rest" is what is left, the loop and its calls.  For a
 part that the formulas say what work it must do, `of_peak` is the time that this work takes at the machine's measured peak
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.cases import Case, named
+from benchmarks.cases import BenchmarkCase, named
 from benchmarks.suite import step_seconds, timed, update
 from encnn.costs.rehearsal import Rehearsal
 from encnn.progress import progress
@@ -55,7 +55,7 @@ def profile(peaks: dict[str, float], profiled: tuple[tuple[str, int], ...] = PRO
     return pd.DataFrame(lines)
 
 
-def _profile(case: Case, batch: int, peaks: dict[str, float], rounds: int) -> Iterator[dict[str, Any]]:
+def _profile(case: BenchmarkCase, batch: int, peaks: dict[str, float], rounds: int) -> Iterator[dict[str, Any]]:
     r = case.rehearsal()
     found = list(parts(r, batch))
     runs = [[step_seconds(r, batch), *(part.seconds() for part in found)] for _ in range(rounds)]

@@ -1,4 +1,4 @@
-"""A plan on paper: benchmarks/scale.csv, what a large task would cost under each scheme, by the cost model alone.
+"""A plan on paper: scale.csv, what a large task would cost under each scheme, by the cost model alone.
 
 10^8 documents of 90 words, a vocabulary of 10^6 words, 100 trainers that take one epoch in turns, each on its own documents:
 the model travels from one to the next, and every trainer gets the keys.  CKKS packs dense features, so its line is about the
@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.cases import CASES, Case
+from benchmarks.cases import CASES, BenchmarkCase
 from encnn.costs import Task, estimate_cost
 from encnn.progress import progress
 
@@ -19,8 +19,8 @@ WORDS = 90
 HOUR = 3600.0
 
 
-def scale(cases: tuple[Case, ...] = CASES, documents: int = DOCUMENTS, vocabulary: int = VOCABULARY) -> pd.DataFrame:
-    """Return one line a scheme."""
+def scale(cases: tuple[BenchmarkCase, ...] = CASES, documents: int = DOCUMENTS, vocabulary: int = VOCABULARY) -> pd.DataFrame:
+    """Return one line per scheme."""
     return pd.DataFrame([_line(case, documents, vocabulary) for case in progress(cases, "plan on paper", unit="scheme")])
 
 
@@ -32,7 +32,7 @@ def large(task: Task, documents: int = DOCUMENTS, vocabulary: int = VOCABULARY) 
     return replace(task, architecture=architecture, reviews=documents, words=float(min(WORDS, vocabulary)))
 
 
-def _line(case: Case, documents: int, vocabulary: int) -> dict[str, Any]:
+def _line(case: BenchmarkCase, documents: int, vocabulary: int) -> dict[str, Any]:
     task = large(case.task, documents, vocabulary)
     c = estimate_cost(task, case.parameters)
     handed_over = TRAINERS * (c.keys_file_bytes + c.trained_file_bytes)

@@ -1,4 +1,4 @@
-"""Every operation of every scheme, as a line of benchmarks/results.csv.
+"""Every operation of every scheme, as a line of results.csv.
 
 `cpu_ms` is the CPU time of one call, which handles `n` things (ciphertexts, reviews); `ratio_to_clear` divides it by that of
 the same call in the clear.  Machines are noisy, so both are measured one after the other in every round, and what counts is the
@@ -11,7 +11,6 @@ network and trains the slice; the same in the clear is in the line of the scheme
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.cases import CASES, PRODUCT_SETS, Case, trained
+from benchmarks.cases import CASES, PRODUCT_SETS, BenchmarkCase, trained
 from encnn.costs import estimate_cost
 from encnn.costs.rehearsal import Rehearsal
+from encnn.costs.timing import LONG_ENOUGH_S, mean_cpu_seconds
 from encnn.data.batches import Batch
 from encnn.network import predict
 from encnn.parties import Owner
@@ -43,10 +43,10 @@ COLUMNS = [
 ]
 BATCHES = (1, 16, 64, 256)
 ROUNDS = 5
-AT_LEAST_S = 0.01
+AT_LEAST_S = LONG_ENOUGH_S
 FEW_ROUNDS = 2
 LONG_S = 0.25
-"""From so many CPU seconds a call on there are `FEW_ROUNDS` rounds."""
+"""From so many CPU seconds per call on there are `FEW_ROUNDS` rounds."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +61,12 @@ class Operation:
 
 def timed(act: Callable[..., object], prepare: Callable[[], tuple] = tuple) -> Callable[[], float]:
     """Return what measures one call of `act` on what `prepare` returns: the mean of calls that fill a hundredth of a second."""
-
-    def seconds() -> float:
-        calls, spent = 0, 0.0
-        while spent < AT_LEAST_S:
-            arguments = prepare()
-            begun = time.process_time()
-            act(*arguments)
-            spent += time.process_time() - begun
-            calls += 1
-        return spent / calls
-
-    return seconds
+    return lambda: mean_cpu_seconds(act, prepare, AT_LEAST_S)
 
 
-def results(cases: tuple[Case, ...] = CASES, batch_sizes: tuple[int, ...] = BATCHES, memory: bool = True) -> pd.DataFrame:
+def results(
+    cases: tuple[BenchmarkCase, ...] = CASES, batch_sizes: tuple[int, ...] = BATCHES, memory: bool = True
+) -> pd.DataFrame:
     """Return all lines."""
     lines: list[dict[str, Any]] = []
     for case in progress(cases, "schemes", unit="scheme"):
@@ -88,7 +79,7 @@ def results(cases: tuple[Case, ...] = CASES, batch_sizes: tuple[int, ...] = BATC
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _lines(case: Case, batch_sizes: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+def _lines(case: BenchmarkCase, batch_sizes: tuple[int, ...]) -> Iterator[dict[str, Any]]:
     encrypted, clear = case.rehearsal(), case.twin()
     ours, theirs = (list(operations(r, batch_sizes)) for r in (encrypted, clear))
     twins = {(o.name.partition(" (")[0], o.n): o for o in theirs if o.name != "key generation"}
@@ -191,7 +182,7 @@ def step_seconds(r: Rehearsal, size: int, words: int | None = None) -> float:
 def product_lines(scheme: str, parameters: Any) -> Iterator[dict[str, Any]]:
     """Yield operations under parameters for products of ciphertexts, on vectors that fill the slots."""
     slots = parameters.N // 2
-    case, f = Case(scheme, CASES[0].task, parameters), elementwise(slots)
+    case, f = BenchmarkCase(scheme, CASES[0].task, parameters), elementwise(slots)
     secret, evaluator = make_keys(parameters, [slots], [f])
     v = np.ones((1, slots))
     c = secret.encrypt(v)
@@ -207,13 +198,13 @@ def product_lines(scheme: str, parameters: Any) -> Iterator[dict[str, Any]]:
         yield _measured(case, Operation(name, slots, timed(act), c.nbytes), twin)
 
 
-def peak_memory(case: Case) -> float:
+def peak_memory(case: BenchmarkCase) -> float:
     """Return the peak memory of a new process that trains the slice of the case, in MB."""
     command = [sys.executable, "-m", "benchmarks.memory", case.name]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _measured(case: Case, operation: Operation, twin: Operation | None) -> dict[str, Any]:
+def _measured(case: BenchmarkCase, operation: Operation, twin: Operation | None) -> dict[str, Any]:
     """Return the line of an operation, timed in turn with the same one in the clear."""
     both = [o for o in (operation, twin) if o is not None]
     first = [o.seconds() for o in both]  # may compile, and is not counted
@@ -224,7 +215,7 @@ def _measured(case: Case, operation: Operation, twin: Operation | None) -> dict[
     return _line(case, operation.name, operation.n, cpu_ms=spent, ratio_to_clear=ratio, bytes=operation.bytes)
 
 
-def _epoch(case: Case, r: Rehearsal) -> dict[str, Any]:
+def _epoch(case: BenchmarkCase, r: Rehearsal) -> dict[str, Any]:
     """Return the line of the slice of an epoch, keys and owner's work not counted."""
     task, seconds = r.task, []
     X = r.reviews_of(round(task.words), task.reviews, task.architecture.features)
@@ -236,7 +227,7 @@ def _epoch(case: Case, r: Rehearsal) -> dict[str, Any]:
     return _line(case, "epoch", task.reviews, cpu_ms=1e3 * float(spent), ratio_to_clear=float(ratio))
 
 
-def _line(case: Case, benchmark: str, n: int, **more: Any) -> dict[str, Any]:
+def _line(case: BenchmarkCase, benchmark: str, n: int, **more: Any) -> dict[str, Any]:
     line = {"benchmark": benchmark, "scheme": case.scheme, "parameters": case.parameters.name, "n": n}
     line["security_bits"] = round(case.security_bits, 1)
     rounded = {"cpu_ms": "{:.4g}", "ratio_to_clear": "{:.3g}"}

@@ -1,16 +1,17 @@
-"""What encryption costs a review: a hand-written numpy loop, the clear twin, the encrypted network, one after the other.
+"""What encryption costs per review: a hand-written numpy loop, the clear twin, the encrypted network, one after the other.
 
 Machines are noisy, so each round runs all three on the same reviews and the medians of the rounds' ratios count.
 """
 
-import time
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from encnn.experiments import table_three as ex
+from encnn.costs.timing import cpu_seconds
+from encnn.data.datasets import Dataset
+from encnn.experiments.table_three import HIDDEN, LEARNING_RATE
 from encnn.network import Architecture, Network, TrainingPlan, train
 from encnn.parties import Owner
 from encnn.progress import progress
@@ -59,15 +60,15 @@ def polynomial(z: np.ndarray, degree: int) -> np.ndarray:
     return p
 
 
-def measure(data: ex.Dataset, degree: int, batch: int, reviews: int, rounds: int) -> dict:
-    """Return CPU microseconds a review and ratios, medians over `rounds`."""
+def measure(data: Dataset, degree: int, batch: int, reviews: int, rounds: int) -> dict:
+    """Return CPU microseconds per review and ratios, medians over `rounds`."""
     X, y = data.X[:reviews], data.y[:reviews]
-    plan = TrainingPlan(taylor(degree), ex.LEARNING_RATE, batch_size=batch)
-    start = Network.initial(Architecture(X.shape[1], ex.HIDDEN), np.random.default_rng(0))
+    plan = TrainingPlan(taylor(degree), LEARNING_RATE, batch_size=batch)
+    start = Network.initial(Architecture(X.shape[1], HIDDEN), np.random.default_rng(0))
     W2 = np.asarray(start.W2)
-    jobs: list[Callable[[], object]] = [lambda: hand_written(X, y, W2, ex.LEARNING_RATE, degree, batch)]
+    jobs: list[Callable[[], object]] = [lambda: hand_written(X, y, W2, LEARNING_RATE, degree, batch)]
     jobs += [_training(parameters, start, X, y, plan) for parameters in (ClearParameters(), PAPER)]
-    seconds = np.array([[_cpu_seconds(job) for job in jobs] for _ in range(rounds)])
+    seconds = np.array([[cpu_seconds(job)[1] for job in jobs] for _ in range(rounds)])
     hand, clear, encrypted = np.median(seconds, axis=0) / reviews * 1e6
     return {
         "degree": degree,
@@ -82,7 +83,7 @@ def measure(data: ex.Dataset, degree: int, batch: int, reviews: int, rounds: int
     }
 
 
-def table(data: ex.Dataset, rounds: int = 15) -> pd.DataFrame:
+def table(data: Dataset, rounds: int = 15) -> pd.DataFrame:
     """Return one line for each degree and batch size."""
     cases = [(1, 1, 1000), (5, 1, 1000), (7, 1, 1000), (1, 64, 6400), (5, 64, 6400)]
     rows = [measure(data, degree, batch, n, rounds) for degree, batch, n in progress(cases, "twins", unit="case")]
@@ -94,9 +95,3 @@ def _training(
 ) -> Callable[[], object]:
     model = Owner(start.architecture, plan.sigmoid, parameters, rng=np.random.default_rng(1)).encrypt(start)
     return lambda: train(model.evaluator, model.network.copy(), X, y, plan)
-
-
-def _cpu_seconds(job: Callable[[], object]) -> float:
-    begun = time.process_time()
-    job()
-    return time.process_time() - begun

@@ -1,4 +1,4 @@
-"""Workers that share mini-batches: benchmarks/workers.csv, wall time of bootstrapped training on a Dask cluster.
+"""Workers that share mini-batches: workers.csv, wall time of bootstrapped training on a Dask cluster.
 
 Wall time, since what counts is waiting; so it means something only where the machine has a core for each worker and nothing
 else to do.  A shared machine slows down for seconds or minutes, and what else runs on it only adds: two clusters, of one
@@ -19,10 +19,12 @@ from typing import Any
 
 import pandas as pd
 
-from encnn.experiments import table_three as ex
+from encnn.data.datasets import Dataset
+from encnn.experiments.linear import linear_start
 from encnn.network import TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.progress import progress
+from encnn.report import paper
 from encnn.scaling.workers import Workers
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, Parameters
 from encnn.sigmoid import ExactSigmoid
@@ -38,23 +40,23 @@ KEEP_MEMORY = {
 
 
 def scaling(
-    data: ex.Dataset,
+    data: Dataset,
     parameters: Parameters = ONE_LEVEL_128,
     batches: Sequence[int] = BATCHES,
     reviews: int = REVIEWS,
     rounds: int = ROUNDS,
 ) -> pd.DataFrame:
     """Return columns batch, workers, wall_ms (a review), bytes_a_review, times_as_fast, scheme, parameters, reviews."""
-    sigmoid, start = ExactSigmoid(), ex.linear_start(data)
+    sigmoid, start = ExactSigmoid(), linear_start(data)
     model = Owner(start.architecture, sigmoid, parameters).encrypt(start)
     lines = []
     with ExitStack() as stack:
         clients = {k: stack.enter_context(_client(k)) for k in WORKERS}
         for k, client in clients.items():  # compiles the loops
-            _a_review(client, model, data, TrainingPlan(sigmoid, ex.LEARNING_RATE, batch_size=k), 2 * k)
+            _a_review(client, model, data, TrainingPlan(sigmoid, paper.LEARNING_RATE, batch_size=k), 2 * k)
         turns = list(product(range(rounds), batches, WORKERS))
         for _, batch, k in progress(turns, "workers", unit="run"):
-            plan = TrainingPlan(sigmoid, ex.LEARNING_RATE, batch_size=batch)
+            plan = TrainingPlan(sigmoid, paper.LEARNING_RATE, batch_size=batch)
             wall_ms, moved = _a_review(clients[k], model, data, plan, reviews)
             lines.append({"batch": batch, "workers": k, "wall_ms": wall_ms, "bytes_a_review": round(moved)})
     least = pd.DataFrame(lines).groupby(["batch", "workers"], as_index=False).min()
@@ -75,7 +77,7 @@ def _client(workers: int) -> Iterator[Any]:
         yield client
 
 
-def _a_review(client: Any, model: EncryptedModel, data: ex.Dataset, plan: TrainingPlan, reviews: int) -> tuple[float, float]:
+def _a_review(client: Any, model: EncryptedModel, data: Dataset, plan: TrainingPlan, reviews: int) -> tuple[float, float]:
     """Return the least wall milliseconds, and the bytes moved, a review."""
     workers, told = Workers(client), list[tuple[int, float]]()
     Trainer(model.copy()).train(

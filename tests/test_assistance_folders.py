@@ -18,9 +18,9 @@ from encnn import Architecture, ClearParameters, ExactSigmoid, Network, Owner, T
 from encnn.assistance import folders as channels
 from encnn.assistance.scores import Answer, Assistant, AssistedStep, DirectChannel, KeptLabels, Opening, Request
 from encnn.assistance.weights import BudgetRefresh, OwnerOfWeights, WeightRefresh, Weights, as_parts, weights_of
+from encnn.data.datasets import words_dataset
 from encnn.data.reviews import load_reviews
 from encnn.errors import DataError, DivergenceError, FileError, KeyMismatchError, ParameterError
-from encnn.experiments.table_three import words_dataset
 from encnn.schemes import fv
 from encnn.schemes.integer_vector import COMPACT_128
 
@@ -132,7 +132,7 @@ from pathlib import Path
 import numpy as np
 from encnn import Architecture, EncryptedModel, ExactSigmoid, Network, Owner
 from encnn.assistance.folders import serve
-from encnn.experiments.table_three import words_dataset
+from encnn.data.datasets import words_dataset
 from encnn.assistance.scores import Assistant
 from encnn.data.reviews import load_reviews
 from encnn.schemes.integer_vector import COMPACT_128
@@ -150,7 +150,7 @@ import sys, time
 from pathlib import Path
 from encnn import ExactSigmoid, Trainer, TrainingPlan
 from encnn.assistance.folders import OPENING, FolderChannel
-from encnn.experiments.table_three import words_dataset
+from encnn.data.datasets import words_dataset
 from encnn.assistance.scores import AssistedStep, KeptLabels
 from encnn.data.reviews import load_reviews
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from encnn.arithmetic.modular import centred
 from encnn.attacks import distinguish, elimination, lattice, oracle, public_keys, reading, training
 from encnn.attacks.acceptance import acceptance_test
+from encnn.data.datasets import words_dataset
 from encnn.data.reviews import load_reviews
 from encnn.errors import ParameterError
-from encnn.experiments.table_three import words_dataset
+from encnn.experiments import lattice as lattice_job
 from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.parties import Owner, Trainer
 from encnn.schemes.bilinear import elementwise, outer, vector_matrix, vector_transposed_matrix
@@ -417,8 +418,8 @@ def test_secure_dimensions_need_blocks_out_of_reach(parameters):
 @needs_fpylll
 def test_measurement_is_written_as_a_table(tmp_path, capsys):
     sweep = [(lattice.LATTICE_TOY, (2, 10)), (lattice.NARROW_TOY, (10,))]
-    lattice.main(["--out", str(tmp_path / "new" / "attack.csv")], sweep)
-    table = pd.read_csv(tmp_path / "new" / "attack.csv")
+    assert lattice_job.main(["--folder", str(tmp_path / "new")], sweep) == 0
+    table = pd.read_csv(tmp_path / "new" / "lattice_attack.csv")
     assert table.d.tolist() == [2, 10, 10] and table.q_bits.tolist() == [32, 32, 12] and table.found.all()
     assert "predicted_block_size" in capsys.readouterr().out
 

@@ -12,8 +12,9 @@ import pytest
 from benchmarks import __main__ as suite_door
 from benchmarks import cases, growth, machine, parts, plan, suite, twin, workers
 from encnn.costs import Task, calibration, estimate, rehearsal
+from encnn.data.datasets import Dataset, words_dataset
 from encnn.data.reviews import load_reviews
-from encnn.experiments import table_three as ex
+from encnn.experiments.results import difference
 from encnn.network import Architecture, Network, TrainingPlan, train
 from encnn.network import training as network
 from encnn.report import bench_figures
@@ -23,19 +24,21 @@ from encnn.schemes.clear import ClearEvaluator
 from encnn.schemes.integer_vector import COMPACT_128, PAPER
 from encnn.sigmoid import ExactSigmoid, taylor
 
+pytestmark = pytest.mark.usefixtures("checked_figures")
+
 ROOT = Path(__file__).parent.parent
 ADDITIVE_TOY = COMPACT_128.updated(d=64, name="additive-toy-INSECURE")
 FV_TOY = fv.FRACTIONAL_128.updated(N=256, name="fv-small-INSECURE")
 
 
 @pytest.fixture(scope="module")
-def data() -> ex.Dataset:
-    return ex.words_dataset(load_reviews("toy"))
+def data() -> Dataset:
+    return words_dataset(load_reviews("toy"))
 
 
 @pytest.mark.parametrize("batch", [1, 64])
 @pytest.mark.parametrize("degree", [1, 5, 7])
-def test_the_hand_written_loop_is_the_clear_twin(data: ex.Dataset, degree: int, batch: int) -> None:
+def test_the_hand_written_loop_is_the_clear_twin(data: Dataset, degree: int, batch: int) -> None:
     start = Network.initial(Architecture(data.X.shape[1]), np.random.default_rng(0))
     W1, W2 = twin.hand_written(data.X, data.y, start.W2, 0.01, degree, batch)
     network = start.copy()
@@ -44,13 +47,13 @@ def test_the_hand_written_loop_is_the_clear_twin(data: ex.Dataset, degree: int, 
     np.testing.assert_allclose(network.W2, W2, atol=1e-12)
 
 
-def test_a_measurement_has_all_columns(data: ex.Dataset) -> None:
+def test_a_measurement_has_all_columns(data: Dataset) -> None:
     line = twin.measure(data, degree=1, batch=1, reviews=50, rounds=1)
     assert line["clear_us"] > 0 and line["encrypted_us"] > 0 and line["times_ancestor"] > 0
 
 
 @pytest.mark.slow
-def test_workers_are_timed_against_one(data: ex.Dataset, tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_timed_against_one(data: Dataset, tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "SCORES_PER_REPORT", 4)
     table = workers.scaling(data, BOOTSTRAP_TOY, batches=(4,), reviews=12, rounds=1)
     assert table["workers"].tolist() == [1, 2] and (table["wall_ms"] > 0).all()
@@ -63,11 +66,11 @@ def test_workers_are_timed_against_one(data: ex.Dataset, tool: ModuleType, monke
 PLAN = TrainingPlan(taylor(3), 0.01, batch_size=2)
 LINEAR = Architecture(40, hidden=0, pooling="sum")
 TINY = (
-    cases.Case("clear", Task(Architecture(40, hidden=2), PLAN, 8, 4.0), ClearParameters()),
-    cases.Case("paper", Task(Architecture(40, hidden=2), PLAN, 8, 4.0), PAPER),
-    cases.Case("assisted", Task(LINEAR, TrainingPlan(ExactSigmoid(), 0.01), 8, 4.0), ADDITIVE_TOY),
-    cases.Case("bootstrapped", Task(LINEAR, TrainingPlan(ExactSigmoid(), 0.01, batch_size=2), 4, 4.0), BOOTSTRAP_TOY),
-    cases.Case("fv", Task(LINEAR, TrainingPlan(taylor(1), 0.25, batch_size=2), 4, 4.0), FV_TOY),
+    cases.BenchmarkCase("clear", Task(Architecture(40, hidden=2), PLAN, 8, 4.0), ClearParameters()),
+    cases.BenchmarkCase("paper", Task(Architecture(40, hidden=2), PLAN, 8, 4.0), PAPER),
+    cases.BenchmarkCase("assisted", Task(LINEAR, TrainingPlan(ExactSigmoid(), 0.01), 8, 4.0), ADDITIVE_TOY),
+    cases.BenchmarkCase("bootstrapped", Task(LINEAR, TrainingPlan(ExactSigmoid(), 0.01, batch_size=2), 4, 4.0), BOOTSTRAP_TOY),
+    cases.BenchmarkCase("fv", Task(LINEAR, TrainingPlan(taylor(1), 0.25, batch_size=2), 4, 4.0), FV_TOY),
 )
 
 
@@ -83,7 +86,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("case", [TINY[0], *(pytest.param(case, marks=pytest.mark.slow) for case in TINY[1:])])
-def test_every_operation_has_a_line(case: cases.Case, short: None) -> None:
+def test_every_operation_has_a_line(case: cases.BenchmarkCase, short: None) -> None:
     table = suite.results((case,), batch_sizes=(1, 2), memory=False)
     assert list(table.columns) == suite.COLUMNS
     assert set(table["scheme"]) == {case.scheme} and set(table["parameters"]) == {case.parameters.name}
@@ -202,44 +205,76 @@ def test_the_door_runs_what_is_asked_for(tmp_path: Path, monkeypatch: pytest.Mon
     sizes = [10, 20, 40]
     measured = pd.DataFrame({"against": "words", "series": "a", "size": sizes, "cpu_ms": [1.0, 2.0, 4.0], "formula": 1.0})
     monkeypatch.setattr(growth, "growth", lambda: measured)
-    assert suite_door.main(["--only", "growth", "--folder", str(tmp_path), "--figures", str(tmp_path)]) == 0
+    assert suite_door.main(["--only", "growth", "--folder", str(tmp_path)]) == 0
     assert pd.read_csv(tmp_path / "growth.csv").equals(measured)
-    assert (tmp_path / "bench_words.png").exists()
+    assert (tmp_path / "bench_growth.png").exists()
 
 
 def test_all_figures_are_drawn_from_the_stored_tables(tmp_path: Path) -> None:
     names = {path.name for path in suite_door.draw(ROOT / "benchmarks", tmp_path)}
-    grown = {f"{suite_door.figure_name(a)}.png" for a in pd.read_csv(ROOT / "benchmarks" / "growth.csv")["against"]}
-    assert names == {"bench_operations.png", "bench_profile.png", *grown}
-    assert {"bench_hidden_units.png", "bench_digit_base.png"} <= names
+    assert names == {path.name for path in (ROOT / "figures").glob("bench_*.png")}
+    assert set(pd.read_csv(ROOT / "benchmarks" / "growth.csv")["against"]) == set(bench_figures.GROWTH)
+
+
+def test_measured_tables_are_compared_and_published_by_their_keys() -> None:
+    for name, keys in suite_door.KEYS.items():
+        table = pd.read_csv(ROOT / "benchmarks" / f"{name}.csv")
+        assert not table.duplicated(list(keys)).any()
+        assert difference(table, table, keys).startswith(f"the same in all {len(table)} lines")
+
+
+def grown(sizes: list[int], ms: list[float], against: str = "reviews") -> pd.DataFrame:
+    return pd.DataFrame({"against": against, "series": "a", "size": sizes, "cpu_ms": ms, "formula": 1.0})
 
 
 def test_marked_sizes_do_not_touch() -> None:
     sizes = [250, 500, 1000, 1024, 2000, 2048]
-    points = pd.DataFrame({"against": "reviews", "series": "a", "size": sizes, "cpu_ms": 3.0 * np.array(sizes), "formula": 1.0})
-    axes = bench_figures.growth(points, growth.fits(points), "reviews").axes[0]
+    points = grown(sizes, [3.0 * size for size in sizes])
+    axes = bench_figures.growth(points, growth.fits(points)).axes[0]
     assert axes.get_xticks().tolist() == [250, 500, 1000, 2000]
     assert axes.lines[0].get_ydata().tolist() == points["cpu_ms"].tolist()
 
 
+def test_the_curve_is_fitted_to_all_points_and_says_how_far_they_are_off() -> None:
+    """Points that lie alternately above and below a power of the size: its curve passes none of them."""
+    sizes, off = np.array([1, 2, 4, 8]), np.array([1.1, 1 / 1.1, 1 / 1.1, 1.1])
+    points = grown(sizes.tolist(), (5.0 * sizes**2 * off).tolist())
+    fit = growth.fits(points).iloc[0]
+    assert fit["exponent"] == pytest.approx(2.0) and fit["factor_ms"] == pytest.approx(5.0)
+    assert fit["residual_percent"] == pytest.approx(10.0) and (fit["from_size"], fit["to_size"]) == (1, 8)
+    axes = bench_figures.growth(points, growth.fits(points)).axes[0]
+    assert axes.lines[1].get_ydata() == pytest.approx(5.0 * sizes**2)
+    assert "exponent 2.00 (formula 1),\nfitted from 1 to 8, points off by 10.0 % at most" in str(axes.lines[0].get_label())
+
+
+def test_a_curve_is_drawn_where_it_is_fitted() -> None:
+    points = grown([2, 4, 8, 16, 32, 64], [1.0, 1.0, 1.0, 2.0, 4.0, 8.0], "hidden units")
+    axes = bench_figures.growth(points, growth.fits(points)).axes[0]
+    assert axes.lines[1].get_xdata().tolist() == [8, 16, 32, 64]
+    assert axes.lines[1].get_ydata() == pytest.approx([1.0, 2.0, 4.0, 8.0])
+
+
 def test_operations_stand_in_order_and_colours_are_schemes() -> None:
-    names, sets = ["epoch", "addition", "training step"], ["p", "q"]
+    names, sets = ["epoch", "scatter", "addition", "training step", "product vector_matrix:8x1"], ["p", "q"]
     lines = [("integer_vector", s, name, 1, 2.0) for s in sets for name in names] + [("fv", "r", "encryption", 1, 3.0)]
     table = pd.DataFrame(lines, columns=["scheme", "parameters", "benchmark", "n", "ratio_to_clear"])
     axes = bench_figures.operations(table).axes[0]
     labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert labels == ["encryption", "addition", "training step, batch 1", "epoch"]
+    assert labels[:4] == ["encryption", "addition", "product of vector and matrix", "update of rows"]
+    assert labels[4:] == ["training step, batch 1", "epoch"]
     p, q, r = axes.lines[:3]
     assert p.get_color() == q.get_color() != r.get_color() and p.get_marker() != q.get_marker()
-    assert r.get_xdata().tolist() == [3.0]
+    assert r.get_xdata().tolist() == [3.0] and [line.get_label() for line in (p, r)] == ["integer vectors: p", "FV: r"]
 
 
 def test_every_part_of_a_step_is_drawn_and_none_is_cut() -> None:
     parts_of = pd.DataFrame({"part": ["sum", "update", "rest", "whole step"], "share_percent": [60.0, 48.5, 0.0, 100.0]})
-    axes = bench_figures.profile(parts_of.assign(scheme="a", batch=1, of_peak=[0.5, None, None, None])).axes[0]
-    assert [bar.get_width() for bar in axes.patches] == [60.0, 48.5, 0.0]
-    assert axes.get_xlim()[1] > 108.5
-    assert [text.get_text() for text in axes.texts] == ["50"]
+    left, right = bench_figures.profile(parts_of.assign(scheme="a", batch=1, of_peak=[0.5, None, None, None])).axes
+    assert [bar.get_width() for bar in left.patches] == [60.0, 48.5, 0.0]
+    assert left.get_xlim()[1] > 108.5
+    assert [text.get_text() for text in left.texts] == ["60", "48"]
+    assert [bar.get_width() for bar in right.patches] == [50.0]
+    assert right.patches[0].get_facecolor() == left.patches[0].get_facecolor()
 
 
 @pytest.fixture(scope="module")

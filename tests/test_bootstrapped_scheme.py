@@ -16,10 +16,10 @@ from test_hostile_input import changed_arrays, changed_header
 from encnn import files
 from encnn.arithmetic.sampling import Randomness
 from encnn.data.batches import Conditioned
+from encnn.data.datasets import words_dataset
 from encnn.data.metrics import right_at_half
 from encnn.data.reviews import load_reviews
 from encnn.errors import CapabilityError, FileError, KeyMismatchError, ParameterError
-from encnn.experiments.table_three import words_dataset
 from encnn.network import Architecture, Help, Network, TrainingPlan
 from encnn.network.folded import collapsed, expanded
 from encnn.parties import EncryptedModel, Owner, Trainer, User

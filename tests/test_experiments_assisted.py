@@ -1,17 +1,18 @@
-"""The 128-bit job on the toy corpus, its times, and its figures."""
+"""The 128-bit job on the toy corpus, and its figures."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from encnn import ExactSigmoid, TrainingPlan
-from encnn.costs import timing
+from encnn.data.datasets import words_dataset
 from encnn.data.reviews import load_reviews
 from encnn.experiments import assisted
-from encnn.experiments.table_three import words_dataset
+from encnn.experiments.linear import LEARNING_RATE
 from encnn.report import secure_figures
-from encnn.schemes.integer_vector import COMPACT_128, MODULUS_TOY
+from encnn.schemes.integer_vector import COMPACT_128
+
+pytestmark = pytest.mark.usefixtures("checked_figures")
 
 
 @pytest.fixture(scope="module")
@@ -31,50 +32,21 @@ def test_the_job_writes_its_tables(tmp_path, capsys):
     assert (table["start on disk bytes"] * 100 < table["model bytes"]).all()
     figure = secure_figures.cpu_per_review(table)
     assert len(figure.axes[0].patches) == 3 * 4
-    plt.close(figure)
 
 
 def test_the_learning_rate_is_chosen_on_reviews_held_out(data):
     rates = assisted.held_out_rates(data, [0.001, 0.01])
     assert list(rates["learning rate"]) == [0.001, 0.01]
     assert rates["held-out accuracy percent"].between(50, 100).all()
-    assert assisted.LEARNING_RATE in assisted.RATES
+    assert LEARNING_RATE in assisted.RATES
 
 
 def test_a_run_counts_as_its_clear_twin(data):
-    case, plan = assisted.Case(COMPACT_128, "encrypted"), TrainingPlan(ExactSigmoid(), 0.02)
+    case, plan = assisted.AssistedCase(COMPACT_128, "encrypted"), TrainingPlan(ExactSigmoid(), 0.02)
     line = assisted.assisted_run(case, data, plan, key=0)
     assert abs(line["correct"] - line["clear twin correct"]) <= 3
     assert line["bytes up"] == 1000 * (4 * 1025 + 16)
     assert line["trainer CPU us a review"] > 0 and line["owner CPU us a review"] > 0
-
-
-# Times
-
-
-def test_products_grow_and_sums_do_not_multiply():
-    table = timing.product_costs([4, 16])
-    assert list(table["d"]) == [4, 16]
-    assert table["key MB"].iloc[1] > 20 * table["key MB"].iloc[0]
-    assert (table[["product ms", "sum ms"]] > 0).all(axis=None)
-    assert table["bits"].iloc[1] == MODULUS_TOY.security.bits
-
-
-def test_the_best_of_several_runs_is_taken_and_a_first_call_left_out(monkeypatch):
-    clock = {"now": 0.0}
-    durations = iter([9.0, 3.0, 3.0, 2.0, 1.0])  # the first call; then runs of two calls
-    monkeypatch.setattr(timing.time, "process_time", lambda: clock["now"])
-
-    def action(step):
-        clock["now"] += step * next(durations)
-
-    assert timing.best_cpu_seconds(action, 2, calls=2, runs=2) == 3.0
-
-
-def test_every_operation_is_timed():
-    times = timing.addition_times(COMPACT_128.updated(d=32, name="small-INSECURE"))
-    assert len(times) == 7
-    assert all(t > 0 for t in times.values())
 
 
 # Figures
@@ -95,5 +67,3 @@ def test_figures_show_the_numbers_they_are_given():
     assert changes.axes[0].lines[0].get_ydata().tolist() == [1.0, 2.0, 1e-12]
     protocol = secure_figures.protocol()
     assert [t.get_text() for t in protocol.axes[0].texts].count("Answer 2") == 1
-    for figure in (bits, histogram, growth, changes, protocol):
-        plt.close(figure)

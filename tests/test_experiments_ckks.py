@@ -4,16 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from encnn.data.datasets import Dataset, whitened_dataset
 from encnn.data.reviews import load_reviews
 from encnn.errors import DivergenceError
-from encnn.experiments import ckks as packed
-from encnn.experiments.ckks import Case, chosen, clear_twin, held_out_choices, mirror_costs, packed_dataset, packed_run
-from encnn.experiments.table_three import Dataset
+from encnn.experiments import ckks, ckks_cases
+from encnn.experiments.ckks import mirror_costs, packed_run
+from encnn.experiments.ckks_cases import CKKSCase, held_out_choices
+from encnn.experiments.results import PUBLISHED
 from encnn.schemes.ckks import TOY
 
 pytest.importorskip("tenseal.sealapi")
 
-SMALL = Case("small", TOY, epochs=3)
+SMALL = CKKSCase("small", TOY, epochs=3)
 
 
 @pytest.fixture(scope="module")
@@ -60,31 +62,31 @@ def test_choices_are_made_on_training_reviews_alone(data):
     pd.testing.assert_frame_equal(table, held_out_choices(SMALL, nonsense))
     best = table.iloc[0]
     assert best["held-out accuracy percent"] == table[table["within"]]["held-out accuracy percent"].max()
-    assert (chosen(SMALL, table).rate, chosen(SMALL, table).radius) == (best["rate"], best["radius"])
-    assert set(held_out_choices(replace(SMALL, hidden=4), data)["deviation"]) == set(packed.DEVIATIONS)
+    assert (SMALL.chosen(table).rate, SMALL.chosen(table).radius) == (best["rate"], best["radius"])
+    assert set(held_out_choices(replace(SMALL, hidden=4), data)["deviation"]) == set(ckks_cases.DEVIATIONS)
 
 
 def test_choices_out_of_range_come_last(data, monkeypatch):
-    monkeypatch.setattr(packed, "RATES", (2.0, 60.0))
+    monkeypatch.setattr(ckks_cases, "RATES", (2.0, 60.0))
     table = held_out_choices(SMALL, data)
     assert list(table["within"]) == sorted(table["within"], reverse=True)
     assert set(table[~table["within"]]["rate"]) == {60.0}
 
 
 def test_the_stored_results_are_as_good_as_their_clear_twins():
-    stored = pd.read_csv(packed.FIGURES / "ckks.csv").set_index("case")
+    stored = pd.read_csv(PUBLISHED / "ckks.csv").set_index("case")
     assert (stored["bits"] >= 128).all()
     assert (stored["error of weights, percent of their change"] < 2).all()
     gap = stored["test accuracy percent"] - stored["clear twin test accuracy percent"]
     assert (gap.abs() <= 0.1).all()
     full = stored[stored["reviews"] == 25000]["test accuracy percent"]
     assert full["logistic regression"] >= 87.5 and full["hidden layer of 8"] >= 87
-    assert set(stored.index) == {case.name for case in (*packed.CASES, packed.UNASSISTED)}
+    assert set(stored.index) == {case.name for case in (*ckks_cases.CASES, ckks_cases.UNASSISTED)}
 
 
 @pytest.mark.slow
 def test_the_mirror_is_measured(data):
-    networks = [clear_twin(replace(SMALL, hidden=h, deviation=0.05, rate=0.25), data).network for h in (0, 8)]
+    networks = [replace(SMALL, hidden=h, deviation=0.05, rate=0.25).clear_twin(data).network for h in (0, 8)]
     table = mirror_costs(data, *networks)
     assert list(table["layout"]) == 3 * ["one review", "batch"] and table["largest error of a score"].max() < 0.01
     assert list(table["model"].unique()) == ["30 x 1", "30 x 8 x 1"]
@@ -93,9 +95,9 @@ def test_the_mirror_is_measured(data):
 @pytest.mark.slow
 def test_the_job_writes_its_tables(tmp_path, capsys, monkeypatch):
     small = TOY.updated(features=32)
-    cases = (Case("logistic", small, epochs=2), Case("hidden", small, hidden=8, epochs=2))
-    monkeypatch.setattr(packed, "TOY_CASES", cases)
-    assert packed.main(["--corpus", "toy", "--folder", str(tmp_path)]) == 0
+    cases = (CKKSCase("logistic", small, epochs=2), CKKSCase("hidden", small, hidden=8, epochs=2))
+    monkeypatch.setattr(ckks, "TOY_CASES", cases)
+    assert ckks.main(["--corpus", "toy", "--folder", str(tmp_path)]) == 0
     table = pd.read_csv(tmp_path / "toy" / "ckks.csv")
     assert list(table["case"]) == ["logistic", "hidden"]
     assert (table["test accuracy percent"] >= 95).all()
@@ -106,10 +108,10 @@ def test_the_job_writes_its_tables(tmp_path, capsys, monkeypatch):
 @pytest.mark.slow
 def test_the_toy_corpus_trains_to_95_percent_at_128_bits():
     corpus = load_reviews("toy")
-    data = packed_dataset(corpus)
-    case = packed.TOY_CASES[1]
+    data = whitened_dataset(corpus)
+    case = ckks_cases.TOY_CASES[1]
     assert case.labels == "encrypted"
-    line = packed_run(chosen(case, held_out_choices(case, data)), data)
+    line = packed_run(case.chosen(held_out_choices(case, data)), data)
     assert line["test accuracy percent"] >= 95
     assert line["error of weights, percent of their change"] < 2
     assert line["bits"] >= 128

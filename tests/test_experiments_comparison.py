@@ -7,12 +7,20 @@ import pandas as pd
 import pytest
 from ring_schemes import fractional
 
+from encnn.data.datasets import Dataset
 from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
-from encnn.experiments import comparison
-from encnn.experiments import rings as ring_runs
-from encnn.experiments.comparison import CASES, Case, Task, ciphertext_products, compare, right_percent, security, slot_layouts
-from encnn.experiments.reproduce import FIGURES
-from encnn.experiments.table_three import Dataset
+from encnn.experiments import comparison, small_reviews
+from encnn.experiments.columns import right_percent, security
+from encnn.experiments.comparison import (
+    CASES,
+    ComparedScheme,
+    ComparisonTask,
+    ciphertext_products,
+    compare,
+    slot_layouts,
+)
+from encnn.experiments.helped import trained
+from encnn.experiments.results import PUBLISHED
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.schemes import ClearParameters, base, bootstrapped, ckks, fv
@@ -23,7 +31,7 @@ from encnn.sigmoid import ExactSigmoid, least_squares, taylor
 pytest.importorskip("tenseal.sealapi")
 
 
-def small() -> Task:
+def small() -> ComparisonTask:
     rng = np.random.default_rng(2)
     X = (rng.random((60, 10)) < 0.4).astype(np.int64)
     y = (X[:, :5].sum(axis=1) > X[:, 5:].sum(axis=1)).astype(int)
@@ -31,28 +39,28 @@ def small() -> Task:
     V = X - 0.4
     vectors = Dataset("small", V[:40], y[:40], V[40:], y[40:])
     packed_plan = TrainingPlan(least_squares(3, 8.0), 0.05, batch_size=40, epochs=4)
-    return Task("small", words, TrainingPlan(ExactSigmoid(), 2.0**-6, batch_size=20, epochs=4), vectors, packed_plan)
+    return ComparisonTask("small", words, TrainingPlan(ExactSigmoid(), 2.0**-6, batch_size=20, epochs=4), vectors, packed_plan)
 
 
-def small_ring(scheme: str) -> Case:
+def small_ring(scheme: str) -> ComparedScheme:
     secret, _ = fractional(scheme)
-    return Case(scheme, secret.parameters, taylor(1))
+    return ComparedScheme(scheme, secret.parameters, taylor(1))
 
 
 @pytest.mark.parametrize(
     ("case", "limit", "trips", "products"),
     [
-        (Case("clear", ClearParameters(), ExactSigmoid()), 0.0, False, 0),
-        (Case("paper", PAPER, taylor(5)), 0.1, False, 3),
-        (Case("assisted", COMPACT_128, ExactSigmoid()), 1.0, True, 0),
+        (ComparedScheme("clear", ClearParameters(), ExactSigmoid()), 0.0, False, 0),
+        (ComparedScheme("paper", PAPER, taylor(5)), 0.1, False, 3),
+        (ComparedScheme("assisted", COMPACT_128, ExactSigmoid()), 1.0, True, 0),
         (small_ring("fv"), 2.0, True, 0),
         (small_ring("yashe"), 2.0, True, 0),
-        (Case("ckks", ckks.TOY, None), 0.1, True, 2 / 40),
-        (Case("bootstrapped", bootstrapped.BOOTSTRAP_TOY, ExactSigmoid()), 20.0, False, 0),
+        (ComparedScheme("ckks", ckks.TOY, None), 0.1, True, 2 / 40),
+        (ComparedScheme("bootstrapped", bootstrapped.BOOTSTRAP_TOY, ExactSigmoid()), 20.0, False, 0),
     ],
-    ids=lambda x: x.name if isinstance(x, Case) else "",
+    ids=lambda x: x.name if isinstance(x, ComparedScheme) else "",
 )
-def test_a_line_of_each_scheme(case: Case, limit: float, trips: bool, products: float) -> None:
+def test_a_line_of_each_scheme(case: ComparedScheme, limit: float, trips: bool, products: float) -> None:
     line = compare(case, small())
     assert line["distance, percent of change"] <= limit
     assert (line["owner's trips"] > 0) == trips == (line["MB on the wire"] > 0) == (line["owner CPU ms a review"] > 0)
@@ -66,8 +74,8 @@ def test_a_line_of_each_scheme(case: Case, limit: float, trips: bool, products: 
 def test_warming_up_leaves_the_model_as_it_was() -> None:
     case, task = CASES[1], small()
     _, data, plan = task.of(case)
-    network, _, run = comparison.trained(case.parameters, data, plan)
-    alone, _, _ = comparison.trained(ClearParameters(), data, plan)
+    network, _, run = trained(case.parameters, data, plan)
+    alone, _, _ = trained(ClearParameters(), data, plan)
     assert np.allclose(network.W1, alone.W1, atol=1e-3) and run.help is NOBODY
 
 
@@ -100,7 +108,7 @@ def test_security_in_both_models() -> None:
 def test_accuracy_is_that_of_the_side_of_zero() -> None:
     X, y = np.eye(4), np.array([1, 0, 1, 0])
     network = Network(Architecture(4, 0, pooling="sum"), np.array([[1.0], [-1.0], [-1.0], [-1.0]]), None)
-    assert right_percent(network, Dataset("four", X, y, X, y)) == 75.0
+    assert right_percent(network, X, y) == 75.0
 
 
 def test_one_weight_a_ciphertext_pays_for_large_batches_only() -> None:
@@ -112,7 +120,7 @@ def test_one_weight_a_ciphertext_pays_for_large_batches_only() -> None:
 
 
 def test_the_stored_table_reaches_its_aims() -> None:
-    stored = pd.read_csv(FIGURES / "comparison.csv")
+    stored = pd.read_csv(PUBLISHED / "comparison.csv")
     assert set(zip(stored["task"], stored["scheme"], strict=True)) == {(t, c.name) for t in ("toy", "real") for c in CASES}
     toy, noisy = stored["task"] == "toy", stored["scheme"] == "bootstrapped, one level"
     assert (stored[toy & ~noisy]["least test accuracy percent"] >= 95).all()
@@ -140,7 +148,7 @@ def test_the_job_writes_its_table(tmp_path, monkeypatch, capsys) -> None:
 
 
 def test_several_keys_make_one_line_with_their_spread() -> None:
-    case = Case("bootstrapped", bootstrapped.BOOTSTRAP_TOY, ExactSigmoid(), keys=3)
+    case = ComparedScheme("bootstrapped", bootstrapped.BOOTSTRAP_TOY, ExactSigmoid(), keys=3)
     line = compare(case, small())
     assert line["keys"] == 3
     assert line["least test accuracy percent"] <= line["test accuracy percent"] <= line["most test accuracy percent"]
@@ -160,7 +168,7 @@ def test_the_toy_task(monkeypatch) -> None:
     chosen = Vocabulary.select(toy.train)
     X, X_test = (bag_of_words(part, chosen) for part in (toy.train, toy.test))
     words = Dataset("toy", X, toy.train.labels, X_test, toy.test.labels)
-    monkeypatch.setattr(ring_runs, "datasets", lambda: {"toy": words})
+    monkeypatch.setattr(small_reviews, "datasets", lambda: {"toy": words})
     (task,) = comparison.tasks()
     assert task.vectors.X.shape[0] == X.shape[0] == task.packed_plan.batch_size
     for case in (CASES[0], CASES[1], CASES[2], next(c for c in CASES if c.name == "CKKS")):

@@ -1,30 +1,31 @@
 """The protocol of Table III, on the toy corpus: every row is what it says, pairs start alike, tables say what runs gave."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from encnn.data.datasets import Dataset, words_dataset
 from encnn.data.reviews import load_reviews
 from encnn.errors import DataError
-from encnn.experiments import reproduce
+from encnn.experiments import console, figures, reproduce, word2vec
 from encnn.experiments import table_three as ex
-from encnn.report import tables, training_figures
+from encnn.report import paper, tables, training_figures
 from encnn.schemes import ClearParameters
 from encnn.sigmoid import sigmoid, taylor
 
-
-@pytest.fixture(scope="module")
-def toy() -> ex.Dataset:
-    return ex.words_dataset(load_reviews("toy"))
+pytestmark = pytest.mark.usefixtures("checked_figures")
 
 
 @pytest.fixture(scope="module")
-def small(toy: ex.Dataset) -> ex.Dataset:
-    return ex.Dataset("small", toy.X[:200], toy.y[:200], toy.X_test[:100], toy.y_test[:100])
+def toy() -> Dataset:
+    return words_dataset(load_reviews("toy"))
+
+
+@pytest.fixture(scope="module")
+def small(toy: Dataset) -> Dataset:
+    return Dataset("small", toy.X[:200], toy.y[:200], toy.X_test[:100], toy.y_test[:100])
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory):
     return folder / "toy"
 
 
-def test_the_encrypted_row_follows_its_clear_twin(toy: ex.Dataset) -> None:
+def test_the_encrypted_row_follows_its_clear_twin(toy: Dataset) -> None:
     clear, encrypted = (ex.run(setting, toy, seed=3) for setting in ex.pair())
     assert abs(clear.line["correct"] - encrypted.line["correct"]) <= 1
     assert np.abs(clear.evaluation.z - encrypted.evaluation.z).max() < 1e-3
@@ -44,7 +45,7 @@ def test_the_encrypted_row_follows_its_clear_twin(toy: ex.Dataset) -> None:
     assert encrypted.line["sigmoid"] == clear.line["sigmoid"] == taylor(ex.DEGREE).name
 
 
-def test_rows_of_one_seed_start_alike_and_seeds_differ(small: ex.Dataset) -> None:
+def test_rows_of_one_seed_start_alike_and_seeds_differ(small: Dataset) -> None:
     setting = ex.pair()[0]
     same, again, other = (ex.run(setting, small, seed).evaluation.z for seed in (0, 0, 1))
     assert (same == again).all()
@@ -74,13 +75,13 @@ def test_the_ablations_mistakes_are_those_described() -> None:
     assert 0 <= T[0, 0] < 1
 
 
-def test_the_ancestors_count_is_of_what_it_shows(small: ex.Dataset) -> None:
+def test_the_ancestors_count_is_of_what_it_shows(small: Dataset) -> None:
     coded = ex.run(ex.ancestor_as_coded(), small, seed=0)
     assert coded.evaluation.p.min() >= 0.5 - 1e-9 or coded.evaluation.p.max() > 0.5
     assert coded.line["correct"] == coded.evaluation.running_mean_accuracy.correct
 
 
-def test_a_run_that_diverges_leaves_its_counts_empty(small: ex.Dataset) -> None:
+def test_a_run_that_diverges_leaves_its_counts_empty(small: Dataset) -> None:
     lost = replace(ex.pair(50.0, 3)[0], pooling="sum")
     run = ex.run(lost, small, seed=0)
     assert run.evaluation is None
@@ -99,16 +100,16 @@ def test_word2vec_settings_are_chosen_on_the_last_fifth_of_the_training_reviews(
         seen.append((fit.texts, held_out.texts))
         return tuple(strength * (2.0 * part.labels[:, None] - 1) for part in (fit, held_out))
 
-    monkeypatch.setattr(ex, "word2vec_features", features)
+    monkeypatch.setattr(word2vec, "word2vec_features", features)
     choices = [{"strength": 0.0}, {"strength": 1e9}, {"strength": 3.0}]
-    table = ex.word2vec_choice(reviews, choices, seeds=[0, 1])
+    table = word2vec.word2vec_choice(reviews, choices, seeds=[0, 1])
     assert seen == [(reviews.texts[:400], reviews.texts[400:])] * 3
     assert table["strength"].tolist() == [3.0, 0.0, 1e9]
     assert table["diverged"].tolist() == [0, 0, 2]
     assert table["held_out_percent"].tolist() == [100.0, 50.0, 50.0]
 
 
-def test_runs_in_processes_are_the_runs_in_one(small: ex.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_in_processes_are_the_runs_in_one(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     settings, seeds = [ex.pair()[0], ex.ablation()[4]], [0, 1]
     here = [r.line["correct"] for r in ex.runs(settings, small, seeds, "here")]
     monkeypatch.setattr(ex, "WORTH_A_PROCESS", 1)
@@ -135,32 +136,32 @@ def test_tables_show_what_the_runs_gave(stored) -> None:
     shown = tables.table3(main, seed=0)
     first = main[(main["row"] == "PP") & (main["seed"] == 0)].iloc[0]
     assert shown.loc["PP", "correct"] == first["correct"]
-    assert shown.loc["PP", "paper: correct"] == ex.PAPER_CORRECT["PP"]
+    assert shown.loc["PP", "paper: correct"] == paper.CORRECT["PP"]
     differences = tables.differences(results)
     assert set(differences["features"]) == {"words", "word2vec"}
     assert (differences["PP - Non-PP"] == differences["PP"] - differences["Non-PP"]).all()
 
 
 def test_the_papers_percentages_are_its_counts_cut() -> None:
-    for row, count in ex.PAPER_CORRECT.items():
-        assert int(1000 * count / ex.PAPER_REVIEWS) / 10 == pytest.approx(ex.PAPER_PERCENT[row], abs=0.1)
+    for row, count in paper.CORRECT.items():
+        assert int(1000 * count / paper.REVIEWS) / 10 == pytest.approx(paper.PERCENT[row], abs=0.1)
 
 
 def test_figures_are_drawn_again_from_the_stored_numbers(stored) -> None:
-    names = ["accuracy.png", "spread.png", "grid.png", "sigmoid_error.png"]
+    names = ["accuracy.png", "spread.png", "grid.png"]
     before = {name: (stored / name).read_bytes() for name in names}
-    assert reproduce.main(["--figures", "--folder", str(stored)]) == 0
+    assert figures.main(["--folder", str(stored)]) == 0
     assert {name: (stored / name).read_bytes() for name in names} == before
 
 
 def test_figures_without_numbers_say_what_to_run(tmp_path) -> None:
     with pytest.raises(DataError, match="make reproduce"):
-        reproduce.draw(tmp_path)
+        figures.main(["--folder", str(tmp_path)])
 
 
 def test_the_toy_corpus_is_announced_loudly(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENCNN_DATA", "/nonexistent/reviews")
-    corpus = reproduce.load_or_toy("imdb")
+    corpus = console.load_or_toy("imdb")
     assert not corpus.is_real
     assert "NOT THE PAPER'S NUMBERS" in capsys.readouterr().out
 
@@ -183,9 +184,9 @@ def test_curves_are_the_running_accuracy() -> None:
 
 
 def test_spread_marks_the_paper_only_for_its_own_number_of_reviews() -> None:
-    frame = pd.DataFrame({"row": ["PP", "PP"], "accuracy_percent": [70.0, 80.0], "reviews": [ex.PAPER_REVIEWS] * 2})
+    frame = pd.DataFrame({"row": ["PP", "PP"], "accuracy_percent": [70.0, 80.0], "reviews": [paper.REVIEWS] * 2})
     marks = training_figures.plot_spread(frame).axes[0].lines
-    assert [mark.get_xdata()[0] for mark in marks] == [100 * count / ex.PAPER_REVIEWS for count in ex.PAPER_CORRECT.values()]
+    assert [mark.get_xdata()[0] for mark in marks] == [100 * count / paper.REVIEWS for count in paper.CORRECT.values()]
     assert all(str(mark.get_label()).startswith("the paper, ") for mark in marks)
     frame["reviews"] = 1000
     assert not training_figures.plot_spread(frame).axes[0].lines
@@ -194,13 +195,9 @@ def test_spread_marks_the_paper_only_for_its_own_number_of_reviews() -> None:
 def test_the_grid_has_one_scale_that_holds_every_cell() -> None:
     cells = [("a", 0.1, "half", 12000), ("a", 0.1, "mean", 18000), ("b", 0.1, "half", 20000), ("b", 0.1, "mean", 21000)]
     grid = pd.DataFrame(cells, columns=["row", "polarity_cutoff", "threshold", "correct"])
-    panels = training_figures.plot_grid(grid).axes
+    *panels, bar = training_figures.plot_grid(grid).axes
     assert [axes.collections[0].get_clim() for axes in panels] == [(12000, 21000)] * 2
     assert [text.get_text() for axes in panels for text in axes.texts] == ["12,000", "18,000", "20,000", "21,000"]
-
-
-def test_it_runs_as_a_program() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "encnn.experiments.reproduce", "--help"], capture_output=True, text=True, check=True
-    )
-    assert "--figures" in done.stdout
+    marks = {tick.get_text() for tick in bar.get_yticklabels()}
+    assert {f"{count:,}: the paper, {row}" for row, count in paper.CORRECT.items()} <= marks
+    assert [line.get_ydata()[0] for line in bar.lines] == list(paper.CORRECT.values())

@@ -1,12 +1,14 @@
 """The job with nobody in the loop, on a part of the toy corpus."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from encnn.data.datasets import words_dataset
 from encnn.data.reviews import load_reviews
 from encnn.experiments import unassisted
-from encnn.experiments.table_three import Dataset, words_dataset
 from encnn.network import TrainingPlan
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, TWO_LEVEL_128
 from encnn.sigmoid import ExactSigmoid
@@ -21,7 +23,7 @@ def data():
 
 
 def part_of(d):
-    return Dataset(d.name, d.X[:REVIEWS], d.y[:REVIEWS], d.X_test[:REVIEWS], d.y_test[:REVIEWS])
+    return replace(d.first(REVIEWS), X_test=d.X_test[:REVIEWS], y_test=d.y_test[:REVIEWS])
 
 
 def test_plans_are_chosen_on_training_reviews_held_out(data):

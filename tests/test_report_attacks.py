@@ -1,17 +1,12 @@
 """Figures on the attacks: each draws the numbers that it was given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from encnn.report import attack_figures as figures
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("checked_figures")
 
 
 def test_advantages_are_the_heights_of_bars():

@@ -1,17 +1,12 @@
 """Figures on bootstrapping: each draws the numbers that it was given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from encnn.report import bootstrap_figures as figures
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("checked_figures")
 
 
 def ydata(line):
@@ -114,4 +109,4 @@ def test_choice_has_a_panel_for_each_number_of_epochs():
     one, two = figures.choice(table).axes
     assert [ydata(line) for line in one.lines] == [[70.0, 71.0], [80.0, 81.0]]
     assert [ydata(line) for line in two.lines] == [[72.0, 73.0], [82.0, 83.0], [74.0], [84.0]]
-    assert (one.get_title(), two.get_title()) == ("epochs: 1", "epochs: 2")
+    assert (one.get_title(), two.get_title()) == ("1 epoch", "2 epochs")

@@ -7,13 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from encnn.experiments.results import PUBLISHED
 from encnn.report import comparison_figures as figures
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("checked_figures")
 
 
 @pytest.fixture
@@ -67,7 +64,7 @@ def test_bubbles_stand_at_cpu_and_accuracy(table):
     axes = figures.accuracy_against_cpu(table).axes[0]
     keys, models = axes.collections[:2]
     assert np.asarray(keys.get_offsets()).tolist() == [[0.001, 80.5], [0.002, 80.4], [12.5, 80.1], [13.0, 80.2]]
-    assert keys.get_sizes()[2] == pytest.approx(85.7 * figures.POINTS_A_MB) and keys.get_sizes()[0] == figures.SMALLEST
+    assert keys.get_sizes()[2] == pytest.approx(85.7 * figures.POINTS_PER_MB) and keys.get_sizes()[0] == figures.SMALLEST
     assert models.get_sizes().tolist() == pytest.approx([figures.SMALLEST] * 4)
     assert np.asarray(keys.get_array()).tolist() == [0.0, 0.0, 130.0, 130.0]
     assert axes.get_xscale() == "log"
@@ -88,6 +85,19 @@ def test_names_do_not_cover_each_other(table):
     assert [text.get_text() for text in texts] == names
     figure.draw_without_rendering()
     boxes = [plt.Text.get_window_extent(text) for text in texts]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+@pytest.mark.parametrize("task", ["real", "toy"])
+def test_names_of_the_published_schemes_stand_in_their_panels(task):
+    published = pd.read_csv(PUBLISHED / "comparison.csv")
+    figure = figures.accuracy_against_cpu(published, task)
+    figure.draw_without_rendering()
+    named = [(axes.get_window_extent(), text) for axes in figure.axes for text in axes.texts]
+    assert {text.get_text() for _, text in named} == set(published["scheme"])
+    boxes = [plt.Text.get_window_extent(text) for _, text in named]
+    for (frame, _), box in zip(named, boxes, strict=True):
+        assert frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 

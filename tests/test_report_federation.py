@@ -1,10 +1,12 @@
 """The numbers that the figures draw."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import pytest
 
 from encnn.report import federation_figures as figures
+
+pytestmark = pytest.mark.usefixtures("checked_figures")
 
 
 def test_every_organisation_and_hand_over_is_drawn() -> None:
@@ -13,14 +15,12 @@ def test_every_organisation_and_hand_over_is_drawn() -> None:
     for part in ("secret key A", "secret key B", "secret key C", "key A to B", "key B to C", "recipient key C", "no secret"):
         assert part in texts
     assert "key C to" not in texts
-    plt.close(figure)
 
 
 def test_accuracies_are_the_bars() -> None:
     table = pd.DataFrame({"organisation": ["A", "B"], "alone percent": [70.0, 80.0], "in turn percent": [70.0, 90.0]})
     figure = figures.accuracy_by_turn(table)
     assert [bar.get_height() for bar in figure.axes[0].patches] == [70.0, 80.0, 70.0, 90.0]
-    plt.close(figure)
 
 
 def test_noise_is_drawn_with_the_size_of_keys() -> None:
@@ -28,4 +28,3 @@ def test_noise_is_drawn_with_the_size_of_keys() -> None:
     figure = figures.noise_by_digits(table)
     np.testing.assert_array_equal(figure.axes[0].lines[1].get_ydata(), [0.11, 0.19])
     assert [text.get_text() for text in figure.axes[0].texts] == ["3 kB", "1 kB"]
-    plt.close(figure)

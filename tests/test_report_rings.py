@@ -1,17 +1,12 @@
 """Figures on FV and YASHE: each draws the numbers that it was given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from encnn.report import ring_figures as figures
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("checked_figures")
 
 
 def test_noise_budgets_draw_bound_and_measurement_for_each_set():
@@ -59,7 +54,7 @@ def test_training_budgets_have_a_panel_for_each_budget():
     axes = figures.training_budgets(table).axes
     drawn = [[np.asarray(line.get_ydata()).tolist() for line in axis.lines] for axis in axes]
     assert drawn == [[[10, 20], [0, 0]], [[30, 15], [40, 28]], [[50, 35], [51, 38]]]
-    assert [axis.get_ylabel() for axis in axes] == ["log2 scale", "plaintext budget, bits", "noise budget, bits"]
+    assert [axis.get_ylabel() for axis in axes] == ["scale (bits)", "plaintext budget left (bits)", "noise budget left (bits)"]
 
 
 def test_security_draws_attacks_presets_and_the_fatigue_point():

@@ -1,6 +1,5 @@
 """Figures on the schemes: each draws the numbers that it was given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +8,7 @@ from scipy.stats import norm
 
 from encnn.report import scheme_figures as figures
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("checked_figures")
 
 
 def line(figure: Figure, label: str, axis: int = 0):

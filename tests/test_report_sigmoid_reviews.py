@@ -1,7 +1,5 @@
 """The figures on the sigmoid, the reviews and XOR carry the numbers they were given."""
 
-from collections.abc import Iterator
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -10,12 +8,7 @@ import pytest
 from encnn.report import review_figures, sigmoid_figures, xor_figures
 from encnn.sigmoid import minimax, sigmoid, taylor
 
-
-@pytest.fixture(autouse=True)
-def close_figures() -> Iterator[None]:
-    plt.switch_backend("agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("checked_figures")
 
 
 Z = np.linspace(-4, 4, 81)
@@ -128,7 +121,8 @@ def test_word_map_keeps_names_apart():
     points = np.array([[0.0, 0.0], [0.0, 0.01], [0.01, 0.0], [5.0, 5.0]])
     lean = np.array([-1.0, -0.5, 0.5, 1.0])
     figure = review_figures.word_map(points, ["close", "closer", "closest", "far"], lean, "lean", "title", named=4)
-    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    figure.draw_without_rendering()
+    boxes = [plt.Text.get_window_extent(text) for text in figure.axes[0].texts]  # without the line to the point
     assert len(boxes) == 4
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 

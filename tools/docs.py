@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from encnn.costs.units import size_text
+from encnn.report.names import operation_name, scheme_name
 
 ROOT = Path(__file__).parent.parent
 STEPS = (1, 16, 64, 256)
@@ -28,16 +29,20 @@ def profile(table: pd.DataFrame) -> str:
         parts = of.to_dict("records")
         for part in parts:
             peak = "" if pd.isna(part["of_peak"]) else f"{100 * part['of_peak']:.0f} % of {part['bound_by']}"
-            rows.append((scheme, batch, part["part"], _number(part["cpu_us"]), f"{part['share_percent']:.0f} %", peak))
+            rows.append(
+                (scheme, batch, operation_name(part["part"]), _number(part["cpu_us"]), f"{part['share_percent']:.0f} %", peak)
+            )
         top = max((part for part in parts if part["part"] != "whole step"), key=lambda part: part["share_percent"])
         bound = "" if pd.isna(top["of_peak"]) else f", at {100 * top['of_peak']:.0f} % of the peak of {top['bound_by']}"
-        sentences.append(f"- {scheme}, batch {batch}: {top['part']}, {top['share_percent']:.0f} % of the step{bound}.")
-    names = ["scheme", "batch", "part", "CPU us a review", "share", "of the machine's peak"]
+        sentences.append(
+            f"- {scheme}, batch {batch}: {operation_name(top['part'])}, {top['share_percent']:.0f} % of the step{bound}."
+        )
+    names = ["scheme", "batch", "part", "CPU us per review", "share", "of the machine's peak"]
     return _markdown(names, rows) + "\nThe largest part of each:\n\n" + "\n".join(sentences) + "\n"
 
 
 def results(table: pd.DataFrame) -> str:
-    """Return training steps, epochs and memory as Markdown, a line a parameter set."""
+    """Return training steps, epochs and memory as Markdown, a line per parameter set."""
     rows = []
     for (scheme, parameters), of in table.groupby(["scheme", "parameters"], sort=False):
         found = {(line["benchmark"], line["n"]): line for line in of.to_dict("records")}
@@ -48,7 +53,14 @@ def results(table: pd.DataFrame) -> str:
         steps = [found.get(("training step", n)) for n in STEPS]
         cells = ["" if s is None else f"{_number(s['cpu_ms'])} ({_number(s['ratio_to_clear'])} x)" for s in steps]
         rows.append(
-            (scheme, parameters, f"{epoch['security_bits']:.0f}", *cells, f"{_number(epoch['ratio_to_clear'])} x", memory)
+            (
+                scheme_name(str(scheme)),
+                parameters,
+                f"{epoch['security_bits']:.0f}",
+                *cells,
+                f"{_number(epoch['ratio_to_clear'])} x",
+                memory,
+            )
         )
     steps_of = [f"step of {n}, ms" for n in STEPS]
     return _markdown(["scheme", "parameters", "bits", *steps_of, "epoch", "peak memory"], rows)
@@ -60,9 +72,13 @@ def growth(table: pd.DataFrame) -> str:
 
     rows = []
     for fit in fits(table).to_dict("records"):
-        line = f"{_number(1e3 * fit['base_ms'])} + {1e3 * fit['slope_ms']:.3g} words us" if fit["against"] == "words" else ""
-        rows.append((fit["against"], fit["series"], f"{fit['exponent']:.2f}", f"{fit['formula']:g}", line))
-    return _markdown(["cost against", "of", "exponent", "formula", "a review"], rows)
+        line = (
+            f"{_number(1e3 * fit['base_ms'])} us + {1e3 * fit['slope_ms']:.3g} us per word" if fit["against"] == "words" else ""
+        )
+        span = f"{fit['from_size']:,.0f} to {fit['to_size']:,.0f}"
+        exponent = f"{fit['exponent']:.2f}", f"{fit['formula']:g}", span, f"{fit['residual_percent']:.0f} %"
+        rows.append((fit["against"], fit["series"], *exponent, line))
+    return _markdown(["cost against", "of", "exponent", "formula", "fitted from", "points off by at most", "per review"], rows)
 
 
 def workers(table: pd.DataFrame) -> str:
@@ -71,7 +87,7 @@ def workers(table: pd.DataFrame) -> str:
         (w["batch"], w["workers"], f"{w['wall_ms']:.3g} ms", f"{w['times_as_fast']:.2f} x", size_text(w["bytes_a_review"]))
         for w in table.to_dict("records")
     ]
-    return _markdown(["mini-batch", "workers", "wall time a review", "as fast as one", "moved a review"], rows)
+    return _markdown(["mini-batch", "workers", "wall time per review", "as fast as one", "moved per review"], rows)
 
 
 def predictions(table: pd.DataFrame) -> str:

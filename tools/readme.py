@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from encnn.experiments import table_three as ex
+from encnn.report import paper
 from encnn.report.comparison_figures import accuracy_texts, overview
 
 ROOT = Path(__file__).parent.parent
@@ -81,11 +82,11 @@ def table3(results: pd.DataFrame) -> str:
         change = (correct - clear).abs().max()
         columns = [
             row,
-            f"{ex.PAPER_CORRECT[row]:,} ({ex.PAPER_PERCENT[row]} %)",
+            f"{paper.CORRECT[row]:,} ({paper.PERCENT[row]} %)",
             f"{int(one['correct']):,} ({one['accuracy_percent']:.2f} %)",
             f"{one['test_accuracy_percent']:.2f} %",
             f"{correct.min():,} to {correct.max():,}",
-            "" if row == "Non-PP" else f"at most {int(change)} of {ex.PAPER_REVIEWS:,}",
+            "" if row == "Non-PP" else f"at most {int(change)} of {paper.REVIEWS:,}",
         ]
         rows.append(columns)
     names = [

@@ -8,10 +8,7 @@ has another labelled corpus of the same kind.
 the better a stranger can guess the labels, the nearer it comes to the model.
 """
 
-import argparse
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,10 +16,8 @@ from scipy.sparse import vstack
 
 from encnn.attacks.training import agreement, train_in_clear
 from encnn.data.batches import Features
+from encnn.data.datasets import MIN_COUNT, Dataset, words_dataset
 from encnn.data.reviews import Corpus, Vocabulary
-from encnn.experiments.assisted import LEARNING_RATE
-from encnn.experiments.reproduce import FIGURES, load_or_toy, store
-from encnn.experiments.table_three import MIN_COUNT, Dataset, words_dataset
 from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.progress import progress
 from encnn.schemes.clear import ClearEvaluator
@@ -46,16 +41,21 @@ def lexicon_scores(X: Features, vocabulary: Vocabulary, positive: Iterable[str],
     return np.asarray(X @ weights)
 
 
-def copy_from(X: Features, y: np.ndarray) -> Network:
+def copy_from(X: Features, y: np.ndarray, learning_rate: float) -> Network:
     """Return logistic regression trained in the clear on these labels; small sets are repeated, with a falling rate."""
     epochs = max(1, MIN_UPDATES // X.shape[0])
-    plan = TrainingPlan(ExactSigmoid(), LEARNING_RATE, epochs=epochs, decay=1.0 if epochs > 1 else 0.0)
+    plan = TrainingPlan(ExactSigmoid(), learning_rate, epochs=epochs, decay=1.0 if epochs > 1 else 0.0)
     architecture = Architecture(X.shape[1], hidden=0, pooling="sum")
     return train_in_clear(Network(architecture, np.zeros((X.shape[1], 1)), None), X, y, plan)
 
 
 def copies(
-    data: Dataset, vocabulary: Vocabulary, positive: Iterable[str], negative: Iterable[str], rng: np.random.Generator
+    data: Dataset,
+    vocabulary: Vocabulary,
+    positive: Iterable[str],
+    negative: Iterable[str],
+    rng: np.random.Generator,
+    learning_rate: float,
 ) -> pd.DataFrame:
     """Return one line for each source of labels: how well the copy does, and how often it agrees with the owner's network.
 
@@ -64,7 +64,7 @@ def copies(
     """
     half = data.X_test.shape[0] // 2
     X_test, y_test = data.X_test[half:], data.y_test[half:]
-    owners = copy_from(data.X, data.y)
+    owners = copy_from(data.X, data.y, learning_rate)
     scores = lexicon_scores(data.X, vocabulary, positive, negative)
     sources = [("the owner's labels", data.X, data.y), ("another corpus", data.X_test[:half], data.y_test[:half])]
     sources.append(("a lexicon", data.X[scores != 0], (scores[scores != 0] > 0).astype(np.int64)))
@@ -73,18 +73,19 @@ def copies(
         sources.append((f"{len(chosen):,} texts labelled by hand", data.X[chosen], data.y[chosen]))
     lines = []
     for name, X, y in progress(sources, "copies without labels", unit="copy"):
-        copy = copy_from(X, y)
+        copy = copy_from(X, y, learning_rate)
         right = (predict(ClearEvaluator(), copy, X_test)[:, 0] >= 0) == (y_test == 1)
         lines.append((name, X.shape[0], 100 * right.mean(), 100 * agreement(owners, copy, X_test)))
     columns = ["labels from", "reviews labelled", "test accuracy percent", "agreement with owner percent"]
     return pd.DataFrame(lines, columns=columns).round(2)
 
 
-def on_corpus(corpus: Corpus) -> pd.DataFrame:
+def on_corpus(corpus: Corpus, learning_rate: float) -> pd.DataFrame:
     """Return `copies` for the real or the toy reviews, with a vocabulary chosen by frequency alone."""
     vocabulary = Vocabulary.select(corpus.train, min_count=MIN_COUNT)
     positive, negative = (POSITIVE, NEGATIVE) if corpus.is_real else toy_lexicon(corpus)
-    return copies(words_dataset(corpus, cutoff=None), vocabulary, positive, negative, np.random.default_rng(0))
+    data = words_dataset(corpus, cutoff=None)
+    return copies(data, vocabulary, positive, negative, np.random.default_rng(0), learning_rate)
 
 
 def toy_lexicon(corpus: Corpus) -> tuple[list[str], list[str]]:
@@ -95,20 +96,3 @@ def toy_lexicon(corpus: Corpus) -> tuple[list[str], list[str]]:
     words = Vocabulary.select(corpus.train, min_count=MIN_COUNT).words
     order = np.argsort(lean, kind="stable")
     return [words[i] for i in order[-12:]], [words[i] for i in order[:12]]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Measure on the real reviews (else the toy ones) and write label_copies.csv."""
-    parser = argparse.ArgumentParser(prog="python -m encnn.attacks.labels", description="Copies without the labels.")
-    parser.add_argument("--corpus", default="imdb", choices=["imdb", "toy"])
-    parser.add_argument("--folder", type=Path, default=FIGURES)
-    options = parser.parse_args(arguments)
-    corpus = load_or_toy(options.corpus)
-    result = on_corpus(corpus)
-    print(result.to_string(index=False))
-    store(result, (options.folder if corpus.is_real else options.folder / "toy") / "label_copies.csv")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

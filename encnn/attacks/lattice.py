@@ -18,20 +18,16 @@ explain all samples, those not used too.
 log2 q = 32 and d up to about 150 in a minute, any q at d = 1 in milliseconds.  **Fails** at the dimensions of secure
 presets: block size, and with it the exponent of the time, grows with d.  Needs the package fpylll (extra `lattice`).
 
-    python -m encnn.attacks.lattice --out figures/lattice_attack.csv
-
-measures time and block size against d.  Reduction is deterministic, so block sizes repeat; times are of this machine.
+`python -m encnn.experiments lattice` measures time and block size against d.
 
 [Kan87] R. Kannan, Math. Oper. Res. 12, 1987.  [AGVW17] as in `encnn.security.estimate`.  [fpylll] https://github.com/fplll/fpylll.
 """
 
-import argparse
 import importlib.util
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,7 +62,7 @@ SWEEP = (
     (LATTICE_TOY, (10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 150)),
     (NARROW_TOY, (10, 20, 30, 40, 50, 60, 65, 70, 75, 80, 85, 90, 95, 100)),
 )
-"""What the command measures: parameter sets, each with its dimensions d.  A few minutes in all."""
+"""What the job `lattice` measures: parameter sets, each with its dimensions d.  A few minutes in all."""
 
 
 @dataclass(frozen=True)
@@ -155,17 +151,6 @@ def extrapolate(q_bits: int, dimensions: Sequence[int], anchor_d: int, anchor_s:
     return pd.DataFrame({"d": dimensions, "bits": bits, "log2_seconds": np.array(bits) + shift})
 
 
-def main(arguments: Sequence[str] | None = None, sweep: Sequence[tuple[Parameters, Sequence[int]]] = SWEEP) -> None:
-    """Measure all of `sweep` and write it as CSV."""
-    parser = argparse.ArgumentParser(prog="python -m encnn.attacks.lattice", description=str(__doc__).splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="CSV file to write")
-    out = parser.parse_args(arguments).out
-    table = pd.concat([measure(p, dimensions) for p, dimensions in sweep])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    table.round({"cpu_s": 4}).to_csv(out, index=False)
-    print(table.to_string(index=False))
-
-
 def _secret_deviation(p: Parameters) -> float:
     """Return the root mean square of an entry of T, at least that of one bit."""
     low, high = p.T_low, p.T_high - 1
@@ -229,7 +214,3 @@ def _fpylll() -> Any:
     import fpylll
 
     return fpylll
-
-
-if __name__ == "__main__":
-    main()

@@ -18,12 +18,12 @@ a product look at parameters such as MODULUS_TOY, for that of sums at COMPACT_12
 
 import os
 import re
-import time
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
 
+from encnn.costs.timing import best_cpu_seconds
 from encnn.errors import ParameterError
 from encnn.progress import progress
 from encnn.schemes.bilinear import BilinearMap, elementwise, vector_matrix
@@ -37,7 +37,6 @@ SCALAR_PRODUCT, VECTOR_MATRIX = elementwise(1), vector_matrix(8, 1)
 DIMENSIONS = (64, 128, 256, 512, 1024, 2048, 4096)
 
 _KEY_ENTRY_BYTES = 8
-_MIN_SECONDS = 0.02
 
 
 def ciphertext_bytes(p: Parameters, m: int = 1) -> int:
@@ -88,7 +87,7 @@ def largest_dimension(memory_bytes: int, like: Parameters = MODULUS_TOY, f: Bili
 
 
 def costs(dimensions: Iterable[int] = DIMENSIONS, like: Parameters = COMPACT_128, measure: bool = False) -> pd.DataFrame:
-    """Return one line a dimension d, all else as in `like`, which must have a modulus: bits of security, and bytes.
+    """Return one line per dimension d, all else as in `like`, which must have a modulus: bits of security, and bytes.
 
     Columns: log2 q; the least "bits" of the estimate, the attack and the model that decide, and "bits (core-SVP)"; bytes of a
     ciphertext of one scalar, of the public key for scalars, and of the evaluation keys for the product of two scalars and for
@@ -129,17 +128,7 @@ def _milliseconds(p: Parameters, batch: int = 64) -> dict[str, float]:
         "add": lambda: c + c,
         "linear": lambda: evaluator.linear(c, key),
     }
-    return {f"{name} ms": 1e3 * _cpu_seconds(operation) / batch for name, operation in operations.items()}
-
-
-def _cpu_seconds(operation: Callable[[], object]) -> float:
-    """Return CPU seconds of one call: the mean over at least 20 ms, after one call to warm up."""
-    operation()
-    calls, begun = 0, time.process_time()
-    while (spent := time.process_time() - begun) < _MIN_SECONDS:
-        operation()
-        calls += 1
-    return spent / calls
+    return {f"{name} ms": 1e3 * best_cpu_seconds(operation, runs=3) / batch for name, operation in operations.items()}
 
 
 def summary(memory_bytes: int, like: Parameters = MODULUS_TOY, bits: float = 128.0) -> str:

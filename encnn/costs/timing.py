@@ -1,48 +1,24 @@
-"""CPU time of what training meets: the sums of assisted training, and products of ciphertexts in small dimensions.
+"""Timers of CPU time: of one call, of the best of many, and of the mean of many.
 
-`costs.by_dimension` has what keys and ciphertexts weigh and what a single ciphertext takes, over d.  Here are the
-operations of one trip of `assistance.scores` (the sums over a review's words above all), and products made and measured, for as
-long as d^3 can be held.
+CPU time and not the clock on the wall, since other programs share the machine.
 """
 
 import math
-import operator
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-import numpy as np
-import pandas as pd
+Result = TypeVar("Result")
 
-from encnn.arithmetic.sampling import Randomness
-from encnn.assistance.scores import Assistant, Request
-from encnn.data.batches import OneReview
-from encnn.schemes.bilinear import elementwise
-from encnn.schemes.integer_vector import MODULUS_TOY, CiphertextArray, Parameters, make_keys
-from encnn.schemes.integer_vector.ring import ZeroStream, make_zero_key
-
-WORDS = 100
-"""Words of a review, about the mean of the real ones."""
-BLOCK = 64
+LONG_ENOUGH_S = 0.01
+"""CPU seconds that `mean_cpu_seconds` repeats a call for, at least."""
 
 
-def addition_times(p: Parameters) -> dict[str, float]:
-    """Return CPU microseconds of what assisted training does, for one output; with new keys."""
-    secret, evaluator = make_keys(p, [1])
-    randomness = Randomness()
-    W = secret.encrypt(np.zeros((4 * WORDS, 1)))
-    c, review = secret.encrypt(np.full((1, 1), 0.5)), OneReview(np.arange(0, 4 * WORDS, 4))
-    zeros = ZeroStream(make_zero_key(secret, 1, randomness), p, randomness)
-    return {
-        "encrypt (owner)": _microseconds(secret.encrypt, np.zeros((BLOCK, 1)), calls=5) / BLOCK,
-        "decrypt (owner)": _microseconds(secret.decrypt, c),
-        "answer (owner)": _answer_time(Assistant(secret), c),
-        "add": _microseconds(operator.add, c, c),
-        "encryption of zero": _microseconds(zeros.take, 1, calls=3 * p.d // 2),
-        f"sum of {WORDS} rows": _microseconds(evaluator.gather, review, W),
-        f"update of {WORDS} rows": _microseconds(evaluator.scatter_subtract, W, review, c),
-    }
+def cpu_seconds(action: Callable[..., Result], *arguments: Any) -> tuple[Result, float]:
+    """Return what one call of `action(*arguments)` gives, and its CPU seconds."""
+    begun = time.process_time()
+    result = action(*arguments)
+    return result, time.process_time() - begun
 
 
 def best_cpu_seconds(action: Callable[..., object], *arguments: Any, calls: int = 1, runs: int = 5) -> float:
@@ -60,29 +36,15 @@ def best_cpu_seconds(action: Callable[..., object], *arguments: Any, calls: int 
     return best / calls
 
 
-def product_costs(dimensions: Iterable[int], parameters: Parameters = MODULUS_TOY) -> pd.DataFrame:
-    """Return what a product of two encrypted numbers costs as d grows: key in MB, CPU milliseconds, and those of a sum.
+def mean_cpu_seconds(
+    action: Callable[..., object], prepare: Callable[[], tuple] = tuple, least_s: float = LONG_ENOUGH_S
+) -> float:
+    """Return the CPU seconds of one call of `action(*prepare())`: the mean of calls that fill `least_s`.
 
-    Made and measured, so the dimensions must be such that this machine holds the keys.
+    The time of `prepare` does not count.
     """
-    lines = []
-    for d in dimensions:
-        p = parameters.updated(d=d)
-        f = elementwise(1)
-        secret, evaluator = make_keys(p, [1], [f])
-        a = secret.encrypt(np.array([0.5]))
-        product = 1e3 * best_cpu_seconds(evaluator.multiply, a, a, calls=5, runs=3)
-        added = 1e-3 * _microseconds(operator.add, a, a)
-        lines.append((d, p.security.bits, evaluator.nbytes / 1e6, product, added))
-    return pd.DataFrame(lines, columns=["d", "bits", "key MB", "product ms", "sum ms"])
-
-
-def _answer_time(assistant: Assistant, c: CiphertextArray, repeats: int = 300) -> float:
-    first = Request(1, 0.01, c, np.ones((1, 1), np.int8))
-    for trip in range(1, repeats + 1):
-        assistant.answer(replace(first, trip=trip))
-    return 1e6 * assistant.tally.cpu_seconds / repeats
-
-
-def _microseconds(action: Callable[..., object], *arguments: Any, calls: int = 200) -> float:
-    return 1e6 * best_cpu_seconds(action, *arguments, calls=calls, runs=3)
+    calls, spent = 0, 0.0
+    while spent < least_s:
+        spent += cpu_seconds(action, *prepare())[1]
+        calls += 1
+    return spent / calls

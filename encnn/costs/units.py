@@ -1,4 +1,4 @@
-"""Bytes and seconds as texts, in a unit that suits them."""
+"""Sizes and durations as text, in units that suit them."""
 
 import math
 
@@ -14,7 +14,7 @@ def size_text(number: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Return seconds in a unit that suits them.
+    """Return the duration of a run in a unit that suits it.
 
     >>> duration_text(0.25), duration_text(90), duration_text(5e6)
     ('0.25 s', '1.5 min', '1,389 h')
@@ -22,3 +22,14 @@ def duration_text(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.2g} s"
     return f"{seconds / 60:.3g} min" if seconds < 3600 else f"{seconds / 3600:{'.3g' if seconds < 3.6e6 else ',.0f'}} h"
+
+
+def short_time_text(ms: float) -> str:
+    """Return the duration of an operation, given in milliseconds, in a unit that suits it.
+
+    >>> short_time_text(0.00117), short_time_text(12.49), short_time_text(0.0)
+    ('1.17 us', '12.5 ms', '0')
+    """
+    if not ms:
+        return "0"
+    return f"{1e3 * ms:.3g} us" if ms < 1 else f"{ms:.3g} ms"

@@ -1,4 +1,4 @@
-"""The owner assists at 128 bits: `python -m encnn.experiments.assisted` trains on all reviews, writes figures/assisted.csv.
+"""The owner assists at 128 bits: `python -m encnn.experiments assisted` trains on all reviews and writes assisted.csv.
 
 Logistic regression on the sum of a review's words, one review at a time, one epoch, under parameters of 128 bits: additions by
 the trainer, the exact sigmoid by the owner (`assistance.scores`), both in this process and each timed by itself.  Every run has
@@ -10,10 +10,7 @@ two hide labels from the trainer, so their vocabulary is chosen by frequency alo
 Keys are real (the operating system's randomness), so counts may change by a review or two from run to run.
 """
 
-import argparse
-import sys
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,72 +21,59 @@ import pandas as pd
 
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, KeptLabels, Tally
 from encnn.costs import announce
-from encnn.experiments.reproduce import FIGURES, heading, load_or_toy, store
-from encnn.experiments.table_three import Dataset, held_out, linear_start, words_dataset
+from encnn.costs.timing import cpu_seconds
+from encnn.data.datasets import Dataset, held_out, words_dataset
+from encnn.experiments.columns import security
+from encnn.experiments.console import begin, heading, job_options
+from encnn.experiments.linear import LEARNING_RATE, linear_start
+from encnn.experiments.twin import WARM_UP, ClearTwin, clear_twin
 from encnn.network import TrainingPlan
 from encnn.parties import Evaluation, Owner, Trainer
 from encnn.progress import progress
-from encnn.schemes import ClearParameters
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, Parameters, SecretKey
 from encnn.sigmoid import ExactSigmoid
 
-LEARNING_RATE = 0.012
-"""The best of `RATES` on the last fifth of the real training reviews, trained on the others (figures/assisted_rates.csv)."""
 RATES = (0.004, 0.008, 0.012, 0.016, 0.024)
+"""Learning rates to choose from, on the last fifth of the training reviews; the best became `LEARNING_RATE`."""
 KEYS = 3
-WARM_UP = 20
 
 
 @dataclass(frozen=True)
-class Case:
-    """One line of the table: parameters, and where the labels are ("sent", "kept" or "encrypted")."""
+class AssistedCase:
+    """One line of the table: parameters, and where the labels are."""
 
     parameters: Parameters
-    labels: str = "sent"
+    labels: str = "sent"  # or "kept", or "encrypted"
 
 
-CASES = (Case(COMPACT_128), Case(ADDITIVE_128), Case(COMPACT_128, "kept"), Case(COMPACT_128, "encrypted"))
-
-
-@dataclass(frozen=True)
-class Twin:
-    """A clear run: its evaluations in training and on the test reviews, and its CPU seconds."""
-
-    training: Evaluation
-    test: Evaluation
-    cpu_seconds: float
-
-
-def clear_twin(data: Dataset, plan: TrainingPlan) -> Twin:
-    """Train in the clear from zero; evaluate and time it."""
-    owner = Owner(linear_start(data).architecture, plan.sigmoid, ClearParameters())
-    trainer = Trainer(owner.encrypt(linear_start(data)))
-    begun = time.process_time()
-    scores = trainer.train(data.X, data.y, plan)
-    seconds = time.process_time() - begun
-    test = owner.evaluate(trainer.predict(data.X_test), data.y_test, plan)
-    return Twin(owner.evaluate(scores, data.y, plan), test, seconds)
+CASES = (
+    AssistedCase(COMPACT_128),
+    AssistedCase(ADDITIVE_128),
+    AssistedCase(COMPACT_128, "kept"),
+    AssistedCase(COMPACT_128, "encrypted"),
+)
+"""A new case is one line here."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """An assisted run: its evaluations, the trainer's CPU seconds, what the owner counted, and bytes of the model."""
+class AssistedRun:
+    """An assisted run, as the owner sees it."""
 
     training: Evaluation
     test: Evaluation
-    cpu_seconds: float
-    tally: Tally
-    model_bytes: int
-    start_bytes: int
+    cpu_seconds: float  # of the trainer
+    tally: Tally  # what the owner counted
+    model_bytes: int  # in memory
+    start_bytes: int  # of the fresh model on disk
 
 
-def assisted_run(case: Case, data: Dataset, plan: TrainingPlan, key: int) -> dict[str, Any]:
+def assisted_run(case: AssistedCase, data: Dataset, plan: TrainingPlan, key: int) -> dict[str, Any]:
     """Train under encryption with the owner's assistance, beside the clear twin; return the line of the table."""
-    twin, run = clear_twin(data, plan), trained(case, data, plan)
+    twin, run = clear_twin(linear_start(data), data, plan), trained(case, data, plan)
     return _what(case) | {"key": key} | _accuracies(twin, run) | _costs(twin, run)
 
 
-def trained(case: Case, data: Dataset, plan: TrainingPlan) -> Run:
+def trained(case: AssistedCase, data: Dataset, plan: TrainingPlan) -> AssistedRun:
     """Train under encryption from zero, the owner assisting, with keys of its own; evaluate and time it."""
     owner = Owner(linear_start(data).architecture, plan.sigmoid, case.parameters)
     secret: SecretKey = owner.secret_key  # type: ignore[assignment]
@@ -98,15 +82,15 @@ def trained(case: Case, data: Dataset, plan: TrainingPlan) -> Run:
     targets = _targets(case, owner, data, plan)
     _warm_up(model, data, plan, Assistant(secret))
     assistant, trainer = Assistant(secret, labels=data.y if case.labels == "kept" else None), Trainer(model)
-    begun = time.process_time()
-    trainer.train(data.X, targets, plan, help=AssistedStep(DirectChannel(assistant)), keep_scores=False)
-    seconds = time.process_time() - begun - assistant.tally.cpu_seconds
+    help = AssistedStep(DirectChannel(assistant))
+    _, seconds = cpu_seconds(lambda: trainer.train(data.X, targets, plan, help, keep_scores=False))
     training = owner.evaluate(assistant.scores, data.y, plan)
     test = owner.evaluate(trainer.predict(data.X_test), data.y_test, plan)
-    return Run(training, test, seconds, assistant.tally, model.network.W1.nbytes, start_bytes)
+    seconds -= assistant.tally.cpu_seconds
+    return AssistedRun(training, test, seconds, assistant.tally, model.network.W1.nbytes, start_bytes)
 
 
-def _what(case: Case) -> dict[str, Any]:
+def _what(case: AssistedCase) -> dict[str, Any]:
     """Return the columns that say what was run."""
     p = case.parameters
     return {
@@ -114,13 +98,13 @@ def _what(case: Case) -> dict[str, Any]:
         "parameters": p.name,
         "d": p.d,
         "log2 q": p.q_bits,
-        **p.security.columns,
+        **security(p),
         "owner in the loop": True,
         "labels": case.labels,
     }
 
 
-def _accuracies(twin: Twin, run: Run) -> dict[str, Any]:
+def _accuracies(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
     """Return the columns on what was right, beside the clear twin."""
     return {
         "reviews": len(run.training.right),
@@ -134,7 +118,7 @@ def _accuracies(twin: Twin, run: Run) -> dict[str, Any]:
     }
 
 
-def _costs(twin: Twin, run: Run) -> dict[str, Any]:
+def _costs(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
     """Return the columns on CPU time, beside the clear twin's, and on bytes."""
     reviews, tally = len(run.training.right), run.tally
     return {
@@ -155,20 +139,22 @@ def held_out_rates(data: Dataset, rates: Iterable[float] = RATES) -> pd.DataFram
     part = held_out(data)
     lines = []
     for rate in progress(list(rates), "learning rates", unit="run"):
-        twin = clear_twin(part, TrainingPlan(ExactSigmoid(), rate))
+        twin = clear_twin(linear_start(part), part, TrainingPlan(ExactSigmoid(), rate))
         lines.append((rate, twin.training.accuracy.percent, twin.test.accuracy.percent))
     return pd.DataFrame(lines, columns=["learning rate", "running accuracy percent", "held-out accuracy percent"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, print the tables and write them; return the exit status."""
-    options = _options(arguments)
-    corpus = load_or_toy(options.corpus)
-    folder = options.folder if corpus.is_real else options.folder / "toy"  # never in place of the real ones
+    parser = job_options(__name__, "Train at 128 bits, the owner assisting.")
+    parser.add_argument("--keys", type=int, default=KEYS, help=f"keys for each set of parameters (default: {KEYS})")
+    options = parser.parse_args(arguments)
+    corpus, results = begin(options)
     words, frequent = words_dataset(corpus), words_dataset(corpus, cutoff=None)
     rates = held_out_rates(words)
     heading("Learning rates in the clear, on training reviews held out")
     print(rates.to_string(index=False))
+    results.store("assisted_rates", rates)
     plan = TrainingPlan(ExactSigmoid(), LEARNING_RATE)
     heading("What the runs will cost")
     for parameters in dict.fromkeys(case.parameters for case in CASES):
@@ -181,13 +167,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     heading(f"Assisted training at 128 bits, learning rate {LEARNING_RATE}")
     table = pd.DataFrame(lines)
     print(table.T.to_string(header=False))
-    store(rates, folder / "assisted_rates.csv")
-    store(table, folder / "assisted.csv")
-    print(f"\nThe tables are in {folder}/")
+    results.store("assisted", table)
+    results.finish()
     return 0
 
 
-def _targets(case: Case, owner: Owner, data: Dataset, plan: TrainingPlan) -> Any:
+def _targets(case: AssistedCase, owner: Owner, data: Dataset, plan: TrainingPlan) -> Any:
     if case.labels == "kept":
         return KeptLabels(len(data.y))
     return data.y if case.labels == "sent" else owner.encrypt_labels(data.y, plan.learning_rate)
@@ -201,17 +186,3 @@ def _warm_up(model: Any, data: Dataset, plan: TrainingPlan, assistant: Assistant
 def _bytes_on_disk(model: Any) -> int:
     with tempfile.TemporaryDirectory() as folder:
         return model.save(Path(folder) / "model")
-
-
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m encnn.experiments.assisted", description="Train at 128 bits, the owner assisting."
-    )
-    parser.add_argument("--corpus", default="imdb", choices=["imdb", "toy"], help="the reviews (default: imdb)")
-    parser.add_argument("--keys", type=int, default=KEYS, help=f"keys for each set of parameters (default: {KEYS})")
-    parser.add_argument("--folder", type=Path, default=FIGURES, help="where tables go (default: figures)")
-    return parser.parse_args(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,61 +1,46 @@
-"""Logistic regression under FV and YASHE at 128 bits beside its clear twin: `python -m encnn.experiments.rings` prints it.
+"""Logistic regression under FV and YASHE at 128 bits beside its clear twin: `python -m encnn.experiments rings` prints it.
 
-The toy corpus, and the first 1,000 real reviews over the most frequent of the words that lean (where the data are there).  The
-sigmoid is of degree 1 and rates are powers of two, so training takes additions and plain factors only: no ciphertext products.
-Keys are real (the operating system's randomness).
+The reviews are those of `small_reviews`.  Training takes additions and plain factors only, no products of ciphertexts, and the
+owner renews the weights where their budgets run low.  Keys are real (the operating system's randomness).
 """
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from encnn.assistance.scores import DirectChannel
-from encnn.assistance.weights import BudgetRefresh, OwnerOfWeights
 from encnn.costs import announce
-from encnn.data.reviews import Corpus, Vocabulary, bag_of_words, load_reviews
-from encnn.experiments.reproduce import load_or_toy
-from encnn.experiments.table_three import Dataset, linear_start
-from encnn.network import Help, TrainingPlan
-from encnn.network.training import NOBODY
-from encnn.parties import EncryptedModel, Owner, Trainer
+from encnn.data.datasets import Dataset
+from encnn.experiments.columns import distance_percent, right_percent, significant
+from encnn.experiments.console import job_options
+from encnn.experiments.helped import trained
+from encnn.experiments.linear import linear_start
+from encnn.experiments.results import Results
+from encnn.experiments.small_reviews import PLANS, datasets
+from encnn.experiments.twin import clear_twin
+from encnn.network import Network, TrainingPlan
 from encnn.progress import progress
-from encnn.schemes import ClearParameters, fv, yashe
-from encnn.sigmoid import taylor
+from encnn.schemes import fv, yashe
 
-REVIEWS = 1000
-WORDS = 300
-MIN_COUNT, POLARITY_CUTOFF = 50, 0.5
 PRESETS = (fv.ADDITIVE_128, fv.FRACTIONAL_128, yashe.ADDITIVE_128, yashe.FRACTIONAL_128)
-PLANS = {
-    "toy": TrainingPlan(taylor(1), 2.0**-8, batch_size=250),
-    "real": TrainingPlan(taylor(1), 2.0**-6, batch_size=250, epochs=2),
-}
 
 
 @dataclass(frozen=True)
-class Result:
-    """A run's line of the table, and the weights that it and its clear twin ended with, shape (words, 1)."""
+class RingRun:
+    """A run's line of the table, and the networks that it and its clear twin ended with."""
 
     line: dict[str, Any]
-    weights: np.ndarray
-    clear_weights: np.ndarray
+    network: Network
+    twin: Network
 
 
-def compare(parameters: fv.Parameters | yashe.Parameters, data: Dataset, plan: TrainingPlan) -> Result:
+def compare(parameters: fv.Parameters | yashe.Parameters, data: Dataset, plan: TrainingPlan) -> RingRun:
     """Train from zero in the clear and under encryption, the owner refreshing the weights where budgets run low."""
     start = linear_start(data)
-    architecture = start.architecture
-    twin, clear_seconds = _timed(Owner(architecture, plan.sigmoid, ClearParameters()).encrypt(start), data, plan)
-    owner = Owner(architecture, plan.sigmoid, parameters)
-    model = owner.encrypt(start)
-    side = OwnerOfWeights(owner.secret_key, model)
-    _, seconds = _timed(model, data, plan, BudgetRefresh(model, DirectChannel(side), plan, data.X))
-    W, wanted, tally = owner.decrypt(model.network.W1), twin.network.W1, side.tally
-    reviews = data.X.shape[0] * plan.epochs
+    twin = clear_twin(start, data, plan)
+    network, seconds, run = trained(parameters, data, plan)
+    reviews, tally, W = data.X.shape[0] * plan.epochs, run.tally, run.model.network.W1
     line = {
         "scheme": parameters.scheme,
         "parameters": parameters.name,
@@ -64,32 +49,21 @@ def compare(parameters: fv.Parameters | yashe.Parameters, data: Dataset, plan: T
         "encoding": parameters.encoding,
         "data": data.name,
         "ciphertext products": 0,
-        "error of the change percent": float(f"{100 * np.linalg.norm(W - wanted) / np.linalg.norm(wanted):.2g}"),
-        "accuracy percent": _accuracy(data.X, data.y, W),
-        "test accuracy percent": _accuracy(data.X_test, data.y_test, W),
-        "clear test accuracy percent": _accuracy(data.X_test, data.y_test, wanted),
-        "trainer CPU ms a review": round(1e3 * (seconds - tally.cpu_seconds) / reviews, 2),
-        "clear CPU ms a review": round(1e3 * clear_seconds / reviews, 4),
+        "error of the change percent": significant(distance_percent(network, twin.network, start), 2),
+        "accuracy percent": right_percent(network, data.X, data.y),
+        "test accuracy percent": right_percent(network, data.X_test, data.y_test),
+        "clear test accuracy percent": right_percent(twin.network, data.X_test, data.y_test),
+        "trainer CPU ms per review": round(1e3 * (seconds - tally.cpu_seconds) / reviews, 2),
+        "clear CPU ms per review": round(1e3 * twin.cpu_seconds / reviews, 4),
         "owner trips": tally.trips,
         "owner CPU s": round(tally.cpu_seconds, 1),
         "MB up": round(tally.bytes_up / 1e6, 1),
         "MB down": round(tally.bytes_down / 1e6, 1),
-        "model MB": round(model.network.W1.nbytes / 1e6, 1),
-        "key MB": round(model.evaluator.nbytes / 1e6, 1),  # type: ignore[attr-defined]
-        "noise bits left": round(model.network.W1.noise_budget_bits, 1),
+        "model MB": round(W.nbytes / 1e6, 1),
+        "key MB": round(run.model.evaluator.nbytes / 1e6, 1),  # type: ignore[attr-defined]
+        "noise bits left": round(W.noise_budget_bits, 1),
     }
-    return Result(line, W, wanted)
-
-
-def datasets() -> dict[str, Dataset]:
-    """Return the toy corpus, and the real one where its files are."""
-    toy = load_reviews("toy")
-    found = {"toy": _dataset(toy, Vocabulary.select(toy.train))}
-    real = load_or_toy("imdb")
-    if real.is_real:
-        chosen = Vocabulary.select(real.train, MIN_COUNT, POLARITY_CUTOFF, WORDS)
-        found["real"] = _dataset(real, chosen)
-    return found
+    return RingRun(line, network, twin.network)
 
 
 def lines() -> Iterator[dict[str, Any]]:
@@ -100,28 +74,14 @@ def lines() -> Iterator[dict[str, Any]]:
         yield compare(p, data, PLANS[name]).line
 
 
-def table() -> pd.DataFrame:
-    """Return all lines."""
-    return pd.DataFrame(list(lines()))
-
-
-def _dataset(corpus: Corpus, vocabulary: Vocabulary) -> Dataset:
-    X, X_test = (bag_of_words(reviews, vocabulary) for reviews in (corpus.train, corpus.test))
-    y, y_test = np.asarray(corpus.train.labels), np.asarray(corpus.test.labels)
-    return Dataset(corpus.name, X[:REVIEWS], y[:REVIEWS], X_test, y_test)
-
-
-def _timed(model: EncryptedModel, data: Dataset, plan: TrainingPlan, help: Help = NOBODY) -> tuple[EncryptedModel, float]:
-    begun = time.process_time()
-    Trainer(model).train(data.X, data.y, plan, help, keep_scores=False)
-    return model, time.process_time() - begun
-
-
-def _accuracy(X: Any, y: np.ndarray, W: np.ndarray) -> float:
-    """Return the percentage of reviews on the right side of z = 0."""
-    return round(100 * float((((X @ W)[:, 0] > 0) == (y == 1)).mean()), 2)
-
-
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run everything, print the lines as they come and write them; return the exit status."""
+    options = job_options(__name__, "Train under FV and YASHE at 128 bits.", corpus=False).parse_args(arguments)
+    found = []
     for line in lines():
         print(pd.Series(line).to_string(), end="\n\n", flush=True)
+        found.append(line)
+    results = Results(options.folder)
+    results.store("rings", pd.DataFrame(found))
+    results.finish()
+    return 0

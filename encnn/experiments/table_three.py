@@ -5,7 +5,6 @@ once, and listed with the reasons in docs/deviations.md.  Every run is a pair (s
 network and the key, so all rows of one seed start alike.  Keys are made from the seed, so they are experimental keys.
 """
 
-import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,37 +18,23 @@ import pandas as pd
 
 from encnn.costs.peak_memory import peak_memory_mb
 from encnn.data import metrics
-from encnn.data.batches import Features
-from encnn.data.reviews import Corpus, Reviews, Vocabulary, bag_of_words, word2vec_features
+from encnn.data.datasets import Dataset, words_dataset
+from encnn.data.reviews import Corpus
 from encnn.errors import CiphertextOverflowError, DivergenceError
 from encnn.network import Architecture, ErrorStep, Help, Network, TrainingPlan
 from encnn.parties import Evaluation, Owner, Trainer
 from encnn.progress import progress
+from encnn.report import paper
 from encnn.schemes import ClearParameters, Encrypted, Evaluator, SchemeParameters
 from encnn.schemes.integer_vector import PAPER
 from encnn.sigmoid import ExactSigmoid, ancestor_misplaced, taylor
 
-PAPER_CORRECT = {"Non-PP": 20523, "PP": 18799}
-"""Table III of the paper: reviews trained correctly, without and with encryption."""
-PAPER_PERCENT = {"Non-PP": 82.0, "PP": 75.1}
-"""The percentages printed beside them (cut, not rounded)."""
-PAPER_REVIEWS = 25000
-LEARNING_RATE = 0.001
+LEARNING_RATE = paper.LEARNING_RATE
 HIDDEN = 8
 DEGREE = 5
-MIN_COUNT = 20
-POLARITY_CUTOFF = 0.1
 SEEDS = 20
 GRID_CUTOFFS = (0.05, 0.1, 0.15, 0.5)
 GRID_SEEDS = 3
-WORD2VEC_CHOICES = tuple(
-    {"window": window, "subsampling": subsampling, "learning_rate": rate}
-    for window, subsampling, rate in itertools.product((5, 15), (1e-3, 1e-4), (0.025, 0.05))
-)
-"""Settings of word2vec to choose from: gensim's own are the first, the others change one, two or three of them."""
-CHOICE_SEEDS = 5
-HELD_OUT = 0.2
-"""Share of the training reviews that choices are made on."""
 WORTH_A_PROCESS = 5000
 """Reviews from which on a run is worth sending to a process of its own."""
 
@@ -68,81 +53,16 @@ COLUMNS = [
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """Plaintext features and labels, training and test."""
-
-    name: str
-    X: Features
-    y: np.ndarray
-    X_test: Features
-    y_test: np.ndarray
-
-
-def linear_start(data: Dataset) -> Network:
-    """Return logistic regression on the sum of a review's features, with zero weights, which need no randomness."""
-    architecture = Architecture(data.X.shape[1], hidden=0, pooling="sum")
-    return Network(architecture, np.zeros((architecture.features, 1)), None)
-
-
-def held_out(data: Dataset, share: float = HELD_OUT) -> Dataset:
-    """Return the training reviews alone, the last of them, this share, as test reviews: for choices without the real ones."""
-    cut = round(data.X.shape[0] * (1 - share))
-    return Dataset(data.name, data.X[:cut], data.y[:cut], data.X[cut:], data.y[cut:])
-
-
-def words_dataset(corpus: Corpus, cutoff: float | None = POLARITY_CUTOFF, min_count: int = MIN_COUNT) -> Dataset:
-    """Return bags of words over the vocabulary of the training reviews."""
-    vocabulary = Vocabulary.select(corpus.train, min_count=min_count, polarity_cutoff=cutoff)
-    X, X_test = (bag_of_words(reviews, vocabulary) for reviews in (corpus.train, corpus.test))
-    return Dataset(corpus.name, X, corpus.train.labels, X_test, corpus.test.labels)
-
-
-def word2vec_dataset(corpus: Corpus) -> Dataset:
-    """Return the mean of the vectors of a review's words, learnt from the training reviews only."""
-    # so few words as the toy corpus has must not be thinned out
-    subsampling = 1e-4 if corpus.is_real else 0.0
-    X, X_test = word2vec_features(corpus.train, corpus.test, scaling="none", subsampling=subsampling)
-    return Dataset(f"{corpus.name}, word2vec", X, corpus.train.labels, X_test, corpus.test.labels)
-
-
-def word2vec_choice(
-    reviews: Reviews,
-    choices: Iterable[dict[str, Any]] = WORD2VEC_CHOICES,
-    seeds: Iterable[int] = range(CHOICE_SEEDS),
-) -> pd.DataFrame:
-    """Return the choices, best first, with their mean accuracy on the last fifth of `reviews`, in percent, over all seeds.
-
-    A run that diverges is worth a guess, 50 percent; `diverged` counts them.
-    Word vectors and network (the Non-PP row on word2vec features) learn from the other four fifths alone.  On the training
-    reviews of a corpus this is how the defaults of `word2vec_features` were chosen: no test review takes part.  Takes about a
-    CPU minute a choice with 25,000 reviews.
-    """
-    fit, held_out = reviews[: len(reviews) * 4 // 5], reviews[len(reviews) * 4 // 5 :]
-    setting, seeds, lines = word2vec_pair()[0], list(seeds), []
-    for choice in progress(list(choices), "choosing word2vec settings", unit="setting"):
-        X, X_held_out = word2vec_features(fit, held_out, scaling="none", **choice)
-        data = Dataset("hold-out", X, fit.labels, X_held_out, held_out.labels)
-        percent = np.array([run(setting, data, seed).line["test_accuracy_percent"] for seed in seeds], dtype=np.float64)
-        diverged = np.isnan(percent)
-        lines.append(choice | {"diverged": diverged.sum(), "held_out_percent": np.where(diverged, 50.0, percent).mean()})
-    return pd.DataFrame(lines).sort_values("held_out_percent", ascending=False, kind="stable", ignore_index=True)
-
-
-@dataclass(frozen=True)
 class Setting:
-    """One row of a table: a network, how it is trained, and in which arithmetic.
+    """One row of a table: a network, how it is trained, and in which arithmetic."""
 
-    step: replaces the error step (the ablations' mistakes).  shown: what is read as the prediction, from p and the seed's rng.
-    running_mean: count with the ancestor's running-mean threshold instead of one half.
-    """
-
-    row: str
+    row: str  # its name
     plan: TrainingPlan
     parameters: SchemeParameters = field(default_factory=ClearParameters)
     pooling: str = "mean"
-    step: ErrorStep | None = None
-    shown: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None
-    running_mean: bool = False
+    step: ErrorStep | None = None  # replaces the error step (the ablations' mistakes)
+    shown: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None  # the prediction, from p and the seed's rng
+    running_mean: bool = False  # count with the ancestor's running-mean threshold instead of one half
 
     def architecture(self, data: Dataset) -> Architecture:
         """Return the network for the features of these data."""
@@ -150,14 +70,14 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Run:
-    """What one run gave: its line for the table, and the owner's evaluation (None if it diverged)."""
+class SettingRun:
+    """What one run gave."""
 
-    line: dict[str, Any]
-    evaluation: Evaluation | None
+    line: dict[str, Any]  # of the table
+    evaluation: Evaluation | None  # the owner's, None if it diverged
 
 
-def run(setting: Setting, data: Dataset, seed: int) -> Run:
+def run(setting: Setting, data: Dataset, seed: int) -> SettingRun:
     """Train one network over the reviews and test it; a run that diverges leaves its counts empty."""
     architecture = setting.architecture(data)
     rng = np.random.default_rng(seed)
@@ -170,17 +90,17 @@ def run(setting: Setting, data: Dataset, seed: int) -> Run:
     try:
         scores = trainer.train(data.X, data.y, setting.plan, Help(setting.step), on_scores=watch)
     except (DivergenceError, CiphertextOverflowError):
-        return Run(_line(setting, data, seed, time.process_time() - begun, None, None), None)
+        return SettingRun(_line(setting, data, seed, time.process_time() - begun, None, None), None)
     seconds = time.process_time() - begun
     evaluation = owner.evaluate(scores, data.y, setting.plan)
     if setting.shown is not None:
         evaluation = _shown_instead(evaluation, setting.shown(evaluation.p, rng), data.y)
     test = owner.evaluate(trainer.predict(data.X_test), data.y_test, setting.plan)
     right = evaluation.running_mean_accuracy if setting.running_mean else evaluation.accuracy
-    return Run(_line(setting, data, seed, seconds, right, test.accuracy), evaluation)
+    return SettingRun(_line(setting, data, seed, seconds, right, test.accuracy), evaluation)
 
 
-def runs(settings: Iterable[Setting], data: Dataset, seeds: Iterable[int], description: str) -> Iterator[Run]:
+def runs(settings: Iterable[Setting], data: Dataset, seeds: Iterable[int], description: str) -> Iterator[SettingRun]:
     """Yield all runs of settings x seeds, seed by seed, on all processors, under one progress bar."""
     jobs = [(setting, seed) for seed in seeds for setting in settings]
     workers = min(os.cpu_count() or 1, len(jobs))
@@ -195,16 +115,16 @@ _here: list[Dataset] = []
 
 
 def _receive(data: Dataset) -> None:
-    """Keep the data in a worker process: it is sent once, not once a run."""
+    """Keep the data in a worker process: it is sent once, not once per run."""
     _here[:] = [data]
 
 
-def _run_here(job: tuple[Setting, int]) -> Run:
+def _run_here(job: tuple[Setting, int]) -> SettingRun:
     return run(job[0], _here[0], job[1])
 
 
-def table(results: Iterable[Run]) -> pd.DataFrame:
-    """Return one line a run, with the columns of figures/table3.csv."""
+def table(results: Iterable[SettingRun]) -> pd.DataFrame:
+    """Return one line per run, with the columns of table3.csv."""
     return pd.DataFrame([r.line for r in results], columns=COLUMNS).astype({"correct": "Int64"})
 
 
@@ -305,7 +225,7 @@ def _shown_instead(evaluation: Evaluation, p: np.ndarray, y: np.ndarray) -> Eval
     return replace(evaluation, p=p, right=right, right_running_mean=right_mean)
 
 
-def _both_counts(r: Run) -> dict[str, int]:
+def _both_counts(r: SettingRun) -> dict[str, int]:
     if r.evaluation is None:
         return {}
     return {"half": r.evaluation.accuracy.correct, "running mean": r.evaluation.running_mean_accuracy.correct}

@@ -1,4 +1,4 @@
-"""Nobody is in the loop: `python -m encnn.experiments.unassisted` trains on all reviews by bootstrapping alone, at 128 bits.
+"""Nobody is in the loop: `python -m encnn.experiments unassisted` trains on all reviews by bootstrapping alone.
 
 Logistic regression on the sum of a review's words, in mini-batches of 16.  The trainer holds encrypted weights and evaluation
 keys; each review's error is one bootstrap (`schemes.bootstrapped`), and the owner is asked nothing.  What the owner is told
@@ -10,7 +10,7 @@ one epoch with labels encrypted by the owner.  The last one's vocabulary is chos
 common words of all, by which reviews share more errors than the noise budget of one level allows: it takes two.  Learning rates
 and epochs are chosen on training reviews held out, in the clear with the noise that bootstraps would add (`simulation`).
 
-Writes figures/unassisted.csv (a line a run), unassisted_choice.csv (the choice) and unassisted_curve.csv (running accuracy).  A
+Writes unassisted.csv (a line for each run), unassisted_choice.csv (the choice) and unassisted_curve.csv (running accuracy).  A
 run takes minutes, so each is written to a folder as it goes, and goes on there when the job is started again.
 """
 
@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,19 +29,18 @@ import pandas as pd
 
 from encnn.costs import announce
 from encnn.costs.peak_memory import peak_memory_mb
-from encnn.data import metrics
+from encnn.data.datasets import Dataset, held_out, words_dataset
 from encnn.data.reviews.cache import cache_folder
-from encnn.experiments.assisted import Twin, clear_twin
-from encnn.experiments.reproduce import FIGURES, heading, load_or_toy, store
-from encnn.experiments.table_three import Dataset, held_out, linear_start, words_dataset
-from encnn.network import Help, TrainingPlan, predict
-from encnn.network import train as train_network
+from encnn.experiments.columns import security
+from encnn.experiments.console import begin, heading, job_options
+from encnn.experiments.linear import linear_start
+from encnn.experiments.twin import ClearTwin, clear_twin
+from encnn.network import Help, TrainingPlan
 from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
 from encnn.progress import progress
 from encnn.scaling.checkpoints import scores_in, train_resumably
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, TWO_LEVEL_128, BootstrappedEvaluator, Parameters, noise
 from encnn.schemes.bootstrapped.simulation import noisy_step
-from encnn.schemes.clear import ClearEvaluator
 from encnn.sigmoid import ExactSigmoid
 
 BATCH_SIZE = 16
@@ -60,23 +58,25 @@ TWO_LEVEL_RATE = 0.002
 
 
 @dataclass(frozen=True)
-class Case:
-    """A run: its name, parameters, plan, and whether the labels are "sent" to the trainer in plain or "encrypted"."""
+class BootstrappedCase:
+    """One or several lines of the table: what is trained, how, and with how many keys."""
 
     name: str
     parameters: Parameters
     plan: TrainingPlan
-    labels: str = "sent"
+    labels: str = "sent"  # to the trainer in plain, or "encrypted"
+    keys: int = 1
 
 
-def cases(choice: pd.DataFrame) -> list[Case]:
-    """Return the four cases, with the best plans of the choice for one epoch and for several."""
+def cases(choice: pd.DataFrame, keys: int = KEYS) -> list[BootstrappedCase]:
+    """Return the cases, with the best plans of the choice for one epoch and for several.  A new case is one line here."""
     one, several = (plan_of(best(choice, epochs)) for epochs in (False, True))
+    slow = TrainingPlan(ExactSigmoid(), TWO_LEVEL_RATE, batch_size=BATCH_SIZE)
     return [
-        Case("one epoch", ONE_LEVEL_128, one),
-        Case("several epochs", ONE_LEVEL_128, several),
-        Case("two levels", TWO_LEVEL_128, TrainingPlan(ExactSigmoid(), TWO_LEVEL_RATE, batch_size=BATCH_SIZE)),
-        Case("encrypted labels", TWO_LEVEL_128, one, "encrypted"),
+        BootstrappedCase("one epoch", ONE_LEVEL_128, one, keys=keys),
+        BootstrappedCase("several epochs", ONE_LEVEL_128, several),
+        BootstrappedCase("two levels", TWO_LEVEL_128, slow),
+        BootstrappedCase("encrypted labels", TWO_LEVEL_128, one, "encrypted"),
     ]
 
 
@@ -105,13 +105,13 @@ def choose(data: Dataset, plans: Iterable[TrainingPlan] = tuple(CHOICES), simula
 def simulated(data: Dataset, plan: TrainingPlan, p: Parameters | None = None, seed: int = 0) -> tuple[float, float]:
     """Return accuracy in the first epoch and on the test reviews, in percent: clear, or with the noise of parameters p."""
     step = None if p is None else noisy_step(p, plan.sigmoid, np.random.default_rng(seed))
-    network = linear_start(data)
-    z = train_network(ClearEvaluator(), network, data.X, data.y, plan, Help(step))[: len(data.y), 0]
-    z_test = predict(ClearEvaluator(), network, data.X_test)[:, 0]
-    return _percent(z, data.y), _percent(z_test, data.y_test)
+    twin = clear_twin(linear_start(data), data, plan, Help(step))
+    return 100 * float(twin.training.right[: len(data.y)].mean()), twin.test.accuracy.percent
 
 
-def bootstrapped_run(case: Case, data: Dataset, key: int, folder: Path, threads: int) -> tuple[dict[str, Any], pd.DataFrame]:
+def bootstrapped_run(
+    case: BootstrappedCase, data: Dataset, key: int, folder: Path, threads: int
+) -> tuple[dict[str, Any], pd.DataFrame]:
     """Train under encryption beside the clear twin; return the line of the table and the running accuracies of both.
 
     folder: where the run is written as it goes (keys, models, scores); a run that was cut short goes on from there.
@@ -123,7 +123,7 @@ def bootstrapped_run(case: Case, data: Dataset, key: int, folder: Path, threads:
     trainer = train_resumably(_prepared(owner, data, threads), data.X, y, plan, folder / "run", on_scores=clock)
     z = np.concatenate([owner.load_scores(path) for path in scores_in(folder / "run")])
     training, test = owner.evaluate(z, data.y, plan), owner.evaluate(_decrypted_test(owner, trainer, data), data.y_test, plan)
-    twin = clear_twin(data, plan)
+    twin = clear_twin(linear_start(data), data, plan)
     reviews = len(data.y)
     line = _settings(case, key) | _accuracies(training, test, twin, reviews) | _noise(p, plan, data.X, test, twin)
     line |= {
@@ -138,7 +138,7 @@ def bootstrapped_run(case: Case, data: Dataset, key: int, folder: Path, threads:
     return line, curve(case, key, training, twin.training, reviews)
 
 
-def _settings(case: Case, key: int) -> dict[str, Any]:
+def _settings(case: BootstrappedCase, key: int) -> dict[str, Any]:
     """Return the columns that are known before a run."""
     p, plan = case.parameters, case.plan
     return {
@@ -147,7 +147,7 @@ def _settings(case: Case, key: int) -> dict[str, Any]:
         "parameters": p.name,
         "n": p.n,
         "k N": p.d,
-        **p.security.columns,
+        **security(p),
         "owner in the loop": False,
         "labels": case.labels,
         "key": key,
@@ -157,7 +157,7 @@ def _settings(case: Case, key: int) -> dict[str, Any]:
     }
 
 
-def _accuracies(training: Evaluation, test: Evaluation, twin: Twin, reviews: int) -> dict[str, Any]:
+def _accuracies(training: Evaluation, test: Evaluation, twin: ClearTwin, reviews: int) -> dict[str, Any]:
     """Return how often the first epoch and the test were right, under encryption and in the clear."""
     first = slice(0, reviews)
     return {
@@ -171,7 +171,7 @@ def _accuracies(training: Evaluation, test: Evaluation, twin: Twin, reviews: int
     }
 
 
-def _noise(p: Parameters, plan: TrainingPlan, X: Any, test: Evaluation, twin: Twin) -> dict[str, Any]:
+def _noise(p: Parameters, plan: TrainingPlan, X: Any, test: Evaluation, twin: ClearTwin) -> dict[str, Any]:
     """Return how far scores went and how far they are off.
 
     Scores are told modulo the width of the torus, so the twin's say how far they went, and a deviation is one on the torus.
@@ -188,7 +188,7 @@ def _noise(p: Parameters, plan: TrainingPlan, X: Any, test: Evaluation, twin: Tw
     }
 
 
-def curve(case: Case, key: int, training: Evaluation, twin: Evaluation, reviews: int) -> pd.DataFrame:
+def curve(case: BootstrappedCase, key: int, training: Evaluation, twin: Evaluation, reviews: int) -> pd.DataFrame:
     """Return the running accuracies in percent after every `CURVE_STEP` reviews of the first epoch."""
     met = np.arange(CURVE_STEP, reviews + 1, CURVE_STEP)
 
@@ -202,27 +202,24 @@ def curve(case: Case, key: int, training: Evaluation, twin: Evaluation, reviews:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, print the tables and write them; return the exit status."""
     options = _options(arguments)
-    corpus = load_or_toy(options.corpus)
-    folder = options.folder if corpus.is_real else options.folder / "toy"  # never in place of the real ones
+    corpus, results = begin(options)
     words, frequent = words_dataset(corpus), words_dataset(corpus, cutoff=None)
     choice = choose(words)
     heading("Plans in the clear and with noise, on training reviews held out")
     print(choice.to_string(index=False))
-    store(choice, folder / "unassisted_choice.csv")
-    jobs = [(case, key) for case in cases(choice) for key in range(options.keys if case.name == "one epoch" else 1)]
+    results.store("unassisted_choice", choice)
+    jobs = [(case, key) for case in cases(choice, options.keys) for key in range(case.keys)]
     lines, curves = [], []
     for case, key in progress(jobs, "training by bootstrapping", unit="run"):
-        data = words if case.labels == "sent" else frequent
-        line, points = _kept(
-            options.runs / corpus.name / f"{case.name} {key}".replace(" ", "-"), case, data, key, options.threads
-        )
+        data, name = words if case.labels == "sent" else frequent, f"{case.name} {key}".replace(" ", "-")
+        line, points = _kept(options.runs / corpus.name / name, case, data, key, options.threads)
         lines.append(line)
         curves.append(points)
-        store(pd.DataFrame(lines), folder / "unassisted.csv")
-        store(pd.concat(curves), folder / "unassisted_curve.csv")
+        results.store("unassisted", pd.DataFrame(lines))
+        results.store("unassisted_curve", pd.concat(curves))
     heading("Training by bootstrapping alone, at 128 bits")
     print(pd.DataFrame(lines).T.to_string(header=False))
-    print(f"\nThe tables are in {folder}/")
+    results.finish()
     return 0
 
 
@@ -241,7 +238,7 @@ class _Clock:
         self.cpu_seconds, self.wall_seconds = time.process_time() - self._cpu, time.perf_counter() - self._wall
 
 
-def _kept(folder: Path, case: Case, data: Dataset, key: int, threads: int) -> tuple[dict[str, Any], pd.DataFrame]:
+def _kept(folder: Path, case: BootstrappedCase, data: Dataset, key: int, threads: int) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return the results of a run that is done, or run it and keep them."""
     line, points = folder / "line.json", folder / "curve.csv"
     if not line.exists():
@@ -260,7 +257,7 @@ def _forget(folder: Path) -> None:
         (folder / name).unlink()
 
 
-def _owner(case: Case, data: Dataset, path: Path) -> Owner:
+def _owner(case: BootstrappedCase, data: Dataset, path: Path) -> Owner:
     """Return the owner of a run, whose secret is kept beside it so that it can go on."""
     if path.exists():
         return Owner.load(path)
@@ -286,23 +283,11 @@ def _decrypted_test(owner: Owner, trainer: Trainer, data: Dataset, rows: int = 5
     return np.concatenate([owner.decrypt(trainer.predict(X)) for X in parts])
 
 
-def _percent(z: np.ndarray, y: np.ndarray) -> float:
-    return 100 * float(metrics.right_at_half(ExactSigmoid()(z), y).mean())
-
-
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m encnn.experiments.unassisted", description="Train at 128 bits, nobody assisting."
-    )
-    parser.add_argument("--corpus", default="imdb", choices=["imdb", "toy"], help="the reviews (default: imdb)")
+    parser = job_options(__name__, "Train at 128 bits, nobody assisting.")
     parser.add_argument("--keys", type=int, default=KEYS, help=f"keys for the one-epoch case (default: {KEYS})")
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count() or 1, help="threads that share a mini-batch (default: all)"
     )
-    parser.add_argument("--folder", type=Path, default=FIGURES, help="where tables go (default: figures)")
     parser.add_argument("--runs", type=Path, default=cache_folder() / "runs", help="where runs are kept while they go on")
     return parser.parse_args(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,6 +4,7 @@ Every function takes a `DataFrame` or numbers and returns a matplotlib `Figure`.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,18 +26,19 @@ def advantages(table: pd.DataFrame) -> Figure:
     sns.barplot(table, x="encryption", y="advantage", hue="test", errorbar=None, ax=axis)
     for bars in axis.containers:
         axis.bar_label(bars, fmt="%.2f", padding=2, fontsize="small")  # type: ignore[arg-type]
-    axis.set(ylim=(0, 1.15), xlabel="")
+    axis.set(ylim=(0, 1.15), xlabel="encryption", ylabel="advantage (1: always told apart)")
+    axis.set_title("Which encryption stops which distinguisher?")
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure
 
 
 def oracle_queries(table: pd.DataFrame) -> Figure:
-    """How many answers give the key?  Columns `d`, `secret`, `answers`, `queries`: one line a kind, both axes logarithmic."""
+    """How many answers give the key?  Columns `d`, `secret`, `answers`, `queries`; log axes."""
     figure, axis = plt.subplots(figsize=(8, 4))
     sns.lineplot(table, x="d", y="queries", hue="secret", style="answers", markers=True, ax=axis)
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
-    axis.set(xlabel="dimension d", ylabel="ciphertexts decrypted")
+    axis.set(xlabel="dimension d", ylabel="ciphertexts decrypted", title="How many answers give the key?")
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure
 
@@ -47,18 +49,18 @@ def lattice_cost(measured: pd.DataFrame, extrapolated: Mapping[int, pd.DataFrame
     measured: columns `q_bits`, `d`, `cpu_s`, `block_size`, `predicted_block_size`.  extrapolated: by q_bits, columns `d`,
     `log2_seconds`; drawn on from the measured times.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2), width_ratios=[3, 2])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), width_ratios=[3, 2])
     for (q_bits, rows), colour in zip(measured.groupby("q_bits"), PALETTE, strict=False):
         left.plot(rows.d, np.log2(rows.cpu_s), "o", ms=4, color=colour, label=f"measured, log2 q = {q_bits}")
         ahead = extrapolated[int(str(q_bits))]
         left.plot(ahead.d, ahead.log2_seconds, "--", color=colour, label=f"extrapolated by the estimate, log2 q = {q_bits}")
         right.plot(rows.d, rows.block_size, "o", color=colour, label=f"needed, log2 q = {q_bits}")
         right.plot(rows.d, rows.predicted_block_size, "--", color=colour, label=f"estimate, log2 q = {q_bits}")
-    left.set(xscale="log", xlabel="dimension d", ylabel="log2(CPU seconds)", title="time")
-    right.set(xlabel="dimension d", ylabel="block size (2 is LLL)", title="block size")
+    left.set(xscale="log", xlabel="dimension d", ylabel="CPU seconds, log2", title="time that lattice reduction takes")
+    right.set(xlabel="dimension d", ylabel="block size (2 is LLL)", title="block size that it needs")
     _mark_durations(left)
-    left.legend(fontsize="small", loc="upper left")
-    right.legend(fontsize="small", loc="upper left")
+    for axis in (left, right):
+        axis.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     return figure
 
 
@@ -71,13 +73,14 @@ def verdicts(table: pd.DataFrame, minimum: float) -> Figure:
     axis.axvline(minimum, color=LIMIT, ls=":", label=f"{minimum:g} % required")
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
-    axis.set(xlim=(0, 119), xlabel="right on held-out reviews, percent")
-    axis.legend(loc="center right")
+    axis.set(xlim=(0, 128), xlabel="held-out reviews that are right (%)", title="Which models does the acceptance test catch?")
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
 def _mark_durations(axis: Axes) -> None:
-    right = axis.get_xlim()[1]
+    """Write durations at the right of the frame, where they cover no curve."""
     for name, seconds in DURATIONS.items():
         axis.axhline(np.log2(seconds), color=LIMIT, lw=0.7, ls=":")
-        axis.annotate(name, (right, np.log2(seconds)), ha="right", va="bottom", fontsize="x-small")
+        where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points"}
+        axis.annotate(name, (1.0, np.log2(seconds)), **where, ha="left", va="center", fontsize="small")

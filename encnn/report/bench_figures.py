@@ -11,41 +11,78 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
+from encnn.report.names import operation_name, scheme_name
 from encnn.report.style import COLOURS, PALETTE
 
-ORDER = ("encryption", "decryption", "addition", "product", "gather", "scatter", "sigmoid", "training step", "epoch")
+ORDER = (
+    "encryption", "decryption", "addition", "product", "outer product", "elementwise product", "sum of rows",
+    "update of rows", "sigmoid", "training step", "epoch",
+)  # fmt: skip
 """Operations from top to bottom, by how their names begin; others follow."""
 MARKERS = "osD^v"
 PART_COLOURS = [*PALETTE, "#ee8866", "#bbcc33"]
 REST, BAND = "#dddddd", "#f2f2f2"
-APART = 1.2
+APART = 1.6
 """Factor between marked sizes on a log axis, at least."""
 ROOM_PERCENT = 4.0
 """Width of a part of a bar in which a number can be read."""
+COLUMNS = 2
+
+PER_REVIEW = "CPU time per review (ms)"
+GROWTH = {
+    "reviews": ("reviews trained on", "CPU time of the run (ms)"),
+    "words": ("words in a review", PER_REVIEW),
+    "vocabulary": ("words in the vocabulary", PER_REVIEW),
+    "vocabulary from cache to memory": ("words in the vocabulary, from cache to memory", PER_REVIEW),
+    "hidden units": ("hidden units", PER_REVIEW),
+    "LWE dimension": ("LWE dimension d", "CPU time of both (ms)"),
+    "log2 of the digit base": ("size of a digit (bits)", "CPU time of a product (ms)"),
+}
+"""For each thing that cost is measured against, the labels of its axes."""
 
 
-def growth(table: pd.DataFrame, fits: pd.DataFrame, against: str) -> Figure:
-    """How does cost grow with one thing?  Measurements on log axes, with the fitted exponent and that of the formula.
+def growth(table: pd.DataFrame, fits: pd.DataFrame) -> Figure:
+    """How does cost grow with one thing?  A panel for each, on log axes: measurements, and the curve fitted to them.
 
-    table: columns against, series, size, cpu_ms.  fits: columns against, series, exponent, formula, base_ms, slope_ms.
+    table: columns against, series, size, cpu_ms.  fits: columns against, series, exponent, formula, factor_ms, from_size,
+    to_size, residual_percent, base_ms, slope_ms, off_percent.
     """
-    figure, axes = plt.subplots(figsize=(9, 5))
-    chosen = table[table["against"] == against]
+    against = list(dict.fromkeys(table["against"]))
+    rows = -(-len(against) // COLUMNS)
+    figure, panels = plt.subplots(rows, COLUMNS, figsize=(13, 5.4 * rows), squeeze=False)
+    for axes, name in zip(panels.flat, against, strict=False):
+        _growth_panel(axes, table[table["against"] == name], fits[fits["against"] == name], name)
+    for axes in list(panels.flat)[len(against) :]:
+        axes.remove()
+    figure.suptitle("How cost grows: measurements, and curves fitted to them in the range that is drawn")
+    return figure
+
+
+def _growth_panel(axes: Axes, chosen: pd.DataFrame, fits: pd.DataFrame, against: str) -> None:
     for (name, points), colour in zip(chosen.groupby("series", sort=False), PALETTE, strict=False):
-        fit = fits[(fits["against"] == against) & (fits["series"] == name)].iloc[0]
-        label = f"{name}: exponent {fit['exponent']:.2f} (formula: {fit['formula']:g})"
-        if against == "words":
-            label = f"{name}: {fit['base_ms']:.3g} ms + {1e3 * fit['slope_ms']:.3g} us a word"
-        axes.plot(points["size"], points["cpu_ms"], "o", color=colour, label=label)
-        axes.plot(points["size"], _line(points, fit, against), color=colour, linewidth=1)
-    axes.set(xscale="log", yscale="log", xlabel=against, ylabel="CPU time (ms)")
-    sizes = _apart(np.unique(chosen["size"]))
-    axes.set_xticks(sizes, [f"{size:,g}" for size in sizes])
+        fit = fits[fits["series"] == name].iloc[0]
+        sizes = points["size"].to_numpy(float)
+        fitted = sizes[(sizes >= fit["from_size"]) & (sizes <= fit["to_size"])]
+        axes.plot(sizes, points["cpu_ms"], "o", color=colour, label=f"{name}: {_fit_text(fit, against)}")
+        axes.plot(fitted, _curve(fitted, fit, against), color=colour, linewidth=1)
+    xlabel, ylabel = GROWTH.get(against, (against, "CPU time (ms)"))
+    axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+    marked = _apart(np.unique(chosen["size"]))
+    axes.set_xticks(marked, [f"{size:,g}" for size in marked])
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter("{x:,g}")
     axes.minorticks_off()
-    figure.legend(fontsize="small", loc="outside upper center", ncols=2)
-    return figure
+    axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+
+
+def _fit_text(fit: pd.Series, against: str) -> str:
+    """Return what was fitted, in which range, and how far the worst point is off."""
+    if against == "words":
+        line = f"{fit['base_ms']:.3g} ms + {1e3 * fit['slope_ms']:.3g} us per word"
+        return f"{line},\npoints off by {fit['off_percent']:.1f} % at most"
+    span = f"{fit['from_size']:,.0f} to {fit['to_size']:,.0f}"
+    exponent = f"exponent {fit['exponent']:.2f} (formula {fit['formula']:g})"
+    return f"{exponent},\nfitted from {span}, points off by {fit['residual_percent']:.1f} % at most"
 
 
 def _apart(sizes: np.ndarray) -> list[float]:
@@ -57,27 +94,27 @@ def _apart(sizes: np.ndarray) -> list[float]:
     return kept
 
 
-def _line(points: pd.DataFrame, fit: pd.Series, against: str) -> np.ndarray:
-    """Return the fitted curve: a + b size for words, else a power through the last point."""
-    size = points["size"].to_numpy(float)
+def _curve(sizes: np.ndarray, fit: pd.Series, against: str) -> np.ndarray:
+    """Return the fitted curve: a + b size for words, else the power of the size that is nearest to all points."""
     if against == "words":
-        return fit["base_ms"] + fit["slope_ms"] * size
-    return points["cpu_ms"].iloc[-1] * (size / size[-1]) ** fit["exponent"]
+        return np.asarray(fit["base_ms"] + fit["slope_ms"] * sizes)
+    return np.asarray(fit["factor_ms"] * sizes ** fit["exponent"])
 
 
 def operations(results: pd.DataFrame) -> Figure:
-    """What does each operation cost beside the clear?  A mark an operation and parameter set; colours are schemes."""
+    """What does each operation cost beside the clear?  A mark for each operation and parameter set; colours are schemes."""
     shown = _compared(results)
     names = sorted(dict.fromkeys(shown["operation"]), key=_place)
     schemes = list(dict.fromkeys(shown["scheme"]))
     sets = [(scheme, k, of) for scheme in schemes for k, of in enumerate(_sets(shown[shown["scheme"] == scheme]))]
-    figure, axes = plt.subplots(figsize=(9, 0.36 * len(names) + 0.8))
+    figure, axes = plt.subplots(figsize=(11, 0.36 * len(names) + 1.2))
     for (scheme, k, of), lower in zip(sets, np.linspace(-0.3, 0.3, len(sets)), strict=True):
         places = [names.index(operation) + lower for operation in of["operation"]]
-        label = f"{scheme}: {of['parameters'].iloc[0]}"
+        label = f"{scheme_name(scheme)}: {of['parameters'].iloc[0]}"
         axes.plot(of["ratio_to_clear"], places, MARKERS[k], color=PALETTE[schemes.index(scheme)], markersize=5, label=label)
     axes.axvline(1.0, color=COLOURS["paper"], linewidth=1)
-    axes.set(xscale="log", xlabel="CPU time, times that of the clear", yticks=range(len(names)), yticklabels=names)
+    axes.set(xscale="log", xlabel="CPU time, as a multiple of that in the clear", yticks=range(len(names)), yticklabels=names)
+    axes.set_title("What each operation costs beside the clear")
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     for row in range(0, len(names), 2):
@@ -89,7 +126,7 @@ def operations(results: pd.DataFrame) -> Figure:
 def _compared(results: pd.DataFrame) -> pd.DataFrame:
     """Return the lines with a ratio, and the name of each operation without its settings."""
     shown = results[results["ratio_to_clear"].notna() & (results["scheme"] != "clear")].copy()
-    shown["operation"] = shown["benchmark"].str.partition(" (")[0].str.partition(":")[0]
+    shown["operation"] = shown["benchmark"].map(operation_name)
     steps = shown["benchmark"] == "training step"
     shown.loc[steps, "operation"] = "training step, batch " + shown.loc[steps, "n"].astype(str)
     return shown
@@ -105,35 +142,51 @@ def _sets(of_scheme: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def profile(table: pd.DataFrame) -> Figure:
-    """Where does the time of an epoch go?  A bar a scheme, its parts in order, each with the share of the machine's peak.
+    """Where does the time of an epoch go?  Left a bar per scheme with the shares of its parts, in percent of a step's time.
 
-    Parts are timed by themselves, so those of a bar may add up to a little more than the step.
+    Right how fast each part is, in percent of the machine's peak, where the work that it must do is known.  Parts are timed by
+    themselves, so those of a bar may add up to a little more than the step.
     """
     parts = table[table["part"] != "whole step"]
     groups = list(parts.groupby(["scheme", "batch"], sort=False))
     names = [name for name in dict.fromkeys(parts["part"]) if name != "rest"]
     colours = dict(zip(names, PART_COLOURS, strict=False)) | {"rest": REST}
-    figure, axes = plt.subplots(figsize=(9, 0.75 * len(groups) + 2.2))
+    size = (12, 0.75 * len(groups) + 2.4)
+    figure, (left, right) = plt.subplots(1, 2, figsize=size, width_ratios=[3, 2], sharey=True)
     for row, (_, of) in enumerate(groups):
-        _bar(axes, row, of, colours)
-    axes.axvline(100, color=COLOURS["paper"], linewidth=1, linestyle=":")
+        _shares(left, row, of, colours)
+        _speeds(right, row, of, colours)
+    left.axvline(100, color=COLOURS["paper"], linewidth=1, linestyle=":")
     labels = [f"{scheme},\nbatch {batch}" for (scheme, batch), _ in groups]
-    axes.set(yticks=range(len(groups)), yticklabels=labels)
-    axes.set_xlabel("share of a step's CPU time (%), each part timed by itself\nnumbers: % of the machine's peak")
-    axes.set_xlim(0, 1.02 * max(of["share_percent"].sum() for _, of in groups))
-    axes.invert_yaxis()
-    axes.grid(visible=False)
-    handles = [Patch(color=colour, label=name.partition(":")[0]) for name, colour in colours.items()]
-    figure.legend(handles=handles, fontsize="small", loc="outside upper center", ncols=3)
+    left.set(
+        yticks=range(len(groups)), yticklabels=labels, xlabel="share of a step's CPU time (%)", title="shares of its parts"
+    )
+    left.set_xlim(0, 1.02 * max(of["share_percent"].sum() for _, of in groups))
+    left.invert_yaxis()
+    right.set(xlim=(0, 105), xlabel="speed (% of the machine's peak)", title="speed of its parts")
+    left.grid(visible=False)
+    right.grid(visible=False, axis="y")
+    handles = [Patch(color=colour, label=operation_name(name)) for name, colour in colours.items()]
+    figure.suptitle("Where the time of a training step goes")
+    figure.legend(handles=handles, fontsize="small", loc="outside lower center", ncols=3)
     return figure
 
 
-def _bar(axes: Axes, row: int, of: pd.DataFrame, colours: dict[str, str]) -> None:
-    """Draw the parts of a step one after the other."""
-    left = 0.0
+def _shares(axes: Axes, row: int, of: pd.DataFrame, colours: dict[str, str]) -> None:
+    """Draw the parts of a step one after the other, with their shares."""
+    start = 0.0
     for part in of.to_dict("records"):
-        share, peak = part["share_percent"], part["of_peak"]
-        axes.barh(row, share, left=left, color=colours[part["part"]], edgecolor="white")
-        if share > ROOM_PERCENT and not pd.isna(peak):
-            axes.text(left + share / 2, row, f"{100 * peak:.0f}", ha="center", va="center", fontsize=9)
-        left += share
+        share = part["share_percent"]
+        axes.barh(row, share, left=start, color=colours[part["part"]], edgecolor="white")
+        if share > ROOM_PERCENT:
+            axes.text(start + share / 2, row, f"{share:.0f}", ha="center", va="center", fontsize=9)
+        start += share
+
+
+def _speeds(axes: Axes, row: int, of: pd.DataFrame, colours: dict[str, str]) -> None:
+    """Draw a thin bar for each part whose share of the peak is known."""
+    known = of[of["of_peak"].notna()].to_dict("records")
+    height = 0.8 / max(len(known), 1)
+    for k, part in enumerate(known):
+        place = row - 0.4 + (k + 0.5) * height
+        axes.barh(place, 100 * part["of_peak"], height=0.9 * height, color=colours[part["part"]])

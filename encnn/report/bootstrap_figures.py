@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from encnn.report.scheme_figures import MEASURED, PREDICTED, gaussian_density
 from encnn.report.style import COLOURS, PALETTE
@@ -25,7 +26,7 @@ def torus(phases: Mapping[str, np.ndarray], limit: float) -> Figure:
     phases: in units of z, from -limit to limit.
     """
     figure, panels = plt.subplots(
-        1, len(phases), figsize=(4.6 * len(phases), 4.4), subplot_kw={"projection": "polar"}, squeeze=False
+        1, len(phases), figsize=(5.4 * len(phases), 4.8), subplot_kw={"projection": "polar"}, squeeze=False
     )
     for axis, (name, z) in zip(panels[0], phases.items(), strict=True):
         angle = np.pi * z.ravel() / limit
@@ -34,7 +35,9 @@ def torus(phases: Mapping[str, np.ndarray], limit: float) -> Figure:
         axis.fill_between(np.linspace(-np.pi / 2, np.pi / 2, 181), 0, 0.85, color=PALETTE[3], alpha=0.2, linewidth=0)
         marks = np.arange(-limit, limit, limit / 4)
         axis.set_xticks(np.pi * marks / limit % (2 * np.pi), [f"z = {z:g}" for z in marks])
-        axis.set(ylim=(0, 1.15), yticks=[], title=name)
+        axis.set(ylim=(0, 1.15), yticks=[])
+        axis.set_title(name, pad=18)
+    figure.suptitle("Phases on the torus; a table is free on the shaded half")
     return figure
 
 
@@ -45,13 +48,14 @@ def tables(z: np.ndarray, read: Mapping[str, np.ndarray], limit: float) -> Figur
     """
     figure, panels = plt.subplots(1, len(read), figsize=(4.6 * len(read), 3.4), squeeze=False)
     for axis, (name, values), colour in zip(panels[0], read.items(), PALETTE, strict=False):
-        axis.axvspan(-limit / 2, limit / 2, color=PALETTE[3], alpha=0.2, linewidth=0, label="free")
+        axis.axvspan(-limit / 2, limit / 2, color=PALETTE[3], alpha=0.2, linewidth=0, label="free to choose")
         jumps = np.abs(np.diff(values, append=values[-1])) > 0.5 * np.ptp(values)
         axis.plot(z, np.where(jumps, np.nan, values), color=colour, linewidth=2)
         axis.axhline(0, color=COLOURS["paper"], linewidth=0.8)
-        axis.set(title=name, xlabel="z", xticks=np.linspace(-limit, limit, 5))
+        axis.set(title=name, xlabel="score z", xticks=np.linspace(-limit, limit, 5))
     panels[0, 0].set_ylabel("value in the table")
-    panels[0, 0].legend(loc="upper left")
+    figure.suptitle("What a table says on all of the torus")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center")
     return figure
 
 
@@ -65,11 +69,12 @@ def noise_steps(steps: Mapping[str, tuple[np.ndarray, float]]) -> Figure:
         edges = np.linspace(-4 * sd, 4 * sd, 33)
         axis.hist(noise.ravel(), bins=list(edges), density=True, color=MEASURED, alpha=0.45, label=f"measured, {noise.size}")
         axis.plot(*gaussian_density(edges, sd), color=PREDICTED, linewidth=2, label=f"predicted, sd {sd:.2g}")
-        axis.set(title=name, xlabel="noise in z", yticks=[])
+        axis.set(title=name, xlabel="noise, in units of z", yticks=[])
         axis.set_ylim(0, 1.5 * axis.get_ylim()[1])
         axis.locator_params(axis="x", nbins=5)
         axis.legend(loc="upper right", fontsize="small")
     panels[0, 0].set_ylabel("density")
+    figure.suptitle("The noise of each step of a bootstrap")
     return figure
 
 
@@ -81,9 +86,10 @@ def sigmoids(z: np.ndarray, exact: np.ndarray, others: Mapping[str, np.ndarray])
         style = {"linestyle": "", "marker": ".", "markersize": 4} if name == next(iter(others)) else {"linewidth": 1.5}
         left.plot(z, values, color=colour, label=name, **style)
         right.plot(z, np.maximum(np.abs(values - exact), 1e-6), color=colour, **style)
-    left.set(xlabel="z", ylabel="value", ylim=(-0.6, 1.6))
-    right.set(xlabel="z", ylabel="|value - sigmoid|", yscale="log")
-    left.legend(loc="upper left", fontsize="small")
+    left.set(xlabel="score z", ylabel="value", ylim=(-0.6, 1.6), title="values")
+    right.set(xlabel="score z", ylabel="distance from the sigmoid", yscale="log", title="errors")
+    figure.suptitle("How good is each as a sigmoid?")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(others) + 1)
     return figure
 
 
@@ -99,7 +105,7 @@ def score_noise(measured: np.ndarray, predicted: np.ndarray, independent: np.nda
     axes.plot(reviews, np.sqrt((measured**2).mean(axis=0)), color=MEASURED, linewidth=2, label="measured, mean over runs")
     axes.plot(reviews, predicted, "--", color=PREDICTED, linewidth=2, label="predicted")
     axes.plot(reviews, independent, ":", color=COLOURS["paper"], label="if weights did not share errors")
-    axes.set(xlabel="reviews trained on", ylabel="standard deviation of z")
+    axes.set(xlabel="reviews trained on", ylabel="standard deviation of z", title="Noise in a score, as training goes on")
     axes.legend(loc="upper left")
     return figure
 
@@ -111,7 +117,7 @@ def probabilities(z: np.ndarray, p: np.ndarray, right: np.ndarray) -> Figure:
     axes.plot(line, sigmoid(line), color=COLOURS["paper"], linewidth=1, label="sigmoid")
     for kind, name, colour in ((right, "right", PALETTE[0]), (~right, "wrong", PALETTE[1])):
         axes.plot(z[kind], p[kind], ".", color=colour, label=f"{name}: {int(kind.sum())}")
-    axes.set(xlabel="decrypted score", ylabel="decrypted probability")
+    axes.set(xlabel="decrypted score", ylabel="decrypted probability", title="What the owner reads from encrypted predictions")
     axes.legend(loc="upper left")
     return figure
 
@@ -122,10 +128,13 @@ def against_the_twin(z: np.ndarray, twin: np.ndarray) -> Figure:
     ends = [float(min(z.min(), twin.min())), float(max(z.max(), twin.max()))]
     left.plot(ends, ends, color=COLOURS["paper"], linewidth=1)
     left.plot(twin.ravel(), z.ravel(), ".", markersize=4, color=MEASURED)
-    left.set(xlabel="score of the clear twin", ylabel="score, decrypted")
+    left.set(xlabel="score of the clear twin", ylabel="decrypted score", title="scores of both")
     right.plot((z - twin).ravel(), ".", markersize=4, color=MEASURED)
     right.axhline(0, color=COLOURS["paper"], linewidth=1)
-    right.set(xlabel="review", ylabel="difference in z")
+    right.set(
+        xlabel="review, in the order of training", ylabel="decrypted score less the twin's", title="how far they are apart"
+    )
+    figure.suptitle("Does an encrypted run follow its clear twin?")
     return figure
 
 
@@ -145,10 +154,10 @@ def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
     for name, percent in lines.items():
         _mark(top, name, percent)
     bottom.axhline(0, color=COLOURS["paper"], linewidth=0.8)
-    top.set(ylabel="right so far (%)", title="Training alone, first epoch; dashed: clear twins")
-    bottom.set(xlabel="reviews", ylabel="encrypted - twin\n(points)")
+    top.set(ylabel="reviews right so far (%)", title="Training alone, first epoch; dashed: clear twins")
+    bottom.set(xlabel="reviews trained on", ylabel="encrypted less\ntwin (points)")
     top.margins(y=0.08)
-    top.legend(loc="center right")
+    top.legend(loc="lower right")
     return figure
 
 
@@ -158,16 +167,21 @@ def choice(table: pd.DataFrame) -> Figure:
     table: the columns of figures/unassisted_choice.csv.
     """
     epochs = sorted(table["epochs"].unique())
-    figure, panels = plt.subplots(1, len(epochs), figsize=(4.2 * len(epochs), 3.6), sharey=True, squeeze=False)
+    figure, panels = plt.subplots(1, len(epochs), figsize=(4.2 * len(epochs), 4.2), sharey=True, squeeze=False)
     for axis, count in zip(panels[0], epochs, strict=True):
         for (decay, lines), colour in zip(table[table["epochs"] == count].groupby("decay"), PALETTE, strict=False):
             axis.plot(
                 lines["learning rate"], lines["held-out percent, with noise"], ".-", color=colour, label=f"decay {decay:g}"
             )
             axis.plot(lines["learning rate"], lines["held-out percent, clear"], "--", color=colour, linewidth=1)
-        axis.set(title=f"epochs: {count}", xlabel="learning rate")
-        axis.legend(fontsize="small")
-    panels[0, 0].set_ylabel("right, held out (%)\ndashed: without noise")
+        axis.set(title=f"{count} epoch{'s' if count > 1 else ''}", xlabel="learning rate")
+    panels[0, 0].set_ylabel("held-out reviews that are right (%)")
+    figure.suptitle("Which plan is best on training reviews held out?")
+    handles = [
+        *panels[0, -1].get_legend_handles_labels()[0],
+        Line2D([], [], linestyle="--", color="grey", label="without noise"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 

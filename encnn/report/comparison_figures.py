@@ -14,17 +14,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
-from encnn.costs.units import size_text
+from encnn.costs.units import short_time_text, size_text
+from encnn.report.labels import name_points
 from encnn.report.style import COLOURS
 
-POINTS_A_MB = 6.0
-"""Area of a bubble, in square points, for each MB; no bubble is smaller than `SMALLEST`."""
+POINTS_PER_MB = 6.0
+"""Area of a bubble, in square points, per MB; no bubble is smaller than `SMALLEST`."""
 SMALLEST = 30.0
 MOST_BITS = 150.0
 """Bits at which the colour scale ends."""
-FONT_POINTS = 9.0
 NO_KEY = "none"
 ACCURACY, TWIN = "test accuracy percent", "clear twin test accuracy percent"
 DISTANCE = "distance, percent of change"
@@ -51,7 +50,7 @@ def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
             "trips": of["owner's trips"].to_list(),
             "test (clear twin)": [f"{a} ({b:.2f} %)" for a, b in zip(accuracy_texts(of), of[TWIN], strict=True)],
             "off by": [_distance_text(*line) for line in of[["keys", DISTANCE, f"largest {DISTANCE}"]].to_numpy()],
-            "CPU a review: trainer + owner": [f"{time_text(a)} + {time_text(b)}" for a, b in pairs],
+            "CPU a review: trainer + owner": [f"{short_time_text(a)} + {short_time_text(b)}" for a, b in pairs],
             "keys": [_mb_text(x) for x in of["key MB"]],
             "model": [_mb_text(x) for x in of["model MB"]],
             "on the wire": [_mb_text(x) for x in of["MB on the wire"]],
@@ -87,15 +86,16 @@ def accuracy_against_cpu(table: pd.DataFrame, task: str = "real") -> Figure:
     for axes, (low, high) in zip(panels[:, 0], levels, strict=True):
         axes.set(xscale="log", ylim=(low, high))
         bubbles = _bubbles(axes, of[of[ACCURACY].between(low, high)])
-    axes.margins(x=0.1)
-    axes.set_xlabel("CPU ms a review, trainer and owner")
-    figure.supylabel("right test reviews (%)", fontsize="medium")
+    axes.margins(x=0.15)
+    axes.set_xlabel("CPU time per review, trainer and owner together (ms)")
+    figure.supylabel("test reviews that are right (%)", fontsize="medium")
+    figure.suptitle("One network under every scheme: accuracy against cost")
     _size_legend(panels[0, 0])
     figure.colorbar(bubbles, ax=panels, label="bits of security, the least of all attacks")
     figure.draw_without_rendering()  # places the panels
     figure.set_layout_engine("none")
     for axes, (low, high) in zip(panels[:, 0], levels, strict=True):
-        _name_points(axes, of[of[ACCURACY].between(low, high)])
+        _name_schemes(axes, of[of[ACCURACY].between(low, high)])
     _mark_breaks(panels[:, 0])
     return figure
 
@@ -109,17 +109,6 @@ def bits_text(bits: float, decided_by: str) -> str:
     if np.isnan(bits):
         return "in the clear"
     return f"{math.floor(bits)} ({decided_by})" if bits else "0: INSECURE"
-
-
-def time_text(ms: float) -> str:
-    """Return milliseconds in a unit that suits them.
-
-    >>> time_text(0.00117), time_text(12.49), time_text(0.0)
-    ('1.17 us', '12.5 ms', '0')
-    """
-    if not ms:
-        return "0"
-    return f"{1e3 * ms:.3g} us" if ms < 1 else f"{ms:.3g} ms"
 
 
 def accuracy_texts(lines: pd.DataFrame, digits: int = 2) -> list[str]:
@@ -153,7 +142,7 @@ def _line(scheme: str, case: str, of: pd.DataFrame, cpu_ms: pd.Series) -> dict[s
         "trips": round(mean.get("trips", 0)),
         "test %": round(mean[ACCURACY], 2),
         "clear twin %": round(mean[TWIN], 2),
-        "trainer's CPU a review": time_text(float(cpu_ms.mean())),
+        "trainer's CPU a review": short_time_text(float(cpu_ms.mean())),
     }
 
 
@@ -184,15 +173,15 @@ def _bubbles(axes: Axes, of: pd.DataFrame) -> PathCollection:
 
 
 def _areas(megabytes: pd.Series) -> np.ndarray:
-    return np.maximum(SMALLEST, POINTS_A_MB * megabytes.to_numpy(dtype=np.float64))
+    return np.maximum(SMALLEST, POINTS_PER_MB * megabytes.to_numpy(dtype=np.float64))
 
 
 def _size_legend(axes: Axes) -> None:
     rings: dict[str, Any] = {"color": "#bbbbbb", "edgecolors": COLOURS["paper"], "linewidths": 0.8}
     for megabytes in (10, 100):
-        axes.scatter([], [], s=POINTS_A_MB * megabytes, **rings, label=f"{megabytes} MB (filled: keys, ring: model)")
+        axes.scatter([], [], s=POINTS_PER_MB * megabytes, **rings, label=f"{megabytes} MB (filled: keys, ring: model)")
     axes.plot([], [], "_", color=COLOURS["PP"], markersize=14, label="clear twin")
-    axes.figure.legend(loc="outside upper center", ncols=3, fontsize="small", borderpad=0.9)
+    axes.figure.legend(loc="outside lower center", ncols=3, fontsize="small", borderpad=0.9)
 
 
 def _mark_breaks(panels: np.ndarray) -> None:
@@ -212,45 +201,6 @@ def _mark_breaks(panels: np.ndarray) -> None:
         lower.plot([0, 1], [1, 1], transform=lower.transAxes, **stroke)
 
 
-def _name_points(axes: Axes, of: pd.DataFrame) -> None:
-    """Write names beside points, with a line: each at the nearest place that is free of bubbles, names and lines."""
-    unit = axes.figure.dpi / 72
-    points = axes.transData.transform(np.column_stack([_cpu(of), of[ACCURACY]]))
+def _name_schemes(axes: Axes, of: pd.DataFrame) -> None:
     widths = 2 * np.sqrt(np.maximum(_areas(of["key MB"]), _areas(of["model MB"])) / np.pi)
-    taken = [_box(x, y, max(width, 16), max(width, 16), unit) for (x, y), width in zip(points, widths, strict=True)]
-    names: list[Bbox] = []
-    for (x, y), name in zip(points, of["scheme"], strict=True):
-        width, height = 0.56 * FONT_POINTS * len(name), 1.4 * FONT_POINTS
-        for dx, dy in _places():
-            box = _box(x + dx * unit, y + dy * unit, width, height, unit)
-            line = [_box(x + part * dx * unit, y + part * dy * unit, 2, 2, unit) for part in np.linspace(0.3, 1.0, 20)]
-            free = not any(box.overlaps(other) for other in taken) and _inside(axes, box)
-            if free and not any(piece.overlaps(other) for piece in line for other in names):
-                break
-        names.append(box)
-        taken += [box, *line]
-        _write(axes, name, (x, y), (dx, dy))
-
-
-def _write(axes: Axes, name: str, point: tuple[float, float], offset: tuple[float, float]) -> None:
-    line: dict[str, Any] = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6}
-    where: dict[str, Any] = {"xytext": offset, "textcoords": "offset points", "ha": "center", "va": "center"}
-    x, y = axes.transData.inverted().transform(point)
-    axes.annotate(name, (x, y), **where, fontsize=FONT_POINTS, zorder=5, arrowprops=line)
-
-
-def _box(x: float, y: float, width: float, height: float, unit: float) -> Bbox:
-    """Return the box around a place; sizes in points, places in pixels."""
-    return Bbox.from_bounds(x - width * unit / 2, y - height * unit / 2, width * unit, height * unit)
-
-
-def _places() -> Iterator[tuple[float, float]]:
-    """Yield offsets in points, the nearest ones first: circles of places around a point."""
-    for radius in range(24, 200, 12):
-        for angle in np.deg2rad([90, 270, 60, 120, 240, 300, 30, 150, 210, 330]):
-            yield 1.5 * radius * float(np.cos(angle)), radius * float(np.sin(angle))
-
-
-def _inside(axes: Axes, box: Bbox) -> bool:
-    frame = axes.get_window_extent()
-    return bool(frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1)
+    name_points(axes, np.column_stack([_cpu(of), of[ACCURACY]]), list(of["scheme"]), list(np.maximum(widths, 16)))

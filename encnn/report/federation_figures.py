@@ -26,6 +26,7 @@ def organisations(names: Sequence[str]) -> Figure:
             _arrow(axes, (3 * k + 0.2, 0.55), (3 * k + 1.1, 1.4), f"Enc$_{{{name}}}$(W)", PALETTE[1], "right")
             _arrow(axes, (3 * k + 1.9, 1.4), (3 * k + 2.8, 0.55), f"Enc$_{{{following}}}$(W)", PALETTE[1], "left")
             _arrow(axes, (3 * k + 2.3, -0.2), (3 * k + 0.7, -0.2), f"recipient key {following}", PALETTE[2], "center")
+    axes.set_title("Who holds what, and what travels")
     axes.set_xlim(-1, 3 * len(names) - 2)
     axes.set_ylim(-0.9, 2.6)
     axes.axis("off")
@@ -35,17 +36,20 @@ def organisations(names: Sequence[str]) -> Figure:
 def accuracy_by_turn(table: pd.DataFrame) -> Figure:
     """What does each turn add?  Test accuracy of each organisation alone, and of the network after its turn.
 
-    table: columns `organisation`, `alone percent`, `in turn percent`, one line an organisation, in the order of turns.
+    table: columns `organisation`, `alone percent`, `in turn percent`, one line per organisation, in the order of turns.
     """
-    figure, axes = plt.subplots(figsize=(6.5, 3.4))
+    figure, axes = plt.subplots(figsize=(6.5, 3.8))
     place = np.arange(len(table))
-    axes.bar(place - 0.2, table["alone percent"], 0.36, color=COLOURS["Non-PP"], label="its own reviews only")
-    axes.bar(place + 0.2, table["in turn percent"], 0.36, color=COLOURS["PP"], label="encrypted network after its turn")
+    alone = axes.bar(place - 0.2, table["alone percent"], 0.36, color=COLOURS["Non-PP"], label="its own reviews only")
+    turns = axes.bar(place + 0.2, table["in turn percent"], 0.36, color=COLOURS["PP"], label="encrypted network after its turn")
+    for bars in (alone, turns):
+        axes.bar_label(bars, fmt="%.1f", padding=2, fontsize="small")
     axes.set_xticks(place, table["organisation"])
     axes.set_xlabel("organisation, in the order of turns")
-    axes.set_ylabel("right test reviews (%)")
-    axes.set_ylim(50, 100)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+    axes.set_ylabel("test reviews that are right (%)")
+    axes.set_ylim(0, 110)
+    axes.set_title("What each turn adds")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -59,7 +63,9 @@ def noise_by_digits(table: pd.DataFrame) -> Figure:
     axes.plot(table["base bits"], table["measured"], "o", color=PALETTE[1], label="measured")
     axes.set_yscale("log", base=2)
     axes.set_xticks(table["base bits"])
-    axes.set_xlabel("log2 of the digit base")
+    axes.set_xlabel("size of a digit (bits)")
+    axes.set_title("What a hand-over adds, and the size of its key")
+    axes.margins(x=0.12, y=0.14)
     axes.set_ylabel("what a switch adds to a number\n(standard deviation)")
     for x, y, size in zip(table["base bits"], table["measured"], table["key bytes"], strict=True):
         axes.annotate(f"{size / 1e3:.0f} kB", (x, y), textcoords="offset points", xytext=(6, -12), fontsize=8)

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
+from encnn.report.labels import name_points
 from encnn.report.style import COLOURS, PALETTE
 
 POSITIVE, NEGATIVE, MARK = PALETTE[0], PALETTE[1], COLOURS["paper"]
+DOT_POINTS = 7.0
 
 
 def ratio_distribution(ratios: Mapping[str, np.ndarray], cutoff: float) -> Figure:
-    """How many words lean, and how far?  One histogram a corpus; words within +-cutoff, which a cutoff drops, are shaded."""
+    """How many words lean, and how far?  One histogram per corpus; words within +-cutoff, which a cutoff drops, are shaded."""
     figure, axes = plt.subplots(1, len(ratios), figsize=(5.4 * len(ratios), 3.6), squeeze=False)
     for axis, (name, values) in zip(axes[0], ratios.items(), strict=True):
         _, edges, bars = axis.hist(values, bins=61, color=POSITIVE)
@@ -28,6 +28,7 @@ def ratio_distribution(ratios: Mapping[str, np.ndarray], cutoff: float) -> Figur
         axis.axvspan(-cutoff, cutoff, color=MARK, alpha=0.15, lw=0, label=f"|log ratio| < {cutoff:g}")
         axis.set(xlabel="log ratio (negative words left, positive right)", ylabel="words", title=name)
         axis.legend()
+    figure.suptitle("How many words lean, and how far?")
     return figure
 
 
@@ -46,11 +47,11 @@ def leaning_words(positive: pd.DataFrame, negative: pd.DataFrame, title: str) ->
 
 
 def vocabulary_sizes(sizes: pd.DataFrame, title: str) -> Figure:
-    """What do the two selections keep?  Index `min_count`, one column a polarity cutoff, entries words kept; log scales."""
+    """What do the two selections keep?  Index `min_count`, one column per polarity cutoff, entries words kept; log scales."""
     figure, axis = plt.subplots(figsize=(7, 3.8))
     for name, colour in zip(sizes, sns.color_palette("flare", sizes.shape[1]), strict=True):
         axis.plot(sizes.index, sizes[name], "o-", color=colour, label=f"{name}")
-    axis.set(yscale="log", xlabel="min_count (words seen more often are kept)", ylabel="words kept", title=title)
+    axis.set(yscale="log", xlabel="min_count: words seen more often are kept", ylabel="words kept", title=title)
     axis.set_xscale("symlog", linthresh=10, linscale=0.4)
     axis.set_xlim(-1, 1.15 * sizes.index.max())
     axis.set_xticks(sizes.index, [f"{count}" for count in sizes.index])
@@ -59,7 +60,7 @@ def vocabulary_sizes(sizes: pd.DataFrame, title: str) -> Figure:
 
 
 def review_lengths(lengths: Mapping[str, np.ndarray], different: Mapping[str, np.ndarray]) -> Figure:
-    """How long are reviews?  One panel a corpus: words in a review, and different known words, with their medians.
+    """How long are reviews?  One panel per corpus: words in a review, and different known words, with their medians.
 
     The longest hundredth of the reviews lies beyond the picture.
     """
@@ -75,7 +76,8 @@ def review_lengths(lengths: Mapping[str, np.ndarray], different: Mapping[str, np
             axis.axvline(median, color=colour, ls="--")
         axis.margins(y=0.35)
         axis.set(xlabel="words in a review", ylabel="reviews", title=name)
-        axis.legend()
+        axis.legend(loc="upper right", framealpha=1)
+    figure.suptitle("How long are reviews?")
     return figure
 
 
@@ -89,24 +91,16 @@ def word_map(
     figure, axis = plt.subplots(figsize=(8.5, 5.4))
     limit = float(np.abs(lean).max())
     x, y = points.T
-    dots = axis.scatter(x, y, s=55, c=lean, cmap="coolwarm_r", vmin=-limit, vmax=limit, edgecolor=MARK, linewidth=0.5)
+    dots = axis.scatter(
+        x, y, s=DOT_POINTS**2, c=lean, cmap="coolwarm_r", vmin=-limit, vmax=limit, edgecolor=MARK, linewidth=0.5
+    )
     order = np.argsort(lean, kind="stable")
-    for i in [*order[: named // 2], *order[len(order) - named // 2 :]]:
-        axis.annotate(words[i], points[i], (5, 3), textcoords="offset points", size=8)
     axis.set(xlabel="first principal component", ylabel="second principal component", title=title)
     axis.margins(0.08)
-    _keep_apart(figure, axis.texts)
     figure.colorbar(dots, label=lean_label)
+    figure.draw_without_rendering()  # places the axes
+    figure.set_layout_engine("none")
+    ends = [*order[: named // 2], *order[len(order) - named // 2 :]]
+    others = [i for i in range(len(words)) if i not in set(ends)]
+    name_points(axis, points[ends], [words[i] for i in ends], [DOT_POINTS] * len(ends), 8, avoid=points[others])
     return figure
-
-
-def _keep_apart(figure: Figure, texts: Sequence[Text]) -> None:
-    """Move each text that would cover an earlier one down, step by step, to below it."""
-    figure.draw_without_rendering()
-    placed: list[Bbox] = []
-    for text in texts:
-        x, y = text.get_position()
-        while any(text.get_window_extent().overlaps(box) for box in placed):
-            y -= 2
-            text.set_position((x, y))
-        placed.append(text.get_window_extent())

@@ -26,22 +26,23 @@ def noise_budgets(table: pd.DataFrame) -> Figure:
         axis.plot(rows.depth, rows.measured_bits, "o-", color=colour, ms=5, label=str(name))
     axis.axhline(0, color=LIMIT, ls=":")
     axis.plot([], [], "--", color="grey", label="guaranteed (bound)")
-    axis.set(xlabel="products one after the other", ylabel="noise budget left, bits")
+    axis.set(xlabel="products, one after the other", ylabel="noise budget left (bits)")
+    axis.set_title("How many products does a ciphertext stand?")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(fontsize="small")
     return figure
 
 
 def digit_places(runs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Where do the digits of a number stand after each step, and how large are they?  One panel a run, one row a step.
+    """Where do the digits of a number stand after each step, and how large are they?  One panel per run, one row per step.
 
     runs: title -> (coefficients of shape (steps, N), right of shape (steps,)).  Coefficient N - i is drawn at place -i.
     """
     figure, axes = plt.subplots(1, len(runs), figsize=(5.6 * len(runs), 4), squeeze=False)
     for axis, (title, (coefficients, right)) in zip(axes[0], runs.items(), strict=True):
         _places(axis, coefficients, right)
-        axis.set_title(title)
-    axes[0, 0].set_ylabel("step")
+        axis.set(title=title, ylabel="step")
+    figure.suptitle("Where the digits of a number stand after each step")
     return figure
 
 
@@ -51,7 +52,7 @@ def _places(axis: Axes, coefficients: np.ndarray, right: np.ndarray) -> None:
     bits = np.log2(np.where(size > 0, size, np.nan))
     edges = (-N // 2 - 0.5, N // 2 - 0.5, steps - 0.5, -0.5)
     image = axis.imshow(bits, aspect="auto", cmap="viridis", interpolation="nearest", extent=edges, vmin=0)
-    axis.figure.colorbar(image, ax=axis, label="log2 |digit|")
+    axis.figure.colorbar(image, ax=axis, label="size of a digit (bits)")
     axis.axvline(-0.5, color=LIMIT, lw=1)
     for step in np.flatnonzero(~right):
         axis.plot(-N // 2, step, "x", color=WRONG, clip_on=False, ms=6, label="decodes to another number")
@@ -65,7 +66,11 @@ def _places(axis: Axes, coefficients: np.ndarray, right: np.ndarray) -> None:
 
 def training_budgets(table: pd.DataFrame) -> Figure:
     """What does a step of training take?  Columns `encoding`, `step`, `scale_bits`, `plaintext_bits`, `noise_bits`."""
-    labels = {"scale_bits": "log2 scale", "plaintext_bits": "plaintext budget, bits", "noise_bits": "noise budget, bits"}
+    labels = {
+        "scale_bits": "scale (bits)",
+        "plaintext_bits": "plaintext budget left (bits)",
+        "noise_bits": "noise budget left (bits)",
+    }
     figure, axes = plt.subplots(1, len(labels), figsize=(11, 3.4))
     for axis, (column, label) in zip(axes, labels.items(), strict=True):
         for (name, rows), colour in zip(table.groupby("encoding", sort=False), PALETTE, strict=False):
@@ -73,11 +78,12 @@ def training_budgets(table: pd.DataFrame) -> Figure:
         axis.set(xlabel="steps of training", ylabel=label)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].legend(fontsize="small")
+    figure.suptitle("What a step of training takes")
     return figure
 
 
 def security(table: pd.DataFrame, fatigue_bits: float, presets: Mapping[str, tuple[float, float]]) -> Figure:
-    """What does a large modulus cost in security?  Columns `q_bits`, `attack`, `bits`: one line an attack.
+    """What does a large modulus cost in security?  Columns `q_bits`, `attack`, `bits`: one line per attack.
 
     fatigue_bits: log2 q from which NTRU is overstretched.  presets: name -> (log2 q, bits), drawn as points.
     """
@@ -88,7 +94,8 @@ def security(table: pd.DataFrame, fatigue_bits: float, presets: Mapping[str, tup
         axis.plot(q_bits, bits, "os^D"[i % 4], color=LIMIT, ms=7, label=name)
     axis.axhline(128, color=LIMIT, lw=0.8, ls=":")
     axis.axvline(fatigue_bits, color=LIMIT, lw=0.8, ls="--", label="YASHE: fatigue point")
-    axis.set(yscale="log", xlabel="log2 q", ylabel="bits of security")
+    axis.set(yscale="log", xlabel="size of the modulus (bits)", ylabel="bits of security")
+    axis.set_title("What does a large modulus cost in security?")
     axis.set_yticks([32, 64, 128, 256, 512, 1024], ["32", "64", "128", "256", "512", "1024"])
     axis.minorticks_off()
     axis.legend(fontsize="small")

@@ -37,6 +37,7 @@ def noise_histogram(noise: np.ndarray, sd: float, bound: float, limit: float, ti
     left.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
     left.legend(loc="upper right")
     largest = float(np.abs(noise).max())
+    right.set_title("its size")
     _noise_ladder(right, {"predicted sd": sd, "largest measured": largest, "worst-case bound": bound, "limit w / 2": limit})
     return figure
 
@@ -50,7 +51,7 @@ def gaussian_density(edges: np.ndarray, sd: float) -> tuple[np.ndarray, np.ndarr
 
 
 def ciphertext_against_plaintext(plain: np.ndarray, readings: Mapping[str, np.ndarray], formula: str = "c / w") -> Figure:
-    """Can a ciphertext be read without the key?  One panel a parameter set, its reading against x; a diagonal means yes.
+    """Can a ciphertext be read without the key?  One panel per parameter set, its reading against x; a diagonal means yes.
 
     formula: how it was read.
     """
@@ -58,6 +59,7 @@ def ciphertext_against_plaintext(plain: np.ndarray, readings: Mapping[str, np.nd
     for axis, (name, reading) in zip(axes[0], readings.items(), strict=True):
         axis.scatter(plain.ravel(), reading.ravel(), s=14, color=MEASURED, alpha=0.7, linewidths=0)
         axis.set(xlabel="plaintext x", ylabel=f"{formula}, read without a key", title=name)
+    figure.suptitle("Can a ciphertext be read without the key?  A diagonal means yes")
     return figure
 
 
@@ -67,37 +69,38 @@ def failure_curve(table: pd.DataFrame) -> Figure:
     axis.plot(table.sd_bits, table.predicted, color=PREDICTED, lw=2, label="predicted: P(|e| > w / 2)")
     axis.plot(table.sd_bits, table.failed, "o", color=MEASURED, label="measured")
     axis.axvline(0, color=LIMIT, ls=":", label="sd = w / 2")
-    axis.set(xlabel="log2(sd of the noise / (w / 2))", ylabel="entries decrypted wrongly", ylim=(-0.03, 1.03))
+    axis.set(xlabel="standard deviation of the noise over w / 2, log2", ylabel="share decrypted wrongly", ylim=(-0.03, 1.03))
+    axis.set_title("From what noise on does decryption fail?")
     axis.legend()
     return figure
 
 
 def noise_by_key(table: pd.DataFrame) -> Figure:
-    """Which digits are quieter?  Columns `key`, `digits`, `noise`: one violin a key and kind of digits, of many messages."""
+    """Which digits are quieter?  Columns `key`, `digits`, `noise`: one violin per key and kind of digits, of many messages."""
     figure, axis = plt.subplots(figsize=(10, 4))
     sns.violinplot(table, x="key", y="noise", hue="digits", split=True, inner="quart", linewidth=0.8, cut=0, ax=axis)
     axis.axhline(0, color=LIMIT, lw=1)
-    axis.set(xlabel="key", ylabel="noise of a key switch, E c*")
+    axis.set(xlabel="key", ylabel="noise of a key switch, E c*", title="Which digits are quieter?")
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure
 
 
 def convergence(table: pd.DataFrame, floor: float) -> Figure:
-    """How fast do Newton steps converge?  Columns `step`, `error`, `computed`: one line a value of `computed`, log scale.
+    """How fast do Newton steps converge?  Columns `step`, `error`, `computed`: one line per value of `computed`, log scale.
 
     floor: the smallest number that the fixed point keeps.
     """
     figure, axis = plt.subplots(figsize=(7, 3.8))
     sns.lineplot(table, x="step", y="error", hue="computed", style="computed", markers=True, dashes=False, ax=axis)
     axis.axhline(floor, color=LIMIT, ls=":", label="1 / (w scale)")
-    axis.set(yscale="log", xlabel="Newton steps", ylabel="largest relative error")
+    axis.set(yscale="log", xlabel="Newton steps", ylabel="largest relative error", title="How fast do Newton steps converge?")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend()
     return figure
 
 
 def noise_growth(table: pd.DataFrame, limits: Mapping[str, float]) -> Figure:
-    """How does noise grow with each operation?  A grid, one row a parameter set, one column an operation.
+    """How does noise grow with each operation?  A grid, one row per parameter set, one column per operation.
 
     Columns `parameters`, `operation`, `count`, `predicted_bits`, `measured_bits`; limits: log2(w / 2) by parameter set.
     """
@@ -108,12 +111,13 @@ def noise_growth(table: pd.DataFrame, limits: Mapping[str, float]) -> Figure:
         for axis, operation in zip(row, operations, strict=True):
             chosen = table[(table.parameters == name) & (table.operation == operation)]
             _growth_panel(axis, chosen, limits[name])
-        row[0].set_ylabel(f"{name}\nlog2 |noise|")
+        row[0].set_ylabel(f"{name}\nnoise (bits)")
     for axis, operation in zip(axes[0], operations, strict=True):
         axis.set_title(operation)
     for axis in axes[-1]:
         axis.set_xlabel("operations")
-    axes[0, 0].legend(loc="best", fontsize="small")
+    figure.suptitle("How noise grows with each operation")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -130,7 +134,11 @@ def budget(table: pd.DataFrame) -> Figure:
         label = "decrypts rightly" if right else "decrypts wrongly"
         axis.scatter(chosen["count"], chosen.measured_bits, color=colour, marker=marker, zorder=3, label=label)
     axis.axhline(0, color=LIMIT, ls=":")
-    axis.set(xlabel="operations", ylabel="bits left: log2(w / 2) - log2 |noise|")
+    axis.set(
+        xlabel="operations",
+        ylabel="bits left between noise and w / 2",
+        title="How much is left, and when does decryption fail?",
+    )
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend()
     return figure
@@ -142,7 +150,8 @@ def base_trade_off(table: pd.DataFrame, limit_bits: float) -> Figure:
     axis.plot(table.key_kb, table.predicted_bits, "s--", color=PREDICTED, label="worst-case bound")
     axis.plot(table.key_kb, table.measured_bits, "o-", color=MEASURED, label="largest measured")
     axis.axhline(limit_bits, color=LIMIT, ls=":", label="limit w / 2")
-    axis.set(xscale="log", xlabel="bits of a digit, and size of the evaluation key", ylabel="log2 |noise| of one product")
+    axis.set(xscale="log", xlabel="bits of a digit, and size of the evaluation key", ylabel="noise of one product (bits)")
+    axis.set_title("What do small digits buy?")
     labels = [f"{bits}\n{kb:.0f} kB" for bits, kb in zip(table.base_bits, table.key_kb, strict=True)]
     axis.set_xticks(table.key_kb, labels=labels)
     axis.minorticks_off()
@@ -163,7 +172,7 @@ def _noise_ladder(axis: Axes, sizes: Mapping[str, float]) -> None:
     axis.bar_label(bars, fmt="%.1f", padding=3)
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
-    axis.set(xlabel="size in bits, log2", xlim=(0, 1.25 * max(bits)))
+    axis.set(xlabel="size (bits)", xlim=(0, 1.25 * max(bits)))
 
 
 def _growth_panel(axis: Axes, table: pd.DataFrame, limit: float) -> None:

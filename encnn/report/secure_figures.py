@@ -38,13 +38,13 @@ def protocol() -> Figure:
     axes.text(1.04, -1.75, "z = Dec(...), p = sigmoid(z)\na fresh mask for the answer", va="center")
     axes.text(-0.04, -2.75, "W1[i] -= answer\nfor every word i", va="center", ha="right")
     axes.text(0.5, -len(STEPS), "...", ha="center", va="center")
-    axes.set(xlim=(-0.45, 1.6), ylim=(-len(STEPS) - 0.3, 1.2))
+    axes.set(xlim=(-0.45, 1.6), ylim=(-len(STEPS) - 0.3, 1.2), title="Who says what")
     axes.axis("off")
     return figure
 
 
 def bits_over_dimension(table: pd.DataFrame, presets: Mapping[str, tuple[int, float]]) -> Figure:
-    """What does a dimension buy?  Bits against d, one line a modulus; presets as (d, bits); lines at 128 and 80 bits.
+    """What does a dimension buy?  Bits against d, one line per modulus; presets as (d, bits); lines at 128 and 80 bits.
 
     table: columns d, log2 q, bits.
     """
@@ -57,7 +57,8 @@ def bits_over_dimension(table: pd.DataFrame, presets: Mapping[str, tuple[int, fl
     for level, name in ((128, "128 bits"), (80, "INSECURE below")):
         axes.axhline(level, color=COLOURS["paper"], linestyle=":", linewidth=1)
         axes.annotate(name, (table["d"].min(), level), va="bottom", fontsize="small")
-    axes.set(xscale="log", xlabel="dimension d", ylabel="bits, the least of all attacks", ylim=(0, 300))
+    axes.set(xscale="log", xlabel="dimension d", ylabel="bits of security, the least of all attacks", ylim=(0, 300))
+    axes.set_title("What a dimension buys")
     axes.set_xticks(sorted(table["d"].unique()), [f"{d}" for d in sorted(table["d"].unique())])
     axes.minorticks_off()
     axes.legend(title="log2 q", loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -65,15 +66,16 @@ def bits_over_dimension(table: pd.DataFrame, presets: Mapping[str, tuple[int, fl
 
 
 def entries(samples: Mapping[str, np.ndarray]) -> Figure:
-    """Do ciphertexts of one number look random?  A histogram a parameter set, of first entries over the width of their range.
+    """Do ciphertexts of one number look random?  A histogram per parameter set, of first entries over the width of their range.
 
     samples: first entries by name, divided by the modulus, or by the largest entry where there is none.
     """
     figure, axes = plt.subplots(1, len(samples), figsize=(4.8 * len(samples), 3.2), squeeze=False)
     for axis, (name, sample) in zip(axes[0], samples.items(), strict=True):
         axis.hist(sample, bins=40, range=(-0.5, 0.5), color=PALETTE[0])
-        axis.set(title=name, xlabel="first entry / range")
-    axes[0, 0].set_ylabel("ciphertexts of the same number")
+        axis.set(title=name, xlabel="first entry, over its range")
+    axes[0, 0].set_ylabel("ciphertexts")
+    figure.suptitle("Do ciphertexts of one number look random?")
     return figure
 
 
@@ -89,11 +91,12 @@ def product_growth(costs: pd.DataFrame, presets: Mapping[str, tuple[int, float]]
         left.annotate(name, (d, megabytes), xytext=(-8, -4), textcoords="offset points", ha="right", fontsize="small")
     right.plot(costs["d"], costs["product ms"], marker="o", color=PALETTE[1], label="product")
     right.plot(costs["d"], costs["sum ms"], marker="o", color=PALETTE[2], label="sum")
-    for axis, label in ((left, "evaluation key (MB)"), (right, "CPU (ms)")):
+    for axis, label in ((left, "evaluation key (MB)"), (right, "CPU time (ms)")):
         axis.set(xscale="log", yscale="log", xlabel="dimension d", ylabel=label)
     left.set_title("key of a product, stars by formula")
     right.set_title("one product, one sum")
     right.legend()
+    figure.suptitle("What a product of two ciphertexts costs")
     return figure
 
 
@@ -103,15 +106,16 @@ def what_encryption_changes(clear: np.ndarray, encrypted: Mapping[str, np.ndarra
     for (name, z), colour in zip(encrypted.items(), PALETTE, strict=False):
         difference = np.abs(z - clear).ravel()
         axes.plot(np.maximum(difference, 1e-12), ".", markersize=3, color=colour, label=name)
-    axes.set(yscale="log", xlabel="review", ylabel="|z - clear twin's z|")
+    axes.set(yscale="log", xlabel="review, in the order of training", ylabel="distance from the clear twin's score")
+    axes.set_title("How far do scores stray from the clear twin's?")
     axes.legend(markerscale=4, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
 def cpu_per_review(table: pd.DataFrame) -> Figure:
-    """Who computes how long?  CPU microseconds a review for owner, trainer and clear twin, by parameters and labels.
+    """Who computes how long?  CPU microseconds per review for owner, trainer and clear twin, by parameters and labels.
 
-    table: the columns of figures/assisted.csv; keys are averaged.
+    table: the columns of assisted.csv; keys are averaged.
     """
     parts = {"trainer": PALETTE[1], "owner": PALETTE[2], "clear": PALETTE[0]}
     means = table.groupby(["parameters", "labels"], sort=False)[[f"{part} CPU us a review" for part in parts]].mean()
@@ -120,6 +124,7 @@ def cpu_per_review(table: pd.DataFrame) -> Figure:
         axes.barh(np.arange(len(means)) + 0.27 * (k - 1), means.iloc[:, k], height=0.25, color=colour, label=part)
     axes.set_yticks(np.arange(len(means)), [f"{name},\nlabels {labels}" for name, labels in means.index])
     axes.invert_yaxis()
-    axes.set_xlabel("CPU a review (us)")
-    axes.legend(loc="lower right")
+    axes.set_xlabel("CPU time per review (us)")
+    axes.set_title("Who computes how long?")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure

@@ -1,7 +1,7 @@
 """Figures on the sigmoid: how far polynomials are from it, where training asks for it, what encryption adds.
 
-Every function takes numbers and returns a matplotlib `Figure`.  A "curves" table has one row a value of z (its index) and one
-column a polynomial, named as the legend shall name it.
+Every function takes numbers and returns a matplotlib `Figure`.  A "curves" table has one row per value of z (its index) and one
+column per polynomial, named as the legend shall name it.
 """
 
 from collections.abc import Mapping
@@ -27,23 +27,32 @@ def error_bands(curves: pd.DataFrame, radii: Mapping[str, float], tolerance: flo
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
     z, truth = curves.index.to_numpy(), sigmoid(curves.index)
-    left.fill_between(z, truth - tolerance, truth + tolerance, color=TRUTH, alpha=0.15, lw=0, label=f"sigma ± {tolerance:g}")
-    left.plot(z, truth, color=TRUTH, lw=2.5, label="sigma")
+    left.fill_between(z, truth - tolerance, truth + tolerance, color=TRUTH, alpha=0.15, lw=0, label=f"sigmoid ± {tolerance:g}")
+    left.plot(z, truth, color=TRUTH, lw=2.5, label="sigmoid")
     for name, colour in zip(radii, sns.color_palette("viridis", len(radii)), strict=True):
         left.plot(z, curves[name], color=colour, lw=1.6)
         right.plot(z, _positive(curves[name] - truth), color=colour, lw=1.6, label=name)
         if radii[name] <= z.max():
             right.plot([-radii[name], radii[name]], [tolerance] * 2, "o", color=colour, ms=5)
     right.axhline(tolerance, color=TRUTH, ls=":", label=f"tolerance {tolerance:g}")
-    left.set(xlabel="z", ylabel="p(z)", ylim=(-0.6, 1.6), title="values")
-    right.set(xlabel="z", ylabel="|p(z) - sigma(z)|", yscale="log", ylim=(1e-6, None), title="errors, and where they pass it")
-    left.legend(loc="upper left")
-    right.legend(loc="lower right", fontsize="small")
+    left.set(xlabel="score z", ylabel="value p(z)", ylim=(-0.6, 1.6), title="values")
+    right.set(
+        xlabel="score z",
+        ylabel="distance from the sigmoid",
+        yscale="log",
+        ylim=(1e-6, None),
+        title="errors; dots: where they pass it",
+    )
+    figure.suptitle("How good is a polynomial as a sigmoid?")
+    handles, labels = (
+        first + second for first, second in zip(*(a.get_legend_handles_labels() for a in (left, right)), strict=True)
+    )
+    figure.legend(handles, labels, loc="outside right center")
     return figure
 
 
 def error_waves(errors: pd.DataFrame, peaks: Mapping[str, np.ndarray]) -> Figure:
-    """Does the error take its largest size again and again?  Signed errors p - sigma of fits, one panel a column.
+    """Does the error take its largest size again and again?  Signed errors p - sigma of fits, one panel per column.
 
     peaks: by column, the z of the local extremes, which are marked; dashed lines lie at the largest size.
     """
@@ -55,8 +64,9 @@ def error_waves(errors: pd.DataFrame, peaks: Mapping[str, np.ndarray]) -> Figure
         axis.plot(peaks[name], error.loc[peaks[name]], "o", color=colour, ms=5)
         for side in (-level, level):
             axis.axhline(side, color=TRUTH, ls="--", lw=0.9)
-        axis.set(xlabel="z", title=f"{name}: at most {level:.4f}")
-    axes[0, 0].set_ylabel("p(z) - sigma(z)")
+        axis.set(xlabel="score z", title=f"{name}: at most {level:.4f}")
+    axes[0, 0].set_ylabel("p(z) less the sigmoid")
+    figure.suptitle("Errors of fits; dots: where they are largest")
     return figure
 
 
@@ -70,17 +80,21 @@ def scores_met(scores: Mapping[str, np.ndarray], errors: pd.DataFrame) -> Figure
     for (name, z), colour in zip(scores.items(), PALETTE, strict=False):
         above.hist(z.ravel(), bins=edges, density=True, histtype="stepfilled", color=colour, alpha=0.25)
         above.hist(z.ravel(), bins=edges, density=True, histtype="step", color=colour, lw=1.6, label=name)
-    above.set(ylabel="density of z met (log scale)", yscale="log")
+    above.set(
+        ylabel="density of scores met",
+        yscale="log",
+        title="Which scores does training meet, and how wrong is the polynomial there?",
+    )
     above.legend(loc="upper left", fontsize="small")
     for polynomial, colour in zip(errors, sns.color_palette("viridis", errors.shape[1]), strict=True):
         below.plot(errors.index, _positive(errors[polynomial]), color=colour, label=polynomial)
-    below.set(xlabel="z", ylabel="|p(z) - sigma(z)|", yscale="log", ylim=(1e-6, None))
+    below.set(xlabel="score z", ylabel="distance from the sigmoid", yscale="log", ylim=(1e-6, None))
     below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small")
     return figure
 
 
 def runs_in_range(runs: Mapping[str, np.ndarray], interval: tuple[float, float]) -> Figure:
-    """Which runs stay in range?  One panel a run: z of every review in turn, and the interval meant for it as a band.
+    """Which runs stay in range?  One panel per run: z of every review in turn, and the interval meant for it as a band.
 
     The scale is linear within the interval, logarithmic beyond.
     """
@@ -92,13 +106,14 @@ def runs_in_range(runs: Mapping[str, np.ndarray], interval: tuple[float, float])
         axis.plot(reviews[inside], z[inside], ".", color=colour, ms=3, alpha=0.5)
         axis.plot(reviews[~inside], z[~inside], "x", color=TRUTH, ms=4)
         axis.set_yscale("symlog", linthresh=max(interval))
-        axis.set(xlabel="review", title=name)
-    axes[0, 0].set_ylabel("z")
+        axis.set(xlabel="review, in the order of training", title=name)
+    axes[0, 0].set_ylabel("score z")
+    figure.suptitle("Which runs stay in the range of their polynomial (shaded)?")
     return figure
 
 
 def two_errors(table: pd.DataFrame) -> Figure:
-    """Which error matters, that of the encryption or that of the polynomial?  One panel a polynomial, log scale.
+    """Which error matters, that of the encryption or that of the polynomial?  One panel per polynomial, log scale.
 
     Columns `polynomial`, `z`, `encryption` (of the decrypted value against p(z)), `approximation` (of p(z) against sigma).
     """
@@ -106,9 +121,10 @@ def two_errors(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, len(names), figsize=(2.8 * len(names), 3.6), sharey=True, squeeze=False)
     for axis, name in zip(axes[0], names, strict=True):
         _two_errors_panel(axis, table[table.polynomial == name])
-        axis.set(xlabel="z", title=name)
+        axis.set(xlabel="score z", title=name)
     axes[0, 0].set(ylabel="absolute error", yscale="log")
-    axes[0, 0].legend(loc="upper center", fontsize="small")
+    figure.suptitle("Which error matters?")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -116,7 +132,7 @@ def _two_errors_panel(axis: Axes, table: pd.DataFrame) -> None:
     """Draw both errors; what is below the resolution of the fixed point, an accident of rounding, at `RESOLUTION`."""
     approximation, encryption = (table[kind].clip(lower=RESOLUTION) for kind in ("approximation", "encryption"))
     axis.fill_between(table.z, encryption, approximation, where=approximation > encryption, color=APPROXIMATION, alpha=0.12)
-    axis.plot(table.z, approximation, color=APPROXIMATION, label="polynomial against sigma")
+    axis.plot(table.z, approximation, color=APPROXIMATION, label="polynomial against the sigmoid")
     axis.plot(table.z, encryption, color=ENCRYPTION, label="decrypted against polynomial")
 
 

@@ -3,24 +3,25 @@
 import numpy as np
 import pandas as pd
 
-from encnn.experiments import table_three as ex
+from encnn.data.datasets import Dataset
+from encnn.report import paper
 from encnn.schemes.integer_vector import PAPER
 
 
-def table2(dataset: ex.Dataset, plan_sigmoid: str) -> pd.DataFrame:
-    """Return the settings: what the paper states, and what this run uses."""
+def table2(dataset: Dataset, sigmoid: str, learning_rate: float, hidden: int) -> pd.DataFrame:
+    """Return the settings: what the paper states, and what this run uses.  sigmoid: the name of its polynomial."""
     p = PAPER
     return pd.DataFrame(
         [
-            ("training reviews", f"{ex.PAPER_REVIEWS:,}", f"{dataset.X.shape[0]:,} ({dataset.name})"),
-            ("learning rate", "0.001", f"{ex.LEARNING_RATE}"),
-            ("scaling factor", "1000", f"{p.scale}"),
-            ("sigmoid", "Taylor series", plan_sigmoid),
+            ("training reviews", f"{paper.REVIEWS:,}", f"{dataset.X.shape[0]:,} ({dataset.name})"),
+            ("learning rate", f"{paper.LEARNING_RATE}", f"{learning_rate}"),
+            ("scaling factor", f"{paper.SCALE}", f"{p.scale}"),
+            ("sigmoid", "Taylor series", sigmoid),
             ("scheme", "integer vectors, key switching", f"integer vectors, key switching ({p.name})"),
             ("weight w", "not stated", f"2^{p.w_bits}"),
             ("digits of c*", "bits", f"base 2^{p.base_bits}, {'balanced' if p.balanced else 'signed'}"),
             ("vocabulary", "not stated", f"{dataset.X.shape[1]:,} features"),
-            ("hidden units", "not stated", f"{ex.HIDDEN}, mean of the rows of a review's words"),
+            ("hidden units", "not stated", f"{hidden}, mean of the rows of a review's words"),
             ("start", "not stated", "W1 = 0, W2 standard normal, by seed"),
         ],
         columns=["setting", "paper", "here"],
@@ -37,8 +38,8 @@ def table3(results: pd.DataFrame, seed: int) -> pd.DataFrame:
         rows.append(
             {
                 "row": row,
-                "paper: correct": ex.PAPER_CORRECT[row],
-                "paper: %": ex.PAPER_PERCENT[row],
+                "paper: correct": paper.CORRECT[row],
+                "paper: %": paper.PERCENT[row],
                 "correct": int(one["correct"]),
                 "of": int(one["reviews"]),
                 "%": round(float(one["accuracy_percent"]), 2),
@@ -51,7 +52,7 @@ def table3(results: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
-    """Return one line a row and learning rate: right counts and accuracy over the seeds, and where the paper's counts lie.
+    """Return one line per row and learning rate: right counts and accuracy over the seeds, and where the paper's counts lie.
 
     The last columns give the share of seeds below the paper's Non-PP and PP counts (0 or 1: outside the spread).
     """
@@ -69,8 +70,8 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
             line |= {"min": correct.min(), "median": int(correct.median()), "max": correct.max()}
             line |= {"mean %": round(float(group["accuracy_percent"].mean()), 2)}
             line |= {"test mean %": round(float(group["test_accuracy_percent"].mean()), 2)}
-            for name, count in ex.PAPER_CORRECT.items():
-                if int(group["reviews"].iloc[0]) == ex.PAPER_REVIEWS:
+            for name, count in paper.CORRECT.items():
+                if int(group["reviews"].iloc[0]) == paper.REVIEWS:
                     line[f"below paper's {name}"] = round(float((correct < count).mean()), 2)
         lines.append(line)
     return pd.DataFrame(lines).set_index("row")

@@ -6,10 +6,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 
 from encnn.data.metrics import running_percent
-from encnn.experiments import table_three as ex
+from encnn.report import paper
 from encnn.report.style import COLOURS, use_style
 
 STEP = 50
@@ -32,15 +33,15 @@ def plot_accuracy(curves: pd.DataFrame, real: bool) -> Figure:
         top.plot(curves["review"], curves[row], style, color=COLOURS[row], label=MEANING[row], linewidth=2)
     if real:
         mark_paper(top.axhline)
-    top.set(ylabel="right so far (%)", title="Accuracy while training, without and with encryption")
+    top.set(ylabel="reviews right so far (%)", title="Accuracy while training, without and with encryption")
     top.legend(loc="lower right", frameon=True)
     bottom.plot(curves["review"], curves["PP"] - curves["Non-PP"], color=COLOURS["paper"])
-    bottom.set(xlabel="reviews", ylabel="difference\n(points)")
+    bottom.set(xlabel="reviews trained on", ylabel="PP less Non-PP\n(points)")
     return figure
 
 
 def plot_spread(results: pd.DataFrame) -> Figure:
-    """Plot the right counts of all seeds, one line a row of the table, with the paper's two counts marked."""
+    """Plot the right counts of all seeds, one line per row of the table, with the paper's two counts marked."""
     use_style()
     order = list(dict.fromkeys(results["row"]))
     figure, axes = plt.subplots(figsize=(9, 0.55 * len(order) + 1.6))
@@ -51,10 +52,13 @@ def plot_spread(results: pd.DataFrame) -> Figure:
         axes.scatter(np.median(percent), place, marker="|", s=420, color=COLOURS["paper"], zorder=3)
     axes.set_yticks(range(len(order)), order)
     axes.invert_yaxis()
-    if int(results["reviews"].iloc[0]) == ex.PAPER_REVIEWS:
+    if int(results["reviews"].iloc[0]) == paper.REVIEWS:
         mark_paper(axes.axvline)
-        axes.legend(loc="upper left", frameon=True)
-    axes.set(xlabel="right in training (%)", ylabel="", title="One dot a start of the network; the bar is the median")
+        figure.legend(loc="outside lower center", ncols=2)
+    axes.set(
+        xlabel="reviews right while training (%)",
+        title="What each choice moves: a dot per start, a bar at the median",
+    )
     return figure
 
 
@@ -64,17 +68,28 @@ def plot_grid(grid: pd.DataFrame) -> Figure:
     networks = list(dict.fromkeys(grid["row"]))
     figure, panels = plt.subplots(1, len(networks), figsize=(4.1 * len(networks), 3.6), sharey=True, squeeze=False)
     means = grid.pivot_table(index="polarity_cutoff", columns=["row", "threshold"], values="correct")
-    low, high = means.min(axis=None), means.max(axis=None)  # one scale for all panels
+    low, high = float(np.nanmin(means)), float(np.nanmax(means))  # one scale for all panels
     for axes, network in zip(panels[0], networks, strict=True):
         sns.heatmap(means[network], annot=True, fmt=",.0f", cmap="crest", cbar=False, ax=axes, vmin=low, vmax=high)
         axes.set(title=network, xlabel="threshold", ylabel="polarity cutoff" if axes is panels[0][0] else "")
-    marks = ", ".join(f"{row} {count:,}" for row, count in ex.PAPER_CORRECT.items())
-    figure.suptitle(f"Right of {ex.PAPER_REVIEWS:,} (the paper: {marks})", fontsize="medium")
+    bar = figure.colorbar(panels[0][0].collections[0], ax=panels, label="reviews right, mean over starts")
+    _mark_counts(bar, low, high)
+    figure.suptitle(f"What the paper may have run: reviews right of {paper.REVIEWS:,}")
     return figure
 
 
 def mark_paper(draw: Callable[..., object]) -> None:
     """Draw the paper's two accuracies as dotted lines with a label, by an axes' `axhline` or `axvline`."""
-    for row, count in ex.PAPER_CORRECT.items():
-        percent = 100 * count / ex.PAPER_REVIEWS
+    for row, count in paper.CORRECT.items():
+        percent = 100 * count / paper.REVIEWS
         draw(percent, color=COLOURS[row], linestyle=":", linewidth=1.5, label=f"the paper, {row}: {count:,} right")
+
+
+def _mark_counts(bar: Colorbar, low: float, high: float) -> None:
+    """Mark the paper's counts on a colour bar, in place of the ticks that would touch them."""
+    marks = {count: f"{count:,}: the paper, {row}" for row, count in paper.CORRECT.items() if low <= count <= high}
+    room = (high - low) / 12
+    others = [tick for tick in bar.get_ticks() if low <= tick <= high and all(abs(tick - mark) > room for mark in marks)]
+    bar.set_ticks([*others, *marks], labels=[*(f"{tick:,.0f}" for tick in others), *marks.values()])
+    for count in marks:
+        bar.ax.axhline(count, color=COLOURS["paper"], linewidth=2)

@@ -26,15 +26,18 @@ def learning_curves(clear: np.ndarray, encrypted: np.ndarray, inputs: Sequence[s
     for k, (name, colour) in enumerate(zip(inputs, PALETTE, strict=False)):
         left.plot(epochs, clear[:, k], color=colour, lw=5, alpha=0.3)
         left.plot(epochs, encrypted[:, k], color=colour, lw=1.3, label=name)
-    left.set(xscale="log", xlabel="epoch", ylabel="prediction p", title="Non-PP (wide) and PP (thin)")
+    left.set(xscale="log", xlabel="epoch", ylabel="prediction p", title="in the clear (wide) and encrypted (thin)")
     left.legend(title="input", loc="upper left")
     right.plot(epochs, np.abs(clear - encrypted).max(axis=1), color=COLOURS["PP"])
-    right.set(xscale="log", yscale="log", xlabel="epoch", ylabel="largest |PP - Non-PP|", title="what encryption changes")
+    right.set(
+        xscale="log", yscale="log", xlabel="epoch", ylabel="largest difference of predictions", title="what encryption changes"
+    )
+    figure.suptitle("Do both networks learn alike?")
     return figure
 
 
 def decision_surfaces(grid: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Figure:
-    """What was learnt between the corners?  One panel a network: p over the square, and the line p = 1/2.
+    """What was learnt between the corners?  One panel per network: p over the square, and the line p = 1/2.
 
     grid: the n values of each input.  predictions: p by network, shape (n, n), second input along the rows.
     """
@@ -45,7 +48,8 @@ def decision_surfaces(grid: np.ndarray, predictions: Mapping[str, np.ndarray]) -
         _mark_corners(axis)
         axis.set(xlabel="first input", title=name, aspect="equal")
     axes[0, 0].set_ylabel("second input")
-    figure.colorbar(image, ax=list(axes[0]), label="p, cut to [0, 1]", ticks=[0, 0.5, 1])
+    figure.colorbar(image, ax=list(axes[0]), label="prediction p, cut to [0, 1]", ticks=[0, 0.5, 1])
+    figure.suptitle("What was learnt between the corners")
     return figure
 
 
@@ -59,6 +63,7 @@ def trainer_view(before: np.ndarray, after: np.ndarray) -> Figure:
         sns.heatmap(entries, ax=axis, annot=labels, fmt="", annot_kws={"fontsize": "small"}, **look)
         axis.set(ylabel="ciphertext", title=f"{name} (bn: billions)")
     axes[-1].set_xlabel("entry")
+    figure.suptitle("What the trainer sees")
     return figure
 
 

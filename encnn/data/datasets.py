@@ -1,0 +1,75 @@
+"""Features and labels to train and test on: bags of words, and mean word vectors, of a corpus.
+
+The recipes are those of all jobs and notebooks.  docs/deviations.md says why each choice was made.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from encnn.data.batches import Features
+from encnn.data.reviews import Corpus, Vocabulary, bag_of_words, word2vec_features
+
+MIN_COUNT = 20
+"""Words seen more often than this in the training reviews are in the vocabulary."""
+POLARITY_CUTOFF = 0.1
+"""Words whose log ratio lies nearer to zero than this are left out."""
+HELD_OUT = 0.2
+"""Share of the training reviews that choices are made on."""
+LONGEST = 12.0
+"""Norm to which whitened features of a review are shortened, near the median of the real ones."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Plaintext features and labels, for training and for the test."""
+
+    name: str
+    X: Features
+    y: np.ndarray
+    X_test: Features
+    y_test: np.ndarray
+
+    def first(self, reviews: int | None) -> "Dataset":
+        """Return the first training reviews alone (None: all of them), and all test reviews."""
+        return Dataset(self.name, self.X[:reviews], self.y[:reviews], self.X_test, self.y_test)
+
+
+def held_out(data: Dataset, share: float = HELD_OUT) -> Dataset:
+    """Return the training reviews alone, the last of them, this share, as test reviews: for choices without the real ones."""
+    cut = round(data.X.shape[0] * (1 - share))
+    return Dataset(data.name, data.X[:cut], data.y[:cut], data.X[cut:], data.y[cut:])
+
+
+def words_dataset(corpus: Corpus, cutoff: float | None = POLARITY_CUTOFF, min_count: int = MIN_COUNT) -> Dataset:
+    """Return bags of words over the vocabulary of the training reviews."""
+    return bags_of_words(corpus, Vocabulary.select(corpus.train, min_count=min_count, polarity_cutoff=cutoff))
+
+
+def bags_of_words(corpus: Corpus, vocabulary: Vocabulary) -> Dataset:
+    """Return bags of words over this vocabulary."""
+    X, X_test = (bag_of_words(reviews, vocabulary) for reviews in (corpus.train, corpus.test))
+    return Dataset(corpus.name, X, corpus.train.labels, X_test, corpus.test.labels)
+
+
+def word2vec_dataset(corpus: Corpus) -> Dataset:
+    """Return the mean of the vectors of a review's words, learnt from the training reviews only."""
+    # so few words as the toy corpus has must not be thinned out
+    subsampling = 1e-4 if corpus.is_real else 0.0
+    X, X_test = word2vec_features(corpus.train, corpus.test, scaling="none", subsampling=subsampling)
+    return Dataset(f"{corpus.name}, word2vec", X, corpus.train.labels, X_test, corpus.test.labels)
+
+
+def whitened_dataset(corpus: Corpus) -> Dataset:
+    """Return word2vec features for training by polynomials: whitened, so that few steps suffice, and of bounded norm.
+
+    Neither labels nor test reviews take part in making them.
+    """
+    real = {"dimensions": 128, "window": 10, "learning_rate": 0.025}
+    toy = {"dimensions": 32, "subsampling": 0.0, "epochs": 30}
+    settings: dict[str, Any] = real if corpus.is_real else toy
+    X, X_test = word2vec_features(
+        corpus.train, corpus.test, skip_gram=True, scaling="whitened", dampened=True, longest=LONGEST, **settings
+    )
+    return Dataset(f"{corpus.name}, word2vec whitened", X, corpus.train.labels, X_test, corpus.test.labels)

@@ -1,0 +1,62 @@
+"""Training with the help of the owner that a scheme needs: none, errors for scores, or weights renewed.
+
+The owner is in the same process, and what it does is timed by itself.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, Tally
+from encnn.assistance.weights import BudgetRefresh, LevelRefresh, OwnerOfWeights
+from encnn.costs.timing import cpu_seconds
+from encnn.data.batches import Features
+from encnn.data.datasets import Dataset
+from encnn.experiments.linear import linear_start
+from encnn.experiments.twin import WARM_UP
+from encnn.network import Help, Network, TrainingPlan
+from encnn.network.training import NOBODY
+from encnn.parties import EncryptedModel, Owner, Trainer
+from encnn.schemes import SchemeParameters, ckks
+from encnn.schemes.integer_vector import IntegerVectorEvaluator
+from encnn.schemes.rings.evaluator import RingEvaluator
+
+
+@dataclass(frozen=True)
+class HelpedModel:
+    """A model, and the way to the owner where its scheme needs one: the model itself does not lead there."""
+
+    model: EncryptedModel
+    help: Help = NOBODY  # asks the owner for errors, or for fresh weights
+    tally: Tally = field(default_factory=Tally)  # what the owner counted
+
+    def train(self, X: Features, y: np.ndarray, plan: TrainingPlan) -> None:
+        """Train the model in place, forgetting the scores."""
+        Trainer(self.model).train(X, y, plan, self.help, keep_scores=False)
+
+
+def helped(owner: Owner, model: EncryptedModel, X: Features, plan: TrainingPlan) -> HelpedModel:
+    """Return the model with the help that its scheme needs."""
+    evaluator = model.evaluator
+    if isinstance(evaluator, RingEvaluator | ckks.CKKSEvaluator):
+        side = OwnerOfWeights(owner.secret_key, model)
+        channel = DirectChannel(side)
+        exact = isinstance(evaluator, RingEvaluator)
+        refresh = BudgetRefresh(model, channel, plan, X) if exact else LevelRefresh(model, channel)
+        return HelpedModel(model, refresh, side.tally)
+    if type(evaluator) is IntegerVectorEvaluator and evaluator.parameters.q_bits is not None:
+        assistant = Assistant(owner.secret_key)  # type: ignore[arg-type]
+        return HelpedModel(model, AssistedStep(DirectChannel(assistant)), assistant.tally)
+    return HelpedModel(model)
+
+
+def trained(parameters: SchemeParameters, data: Dataset, plan: TrainingPlan) -> tuple[Network, float, HelpedModel]:
+    """Train from zero under these parameters; return the network in the clear, CPU seconds of both parties, and the model."""
+    start = linear_start(data)
+    owner = Owner(start.architecture, plan.sigmoid, parameters)
+    model = owner.encrypt(start)
+    warm_up = helped(owner, model.copy(), data.X, plan)
+    warm_up.train(data.X[:WARM_UP], data.y[:WARM_UP], replace(plan, epochs=1))
+    run = helped(owner, model, data.X, plan)
+    _, seconds = cpu_seconds(run.train, data.X, data.y, plan)
+    return owner.decrypt_network(run.model), seconds, run

@@ -1,0 +1,25 @@
+"""Lattice reduction over the dimension: `python -m encnn.experiments lattice` measures it and writes lattice_attack.csv.
+
+It takes some minutes.  Reduction is deterministic, so block sizes repeat; times are those of the machine.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from encnn.attacks.lattice import SWEEP, measure
+from encnn.experiments.console import heading, job_options
+from encnn.experiments.results import Results
+from encnn.schemes.integer_vector import Parameters
+
+
+def main(arguments: Sequence[str] | None = None, sweep: Sequence[tuple[Parameters, Sequence[int]]] = SWEEP) -> int:
+    """Measure all of `sweep`; return the exit status."""
+    options = job_options(__name__, "Recover keys by lattice reduction.", corpus=False).parse_args(arguments)
+    table = pd.concat([measure(p, dimensions) for p, dimensions in sweep]).round({"cpu_s": 4})
+    heading("Keys recovered by lattice reduction, over the dimension")
+    print(table.to_string(index=False))
+    results = Results(options.folder)
+    results.store("lattice_attack", table)
+    results.finish()
+    return 0

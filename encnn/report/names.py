@@ -1,0 +1,37 @@
+"""Words for what tables call by the names of the code: schemes, operations, parts of a step."""
+
+SCHEMES = {
+    "clear": "in the clear",
+    "integer_vector": "integer vectors",
+    "bootstrapped": "bootstrapped LWE",
+    "fv": "FV",
+    "yashe": "YASHE",
+    "ckks": "CKKS",
+}
+OPERATIONS = {
+    "gather": "sum of rows",
+    "scatter": "update of rows",
+    "product vector_matrix": "product of vector and matrix",
+    "product outer": "outer product",
+    "product elementwise": "elementwise product",
+    "product scalar_vector": "product of number and vector",
+}
+
+
+def scheme_name(package: str) -> str:
+    """Return the name of a scheme, given that of its package.
+
+    >>> scheme_name("integer_vector")
+    'integer vectors'
+    """
+    return SCHEMES.get(package, package)
+
+
+def operation_name(benchmark: str) -> str:
+    """Return what an operation does, without its settings.
+
+    >>> operation_name("product outer:1x8"), operation_name("sigmoid (Taylor, degree 5)")
+    ('outer product', 'sigmoid')
+    """
+    name = benchmark.partition(" (")[0].partition(":")[0]
+    return OPERATIONS.get(name, name)
