@@ -29,7 +29,7 @@ class CiphertextOverflowError(EncnnError, OverflowError):
 
 
 class DivergenceError(EncnnError, ArithmeticError):
-    """Training left the range on which its polynomial sigmoid is a sigmoid."""
+    """Training left the range of its sigmoid or of its ciphertexts, or an owner could not use what it decrypted."""
 
 
 class FileError(EncnnError, ValueError):

@@ -47,16 +47,17 @@ REFUSALS = (FileError, KeyMismatchError)
 ANSWERS = (*REFUSALS, DataError, DivergenceError)
 SECONDS = 2.0
 
-CHECKED_BY_OWNER = (r"(keys\.|source\.|target\.)?(key_id|stride)", r"(keys\.)?parameters\..*")
+CHECKED_BY_OWNER = (r"((keys|secret|source|target)\.)?(key_id|stride)", r"((keys|secret)\.)?parameters\..*")
 """The name of a key and its parameters: a reader without the key sees whether they fit the arrays, its owner refuses others."""
 
 UNCHECKABLE = {
     **dict.fromkeys(CHECKED_BY_OWNER, "the owner refuses ciphertexts of another key or of other parameters"),
     r"(.*\.)?(value|noise)|.*bounds\.(magnitude|noise|low|high)": "bounds of computed ciphertexts: only the key tells",
     r".*bounds\.scale|scores\.scale|.*parts\[\d+\]\[0\]\.scale": "the scale of computed ciphertexts: only the key tells",
-    r"(.*\.)?seed|seeds\.\d+|keys\.(rotation|switch)_seed": "another seed is other ciphertexts, as other arrays are",
+    r"(.*\.)?seed|seeds\.\d+|keys\.[a-z]+_seed": "another seed is other ciphertexts, as other arrays are",
     r"sigmoid\..*|architecture\.hidden_sigmoid.*": "a sigmoid with a name of its own, whose products fit the keys",
-    r"architecture\.(features|hidden|outputs)": "sizes of the network in the secret of a scheme whose key is the same for all",
+    r"architecture\.(features|hidden|outputs)": "sizes of a network that neither its key nor blocks of numbers show",
+    r"(.*\.)?places(\[.*)?|shape\[0\]": "where numbers stand in their blocks, and how many of them",
     r"architecture\.pooling": "the pooling, which no array shows",
     r"features(\..*)?": "scores say which features they are of; a recipe that is not published is a fingerprint",
     r"trip|rate|first|kept_labels|reason|run": "what a message says: whether it is due is checked where it is used",

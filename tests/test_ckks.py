@@ -491,6 +491,12 @@ def test_damaged_bytes_and_strange_keys_are_refused(narrow, wide):
         evaluator.restore_array(header, np.zeros_like(array), (30, 1))
     with pytest.raises(FileError, match="none of"):
         evaluator.restore_array(header, array.astype(np.int64), (30, 1))
+    longer = np.concatenate([array, array[:8]])
+    with pytest.raises(FileError, match="they say another size"):
+        evaluator.restore_array(spoiled(header, bytes=[len(longer)]), longer, (30, 1))
+    described, keys = evaluator.export()
+    with pytest.raises(FileError, match="they say another size"):
+        storage.restore_keys(described, {**keys, "rotations": np.concatenate([keys["rotations"], keys["rotations"]])})
     with pytest.raises(KeyMismatchError, match="is under key"):
         wide[1].restore_array(header, array, (30, 1))
 

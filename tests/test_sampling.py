@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import ndtr, ndtri
 
-from encnn.arithmetic.sampling import TAIL, Randomness
+from encnn.arithmetic.sampling import TAIL, Randomness, for_key
+from encnn.errors import ParameterError
 
 SOURCES = {
     "system": lambda: Randomness(),
     "generator": lambda: Randomness(np.random.default_rng(5)),
+    "bulk": lambda: Randomness.in_bulk(),
     "shake": lambda: Randomness.from_public_seed(b"a public seed"),
 }
 
@@ -100,3 +103,49 @@ def test_generator_repeats_and_system_does_not():
 def test_empty_shapes(source):
     assert source.words((0, 3)).shape == (0, 3)
     assert source.integers(0, 5, (0,)).shape == (0,)
+
+
+def test_ternary_numbers_are_uniform(source):
+    drawn = source.ternary((40, 501))
+    assert drawn.dtype == np.int8 and drawn.shape == (40, 501)
+    counts = np.bincount(drawn.ravel() + 1, minlength=4)
+    assert counts[3] == 0 and np.abs(counts[:3] - drawn.size / 3).max() < 6 * np.sqrt(drawn.size * 2 / 9)
+    pairs = np.bincount((3 * (drawn[:, :-1] + 1) + drawn[:, 1:] + 1).ravel(), minlength=9)
+    assert np.abs(pairs / drawn[:, 1:].size - 1 / 9).max() < 0.015
+
+
+def test_ternary_digits_come_from_every_number_below_nine_times_3_to_the_8():
+    """Words beyond it are drawn again, so that all remainders are as likely."""
+    source = Randomness()
+    words = np.arange(1 << 16).astype(np.uint16)
+    source._words = lambda count: words.view(np.uint64)
+    digits = source.ternary((9 * 3**8, 8))
+    assert np.array_equal(np.bincount((digits.astype(int) + 1) @ 3 ** np.arange(8)), np.full(3**8, 9))
+
+
+@pytest.mark.parametrize("sigma", [0.5, 3.2, 15.0, 40.0])
+def test_small_gaussian_has_the_distribution_of_the_gaussian(source, sigma):
+    """Value by value, up to six deviations of the counts, and in both tails."""
+    e, n = source.small_gaussian(sigma, (100, 2000)).astype(int).ravel(), 200_000
+    k = np.arange(-int(9 * sigma), int(9 * sigma) + 1)
+    p = ndtr((k + 0.5) / sigma) - ndtr((k - 0.5) / sigma)
+    counts = np.bincount(e - k[0], minlength=len(k))
+    assert np.abs(counts - n * p).max() < 6 * np.sqrt(n * p.max()) and (np.abs(counts - n * p) < 6 * np.sqrt(n * p) + 6).all()
+    assert np.abs(e).max() <= TAIL * sigma + 0.5
+
+
+def test_small_gaussian_is_the_rounded_quantile_of_its_bits():
+    """The first 16 bits and, where they do not decide, the 36 that follow."""
+    source, later = Randomness(), (1 << 36) - 5
+    for first in (*range(0, 1 << 16, 977), 0, (1 << 16) - 1):
+        drawn = [np.full(1, first, np.uint64), np.full(1, later << 28, np.uint64)]
+        source._words = lambda count, drawn=drawn: drawn.pop(0)[:count]
+        u = (first + (later + 0.5) * 2.0**-36) * 2.0**-16
+        assert source.small_gaussian(3.2, (1,))[0] == np.rint(3.2 * ndtri(u))
+
+
+def test_streams_for_real_keys_are_never_seeded():
+    for_key(True, np.random.default_rng(1)).token()
+    for_key(False, None, bulk=True).token()
+    with pytest.raises(ParameterError, match="leave out rng"):
+        for_key(False, np.random.default_rng(1))

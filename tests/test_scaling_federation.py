@@ -68,7 +68,8 @@ def test_signed_digits_are_digits(p: Parameters, data: Any) -> None:
 @pytest.mark.parametrize("m", [1, 3])
 def test_a_switch_without_noise_is_exact(p: Parameters, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """All products of polynomials are checked by this: one wrong coefficient, and phases differ."""
-    monkeypatch.setattr(r.Randomness, "gaussian", lambda self, sigma, shape: np.zeros(shape, np.int64))
+    for name in ("gaussian", "small_gaussian"):
+        monkeypatch.setattr(r.Randomness, name, lambda self, sigma, shape: np.zeros(shape, np.int64))
     if p.q_bits is None:
         p = p.updated(E_bound=0)
     A, B, key = keys(p, m)
@@ -189,6 +190,17 @@ def test_real_keys_refuse_masks_that_repeat() -> None:
     A = SecretKey(COMPACT_128, [1])
     with pytest.raises(ParameterError, match="leave out rng"):
         r.make_recipient_key(A, np.random.default_rng(0))
+    B = SecretKey(COMPACT_128, [1])
+    with pytest.raises(ParameterError, match="leave out rng"):
+        r.reencrypt(A.encrypt(np.zeros((1, 1))), r.make_reencryption_key(A, r.make_recipient_key(B)), np.random.default_rng(0))
+
+
+def test_experimental_switches_repeat() -> None:
+    A, _, key = keys(COMPACT_128)
+    c = A.encrypt(np.zeros((3, 1)))
+    first, second, other = (r.reencrypt(c, key, np.random.default_rng(k)).data for k in (1, 1, 2))
+    np.testing.assert_array_equal(first, second)
+    assert (first[:, 1:] != other[:, 1:]).mean() > 0.99
 
 
 def test_parameters_without_ring_or_modulus() -> None:

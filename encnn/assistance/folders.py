@@ -12,8 +12,8 @@ Each run has a folder of its own: where messages of an earlier one lie, neither 
 Encrypted labels have a file of their own (`write_labels`), given to the trainer once with the model.
 
 Files are those of `encnn.files`, whole from the moment they appear, without a MAC: whoever can write to the folder can
-disturb the run, as whoever sits on a wire can.  What is read is checked in two steps.  Here: names, types and sizes, before
-anything large is allocated.  In `scores` and `weights`: whether it is the message that is due.
+disturb the run, as whoever sits on a wire can.  Links are not followed.  What is read is checked in two steps.  Here: names,
+types and sizes, before anything large is allocated.  In `scores` and `weights`: whether it is the message that is due.
 """
 
 import time
@@ -93,8 +93,9 @@ class FolderChannel:
 def serve(side: OwnersSide, folder: Path, timeout: float = 60.0) -> None:
     """Answer the requests that appear in `folder` until the trainer closes it: the owner's process.
 
-    side: a `scores.Assistant`, who answers scores, or a `weights.OwnerOfWeights`.  A request that cannot be read or answered
-    is refused, which ends the run: the error is raised, and the folder told its reason if that is about the message itself.
+    side: a `scores.Assistant`, who answers scores, or a `weights.OwnerOfWeights`.  Every request gets an answer or a refusal.
+    Whatever goes wrong, of whatever type, is a refusal: it ends the run, stays in the folder for all later requests, and is
+    raised here as an error of the package.  The folder is told its reason if that is about the message itself.
     Raises `FileError` if nothing comes for `timeout` seconds.
     """
     _refuse_leftovers(folder, "assist-*")
@@ -105,13 +106,22 @@ def serve(side: OwnersSide, folder: Path, timeout: float = 60.0) -> None:
         path = _numbered(folder, REQUEST, trip)
         try:
             answer = side.answer(form.read_request(path, side))
-        except EncnnError as error:
-            side.closed = True
-            reason = str(error) if isinstance(error, TELLABLE) else "it ended the run for what it decrypted; ask it"
-            files.write(folder / REFUSAL, REFUSAL, describe(RefusalHeader(reason)), {})
-            raise
-        path.unlink()
-        form.write_answer(_numbered(folder, ANSWER, trip), answer)
+            path.unlink()
+            form.write_answer(_numbered(folder, ANSWER, trip), answer)
+        except Exception as error:
+            _refuse(side, folder, error)
+            if isinstance(error, EncnnError):
+                raise
+            what = f"{type(error).__name__}: {error}"
+            raise DataError(f"a request could not be answered ({what}); the run is over, begin a new one") from error
+
+
+def _refuse(side: OwnersSide, folder: Path, error: Exception) -> None:
+    """End the run and tell the folder: why, only if nothing was decrypted before the error."""
+    side.closed = True
+    tellable = isinstance(error, TELLABLE) and not side.tally.refused
+    reason = str(error) if tellable else "it ended the run for what it decrypted; ask it"
+    files.write(folder / REFUSAL, REFUSAL, describe(RefusalHeader(reason)), {})
 
 
 def _refuse_leftovers(folder: Path, pattern: str) -> None:
@@ -305,8 +315,8 @@ def read_labels(path: Path, context: Context) -> CiphertextArray:
 
 
 def _read(path: Path, kind: str, header: type[Header], max_bytes: int = 1 << 31) -> tuple[Header, dict[str, np.ndarray]]:
-    """Return the header of a message, as its schema has it, and its arrays."""
-    found, arrays = files.read(path, kind, max_bytes=max_bytes)
+    """Return the header of a message, as its schema has it, and its arrays; a link, which may lead elsewhere, is none."""
+    found, arrays = files.read(path, kind, max_bytes=max_bytes, follow_links=False)
     with naming(path):
         return parse(header, found), arrays
 

@@ -22,11 +22,14 @@ Where the labels are is chosen by the targets that `Trainer.train` is given toge
 
 **What the owner learns**: every score z of the trainer's reviews, to full precision, in the order of training; their labels if
 they are sent; sizes and times.  Since it knows the weights, it can check a guess of a review's words against z.  The
-masks show nothing: a sum of ciphertexts would tell which words were added, so every request has an encryption of zero added to
-it (`ring.ZeroStream`).  What decrypts is z with the noise of all that was added, which is below the last digit of use.
+masks show nothing: a sum of ciphertexts would tell which words were added, so every score has an encryption of zero of its own
+added to it (`ring.ZeroStream`).  What decrypts is z with the noise of all that was added, which is below the last digit of use.
 **What the trainer learns**: sizes and times, and that its run goes on.  Answers are fresh encryptions (`ring.PadStream`);
 nothing decrypted ever comes back, approximate decryptions in particular (IND-CPA-D).  A refusal does tell something about a
-decrypted number, one bit; so an `Assistant` that refuses a score for its size answers nothing more.
+decrypted number, one bit; so an `Assistant` that does not answer what it has decrypted, for whatever reason, answers nothing
+more.
+**What the key must bear**: a trainer may send [0 ; c e_j] for scores, and is answered with an encryption of a function of the
+key's entry T_j under that key.  So this needs security for key-dependent messages; nothing in a request would give it away.
 **What stops neither**: a trainer may send scores of its own making, or train on wrong data.  The owner judges the
 result on reviews held back, as always.
 
@@ -34,22 +37,33 @@ Steps are messages, and messages go through a `Channel`: a `DirectChannel` passe
 `folders.FolderChannel` as files between two.  Weights that the owner renews (`weights`) take the same channels.
 """
 
-import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.special import expit
 
 from encnn.arithmetic.modular import centred
-from encnn.arithmetic.sampling import Randomness
-from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
+from encnn.arithmetic.sampling import for_key
+from encnn.errors import CapabilityError, DataError, DivergenceError, EncnnError, KeyMismatchError, ParameterError
 from encnn.files.schema import check_array
 from encnn.network import Help, targets_of
 from encnn.schemes.base import Encrypted, Evaluator
 from encnn.schemes.integer_vector import CiphertextArray, Context, SecretKey
 from encnn.schemes.integer_vector.parameters import Parameters
-from encnn.schemes.integer_vector.ring import PadStream, Rows, ZeroKey, ZeroStream, expand_polynomial, make_zero_key, zero_noise
+from encnn.schemes.integer_vector.ring import (
+    SAMPLES,
+    PadStream,
+    Rows,
+    ZeroKey,
+    ZeroStream,
+    expand_polynomial,
+    make_zero_key,
+    zero_noise,
+)
 from encnn.schemes.integer_vector.storage import entry_range
 
 SAFE_SHARE = 0.875
@@ -138,9 +152,14 @@ class KeptLabels:
 
 @dataclass
 class Tally:
-    """What a run took so far: trips, bytes in each direction, CPU seconds of the owner, bytes of scores shown besides."""
+    """What a run took so far: trips, bytes in each direction, CPU seconds of the owner, bytes of scores shown besides.
+
+    refused: requests that were decrypted and not answered, 0 or 1.  Each told the trainer one bit, so owners add them up over
+    the runs of one key, and ask why.
+    """
 
     trips: int = 0
+    refused: int = 0
     bytes_up: int = 0
     bytes_down: int = 0
     cpu_seconds: float = 0.0
@@ -159,6 +178,7 @@ class OwnersSide(Protocol):
 
     tally: Tally
     closed: bool
+    max_trips: int | None
 
     @property
     def context(self) -> Any:
@@ -175,10 +195,13 @@ class Assistant:
     """The owner's side of the protocol, who holds the secret key: answers requests, one after the other.
 
     secret: the owner's key, of parameters with ring masks.  outputs: of the network.  labels: those that the owner keeps, one a
-    review, or None.  max_rate: largest learning rate that is answered.  rng: makes masks that repeat, for experiments.
+    review, or None.  max_rate: largest learning rate that is answered.  max_trips: requests that are answered at most, if it is
+    known how many the run takes: more could only be questions of the trainer's own.  rng: makes masks that repeat, for
+    experiments.
 
-    `answer` raises `KeyMismatchError` for scores under another key, `DataError` for messages that are malformed or out of turn,
-    `DivergenceError` for scores near the end of the range; after the last it is `closed`.
+    `answer` raises `KeyMismatchError` for scores under another key, `DataError` for messages that are malformed or out of turn:
+    both by what everybody sees.  It raises `DivergenceError` for scores near the end of the range, and for whatever else goes
+    wrong from the decryption on; then it is `closed` and answers no more (see `decrypting`).
     """
 
     def __init__(
@@ -188,16 +211,14 @@ class Assistant:
         labels: np.ndarray | None = None,
         max_rate: float = 1.0,
         rng: np.random.Generator | None = None,
+        max_trips: int | None = None,
     ) -> None:
-        if rng is not None and not secret.context.experimental:
-            raise ParameterError(
-                "masks that repeat would show a real key: leave out rng, or make an experimental owner with one"
-            )
-        self._secret, self.outputs, self._max_rate = secret, outputs, max_rate
+        _check_max_rate(max_rate, secret.parameters)
+        self._secret, self.outputs, self._max_rate, self.max_trips = secret, outputs, max_rate, max_trips
         self._labels = None if labels is None else targets_of(labels, outputs, len(labels))
-        randomness = Randomness(rng)
+        randomness = for_key(secret.context.experimental, rng)
         self._pads = PadStream(secret, outputs, randomness)
-        self._zero_key = make_zero_key(secret, outputs, randomness)
+        self._zero_key = make_zero_key(secret, outputs, randomness, SAMPLES)
         self._limit = SAFE_SHARE * (1 << ((secret.parameters.q_bits or 64) - 1)) / secret.parameters.unit
         self._scores: list[np.ndarray] = []
         self.tally, self.closed = Tally(), False
@@ -225,10 +246,11 @@ class Assistant:
         """Return Enc(rate (p - y)), or Enc(rate p) for a request without labels."""
         begun = time.process_time()
         self._check(request)
-        z = self._read(request.scores)
-        seed, first, pads = self._pads.take(len(z))
-        seal = self._seal_one if z.size == 1 else self._seal
-        answer = Answer(request.trip, seed, first, seal(z, self._targets(request), request.rate, pads))
+        with decrypting(self):
+            z = self._read(request.scores)
+            seed, first, pads = self._pads.take(len(z))
+            seal = self._seal_one if z.size == 1 else self._seal
+            answer = Answer(request.trip, seed, first, seal(z, self._targets(request), request.rate, pads))
         self.tally.count(request.nbytes, answer.nbytes, time.process_time() - begun)
         return answer
 
@@ -237,7 +259,6 @@ class Assistant:
         z = self._secret.decrypt(scores)
         largest = abs(z.item()) if z.size == 1 else float(np.abs(z).max())
         if largest >= self._limit:
-            self.closed = True
             raise DivergenceError(
                 f"a score passed {self._limit:.3g}, near the end of what {self.context.parameters.name!r} holds; no more "
                 "requests are answered. Start again with a lower learning rate or a larger modulus"
@@ -248,14 +269,14 @@ class Assistant:
     def _seal(self, z: np.ndarray, targets: np.ndarray | None, rate: float, pads: np.ndarray) -> np.ndarray:
         """Return w scale rate (sigmoid(z) - targets) + pads modulo q, the first entries of fresh ciphertexts."""
         p = self._secret.parameters
-        error = 1.0 / (1.0 + np.exp(-z)) - (0 if targets is None else targets)  # z is too small for exp to overflow
+        error = expit(z) - (0 if targets is None else targets)
         x = np.rint(error * (rate * p.scale)).astype(np.int64)
         return centred((x << p.w_bits) + pads, p.q_bits or 64).astype(p.dtype)
 
     def _seal_one(self, z: np.ndarray, targets: np.ndarray | None, rate: float, pads: np.ndarray) -> np.ndarray:
         """Return the same for one number, which per-review training meets: numbers of Python take a third of the time."""
         p = self._secret.parameters
-        error = 1.0 / (1.0 + math.exp(-z.item())) - (0 if targets is None else targets.item())
+        error = float(expit(z.item())) - (0 if targets is None else targets.item())
         x = (round(error * (rate * p.scale)) << p.w_bits) + pads.item()
         half = 1 << ((p.q_bits or 64) - 1)
         return np.array([[(x + half) % (2 * half) - half]], p.dtype)
@@ -287,10 +308,32 @@ class Assistant:
             raise DataError(f"reviews {rows.min()} to {rows.max()} were named, labels are kept of {kept}; count from 0")
 
 
+@contextmanager
+def decrypting(side: OwnersSide) -> Iterator[None]:
+    """Close the owner's side for good, and count it, if anything at all is raised in here.
+
+    What is raised after a decryption depends on the decrypted number, so that it was raised is an answer: one bit, of which a
+    chosen ciphertext makes one bit of the key.  An error that is none of the package's becomes a `DivergenceError`.
+    """
+    try:
+        yield
+    except BaseException as error:
+        side.closed = True
+        side.tally.refused += 1
+        if isinstance(error, EncnnError) or not isinstance(error, Exception):
+            raise
+        raise DivergenceError(
+            f"what was decrypted could not be used ({type(error).__name__}: {error}): training diverged, or the request was "
+            "made up. No more requests are answered; start again with a lower learning rate"
+        ) from error
+
+
 def check_turn(side: OwnersSide, trip: int) -> None:
     """Raise `DataError` unless the owner still answers, and this request is the next one."""
     if side.closed:
         raise DataError("the owner has ended this run and answers no more; begin a new one")
+    if side.max_trips is not None and side.tally.trips >= side.max_trips:
+        raise DataError(f"the owner answered {side.max_trips} requests, which is what this run was to take; begin a new one")
     if trip != side.tally.trips + 1:
         raise DataError(f"request {trip!r} came where {side.tally.trips + 1} is next; begin a new run")
 
@@ -310,6 +353,13 @@ def check_scores(scores: object, context: Context, outputs: int) -> None:
         )
     if scores.scale != p.scale:
         raise DataError(f"scores have scale {scores.scale:g}, expected {p.scale}; send sums, not products")
+
+
+def _check_max_rate(rate: float, p: Parameters) -> None:
+    """Raise `ParameterError` unless an error times the rate is below what the modulus holds: an answer would wrap."""
+    largest = SAFE_SHARE * (1 << ((p.q_bits or 64) - 1)) / p.unit
+    if not 0.0 < rate < largest:
+        raise ParameterError(f"max_rate is {rate!r}; with {p.name!r} it must lie between 0 and {largest:.3g}")
 
 
 def _check_labels(labels: object, shape: tuple[int, int]) -> None:
@@ -357,7 +407,7 @@ class AssistedStep(Help):
 
     def __init__(self, channel: Channel, share_labels: bool = True, rng: np.random.Generator | None = None) -> None:
         super().__init__(self)
-        self._channel, self._share_labels, self._randomness = channel, share_labels, Randomness(rng)
+        self._channel, self._share_labels, self._rng = channel, share_labels, rng
         self._opening: Opening | None = None
         self._masks: tuple[bytes, Rows] | None = None
         self._rate: float | None = None
@@ -394,8 +444,8 @@ class AssistedStep(Help):
         opening, p = opened(self._channel, context), context.parameters
         if opening.zero_key is None:
             raise DataError("the owner sent no public key, so it answers no scores; have it serve a scores.Assistant")
-        check_array("the owner's public key", opening.zero_key.b, (outputs, p.d), np.int64, *entry_range(p))
-        self._zeros = ZeroStream(opening.zero_key, p, self._randomness)
+        check_array("the owner's public key", opening.zero_key.b, (SAMPLES, outputs, p.d), np.int64, *entry_range(p))
+        self._zeros = ZeroStream(opening.zero_key, p, for_key(context.experimental, self._rng, bulk=True))
         self._opening = opening
         return opening
 

@@ -41,7 +41,7 @@ from typing import Any
 
 import numpy as np
 
-from encnn.assistance.scores import Channel, Opening, Tally, check_trip, check_turn, opened
+from encnn.assistance.scores import Channel, Opening, Tally, check_trip, check_turn, decrypting, opened
 from encnn.data.batches import Batch, Features, batches
 from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Help, Network, OnScores, TrainingPlan, TrainingRun
@@ -106,18 +106,23 @@ class OwnerOfWeights:
     """The owner's side, who holds the secret key: encrypts anew the weights that it is sent, one message after the other.
 
     secret: the owner's key.  model: as it was handed out; it says which arrays may come, and how large.  limit: largest
-    |weight| that is encrypted anew; what fresh ciphertexts hold, or `LIMIT`, unless given.
+    |weight| that is encrypted anew; what fresh ciphertexts hold, or `LIMIT`, unless given.  max_trips: messages that are
+    answered at most, if it is known how many the run takes.
 
     `answer` raises `KeyMismatchError` for weights under another key, `DataError` for messages that are out of turn or of other
-    arrays, `FileError` for malformed ones, `DivergenceError` for weights beyond the limit; after the last it is `closed`.
+    arrays, `FileError` for malformed ones: all by what everybody sees.  It raises `DivergenceError` for weights beyond the
+    limit, and for whatever else goes wrong from the decryption on; then it is `closed` and answers no more (see
+    `scores.decrypting`).
     """
 
-    def __init__(self, secret: SecretKey, model: EncryptedModel, limit: float | None = None) -> None:
+    def __init__(
+        self, secret: SecretKey, model: EncryptedModel, limit: float | None = None, max_trips: int | None = None
+    ) -> None:
         self._secret, self._evaluator = secret, model.evaluator
         self._shapes = [a.shape for a in weights_of(model.network)]
         self.limit = getattr(model.evaluator.parameters, "value_limit", LIMIT) if limit is None else limit
         self.largest_bytes = _bytes_in_memory(weights_of(model.network))
-        self.tally, self.closed = Tally(), False
+        self.tally, self.closed, self.max_trips = Tally(), False, max_trips
 
     def __repr__(self) -> str:
         """Name key and counts, nothing secret."""
@@ -136,11 +141,13 @@ class OwnerOfWeights:
         """Return fresh encryptions of the weights."""
         begun = time.process_time()
         self._check(request)
-        weights = [self._secret.decrypt(self._evaluator.restore_array(*part)) for part in request.parts]
-        self._check_size(weights)
-        fresh = [self._secret.encrypt(v) for v in weights]
+        encrypted = [self._evaluator.restore_array(*part) for part in request.parts]  # all of them, before any is decrypted
+        with decrypting(self):
+            weights = [self._secret.decrypt(a) for a in encrypted]
+            self._check_size(weights)
+            fresh = [self._secret.encrypt(v) for v in weights]
+            answer = Weights(request.trip, self.context.key_id, as_parts(self._evaluator, fresh))
         self.largest_bytes = max(self.largest_bytes, _bytes_in_memory(fresh))
-        answer = Weights(request.trip, self.context.key_id, as_parts(self._evaluator, fresh))
         self.tally.count(request.nbytes, answer.nbytes, time.process_time() - begun)
         return answer
 
@@ -155,10 +162,12 @@ class OwnerOfWeights:
             shown = scores.smallest() if isinstance(scores, PackedArray) else scores
             sent = Weights(0, self.context.key_id, as_parts(self._evaluator, [shown]))
             self.tally.score_bytes_up += sent.nbytes
+            received = self._evaluator.restore_array(*sent.parts[0])
             begun = time.process_time()
-            z = self._secret.decrypt(self._evaluator.restore_array(*sent.parts[0]))
-            self.tally.cpu_seconds += time.process_time() - begun
-            check_interval(plan, z, first_review)
+            with decrypting(self):
+                z = self._secret.decrypt(received)
+                self.tally.cpu_seconds += time.process_time() - begun
+                check_interval(plan, z, first_review)
 
         return check
 
@@ -175,9 +184,8 @@ class OwnerOfWeights:
             )
 
     def _check_size(self, weights: Sequence[np.ndarray]) -> None:
-        largest = max(float(np.abs(v).max()) for v in weights)
+        largest = float(np.max([np.abs(v).max() for v in weights]))  # NaN if any is
         if not largest <= self.limit:
-            self.closed = True
             raise DivergenceError(
                 f"a weight reached {largest:.3g}, the owner encrypts up to {self.limit:g} anew: training diverged, or the "
                 "ciphertexts overflowed; lower the learning rate, or raise `limit` within what the parameters hold"

@@ -11,10 +11,21 @@ module               reads                                       from           
                                                                  ciphertexts
 `lattice`            T                                           public key          dimension d (see `estimate`)
 `oracle`             T, or the model                             answers of owner    no parameters: never answer
+`silence`            T                                           whether the owner   an owner who closes at any
+                                                                 answers             error after a decryption
+`shifted_masks`      the words of reviews                        two masks of one    an encryption of zero of its
+                                                                 request             own for every score
+`hand_over`          T of the sender                             a network before    zeros by the proxy, a sender
+                                                                 and after a switch  who judges
+`collusion`          T of the sender                             the proxy's key,    no parameters: keep the two
+                                                                 the recipient's     apart
 `training`           a model as good as the owner's              data and labels     no parameters: withhold labels
 `labels`             a model nearly as good                      texts, and guesses  no parameters: labels that
                                                                  of their labels     nobody else can give
 ===================  ==========================================  ==================  ================================
+
+`silence`, `shifted_masks` and `hand_over` worked on protocols of secure presets; each keeps a model of what it worked on, and
+tests run it there and on what there is today.  docs/attacks.md has a line for every attack: by whom, with what result.
 
 The first published cryptanalysis of this scheme is [BGV18]: a broadcast attack, a key recovery by chosen ciphertexts, and the
 decryption of related plaintexts.  `elimination` and `oracle` follow its ideas, for the parameters of this package.

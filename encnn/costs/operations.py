@@ -19,7 +19,7 @@ from encnn.costs.timing import best_cpu_seconds
 from encnn.data.batches import OneReview
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.integer_vector import MODULUS_TOY, CiphertextArray, Parameters, make_keys
-from encnn.schemes.integer_vector.ring import ZeroStream, make_zero_key
+from encnn.schemes.integer_vector.ring import SAMPLES, ZeroStream, make_zero_key
 
 WORDS = 100
 """Words of a review, about the mean of the real ones."""
@@ -29,10 +29,9 @@ BLOCK = 64
 def addition_times(p: Parameters) -> dict[str, float]:
     """Return CPU microseconds of what assisted training does, for one output; with new keys."""
     secret, evaluator = make_keys(p, [1])
-    randomness = Randomness()
     W = secret.encrypt(np.zeros((4 * WORDS, 1)))
     c, review = secret.encrypt(np.full((1, 1), 0.5)), OneReview(np.arange(0, 4 * WORDS, 4))
-    zeros = ZeroStream(make_zero_key(secret, 1, randomness), p, randomness)
+    zeros = ZeroStream(make_zero_key(secret, 1, Randomness(), SAMPLES), p, Randomness.in_bulk())
     return {
         "encrypt (owner)": _microseconds(secret.encrypt, np.zeros((BLOCK, 1)), calls=5) / BLOCK,
         "decrypt (owner)": _microseconds(secret.decrypt, c),

@@ -44,6 +44,7 @@ class Conditioned:
 
     def __post_init__(self) -> None:
         """Refuse scales that do not fit the features."""
+        object.__setattr__(self, "X", features_of(self.X))
         reviews, features = self.X.shape
         m, s = self.multipliers, self.widths
         if isinstance(self.X, np.ndarray):
@@ -70,6 +71,14 @@ class Conditioned:
     def parts(self) -> list[np.ndarray]:
         """Return all arrays that it is made of."""
         return [a for a in (self.X.data, self.X.indices, self.X.indptr, self.multipliers, self.widths) if a is not None]
+
+
+def training_features(X: TrainingFeatures, columns: int) -> TrainingFeatures:
+    """Return what `features_of` returns; conditioned features as they are, since they passed it when they were made."""
+    if isinstance(X, Conditioned):
+        features_of(X.X, columns)
+        return X
+    return features_of(X, columns)
 
 
 class _Plain:

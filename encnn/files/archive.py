@@ -189,18 +189,24 @@ def to_bytes(kind: str, header: Mapping[str, Any], arrays: Mapping[str, np.ndarr
 
 
 def read(
-    path: str | os.PathLike[str], kind: str, *, max_bytes: int = 2**31, mac_key: bytes | None = None
+    path: str | os.PathLike[str],
+    kind: str,
+    *,
+    max_bytes: int = 2**31,
+    mac_key: bytes | None = None,
+    follow_links: bool = True,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the header and the arrays of a file of this `kind`, after checking all of it.
 
     Without `mac_key` the answer is undamaged, but anybody may have written it; with it, only a holder of the key can
-    have.  Files larger than `max_bytes` are refused unread.
+    have.  Files larger than `max_bytes` are refused unread.  Without `follow_links` a symbolic link is no file: for
+    folders that others write to.
 
     Raises FileError for a file that is foreign, of another kind or version, truncated, damaged, too large, or whose
     MAC is missing or wrong; OSError, such as FileNotFoundError, when it cannot be opened.
     """
     _check_key(mac_key)
-    with _open(path) as stream:
+    with _open(path, follow_links) as stream:
         return _read(_Source(stream, _size(stream), str(path)), kind, max_bytes, mac_key)
 
 
@@ -542,11 +548,18 @@ def _check_key(mac_key: bytes | None) -> None:
         raise ParameterError(f"a MAC key is at least {MIN_KEY_BYTES} bytes; make one with secrets.token_bytes(32)")
 
 
-def _open(path: str | os.PathLike[str]) -> io.BufferedReader:
-    """Open for reading, unless opening would wait for ever (pipes) or never end (devices)."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
+def _open(path: str | os.PathLike[str], follow_links: bool = True) -> io.BufferedReader:
+    """Open for reading, unless opening would wait for ever (pipes), never end (devices) or lead elsewhere (links)."""
+    if not stat.S_ISREG(os.stat(path, follow_symlinks=follow_links).st_mode):
         raise FileError(f"{path} is not a regular file; expected one that encnn.files.write made")
-    return open(path, "rb")
+    flags = getattr(os, "O_NONBLOCK", 0) | (
+        0 if follow_links else getattr(os, "O_NOFOLLOW", 0)
+    )  # it may be exchanged meanwhile
+    stream = open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags))
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise FileError(f"{path} is not a regular file; expected one that encnn.files.write made")
+    return stream
 
 
 def _size(stream: io.BufferedReader) -> int:

@@ -100,7 +100,17 @@ class EncryptedModel:
             raise FileError(f"the description of W2 does not fit {a}; get a new file from its sender")
         if W2 is not None and header.W2 is not None:
             network.W2 = evaluator.restore_array(header.W2, W2, (a.hidden * a.outputs,))
+        refuse_readable(evaluator, network)
         return cls(evaluator, network, sigmoid, features)
+
+
+def refuse_readable(evaluator: Evaluator, network: Network) -> None:
+    """Raise `FileError` for weights that anybody can read: whoever made them encrypted nothing, or swapped a network in."""
+    if any(evaluator.readable(a) for a in (network.W1, network.W2) if a is not None):
+        raise FileError(
+            "the weights have no masks, so anybody reads them without a key; ask their sender for encrypted ones, and neither "
+            "train nor publish these"
+        )
 
 
 @dataclass(frozen=True)

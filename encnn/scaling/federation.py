@@ -4,12 +4,15 @@
     secret key A, reviews A              no secret                    secret key B, reviews B
     <----------------------------------- recipient key of B, blank model of B -------- publishes
     trains Enc_A(W) on reviews A
-    makes the re-encryption key -------> Enc_A(W)
-    A to B                               switches the key
+    judges W, encrypts it anew --------> Enc_A(W)
+    makes the re-encryption key          switches the key
+    A to B
                                          Enc_B(W) ------------------> trains Enc_B(W) on reviews B, and so on
 
-The network is never in the clear on its way, and no process holds two secrets.  What proxies and owners could do *together* is
-told in `encnn.schemes.integer_vector.reencryption`; the short form: keep re-encryption keys from B, and destroy them after use.
+The network is in the clear nowhere but with the owners of its keys, who judge what their trainers made before it goes on
+(`hand_over`), and no process holds two secrets.  What proxies, trainers and owners could do *together* is told in
+`encnn.schemes.integer_vector.reencryption`; the short form: keep re-encryption keys from B, destroy them after use, and take a
+new key pair for the next hand-over.
 
 A *blank model* is an encrypted network of zeros: it brings B's evaluation keys to the proxy and to B's trainer.
 
@@ -23,9 +26,10 @@ from typing import Any
 import numpy as np
 
 from encnn import files
+from encnn.attacks.acceptance import acceptance_test
 from encnn.data.batches import Features
 from encnn.data.fingerprints import check_fingerprints
-from encnn.errors import KeyMismatchError, ParameterError
+from encnn.errors import DataError, KeyMismatchError, ParameterError
 from encnn.files.schema import naming
 from encnn.network import Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
@@ -64,6 +68,21 @@ def blank_model(owner: Owner) -> EncryptedModel:
     a = owner.architecture
     W2 = np.zeros(a.hidden * a.outputs) if a.hidden else None
     return owner.encrypt(Network(a, np.zeros((a.features, a.row_width)), W2))
+
+
+def hand_over(owner: Owner, model: EncryptedModel, X: Features, y: np.ndarray, minimum: float) -> EncryptedModel:
+    """Return the model that A's trainer made, encrypted anew, if it gets at least the share `minimum` of reviews right.
+
+    X, y: features and labels that the trainer never had.  A trainer could else write ciphertexts of multiples of A's secret key
+    into the weights, for B to read; a network of those predicts nothing.  Fresh encryptions hold what was judged, and nothing
+    else of what the trainer sent.  Small multiples hidden in weights that matter little are *not* found: A's key must be one
+    that protects nothing but this network.  Raises `DataError` for a network below the minimum, and what `acceptance_test`
+    raises.
+    """
+    verdict = acceptance_test(owner, model, X, y, minimum)
+    if not verdict.accepted:
+        raise DataError(f"the network is not handed over ({verdict}); train it again, by another trainer")
+    return owner.encrypt(owner.decrypt_network(model))
 
 
 def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> EncryptedModel:
@@ -130,7 +149,8 @@ def read_reencryption_key(path: Path) -> ReencryptionKey:
 class Organisation:
     """An owner of a key, and the reviews that it trains on.
 
-    help: makes the help of its training from the owner, for parameters with which the owner assists.
+    help: makes the help of its training from the owner, for parameters with which the owner assists.  minimum: share of its
+    reviews that a network must get right before it goes on; trainer and owner are one here, so none are held back.
     """
 
     name: str
@@ -138,6 +158,7 @@ class Organisation:
     X: Features
     y: np.ndarray
     help: Callable[[Owner], Help] | None = None
+    minimum: float = 0.5
 
     def train(self, model: EncryptedModel, plan: TrainingPlan) -> Encrypted:
         """Train the model, which is under this organisation's key, on its reviews; return the scores met."""
@@ -167,7 +188,8 @@ def in_turn(organisations: Sequence[Organisation], start: Network, plan: Trainin
             model = organisation.owner.encrypt(start)
         else:
             key = reencryption_key(holder.owner, recipient_key(organisation.owner))
-            model = pass_on(model, blank_model(organisation.owner), key)
+            judged = hand_over(holder.owner, model, holder.X, holder.y, holder.minimum)
+            model = pass_on(judged, blank_model(organisation.owner), key)
         scores = organisation.train(model, plan)
         holder = organisation
         yield Turn(organisation, model.copy(), key, scores)

@@ -89,6 +89,13 @@ class Evaluator(ABC):
     def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> Encrypted:
         """Return the encrypted array that `export_array` took apart; raise `FileError` unless it has that shape."""
 
+    def readable(self, a: Encrypted) -> bool:
+        """Return whether some ciphertext of the array has no mask, so that anybody reads it without a key.
+
+        Such a ciphertext is what a plain number is under every key.  It is found only if its maker did not hide what it is.
+        """
+        return False
+
     def multiply(self, a: Encrypted, b: Encrypted) -> Encrypted:
         """Return the product of two encrypted arrays, entry by entry."""
         return self.bilinear(elementwise(width(a)), a, b)

@@ -25,8 +25,9 @@ It is counted twice:
   (l + 1)^(k_enum / l) for blocks of l bits.
 
 **These heuristics are contested.**  The counts assume that the scores of wrong guesses are independent; [DP23] show where this
-contradicts itself, and that wrong guesses then win, for parameters like those of [MATZOV22].  Repaired attacks [CDMT24] cost
-about as much.  The numbers here take the attack at its word, which is the cautious side.
+contradicts itself, and that wrong guesses then win, for parameters like those of [MATZOV22].  A variant analysed without this
+assumption [CMST25] is claimed to cost a few bits more.  The numbers here take the attack at its word: the cautious
+side.
 
 References: see `encnn.security.estimate`.
 """
@@ -46,10 +47,8 @@ REFINED = "refined dual hybrid"
 _LOG_E = math.log2(math.e)
 _LOG_SQUARES = 2 * math.log2(math.pi)
 _LOG_CERTAIN = math.log2(2 * math.log(50))  # samples per squared advantage, to be right in 99 of 100 cases
-_LOG_MULTIPLY, _LOG_UPDATE = (
-    10.0,
-    math.log2(640),
-)  # gates: 32^2 for a product of a transform, 4 * 5 * 32 for an entry [MATZOV22]
+_LOG_MULTIPLY = 10.0  # gates of a product in a transform: 32^2 [MATZOV22]
+_LOG_UPDATE = math.log2(640)  # gates of an entry of its input: 4 * 5 * 32
 _LARGEST_PART = 1024  # entries guessed, or searched by the transform: 2^1024 is out of reach
 _SMALLEST_BLOCK = 40
 _SMALLEST_N = 40

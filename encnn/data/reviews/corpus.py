@@ -14,15 +14,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from encnn.data.reviews import archive, toy
 from encnn.data.reviews.cache import cache_folder, load_arrays, pack_strings, save_arrays, unpack_strings
 from encnn.data.reviews.text import paper_form
 from encnn.errors import DataError
 from encnn.progress import progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CORPORA = ("imdb", "toy")
 _FORMAT = 1
@@ -61,7 +64,7 @@ class Reviews:
         object.__setattr__(self, "labels", labels)
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, text: str = "text", label: str = "label", *, raw: bool = True) -> "Reviews":
+    def from_frame(cls, frame: "pd.DataFrame", text: str = "text", label: str = "label", *, raw: bool = True) -> "Reviews":
         """Return the reviews in two columns of a table, named by `text` and `label`.
 
         raw: bring the texts into the paper's text form (lower case, letters a-z and full stops only).  Pass False for
@@ -76,6 +79,8 @@ class Reviews:
     @classmethod
     def from_csv(cls, path: str | os.PathLike, text: str = "text", label: str = "label", *, raw: bool = True) -> "Reviews":
         """Return the reviews in a CSV file in UTF-8 with a header line; arguments as in `from_frame`."""
+        import pandas as pd  # a second to import, and no training needs it
+
         try:
             frame = pd.read_csv(path, dtype={text: str}, keep_default_na=False, na_values=[""])
         except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors

@@ -16,13 +16,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from encnn.data.reviews.corpus import Reviews
 from encnn.data.reviews.text import words_of
 from encnn.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COMMON = 50  # only words seen at least this often are cut by their polarity
 
@@ -80,11 +83,13 @@ class Vocabulary:
         return word in self.index
 
 
-def positive_to_negative_ratios(reviews: Reviews, min_count: int = 0) -> pd.DataFrame:
+def positive_to_negative_ratios(reviews: Reviews, min_count: int = 0) -> "pd.DataFrame":
     """Return one row for each word seen more than `min_count` times, from the most positive to the most negative.
 
     Columns: word; positive and negative, how often it is seen in reviews of that label; log_ratio as above.
     """
+    import pandas as pd  # a second to import, and no training needs it
+
     positive, negative = (_count_words(reviews, label) for label in (1, 0))
     words = sorted(word for word in positive.keys() | negative.keys() if positive[word] + negative[word] > min_count)
     table = pd.DataFrame(
@@ -98,12 +103,12 @@ def positive_to_negative_ratios(reviews: Reviews, min_count: int = 0) -> pd.Data
     return table.sort_values("log_ratio", ascending=False, kind="stable", ignore_index=True)
 
 
-def most_positive(ratios: pd.DataFrame, n: int = 10) -> pd.DataFrame:
+def most_positive(ratios: "pd.DataFrame", n: int = 10) -> "pd.DataFrame":
     """Return the `n` most positive rows of `positive_to_negative_ratios`, the most positive first."""
     return ratios.nlargest(n, "log_ratio").reset_index(drop=True)
 
 
-def most_negative(ratios: pd.DataFrame, n: int = 10) -> pd.DataFrame:
+def most_negative(ratios: "pd.DataFrame", n: int = 10) -> "pd.DataFrame":
     """Return the `n` most negative rows of `positive_to_negative_ratios`, the most negative first."""
     return ratios.nsmallest(n, "log_ratio").reset_index(drop=True)
 

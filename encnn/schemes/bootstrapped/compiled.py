@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from encnn.arithmetic.negacyclic import roots
 from encnn.arithmetic.placement import placed
 from encnn.schemes.bootstrapped.engine import frequency_order
-from encnn.schemes.bootstrapped.transform import roots
 
 N, M, COMPONENTS = 1024, 512, 3
 _OPTIONS: Any = {"nogil": True, "boundscheck": False, "error_model": "numpy", "cache": True}

@@ -174,6 +174,10 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Raise `ParameterError` if training on features X for so many epochs would drown the scores in noise."""
         noise.training_noise(self.parameters, X, rate).check(epochs)
 
+    def readable(self, a: Any) -> bool:
+        """Return whether some ciphertext, or some block of weights, has a mask of zeros."""
+        return bool(blocks.without_masks(a.data).any()) if isinstance(a, PackedArray) else super().readable(a)
+
     def check_weights(self, W: Any) -> None:
         """Raise `ParameterError` unless W is made of blocks, all of which have masks."""
         if not isinstance(W, PackedArray):

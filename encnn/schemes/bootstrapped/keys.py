@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 
+from encnn.arithmetic.negacyclic import multiply
 from encnn.errors import CapabilityError
 from encnn.schemes import integer_vector
 from encnn.schemes.bootstrapped.blocks import PackedArray, blocks_for
@@ -18,7 +19,6 @@ from encnn.schemes.bootstrapped.switching import make_small_switch_key
 from encnn.schemes.bootstrapped.trace import make_trace_key
 from encnn.schemes.integer_vector import CiphertextArray, Context
 from encnn.schemes.integer_vector.ciphertext import encode
-from encnn.schemes.integer_vector.ring import negacyclic
 from encnn.schemes.integer_vector.storage import expand_masks
 
 
@@ -99,7 +99,7 @@ class SecretKey(integer_vector.SecretKey):
 
     def _masked(self, data: np.ndarray) -> np.ndarray:
         """Return sum_j a_j S_j modulo 2^32, int64 of shape (B, N)."""
-        return negacyclic(data[:, 1:].astype(np.int64), self.polynomials, TORUS_BITS).sum(axis=1)
+        return multiply(data[:, 1:].astype(np.int64), self.polynomials, TORUS_BITS).sum(axis=1)
 
     # -- looking inside a bootstrap, for the owner
 

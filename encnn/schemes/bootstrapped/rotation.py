@@ -23,11 +23,11 @@ from functools import cached_property
 
 import numpy as np
 
+from encnn.arithmetic.negacyclic import multiply
 from encnn.arithmetic.placement import placed
 from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.parameters import KEY_BITS, Parameters
-from encnn.schemes.integer_vector.ring import negacyclic
 
 _CHUNK = 64
 """GGSW encryptions that are handled at a time: a hundred of them fill some megabytes."""
@@ -78,7 +78,7 @@ def make_rotation_key(p: Parameters, s: np.ndarray, S: np.ndarray, randomness: R
         part[:] = s[first : first + _CHUNK, None, None, None] * message
         part += randomness.gaussian(p.glwe_sigma * 2.0**KEY_BITS, part.shape)
         for j in range(p.k):
-            part -= negacyclic(masks[..., j, :], S[j], KEY_BITS)
+            part -= multiply(masks[..., j, :], S[j], KEY_BITS)
     return RotationKey(p, seed, bodies)
 
 

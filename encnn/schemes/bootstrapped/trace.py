@@ -26,11 +26,11 @@ from functools import cache, cached_property
 
 import numpy as np
 
+from encnn.arithmetic.negacyclic import multiply
 from encnn.arithmetic.placement import placed
 from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.parameters import KEY_BITS, TORUS_BITS, Parameters
-from encnn.schemes.integer_vector.ring import negacyclic
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def make_trace_key(p: Parameters, S: np.ndarray, randomness: Randomness) -> Trac
     turned = np.stack([automorphism(S, d) for d in exponents(p.N)])
     bodies = turned[:, :, None] * gadget[:, None] + randomness.gaussian(p.glwe_sigma * 2.0**KEY_BITS, shape)
     for j in range(p.k):
-        bodies -= negacyclic(masks[..., j, :], S[j], KEY_BITS)
+        bodies -= multiply(masks[..., j, :], S[j], KEY_BITS)
     return TraceKey(p, seed, bodies)
 
 

@@ -1,36 +1,21 @@
-"""Products of polynomials modulo X^N + 1: exactly, and fast by a complex Fourier transform.
+"""Products of polynomials modulo X^N + 1: exactly, and as keys of the blind rotation hold them (see `negacyclic`).
 
-A real polynomial p has N / 2 independent values at the roots of X^N + 1.  With z_j = (p_j + i p_(j + N/2)) exp(i pi j / N),
-
-    Z_f = sum_j z_j exp(-2 pi i j f / (N / 2)) = p(exp(i pi (1 - 4 f) / N)),
-
-so products of polynomials are products of values, at one transform of half the length.  float64 rounds: a product of digits
-below 2^b with fractions of the torus is off by about 2^(b - 53) sqrt(N), which is noise that `noise` accounts for.
+float64 rounds: a product of digits below 2^b with fractions of the torus is off by about 2^(b - 53) sqrt(N), which is noise
+that `noise` accounts for.
 """
-
-from functools import cache
 
 import numpy as np
 
+from encnn.arithmetic.negacyclic import all_roots, backward, forward, roots
 from encnn.schemes.bootstrapped import engine
 
-
-def forward(p: np.ndarray) -> np.ndarray:
-    """Return the values of real polynomials of shape (..., N): complex of shape (..., N / 2), frequencies in natural order."""
-    N = p.shape[-1]
-    return np.fft.fft((p[..., : N // 2] + 1j * p[..., N // 2 :]) * _twist(N))
-
-
-def backward(values: np.ndarray) -> np.ndarray:
-    """Return the real polynomials of shape (..., N) that have these values."""
-    z = np.fft.ifft(values) / _twist(2 * values.shape[-1])
-    return np.concatenate([z.real, z.imag], axis=-1)
+__all__ = ["backward", "forward", "monomial_product", "monomial_values", "roots", "schoolbook", "stored", "unstored"]
 
 
 def monomial_values(exponent: np.ndarray, N: int) -> np.ndarray:
     """Return the values of X^exponent, exponents of shape (...): complex of shape (..., N / 2), in natural order."""
     turns = np.asarray(exponent)[..., None] * (1 - 4 * np.arange(N // 2))
-    return _all_roots(2 * N)[turns % (2 * N)]
+    return all_roots(2 * N)[turns % (2 * N)]
 
 
 def stored(values: np.ndarray) -> np.ndarray:
@@ -74,18 +59,3 @@ def monomial_product(p: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
     shape = np.broadcast_shapes(p.shape, source.shape)
     taken = np.take_along_axis(np.broadcast_to(p, shape), np.broadcast_to(source % N, shape), axis=-1)
     return np.where(source < N, taken, -taken)
-
-
-def roots(numerators: np.ndarray, denominator: int) -> np.ndarray:
-    """Return exp(2 pi i numerators / denominator), rounded once, from extended precision: errors here would add up."""
-    angle = 2 * np.longdouble("3.14159265358979323846264338327950288") * (numerators % denominator) / denominator
-    return (np.cos(angle) + 1j * np.sin(angle)).astype(np.complex128)
-
-
-@cache
-def _all_roots(denominator: int) -> np.ndarray:
-    return roots(np.arange(denominator), denominator)
-
-
-def _twist(N: int) -> np.ndarray:
-    return _all_roots(2 * N)[: N // 2]

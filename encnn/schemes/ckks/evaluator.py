@@ -267,6 +267,10 @@ class CKKSEvaluator(base.Evaluator):
         """Return the packed array that `export_array` took apart."""
         return storage.restore_array(self.context, header, array, shape)
 
+    def readable(self, a: PackedArray) -> bool:
+        """Return whether some ciphertext is what SEAL calls transparent: without a mask."""
+        return any(c.is_transparent() for c in a.blocks)
+
 
 def polynomial_depth(coefficients: Sequence[float]) -> int:
     """Return the levels that `CKKSEvaluator.polynomial` spends: 0 for degree 1, 2 for degree 3, k for z^(2k) alone.

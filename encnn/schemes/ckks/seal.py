@@ -25,6 +25,9 @@ ROOM_BITS = 2
 SAME_SCALE = 2.0**-40
 """Relative difference below which two scales are the same number, computed along two ways."""
 
+_SIZE_AT = slice(8, 16)
+"""Where SEAL's serialisation says its own size: bytes 8 to 15 of its header, little-endian."""
+
 
 def sealapi() -> Any:
     """Return the module `tenseal.sealapi`; raise `CapabilityError` where TenSEAL is not installed."""
@@ -222,6 +225,8 @@ class Ring:
 
     def from_bytes(self, kind: str, data: bytes) -> Any:
         """Return the SEAL object of this kind ("Ciphertext", "GaloisKeys", ...); `FileError` unless SEAL finds it valid."""
+        if int.from_bytes(data[_SIZE_AT], "little") != len(data):  # SEAL stops reading there, and would ignore the rest
+            raise FileError(f"SEAL does not take these {len(data)} bytes for {kind}: they say another size; get a new file")
         out = getattr(self.seal, kind)()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "object"

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from encnn.arithmetic.sampling import Randomness
+from encnn.arithmetic.sampling import for_key
 from encnn.errors import MissingKeyError
 from encnn.schemes.fv import noise
 from encnn.schemes.rings.array import RingArray
@@ -28,7 +28,7 @@ class FVEvaluator(RingEvaluator):
         """Return randomised public-key encryptions of real vectors v, shape (..., m)."""
         if self.public_key is None:
             raise MissingKeyError("there is no public key; the owner makes one when make_keys is told of public widths")
-        randomness, p = Randomness(rng), self.parameters
+        randomness, p = for_key(self.context.experimental, rng), self.parameters
         ring, key = p.cipher_ring, p.cipher_ring.ntt.forward(self.public_key)
 
         def zeros(counts: tuple[int, ...]) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from encnn.arithmetic.modular import centred, rounded_product
-from encnn.arithmetic.sampling import Randomness
+from encnn.arithmetic.sampling import Randomness, for_key
 from encnn.data.batches import Batch
 from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, MissingKeyError, ParameterError
 from encnn.schemes import base
@@ -34,6 +34,9 @@ from encnn.schemes.integer_vector.keys import PublicKey, SwitchKey
 from encnn.schemes.integer_vector.parameters import Parameters
 from encnn.schemes.integer_vector.powers import PreparedPolynomial
 from encnn.schemes.powers import power_sum
+
+_ROWS = 256
+"""Ciphertexts that are looked at together."""
 
 
 class IntegerVectorEvaluator(base.Evaluator):
@@ -86,9 +89,10 @@ class IntegerVectorEvaluator(base.Evaluator):
         """Return randomised public-key encryptions of real vectors v: the deterministic one plus an encryption of zero.
 
         Zero is P r + e' with r ternary and fresh noise e' (LWE public-key encryption).  Noise: |E c*| + `noise.zero`.
+        rng: for experimental keys only.
         """
-        c = self.encrypt_deterministic(v)
-        return c + self._encrypt_zero(c.shape, Randomness(rng))
+        randomness, c = for_key(self.context.experimental, rng), self.encrypt_deterministic(v)
+        return c + self._encrypt_zero(c.shape, randomness)
 
     def _encrypt_zero(self, shape: tuple[int, ...], randomness: Randomness) -> CiphertextArray:
         p = self.parameters
@@ -301,6 +305,15 @@ class IntegerVectorEvaluator(base.Evaluator):
     def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> CiphertextArray:
         """Return the ciphertexts that `export_array` took apart, of vectors of `shape`."""
         return storage.restore_array(self.context, header, array, shape)
+
+    def readable(self, a: CiphertextArray) -> bool:
+        """Return whether some ciphertext has a mask of zeros, [w x ; 0]; False without modulus, where masks hide nothing."""
+        p = self.parameters
+        if p.q_bits is None:
+            return False
+        masks = a.data.reshape(-1, a.data.shape[-1])[:, a.shape[-1] :]
+        few = (masks[i : i + _ROWS] for i in range(0, len(masks), _ROWS))
+        return any(not self._reduce(rows).any(axis=1).all() for rows in few)
 
     def _array(self, like: CiphertextArray, data: np.ndarray, bound: float, value: float, noise_: float) -> CiphertextArray:
         return CiphertextArray(self._reduce(data), self.context, like.scale, bound, value, noise_)

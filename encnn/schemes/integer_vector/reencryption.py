@@ -8,8 +8,10 @@ under S_B (`ring.ZeroKey`, [LPR10]).  For the digits i = 0 .. l - 1 of base B an
 
 and a **proxy**, who has these P_i and no secret, switches a ciphertext c = [b ; a] with the digits a = sum_i B^i a_i:
 
-    c' = [b ; 0] + sum_i P_i a_i,    S_B c' = b + T_A a + sum_i E_i a_i = S_A c + noise                     (9), (10)
+    c' = [b ; 0] + sum_i P_i a_i + z,    S_B c' = b + T_A a + sum_i E_i a_i + e_z = S_A c + noise           (9), (10)
 
+with a new encryption z of zero under S_B for each ciphertext.  Without z the switch is linear and always the same, so whoever
+sees a file before and after it solves for the P_i (`attacks.hand_over`).
 I, the other part of S_A, is known to all, so b needs no switch.  After the method of [BBS98] this is unidirectional, and it
 goes on from B to C in the same way.  No process holds two secrets: A never sees S_B, B takes no part, the proxy sees none.
 
@@ -17,7 +19,12 @@ goes on from B to C in the same way.  No process holds two secrets: A never sees
 
 - *B and the proxy together have A's secret key*: B decrypts P_0, whose noise is far below B^(l-1), digit by digit.  They read
   every ciphertext of A's there ever was, not only the network that was to be passed on.  B is not sent the P_i for this reason.
-- *B alone* reads what has been switched, as is the purpose, and learns from its noise sums of E_i, not T_A.
+- *B alone* reads what has been switched, as is the purpose, and learns from its noise sums of E_i, not T_A.  That holds also if
+  B sees the ciphertexts before the switch, since z hides the P_i.
+- *A's trainer and B together* have A's secret key if the proxy switches what the trainer made: the ciphertext [0 ; g e_j] is
+  as good as any, and B reads g T_A[j].  So A decrypts a network, judges it and encrypts it anew before it goes on
+  (`scaling.federation.hand_over`), which refuses a network of such rows.  A trainer that hides a little of T_A in weights that
+  stay plausible is still not found out: what B reads, B and the trainer may have agreed on.
 - *The proxy alone* can switch any ciphertext of A's, so that B can read it, and reads none.
 - *A and the proxy* learn nothing about B's key that B's public key does not tell: there is no way back.
 - Proxies and owners on a chain A to B to C: who has the P_i of every step and C's key has all keys before it.
@@ -52,7 +59,7 @@ import numpy as np
 
 from encnn.arithmetic.digits import digit_bound, digits_lowest_first
 from encnn.arithmetic.modular import centred
-from encnn.arithmetic.sampling import Randomness
+from encnn.arithmetic.sampling import Randomness, for_key
 from encnn.errors import FileError, KeyMismatchError, ParameterError
 from encnn.files.schema import Hex32, Width, check_array, check_names, parse
 from encnn.progress import progress
@@ -60,7 +67,7 @@ from encnn.schemes.integer_vector import noise
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context
 from encnn.schemes.integer_vector.keys import TOY_ZEROS, SecretKey
 from encnn.schemes.integer_vector.parameters import Parameters
-from encnn.schemes.integer_vector.ring import ZeroKey, check_ring, make_zero_key, zero_block, zero_noise
+from encnn.schemes.integer_vector.ring import ZeroKey, ZeroStream, check_ring, make_zero_key, zero_block, zero_noise
 from encnn.schemes.integer_vector.storage import KeyHeader, entry_range, export_context, zeros_range
 
 PRECISION = 2.0**-10
@@ -95,26 +102,39 @@ class RecipientKey:
         r = randomness.integers(-1, 2, (zeros.shape[1], 1))
         return zeros @ r + randomness.integers(-p.E_bound, p.E_bound + 1, (m + 1, 1))
 
+    def zeros_of(self, m: int, count: int, randomness: Randomness) -> np.ndarray:
+        """Return new encryptions of zero for vectors of width m, with independent masks, int64 of shape (count, m + d)."""
+        zeros, p = self.zeros[m], self.context.parameters
+        if isinstance(zeros, ZeroKey):
+            return ZeroStream(zeros, p, randomness).take(count).astype(np.int64)
+        r = randomness.integers(-1, 2, (zeros.shape[1], count))
+        return (zeros @ r + randomness.integers(-p.E_bound, p.E_bound + 1, (m + 1, count))).T
+
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
         """Return (header, arrays), all public."""
         seeds = {str(m): z.seed.hex() for m, z in self.zeros.items() if isinstance(z, ZeroKey)}
-        arrays = {f"zeros_{m}": z.b if isinstance(z, ZeroKey) else z for m, z in self.zeros.items()}
+        arrays = {f"zeros_{m}": z.b[0] if isinstance(z, ZeroKey) else z for m, z in self.zeros.items()}
         return export_context(self.context) | {"widths": list(self.zeros), "seeds": seeds}, arrays
 
 
 @dataclass(frozen=True)
 class ReencryptionKey:
-    """The proxy's key: P_i for every vector width m, int64 of shape (l, m + 1, d), lowest digit first."""
+    """The proxy's key: P_i for every vector width m, int64 of shape (l, m + 1, d), lowest digit first; and B's public key."""
 
     source: Context
-    target: Context
+    recipient: RecipientKey
     base_bits: int
     blocks: dict[int, np.ndarray]
 
     @property
+    def target(self) -> Context:
+        """Of the recipient's key."""
+        return self.recipient.context
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the key."""
-        return sum(block.nbytes for block in self.blocks.values())
+        return sum(block.nbytes for block in self.blocks.values()) + self.recipient.nbytes
 
     @property
     def deviation(self) -> float:
@@ -128,17 +148,17 @@ class ReencryptionKey:
 
     @cached_property
     def noise(self) -> float:
-        """Noise that a switch adds at most: d l (B / 2) max|E_i|."""
+        """Noise that a switch adds at most: (d l B / 2 + 1) max|E_i|."""
         p = self.source.parameters
         worst = noise.zero(p, TOY_ZEROS) if p.q_bits is None else zero_noise(p)
-        return p.d * _levels(p, self.base_bits) * digit_bound(self.base_bits, True) * worst
+        return (p.d * _levels(p, self.base_bits) * digit_bound(self.base_bits, True) + 1) * worst
 
     @cached_property
     def mask(self) -> float:
         """Without modulus: what a switch adds to an entry at most, besides the message."""
         p = self.source.parameters
         zeros = (TOY_ZEROS * p.A_high + p.noise_bound) * p.key_row_bound
-        return p.d * _levels(p, self.base_bits) * digit_bound(self.base_bits, True) * zeros
+        return (p.d * _levels(p, self.base_bits) * digit_bound(self.base_bits, True) + 1) * zeros
 
     @cached_property
     def transforms(self) -> dict[int, np.ndarray]:
@@ -162,13 +182,14 @@ class ReencryptionKey:
 
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
         """Return (header, arrays): nothing secret from the proxy, everything secret from B (see above)."""
-        header = {"source": export_context(self.source), "target": export_context(self.target), "base_bits": self.base_bits}
-        return header | {"widths": list(self.blocks)}, {f"blocks_{m}": block for m, block in self.blocks.items()}
+        target, zeros = self.recipient.export()
+        header = {"source": export_context(self.source), "target": target, "base_bits": self.base_bits}
+        return header | {"widths": list(self.blocks)}, {f"blocks_{m}": block for m, block in self.blocks.items()} | zeros
 
 
 def make_recipient_key(secret: SecretKey, rng: np.random.Generator | None = None) -> RecipientKey:
     """Return B's public key for all vector widths of its secret key; `rng` for experimental keys only."""
-    p, randomness = secret.parameters, _randomness(secret, rng)
+    p, randomness = secret.parameters, for_key(secret.context.experimental, rng)
     if p.q_bits is not None:
         return RecipientKey(secret.context, {m: make_zero_key(secret, m, randomness) for m in secret.widths})
     if p.d != 1:
@@ -196,13 +217,17 @@ def make_reencryption_key(
             f"B's key is for widths {list(recipient.zeros)}, A's also for {sorted(missing)}; use one network"
         )
     base_bits = default_base_bits(p) if base_bits is None else _checked_base(p, base_bits)
-    randomness = _randomness(secret, rng)
+    randomness = for_key(secret.context.experimental, rng)
     blocks = {m: _blocks(secret, recipient, m, base_bits, randomness) for m in secret.widths}
-    return ReencryptionKey(secret.context, recipient.context, base_bits, blocks)
+    needed = RecipientKey(recipient.context, {m: recipient.zeros[m] for m in secret.widths})
+    return ReencryptionKey(secret.context, needed, base_bits, blocks)
 
 
-def reencrypt(c: CiphertextArray, key: ReencryptionKey) -> CiphertextArray:
+def reencrypt(c: CiphertextArray, key: ReencryptionKey, rng: np.random.Generator | None = None) -> CiphertextArray:
     """Return the ciphertexts of A's key, of vectors of any width that the key has, as ciphertexts of B's key.
+
+    An independent encryption of zero under B's key is added to each, so that before and after are not related by the key alone.
+    rng: for experimental keys only.
 
     Noise: `key.deviation` is expected, `key.noise` the most.  Raises `KeyMismatchError` for ciphertexts of another key.
     """
@@ -213,9 +238,10 @@ def reencrypt(c: CiphertextArray, key: ReencryptionKey) -> CiphertextArray:
         raise KeyMismatchError(f"this key switches vectors of widths {list(key.blocks)}, not {m}; A makes one for this network")
     bound = c.tightened(p.key_row_bound) + (key.mask if p.q_bits is None else 0.0)
     data = c.data.reshape(-1, m + p.d)
-    switched = np.empty_like(data)
+    switched, randomness = np.empty_like(data), for_key(key.target.experimental, rng, bulk=True)
     for rows in progress(list(_slices(len(data))), "re-encrypting", unit_scale=_ROWS, unit="ciphertext"):
-        switched[rows] = _switched(data[rows].astype(np.int64), key, m)
+        zeros = key.recipient.zeros_of(m, len(data[rows]), randomness)
+        switched[rows] = _reduced(linear_switch(data[rows].astype(np.int64), key, m) + zeros, p)
     return CiphertextArray(switched.reshape(c.data.shape), key.target, c.scale, bound, c.value, c.noise + key.noise)
 
 
@@ -227,7 +253,7 @@ def deviation(p: Parameters, base_bits: int) -> float:
     levels = _levels(p, base_bits)
     top_bits = (p.q_bits or 64) - base_bits * (levels - 1)
     squares = (levels - 1) * (4.0**base_bits + 2) / 12 + (4.0**top_bits + 2) / 12
-    return math.sqrt(p.d * squares) * zero_deviation(p)
+    return math.sqrt(p.d * squares + 1) * zero_deviation(p)
 
 
 def zero_deviation(p: Parameters) -> float:
@@ -271,14 +297,17 @@ def _blocks(secret: SecretKey, recipient: RecipientKey, m: int, base_bits: int, 
     return blocks if p.q_bits is None else centred(blocks, p.q_bits)
 
 
-def _switched(c: np.ndarray, key: ReencryptionKey, m: int) -> np.ndarray:
-    """Return c' for c of shape (rows, m + d), int64."""
+def linear_switch(c: np.ndarray, key: ReencryptionKey, m: int) -> np.ndarray:
+    """Return [b ; 0] + sum_i P_i a_i for c = [b ; a] of shape (rows, m + d), int64: without z, so not for others to see."""
     p, blocks = key.source.parameters, key.blocks[m]
     x = signed_digits(c[:, m:], key.base_bits, p)
     tops = np.einsum("rld,lmd->rm", x, blocks[:, :m]) + c[:, :m]
     masks = _masks(x, key, m)
-    switched = np.concatenate([tops, masks], axis=1)
-    return switched if p.q_bits is None else centred(switched, p.q_bits)
+    return _reduced(np.concatenate([tops, masks], axis=1), p)
+
+
+def _reduced(c: np.ndarray, p: Parameters) -> np.ndarray:
+    return c if p.q_bits is None else centred(c, p.q_bits)
 
 
 def _masks(x: np.ndarray, key: ReencryptionKey, m: int) -> np.ndarray:
@@ -312,12 +341,6 @@ def _slices(count: int) -> Iterator[slice]:
     return (slice(start, start + _ROWS) for start in range(0, count, _ROWS))
 
 
-def _randomness(secret: SecretKey, rng: np.random.Generator | None) -> Randomness:
-    if rng is not None and not secret.context.experimental:
-        raise ParameterError("masks that repeat would show a real key: leave out rng, or make an experimental key with one")
-    return Randomness(rng)
-
-
 # -- files
 
 
@@ -331,10 +354,10 @@ class RecipientHeader(KeyHeader):
 
 @dataclass(frozen=True)
 class ReencryptionHeader:
-    """The header of a re-encryption key: the keys that it leads from and to, log2 of the digit base, widths."""
+    """The header of a re-encryption key: the key that it leads from, the recipient's (`RecipientHeader`), base, widths."""
 
     source: KeyHeader
-    target: KeyHeader
+    target: dict
     base_bits: int
     widths: list[Width]
 
@@ -351,23 +374,28 @@ def restore_recipient_key(header: dict, arrays: dict[str, np.ndarray]) -> Recipi
     checked = {
         m: check_array("the recipient's key", arrays[f"zeros_{m}"], shapes[m], np.int64, *zeros_range(p)) for m in widths
     }
-    zeros = {m: a if p.q_bits is None else ZeroKey(bytes.fromhex(seeds[str(m)]), a) for m, a in checked.items()}
+    zeros = {m: a if p.q_bits is None else ZeroKey(bytes.fromhex(seeds[str(m)]), a[None]) for m, a in checked.items()}
     return RecipientKey(described.context, zeros)
 
 
 def restore_reencryption_key(header: dict, arrays: dict[str, np.ndarray]) -> ReencryptionKey:
     """Return the key that `ReencryptionKey.export` took apart; anything else is a `FileError`."""
     described = parse(ReencryptionHeader, header, "the description of the re-encryption key")
-    source, target, base_bits, widths = described.source, described.target, described.base_bits, described.widths
-    p = source.parameters
+    zeros = {name: array for name, array in arrays.items() if name.startswith("zeros_")}
+    blocks = {name: array for name, array in arrays.items() if name not in zeros}
+    source, base_bits, widths = described.source, described.base_bits, described.widths
+    recipient = restore_recipient_key(described.target, zeros)
+    p, target = source.parameters, recipient.context
     if target.parameters != p or base_bits not in _bases(p):
         raise FileError(f"a switch to {target.parameters.name!r} with digits of {base_bits!r} bits cannot be; get a new file")
-    _check_widths(widths, arrays, "blocks")
+    if widths != list(recipient.zeros):
+        raise FileError(f"the file switches vectors of widths {widths!r:.80} and has zeros of others; get a new file")
+    _check_widths(widths, blocks, "blocks")
     for m in widths:
         check_array(
-            "the re-encryption key", arrays[f"blocks_{m}"], (_levels(p, base_bits), m + 1, p.d), np.int64, *entry_range(p)
+            "the re-encryption key", blocks[f"blocks_{m}"], (_levels(p, base_bits), m + 1, p.d), np.int64, *entry_range(p)
         )
-    return ReencryptionKey(source.context, target.context, base_bits, {m: arrays[f"blocks_{m}"] for m in widths})
+    return ReencryptionKey(source.context, recipient, base_bits, {m: blocks[f"blocks_{m}"] for m in widths})
 
 
 def _check_widths(widths: list[int], arrays: dict[str, np.ndarray], name: str) -> None:

@@ -15,7 +15,16 @@ Two uses, both for messages that would else be dominated by masks:
 - `PadStream`, the owner's: -a t + e in advance, from a seed that is sent once for d answers.  A fresh encryption then takes one
   addition and one number on the wire.  A pad is used once: a second message under it would show the difference of both.
 - `ZeroKey` and `ZeroStream`, anyone's: the public key (b, a) = (-a t + e, a) of [LPR10] gives encryptions of zero,
-  (b u + e1, a u + e2) with u ternary; d of them are extracted from one.  Added to a ciphertext, one makes its mask random.
+  (b u + e1, a u + e2) with u ternary.  Added to a ciphertext, one makes its mask random.
+
+**Rows of one polynomial are related**: a^(i+1) is a^(i), shifted by one.  That is no matter where they are public (answers,
+columns of a key).  It is everything where a mask must hide another one: of two sums that were masked by a^(i) and a^(i+1), the
+difference of one and the other, shifted, has no mask at all (`attacks.shifted_masks`).  So `ZeroStream` takes one row of each
+encryption of zero, which costs a product of polynomials for each ciphertext, and `zero_block` is for columns of keys only.  To
+save half of the transforms, a key for streams has many public polynomials a_k, and each u serves all of them once: the masks
+a_k u + e2_k are so many samples of ring LWE with the secret u, as random together as one is alone.  Whoever holds t reads the
+noise of each sample, <e_k, u> + e1 + <t, e2_k>; who made b_k up to cheat reads <b_k, u> instead, one equation for u from each
+sample: no more than if the dimension were less by `SAMPLES` (times m).
 
 [LPR10] Lyubashevsky, Peikert, Regev, EUROCRYPT 2010 (ePrint 2012/230).  [CGGI20] Chillotti, Gama, Georgieva, Izabachene,
 J. Cryptology 2020 (ePrint 2018/421).
@@ -25,15 +34,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from encnn.arithmetic import sampling
 from encnn.arithmetic.modular import centred
+from encnn.arithmetic.negacyclic import Multiplier, multiply
 from encnn.arithmetic.sampling import Randomness
 from encnn.errors import ParameterError
 from encnn.schemes.integer_vector.keys import SecretKey
 from encnn.schemes.integer_vector.parameters import Parameters
 
-_LIMB_BITS = 27
-"""Polynomials are cut into limbs so small that float64 transforms of length 2 d give products exactly (see `negacyclic`)."""
 _LARGEST_D = 1 << 14
+
+SAMPLES = 16
+"""Public polynomials of a key for streams of zeros: as many encryptions of zero share one u."""
+
+_AHEAD = 8
+"""How many u are drawn at a time: the key's transforms, which training drives out of the cache, are fetched once for all."""
 
 
 def check_ring(p: Parameters) -> None:
@@ -45,25 +60,14 @@ def check_ring(p: Parameters) -> None:
         )
 
 
-def negacyclic(a: np.ndarray, small: np.ndarray, q_bits: int) -> np.ndarray:
-    """Return the products a * small in Z[X] / (X^d + 1), modulo 2^q_bits, int64 of shape (..., d).
-
-    a: int64 of shape (..., d), anything modulo 2^q_bits.  small: integers of shape (..., d), at most 1 in absolute value.
-    Exact: coefficients of a limb's product stay below 2^41 for d <= 2^14, and the errors of the transforms far below 1/2.
-    """
-    d = a.shape[-1]
-    small_transformed = np.fft.rfft(small, 2 * d)
-    total = np.zeros(np.broadcast_shapes(a.shape, small.shape), np.int64)
-    for shift in range(0, q_bits, _LIMB_BITS):
-        limb = a >> np.int64(shift) & ((1 << _LIMB_BITS) - 1)
-        product = np.rint(np.fft.irfft(np.fft.rfft(limb, 2 * d) * small_transformed, 2 * d)).astype(np.int64)
-        total += (product[..., :d] - product[..., d:]) << np.int64(shift)
-    return centred(total, q_bits)
-
-
 def expand_polynomial(seed: bytes, p: Parameters) -> np.ndarray:
     """Return the polynomial a, int64 of shape (d,), uniform modulo q, that SHAKE-128 expands from a public seed."""
-    return Randomness.from_public_seed(b"ring mask" + seed).words((p.d,), p.q_bits or 64)
+    return expand_polynomials(seed, 1, p)[0]
+
+
+def expand_polynomials(seed: bytes, count: int, p: Parameters) -> np.ndarray:
+    """Return so many of them, int64 of shape (count, d); the first does not depend on the count."""
+    return Randomness.from_public_seed(b"ring mask" + seed).words((count, p.d), p.q_bits or 64)
 
 
 class Rows:
@@ -88,30 +92,31 @@ class PadStream:
         check_ring(secret.parameters)
         self._secret, self._m, self._randomness = secret, m, randomness
         self._seed, self._next, self._pads = b"", secret.parameters.d, np.empty((0, m), np.int64)
+        self._drawn_in = sampling.process()
 
     def take(self, count: int) -> tuple[bytes, int, np.ndarray]:
         """Return (seed, first, pads) of `count` <= d unused pads, int64 of shape (count, m): rows first, first + 1, ...
 
-        A block that has too few left is dropped for a new one.
+        A block that has too few left is dropped for a new one, and so is one that was drawn before this process was forked.
         """
         d = self._secret.parameters.d
         if not 1 <= count <= d:
             raise ParameterError(f"{count} pads were asked for at once; a block has {d}, so ask for 1 to {d}")
-        if self._next + count > d:
+        if self._next + count > d or self._drawn_in is not sampling.process():
             self._renew()
         first, self._next = self._next, self._next + count
         return self._seed, first, self._pads[first : first + count]
 
     def _renew(self) -> None:
         p = self._secret.parameters
-        self._seed, self._next = self._randomness.token(), 0
-        product = negacyclic(expand_polynomial(self._seed, p), self._secret.T(self._m), p.q_bits or 64)
+        self._seed, self._next, self._drawn_in = self._randomness.token(), 0, sampling.process()
+        product = multiply(expand_polynomial(self._seed, p), self._secret.T(self._m), p.q_bits or 64)
         self._pads = np.ascontiguousarray((self._randomness.gaussian(p.sigma or 0.0, product.shape) - product).T)
 
 
 @dataclass(frozen=True)
 class ZeroKey:
-    """The public key of ring LWE for vectors of width m: the seed of a, and b = -a t_k + e_k, int64 of shape (m, d)."""
+    """The public key of ring LWE for vectors of width m: the seed of the a_k, and b_k = -a_k t + e_k, int64 (samples, m, d)."""
 
     seed: bytes
     b: np.ndarray
@@ -121,13 +126,18 @@ class ZeroKey:
         """Bytes of the key."""
         return len(self.seed) + self.b.nbytes
 
+    @property
+    def samples(self) -> int:
+        """How many polynomials a_k it has."""
+        return len(self.b)
 
-def make_zero_key(secret: SecretKey, m: int, randomness: Randomness) -> ZeroKey:
+
+def make_zero_key(secret: SecretKey, m: int, randomness: Randomness, samples: int = 1) -> ZeroKey:
     """Return the public key from which anyone makes encryptions of zero under this secret key."""
     p = secret.parameters
     check_ring(p)
     seed = randomness.token()
-    product = negacyclic(expand_polynomial(seed, p), secret.T(m), p.q_bits or 64)
+    product = multiply(expand_polynomials(seed, samples, p)[:, None], secret.T(m), p.q_bits or 64)
     return ZeroKey(seed, centred(randomness.gaussian(p.sigma or 0.0, product.shape) - product, p.q_bits or 64))
 
 
@@ -136,43 +146,53 @@ def zero_noise(p: Parameters) -> float:
     return p.noise_bound * (2 * p.d + 1)
 
 
-def zero_block(
-    key: ZeroKey, p: Parameters, randomness: Randomness, a: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def zero_block(key: ZeroKey, p: Parameters, randomness: Randomness) -> tuple[np.ndarray, np.ndarray]:
     """Return d encryptions of zero: their first entries (m, d), and the polynomial (d,) of which `Rows` are their masks.
 
-    a: the polynomial that the key's seed expands to, if it is at hand.
+    They are related (see above): this is for columns of public keys, which nobody adds to anything that must stay hidden.
     """
     q_bits, sigma = p.q_bits or 64, p.sigma or 0.0
-    u = randomness.integers(-1, 2, (p.d,))
-    tops = np.stack([negacyclic(b, u, q_bits) for b in key.b]) + randomness.gaussian(sigma, key.b.shape)
-    mask = negacyclic(expand_polynomial(key.seed, p) if a is None else a, u, q_bits) + randomness.gaussian(sigma, (p.d,))
+    u, b = randomness.integers(-1, 2, (p.d,)), key.b[0]
+    tops = np.stack([multiply(row, u, q_bits) for row in b]) + randomness.gaussian(sigma, b.shape)
+    mask = multiply(expand_polynomial(key.seed, p), u, q_bits) + randomness.gaussian(sigma, (p.d,))
     return centred(tops, q_bits), centred(mask, q_bits)
 
 
 class ZeroStream:
-    """A supply of encryptions of zero, each used once: what hides which ciphertexts a sum was made of."""
+    """A supply of encryptions of zero with independent masks, each used once: what hides which ciphertexts a sum was made of.
+
+    With row 0 of a polynomial p, (p_0, -p_(d-1), ..., -p_1), the coefficients of p(1 / X), and u, e2 with u(1 / X), e2(1 / X)
+    alike in distribution, an encryption of zero is  [<b, u> + e1 ; a(1 / X) u + e2].
+    """
 
     def __init__(self, key: ZeroKey, p: Parameters, randomness: Randomness) -> None:
         check_ring(p)
-        self._key, self._parameters, self._randomness = key, p, randomness
-        self._a = expand_polynomial(key.seed, p)
-        self._next = p.d
-        self._renew()
+        self._b, self._parameters, self._randomness = key.b, p, randomness
+        a = expand_polynomials(key.seed, key.samples, p)
+        self._times_a = Multiplier(np.concatenate([a[:, :1], -a[:, :0:-1]], axis=1), p.q_bits or 64)
+        self._drawn_in: tuple[int, ...] | None = None
+        self._ready = np.empty((0, key.b.shape[1] + p.d), p.dtype)
 
     def take(self, count: int) -> np.ndarray:
-        """Return `count` <= d encryptions of zero of shape (count, m + d)."""
-        d = self._parameters.d
-        if not 1 <= count <= d:
-            raise ParameterError(f"{count} zeros were asked for at once; a block has {d}, so ask for 1 to {d}")
-        if self._next + count > d:
-            self._renew()
-        rows = slice(self._next, self._next + count)
-        self._next += count
-        return np.concatenate([self._tops[rows], self._masks[rows]], axis=1)
+        """Return `count` encryptions of zero of shape (count, m + d) in the type of ciphertexts, right modulo q."""
+        if count < 1:
+            raise ParameterError(f"{count} encryptions of zero were asked for; ask for 1 or more")
+        if self._drawn_in is not sampling.process():
+            self._drawn_in, self._ready = sampling.process(), self._ready[:0]
+        parts, missing = [], count
+        while missing:
+            if not len(self._ready):
+                self._ready = np.concatenate([self._made() for _ in range(_AHEAD)])
+            parts.append(self._ready[:missing])
+            self._ready, missing = self._ready[missing:], missing - len(parts[-1])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _renew(self) -> None:
-        tops, mask = zero_block(self._key, self._parameters, self._randomness, self._a)
-        self._tops = np.ascontiguousarray(tops.T.astype(self._parameters.dtype))
-        self._masks = Rows(mask, self._parameters)
-        self._next = 0
+    def _made(self) -> np.ndarray:
+        """Return one encryption of zero for each a_k."""
+        p, draw, (samples, m, d) = self._parameters, self._randomness, self._b.shape
+        u, e = draw.ternary((d,)), draw.small_gaussian(p.sigma or 0.0, (samples, m + d))
+        zeros = np.empty((samples, m + d), p.dtype)
+        zeros[:, :m] = self._b @ u.astype(np.int64)
+        zeros[:, m:] = self._times_a(u)
+        zeros += e.astype(p.dtype, copy=False)
+        return zeros

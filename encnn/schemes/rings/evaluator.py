@@ -244,6 +244,10 @@ class RingEvaluator(base.Evaluator):
         """Return the array that `export_array` took apart, of vectors of `shape`."""
         return storage.restore_array(self.context, self.parts, header, array, shape)
 
+    def readable(self, a: RingArray) -> bool:
+        """Return whether some ciphertext has a mask of zeros."""
+        return not a.residues()[..., 1:, :, :].any(axis=(-3, -2, -1)).all()
+
     # -- inside
 
     def _key(self, name: int) -> SwitchKey:

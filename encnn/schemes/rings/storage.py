@@ -8,6 +8,7 @@ ciphertexts can have them: that they still decrypt, at a scale that the paramete
 ciphertexts are true only the key tells, so a wrong claim is as good, and as bad, as a wrong ciphertext.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +22,9 @@ from encnn.schemes.rings.array import Bounds, Context, RingArray
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import Ring
 from encnn.schemes.rings.switching import SwitchKey
+
+MAX_BITS = 512
+"""Largest log2 of the place of a digit in a file, and of a scale beyond t: what is decoded stays far within float64."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ def _check_bounds(p: RingParameters, b: Bounds) -> None:
         or not 0 <= b.noise < 0.5
         or max(abs(b.low), abs(b.high)) > places
         or b.low + b.high >= p.N
+        or b.scale > p.t << MAX_BITS
+        or max(-b.low, b.high) * math.log2(max(p.base, 2)) > MAX_BITS
         or b.degree != 1
     ):
         raise FileError(f"ciphertexts of {p.name!r} cannot have the bounds {b}; get a new file from its sender")

@@ -4,12 +4,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from encnn.arithmetic.sampling import Randomness
+from encnn.arithmetic.sampling import for_key
 from encnn.errors import MissingKeyError
 from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.evaluator import RingEvaluator
+from encnn.schemes.rings.rns import rescaling
 from encnn.schemes.rings.secret import encrypted
 from encnn.schemes.yashe import noise
+
+_LOOKED_AT, _NEAR = 4, 1 << 16
+"""Coefficients that tell whether a ciphertext is plain, and how far they are from a plaintext's after many plain sums."""
 
 
 class YASHEEvaluator(RingEvaluator):
@@ -22,7 +26,7 @@ class YASHEEvaluator(RingEvaluator):
         """Return randomised public-key encryptions of real vectors v, shape (..., m): round(q m / t) + e + h s."""
         if self.public_key is None:
             raise MissingKeyError("there is no public key; the owner makes one when make_keys is told of public widths")
-        randomness, p = Randomness(rng), self.parameters
+        randomness, p = for_key(self.context.experimental, rng), self.parameters
         ring, h = p.cipher_ring, p.cipher_ring.ntt.forward(self.public_key[0])
 
         def zeros(counts: tuple[int, ...]) -> np.ndarray:
@@ -30,6 +34,13 @@ class YASHEEvaluator(RingEvaluator):
             return ring.add(e, ring.ntt.inverse(ring.ntt.forward(s) * h % ring.p))[..., None, :, :]
 
         return encrypted(self.context, np.asarray(v, np.float64), zeros, noise.fresh(p))
+
+    def readable(self, a: RingArray) -> bool:
+        """Return whether some ciphertext is round(q m / t) without h s, by a few of its coefficients."""
+        p = self.parameters
+        c = a.residues().reshape(-1, p.cipher_ring.k, p.N)[..., :_LOOKED_AT]
+        plain = rescaling(p.plain_ring, p.cipher_ring, p.q)(rescaling(p.cipher_ring, p.plain_ring, p.t)(c))
+        return bool((np.abs(p.cipher_ring.lift(p.cipher_ring.subtract(c, plain))) < _NEAR).all(axis=-1).any())
 
     @property
     def _switch_noise(self) -> float:

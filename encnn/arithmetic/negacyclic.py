@@ -1,0 +1,90 @@
+"""Products of polynomials modulo X^N + 1 by a complex Fourier transform of half the length.
+
+A real polynomial p has N / 2 independent values at the roots of X^N + 1.  With z_j = (p_j + i p_(j + N/2)) exp(i pi j / N),
+
+    Z_f = sum_j z_j exp(-2 pi i j f / (N / 2)) = p(exp(i pi (1 - 4 f) / N)),
+
+so products of polynomials are products of values.  float64 rounds; `Multiplier` cuts polynomials into limbs so small that
+rounding to whole numbers gives the exact product.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from encnn.arithmetic.modular import centred
+
+LIMB_BITS = 27
+"""A product of a limb and a small polynomial has coefficients below 2^41 for N <= 2^14, far from where float64 errs by 1/2."""
+
+
+def forward(p: np.ndarray) -> np.ndarray:
+    """Return the values of real polynomials of shape (..., N): complex of shape (..., N / 2), frequencies in natural order."""
+    half = p.shape[-1] // 2
+    z = np.empty((*p.shape[:-1], half), np.complex128)
+    z.real, z.imag = p[..., :half], p[..., half:]
+    z *= _twist(2 * half)
+    return np.fft.fft(z)
+
+
+def backward(values: np.ndarray) -> np.ndarray:
+    """Return the real polynomials of shape (..., N) that have these values."""
+    z = np.fft.ifft(values)
+    z *= _untwist(2 * values.shape[-1])
+    return np.concatenate([z.real, z.imag], axis=-1)
+
+
+class Multiplier:
+    """Products with polynomials a that are fixed: int64 of shape (..., N), anything modulo 2^q_bits, N a power of two."""
+
+    def __init__(self, a: np.ndarray, q_bits: int) -> None:
+        self._a, self._q_bits = a, q_bits
+        shifts = range(0, q_bits, LIMB_BITS)
+        self._values = [forward(a >> np.int64(s) & ((1 << LIMB_BITS) - 1)) for s in shifts] if a.shape[-1] > 1 else []
+
+    def __call__(self, small: np.ndarray) -> np.ndarray:
+        """Return a * small in Z[X] / (X^N + 1), int64, right modulo 2^q_bits; |small| <= 1, of shape (..., N)."""
+        if not self._values:
+            return self._a * small
+        values = forward(small)
+        total = _whole(self._values[0] * values)
+        for i, limb in enumerate(self._values[1:], 1):
+            total += _whole(limb * values) << np.int64(LIMB_BITS * i)
+        return total
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Return the polynomials of whole numbers that have these values, int64; the values are overwritten."""
+    z = np.fft.ifft(values, out=values)
+    half = z.shape[-1]
+    z *= _untwist(2 * half)
+    np.rint(z.view(np.float64), out=z.view(np.float64))
+    whole = np.empty((*z.shape[:-1], 2 * half), np.int64)
+    whole[..., :half], whole[..., half:] = z.real, z.imag
+    return whole
+
+
+def multiply(a: np.ndarray, small: np.ndarray, q_bits: int) -> np.ndarray:
+    """Return the products a * small in Z[X] / (X^N + 1), modulo 2^q_bits, int64 of shape (..., N), for |small| <= 1."""
+    return centred(Multiplier(a, q_bits)(small), q_bits)
+
+
+def roots(numerators: np.ndarray, denominator: int) -> np.ndarray:
+    """Return exp(2 pi i numerators / denominator), rounded once, from extended precision: errors here would add up."""
+    angle = 2 * np.longdouble("3.14159265358979323846264338327950288") * (numerators % denominator) / denominator
+    return (np.cos(angle) + 1j * np.sin(angle)).astype(np.complex128)
+
+
+@cache
+def all_roots(denominator: int) -> np.ndarray:
+    """Return all roots of unity of this order, beginning with 1."""
+    return roots(np.arange(denominator), denominator)
+
+
+def _twist(N: int) -> np.ndarray:
+    return all_roots(2 * N)[: N // 2]
+
+
+@cache
+def _untwist(N: int) -> np.ndarray:
+    return _twist(N).conj()

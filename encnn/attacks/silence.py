@@ -1,0 +1,76 @@
+"""The secret T from whether an owner answered: one bit for each request, and no answer is ever read.
+
+**Idea.**  The owner takes sigmoid(z) = 1 / (1 + exp(-z)) of a score that it has decrypted.  In float64 exp overflows beyond
+709.78, and if that raises, a request is answered or not by what its score is.  The request [t ; g e_j] has the score
+(t + g T_j) / unit: with t at the edge and g a little more than nothing, silence says that T_j is -1; with -g, that it is 1.
+
+**Needs** an owner who assists, and goes on after an error of its own making.  **Worked** under `ADDITIVE_128`, where scores
+may be that large: all of T by 2 d requests, none of which was counted.  FV and YASHE had the same in the renewal of weights, by
+bounds in a header that overflow a float.  **Fails** since the sigmoid is taken without overflow, and since *whatever* is raised
+after a decryption closes the owner for good (`assistance.scores.decrypting`): one bit for each run, and the owner counts it.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from encnn.assistance.scores import SAFE_SHARE, Assistant, Request
+from encnn.errors import EncnnError
+from encnn.schemes.integer_vector import CiphertextArray, Context, SecretKey
+
+OVERFLOW = math.log(float(np.finfo(np.float64).max))
+"""The largest x of which exp(x) is a float64."""
+
+STEP = 8.0
+"""How far the score of a request lies from the edge on either side, twice."""
+
+Answered = Callable[[CiphertextArray], bool]
+"""Encrypted scores of shape (1, outputs) to whether there was an answer."""
+
+
+class CarelessOwner:
+    """An assistant as it was, as far as its errors go: only a score near the end of the range closes it."""
+
+    def __init__(self, secret: SecretKey) -> None:
+        p = secret.parameters
+        self._secret, self._limit = secret, SAFE_SHARE * (1 << ((p.q_bits or 64) - 1)) / p.unit
+        self.trips, self.closed = 0, False
+
+    def answered(self, scores: CiphertextArray) -> bool:
+        """Return whether there is an answer to one score."""
+        z = self._secret.decrypt(scores).item()
+        self.closed = self.closed or abs(z) >= self._limit
+        try:
+            1.0 / (1.0 + math.exp(-z))
+        except OverflowError:  # which nobody expected, so nothing follows from it
+            return False
+        self.trips += not self.closed
+        return not self.closed
+
+
+def asking(assistant: Assistant) -> Answered:
+    """Return how a trainer asks an owner of today."""
+
+    def answered(scores: CiphertextArray) -> bool:
+        try:
+            assistant.answer(Request(assistant.tally.trips + 1, 0.01, scores))
+        except (EncnnError, ArithmeticError):
+            return False
+        return True
+
+    return answered
+
+
+def T_from_silence(answered: Answered, context: Context, edge: float = OVERFLOW) -> np.ndarray:
+    """Return T for vectors of width 1, shape (1, d), entries -1, 0 and 1: scores below -edge are not answered."""
+    p = context.parameters
+    gap = round(STEP * p.unit)
+    T = np.zeros((1, p.d), np.int64)
+    for j in range(p.d):
+        for sign in (-1, 1):
+            data = np.zeros((1, 1 + p.d), p.dtype)
+            data[0, 0], data[0, 1 + j] = gap // 2 - round(edge * p.unit), -sign * gap
+            if not answered(CiphertextArray(data, context, p.scale, 0.0, 0.0, 0.0)):
+                T[0, j] = sign
+    return T
