@@ -97,6 +97,6 @@ def _loops() -> tuple[Any, ...]:
     def transforms(w, v, count):  # type: ignore[no-untyped-def]
         for _ in range(count):
             w[:] = 1.0
-            compiled.transform(w, v)
+            compiled._transform(w, v)  # w and v are of its size
 
     return add, subtract, axpy, transforms

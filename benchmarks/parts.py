@@ -8,6 +8,7 @@ part that the formulas say what work it must do, `of_peak` is the time that this
     product           as many multiply-adds as its key has entries, for each review
     key switch        d l (n + 1) int32 multiply-adds        blind rotation   n / m (k + 1)(l + 1) transforms for blocks of m,
                                                              n l (k + 1)(k + 2) N / 2 complex multiply-adds (four real ones)
+    trace             log2 N (k l + k + 1) transforms,       log2 N k l (k + 1) N / 2 complex multiply-adds
 """
 
 from collections.abc import Callable, Iterator
@@ -20,10 +21,12 @@ import pandas as pd
 from benchmarks.cases import BenchmarkCase, named
 from benchmarks.suite import step_seconds, timed, update
 from encnn.costs.rehearsal import Rehearsal
+from encnn.data.batches import Batch
 from encnn.progress import progress
 from encnn.schemes import bootstrapped
 from encnn.schemes.bilinear import BilinearMap, elementwise
-from encnn.schemes.bootstrapped.bootstrap import rotated_table
+from encnn.schemes.bootstrapped.blocks import scatter_subtract
+from encnn.schemes.bootstrapped.bootstrap import alone, rotated_table
 from encnn.schemes.bootstrapped.rotation import blind_rotate
 from encnn.schemes.bootstrapped.switching import switch_key, to_positions
 
@@ -74,16 +77,19 @@ def parts(r: Rehearsal, size: int) -> Iterator[Part]:
     evaluator, W = r.evaluator, r.network.W1
     batches = [r.batch(size) for _ in range(max(1, DIFFERENT // size))]  # one alone would soon be in the nearest cache
     G = evaluator.gather(batches[0], W)
-    rows, share = size * round(r.task.words) * r.row_bytes, 1 / len(batches)
+    packed = isinstance(evaluator, bootstrapped.BootstrappedEvaluator)
+    row_bytes = 4 * evaluator.parameters.d if packed else r.row_bytes  # of a packed row: the window of a block
+    rows, share = size * round(r.task.words) * row_bytes, 1 / len(batches)
     sums = timed(lambda: [evaluator.gather(batch, W) for batch in batches])
     yield Part("sum of rows", _times(sums, share), {"read": rows})
-    if isinstance(evaluator, bootstrapped.BootstrappedEvaluator):
+    if packed:
         yield from _bootstrap(evaluator, r, G)
     elif r.help.error_step is not None:
         yield _trip(r, G, size)
     else:
         yield from _products(r, size)
-    yield Part("update of rows", _times(update(r, *batches), share), {"update": 2 * rows})
+    updates = _block_updates(evaluator, W.copy(), batches, G) if packed else update(r, *batches)
+    yield Part("update of rows", _times(updates, share), {"update": 2 * rows})
 
 
 def _products(r: Rehearsal, size: int) -> Iterator[Part]:
@@ -117,6 +123,17 @@ def _trip(r: Rehearsal, G: Any, size: int) -> Part:
     return Part("trip to the owner, trainer's part", seconds, {})
 
 
+def _block_updates(evaluator: Any, W: Any, batches: list[Batch], G: Any) -> Callable[[], float]:
+    """Return what measures updates of blocks, without the traces before them, which are a part of their own."""
+    errors = alone(evaluator.key, G.data)
+
+    def update_all() -> None:
+        for batch in batches:
+            scatter_subtract(W, batch, errors, 0.0, 0.0)
+
+    return timed(update_all)
+
+
 def _bootstrap(evaluator: Any, r: Rehearsal, z: Any) -> Iterator[Part]:
     p, key = evaluator.parameters, evaluator.key
     B, table = len(z), np.full(p.N, 1 << 20, np.int32)
@@ -130,6 +147,12 @@ def _bootstrap(evaluator: Any, r: Rehearsal, z: Any) -> Iterator[Part]:
     yield Part("key switch", timed(lambda: switch_key(key.switch, z.data)), switch)
     rotation = {"FFT": float(transforms), "multiply-add": multiply_adds}
     yield Part("blind rotation", timed(lambda: blind_rotate(key.rotation, acc, exponents)), rotation)
+    steps = B * len(key.trace.bodies)
+    trace = {
+        "FFT": float(steps * (p.k * p.trace_levels + p.k + 1)),
+        "multiply-add": 4.0 * steps * p.k * p.trace_levels * (p.k + 1) * p.N / 2,
+    }
+    yield Part("trace", timed(lambda: alone(key, z.data)), trace)
 
 
 def _time(spent: float, whole: float, batch: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Every error this package raises on purpose.
+"""Every error this package raises on purpose, and its warning.
 
 Each message says what was wrong, what was expected, and what to do about it.
 """
@@ -34,6 +34,10 @@ class DivergenceError(EncnnError, ArithmeticError):
 
 class FileError(EncnnError, ValueError):
     """A file that is not what it should be: foreign, of another kind or version, damaged."""
+
+
+class DataWarning(UserWarning):
+    """Reviews or labels that can be used as they are, but hardly as they are meant."""
 
 
 class DataError(EncnnError, ValueError):

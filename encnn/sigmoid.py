@@ -20,14 +20,18 @@ import numpy as np
 from numpy.polynomial import chebyshev, legendre, polynomial
 from numpy.typing import ArrayLike
 
+from encnn.data.checks import check_types, real, whole
 from encnn.errors import DivergenceError, ParameterError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TOLERANCE = 0.05  # the error at which a range of use ends, unless a fit states its own
+BEYOND = 0.01
+"""Share of scores that may leave a range, of a scheme or of a polynomial, before a run is stopped."""
 WRONG_SIDE_LIMIT = 10.0  # see check_range
 STEP_LIMIT = 100.0  # see check_range
+MAX_DEGREE = 101
 MAX_FIT_DEGREE = 31
 MAX_RADIUS = 100.0
 
@@ -52,6 +56,7 @@ class PolynomialSigmoid:
 
     def __post_init__(self) -> None:
         """Refuse what is not a polynomial of at least degree 1 on an interval."""
+        check_types(self)
         if len(self.coefficients) < 2 or not np.isfinite(self.coefficients).all() or self.coefficients[-1] == 0:
             raise ParameterError(
                 f"{self.name}: expected two or more finite coefficients, the last not zero, got {self.coefficients}"
@@ -290,16 +295,15 @@ def _within_tolerance(name: str, coefficients: tuple[float, ...]) -> PolynomialS
 
 
 def _check_degree(degree: int) -> None:
-    if not isinstance(degree, int) or degree < 1 or degree % 2 == 0:
-        raise ParameterError(f"degree {degree!r}: expected an odd number, since sigma - 1/2 has odd powers only")
+    if whole("degree", degree, 1, MAX_DEGREE) % 2 == 0:
+        raise ParameterError(f"degree={degree}: expected an odd number, since sigma - 1/2 has odd powers only")
 
 
 def _check_fit(degree: int, radius: float) -> None:
     _check_degree(degree)
     if degree > MAX_FIT_DEGREE:
         raise ParameterError(f"degree {degree}: rounding spoils fits above {MAX_FIT_DEGREE}; choose a lower degree")
-    if not 0 < radius <= MAX_RADIUS:
-        raise ParameterError(f"radius {radius}: expected more than 0 and at most {MAX_RADIUS:g}")
+    real("radius", radius, above=0, most=MAX_RADIUS)
 
 
 # Errors and ranges
@@ -330,7 +334,8 @@ class RangeReport:
 
     Least and greatest z; share of z outside the approximation's interval; share beyond its `monotone_radius`; share on
     the wrong side of both labels, p(z) < 0 < z or p(z) > 1 > 0 > z, whose steps push z outward; mean and
-    largest |p(z) - sigma(z)|; largest |p(z)|.
+    largest |p(z) - sigma(z)|; largest |p(z)|.  share_out_of_range: share of z that the scheme cannot work with, or that is no
+    number.  All others but the shares are of the z that are numbers, and nan if there is none.
     """
 
     min_z: float
@@ -341,25 +346,47 @@ class RangeReport:
     mean_abs_error: float
     max_abs_error: float
     max_abs_p: float
+    share_out_of_range: float = 0.0
 
 
-def error_over(approximation: Sigmoid, z: ArrayLike) -> RangeReport:
-    """Report the error over the values `z` (any shape, not scaled) that training really met."""
+def error_over(approximation: Sigmoid, z: ArrayLike, limit: float = math.inf) -> RangeReport:
+    """Report the error over the values `z` (any shape, not scaled) that training really met.
+
+    limit: the |z| from which on the scheme cannot work with a score (`Evaluator.activation_limit`).
+    """
     z = _values(z)
     low, high = approximation.interval
+    known = z[~np.isnan(z)] if not np.isnan(z).all() else z
     with np.errstate(over="ignore", invalid="ignore"):  # a lost run has values beyond all bounds
-        p = approximation(z)
-        error = np.abs(p - sigmoid(z))
+        p = approximation(known)
+        error = np.abs(p - sigmoid(known))
     return RangeReport(
-        min_z=float(z.min()),
-        max_z=float(z.max()),
+        min_z=float(known.min()),
+        max_z=float(known.max()),
         share_outside=float(np.mean(~((z >= low) & (z <= high)))),
         share_beyond_monotone=float(np.mean(~(np.abs(z) <= approximation.monotone_radius))),
-        share_wrong_side=float(np.mean(_wrong_by(z, p) > 0)),
+        share_wrong_side=float(np.sum(_wrong_by(known, p) > 0) / z.size),
         mean_abs_error=float(error.mean()),
         max_abs_error=float(error.max()),
         max_abs_p=float(np.abs(p).max()),
+        share_out_of_range=float(np.mean(~(np.abs(z) < limit))),
     )
+
+
+def check_reach(z: ArrayLike, limit: float, first_review: int = 0) -> None:
+    """Raise `DivergenceError` if more than a share of `BEYOND` of the scores cannot be worked with: |z| >= limit, or unknown.
+
+    A few do no harm: each leads to one wrong step.
+    """
+    z = _values(z)
+    beyond = ~(np.abs(z) < limit)
+    if beyond.mean() > BEYOND:
+        where = "" if math.isinf(limit) else f" of +-{limit:g}"
+        raise DivergenceError(
+            f"from review {first_review} on, {beyond.sum()} of {z.size} scores leave the scheme's range{where}, beyond which "
+            f"it takes them for others (largest known |z|: {np.abs(z[~np.isnan(z)]).max(initial=0.0):.3g}); lower the learning "
+            "rate, or scale the features down"
+        )
 
 
 def check_range(approximation: Sigmoid, z: ArrayLike, learning_rate: float, first_review: int = 0) -> RangeReport:

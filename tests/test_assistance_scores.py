@@ -301,7 +301,7 @@ def test_a_request_that_is_sent_twice_is_refused(party):
 @pytest.mark.parametrize("reviews", [1, 2])
 def test_a_score_out_of_range_ends_the_run(party, reviews):
     owner, assistant = party
-    limit = 0.875 * SMALL.q / 2 / SMALL.unit
+    limit = 0.5 * SMALL.q / 2 / SMALL.unit
     safe, large = (owner.secret_key.encrypt(np.full((reviews, 1), z)) for z in (limit - 0.01, -limit - 0.01))
     assistant.answer(Request(1, 0.1, safe))
     with pytest.raises(DivergenceError, match="no more requests are answered"):

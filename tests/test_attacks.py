@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from encnn.arithmetic.modular import centred
 from encnn.attacks import distinguish, elimination, lattice, oracle, public_keys, reading, training
-from encnn.attacks.acceptance import acceptance_test
 from encnn.data.datasets import words_dataset
 from encnn.data.reviews import load_reviews
 from encnn.errors import ParameterError
 from encnn.experiments import lattice as lattice_job
 from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.parties import Owner, Trainer
+from encnn.parties.acceptance import acceptance_test
 from encnn.schemes.bilinear import elementwise, outer, vector_matrix, vector_transposed_matrix
 from encnn.schemes.clear import ClearEvaluator
 from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER, PAPER_BITS, PRESETS, Parameters, make_keys

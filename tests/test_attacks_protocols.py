@@ -73,7 +73,7 @@ def test_silence_shows_the_key_of_a_careless_owner_only(p: Parameters) -> None:
 def test_a_request_that_is_too_large_is_the_only_bit_of_a_run() -> None:
     for _ in range(RUNS):
         secret = SecretKey(SMALL_WIDE, [1])
-        assistant, edge = Assistant(secret), scores.SAFE_SHARE * 2.0**52 / SMALL_WIDE.unit
+        assistant, edge = Assistant(secret), scores.WITHIN * 2.0**52 / SMALL_WIDE.unit
         assert share_found(asking(assistant), secret, edge=edge) < 0.85
         assert assistant.closed and assistant.tally.refused == 1
         with pytest.raises(DataError, match="answers no more"):

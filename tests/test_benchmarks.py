@@ -181,7 +181,7 @@ def test_a_profile_adds_up(short: None, monkeypatch: pytest.MonkeyPatch) -> None
         assert whole > 0 and (of["share_percent"] <= of["cpu_us"] / whole * 100 + 1).all()
         assert {"sum of rows", "update of rows", "rest"} <= set(of["part"])
     assert (table["of_peak"].dropna() > 0).all()
-    assert {"key switch", "blind rotation", "trip to the owner, trainer's part"} <= set(table["part"])
+    assert {"key switch", "blind rotation", "trace", "trip to the owner, trainer's part"} <= set(table["part"])
 
 
 @pytest.mark.slow

@@ -83,7 +83,7 @@ def test_the_scale_gives_the_width_of_a_table(log_scale):
         ({"switch_bits": 8}, "4 switch digits of 8 bits"),
         ({"lwe_sigma": 0.25}, "fractions of the torus"),
         ({"glwe_sigma": -1e-9}, "fractions of the torus"),
-        ({"lwe_sigma": float("nan")}, "fractions of the torus"),
+        ({"lwe_sigma": float("nan")}, "lwe_sigma=nan: expected a finite number"),
         ({"scale": 3}, "a scale that is a power of two"),
         ({"scale": 0}, "a scale that is a power of two"),
         ({"scale": 1 << 30}, "at most 2\\^29"),

@@ -458,7 +458,7 @@ def test_what_is_trained_shows_nothing_without_the_key():
     W = trainer.model.network.W1
     assert np.abs(owner.decrypt(W)).max() < 2
     W.rows, W.context = TWO_LEVEL.N, other.evaluator.context
-    assert other.decrypt(W).std() == pytest.approx(32 / np.sqrt(12), rel=0.1)
+    assert other.secret_key.decrypt(W).std() == pytest.approx(32 / np.sqrt(12), rel=0.1)
     trivial = W.data * 2.0**-32  # nor is the body alone the weights
     assert trivial.std() == pytest.approx(1 / np.sqrt(12), rel=0.05)
 
@@ -482,6 +482,9 @@ def test_training_at_128_bits_follows_its_clear_twin(p, labels, corpus):
     z, clear_z = owner.decrypt(trainer.predict(X_test))[:, 0], twin.predict(X_test)[:, 0]
     assert right_at_half(EXACT(z), y_test).mean() > right_at_half(EXACT(clear_z), y_test).mean() - 0.03
     assert np.corrcoef(z, clear_z)[0, 1] > 0.99
+    stranger, W = SecretKey(p), trainer.model.network.W1
+    W.context = stranger.context
+    assert stranger.decrypt(W).std() == pytest.approx(32 / np.sqrt(12), rel=0.1)  # noise over all of the torus
 
 
 def test_users_get_scores_and_probabilities():
@@ -572,7 +575,9 @@ def test_files_come_back_as_they_were(real, tmp_path):
     loaded, again = Trainer.load(folder / "model"), Owner.load(folder / "secret")
     assert again.parameters == loaded.model.evaluator.parameters == TINY
     here = Trainer(model.copy())
-    np.testing.assert_array_equal(loaded.train(X, y, PLAN).data, here.train(X, y, PLAN).data)
+    found, expected = loaded.train(X, y, PLAN), here.train(X, y, PLAN)
+    np.testing.assert_array_equal(found.parts.data, expected.parts.data)
+    np.testing.assert_array_equal(found.counts, expected.counts)
     np.testing.assert_array_equal(loaded.model.network.W1.data, here.model.network.W1.data)
     np.testing.assert_array_equal(again.secret_key.T(1), owner.secret_key.T(1))
     np.testing.assert_array_equal(again.secret_key._s, owner.secret_key._s)

@@ -103,7 +103,7 @@ def test_without_numba_there_are_none(monkeypatch):
 def by_loops(loops, z):
     """Return the discrete Fourier transform of z, in natural order."""
     v = np.empty(1024)
-    loops.transform(np.concatenate([z.real, z.imag]), v)
+    loops._transform(np.concatenate([z.real, z.imag]), v)
     values = np.empty(512, complex)
     values[loops.ORDER] = v[:512] + 1j * v[512:]
     return values
@@ -112,7 +112,7 @@ def by_loops(loops, z):
 def back_by_loops(loops, values):
     """Return 512 times the inverse transform."""
     w, v = np.empty(1024), np.concatenate([values.real[loops.ORDER], values.imag[loops.ORDER]])
-    loops.transform_back(v, w)
+    loops._transform_back(v, w)
     return w[:512] + 1j * w[512:]
 
 

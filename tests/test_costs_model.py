@@ -95,8 +95,9 @@ def test_a_task_is_read_off_the_features() -> None:
     X = csr_array(np.array([[1, 1, 0, 1], [0, 0, 0, 1]]))
     task = Task.of(X, TrainingPlan(taylor(1), batch_size=2, epochs=3), Architecture(4))
     assert (task.reviews, task.words, task.largest, task.dense, task.steps) == (2, 2.0, 3.0, False, 3)
-    dense = Task.of(np.ones((5, 4)), TrainingPlan(taylor(1), batch_size=2), Architecture(4))
+    dense = Task.of(np.full((5, 4), 0.5), TrainingPlan(taylor(1), batch_size=2), Architecture(4))
     assert (dense.reviews, dense.words, dense.dense, dense.whole, dense.steps) == (5, 4.0, True, False, 3)
+    assert Task.of(np.ones((5, 4)), TrainingPlan(taylor(1)), Architecture(4)).whole
     assert Task.of(np.ones((5, 4), int), TrainingPlan(taylor(1)), Architecture(4)).whole
 
 

@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 import encnn
 from encnn import files
 from encnn.arithmetic.sampling import Randomness
-from encnn.data.batches import Features
+from encnn.data import Features
 from encnn.errors import DataError, FileError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer, User

@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from encnn import files
-from encnn.data.batches import with_bias
+from encnn.data.batches import Conditioned, with_bias
 from encnn.data.fingerprints import MarkedFeatures, fingerprint_of, fingerprint_of_names, marked, width_of
 from encnn.data.recipes import Recipe, TableFeatures, UnpublishedFeatures, WordFeatures
 from encnn.data.reviews import Reviews, Vocabulary, bag_of_words
@@ -31,6 +31,7 @@ RECIPES: dict[str, Recipe] = {
     "counts": WordFeatures(WORDS, counts=True),
     "bias": WordFeatures(WORDS, bias=True),
     "both, as they are": WordFeatures(WORDS, counts=True, bias=True, raw=False),
+    "grams": WordFeatures(Vocabulary(("a", "bad film", "film", "good")), grams=True),
     "table": TableFeatures(("age", "height")),
     "unpublished": UnpublishedFeatures(WordFeatures(WORDS).fingerprint),
 }
@@ -54,7 +55,7 @@ def test_fingerprints_differ_by_words_order_rule_and_bias() -> None:
     found += [fingerprint_of_names("table", WORDS.words), fingerprint_of_names("table", WORDS.words[::-1])]
     found += [fingerprint_of_names("words", names) for names in (OTHERS.words, ("ab", "c"), ("a", "bc"))]
     assert len(set(found)) == len(found)
-    assert [width_of(f) for f in found[:5]] == [5, 5, 6, 6, 2]
+    assert [width_of(f) for f in found[:6]] == [5, 5, 6, 6, 4, 2]
     with pytest.raises(DataError, match="is no fingerprint"):
         width_of("words:5")
 
@@ -92,6 +93,7 @@ def test_words_make_the_features_of_raw_texts_and_of_reviews() -> None:
     assert recipe(["Bad, BAD film!"]).toarray()[0].tolist() == [0, 0, 2, 1, 0]
     assert WordFeatures(WORDS, raw=False)(["Bad bad"]).toarray()[0].tolist() == [0, 0, 1, 0, 0]
     assert WordFeatures(WORDS, bias=True)(REVIEWS).toarray()[:, -1].tolist() == [1, 1, 1, 1]
+    assert RECIPES["grams"](["Bad film; a bad, bad film!"]).toarray()[0].tolist() == [1, 1, 1, 0]
     with pytest.raises(DataError, match="a single string"):
         recipe("a film")
     with pytest.raises(CapabilityError, match="ask the owner for the vocabulary"):
@@ -101,7 +103,8 @@ def test_words_make_the_features_of_raw_texts_and_of_reviews() -> None:
 def test_features_of_another_vocabulary_are_refused_by_trainer_and_user(owner: Owner) -> None:
     trainer = Trainer(model_of(owner))
     table = pd.DataFrame([[0] * 5], columns=list("abcde"))
-    for X in (bag_of_words(REVIEWS, OTHERS), bag_of_words(REVIEWS, WORDS, counts=True), table):
+    others = bag_of_words(REVIEWS, OTHERS)
+    for X in (others, Conditioned(others), bag_of_words(REVIEWS, WORDS, counts=True), table):
         for action in (
             lambda X=X: trainer.train(X, LABELS, PLAN),
             lambda X=X: trainer.predict(X),

@@ -64,6 +64,20 @@ def test_the_loops_as_plain_python_do_what_they_say():
 
 
 @needs_numba
+@pytest.mark.parametrize("indices", [[0, ROWS], [-1, 0], [0, 2**40]])
+def test_rows_that_are_not_there_are_refused(indices):
+    W, pointers = words(1, (ROWS, WIDTH), np.int64), np.array([0, 2], np.int32)
+    before = W.copy()
+    with pytest.raises(DataError, match="names rows that are not there"):
+        kernels.gather(W, np.array(indices), pointers)
+    with pytest.raises(DataError, match="names rows that are not there"):
+        kernels.scatter_subtract(W, np.array(indices), pointers, W[:1])
+    with pytest.raises(DataError, match="one row per review"):
+        kernels.scatter_subtract(W, np.array([0, 1]), pointers, W[:1, :-1])
+    assert np.array_equal(W, before)
+
+
+@needs_numba
 def test_only_wide_rows_of_integers_are_worth_it():
     assert kernels.worthwhile(np.zeros((2, WIDTH), np.int32))
     assert not kernels.worthwhile(np.zeros((2, WIDTH - 1), np.int64))

@@ -12,11 +12,12 @@ import pytest
 from scipy.sparse import csr_array
 
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, KeptLabels
-from encnn.data.batches import DenseBatch, OneReview, SparseBatch, batches
+from encnn.data.batches import Conditioned, DenseBatch, OneReview, SparseBatch, batches
 from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
 from encnn.errors import CapabilityError, CiphertextOverflowError, DivergenceError, ParameterError
 from encnn.network import Architecture, Help, Network, TrainingPlan
 from encnn.network import training as network
+from encnn.network.partial_scores import PartialScores
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.scaling import crew
 from encnn.scaling import gradient_sums as sums_of
@@ -269,6 +270,30 @@ def test_bootstraps_are_shared(after: int | None) -> None:
     plan = TrainingPlan(ExactSigmoid(), 0.02, batch_size=8)
     cluster = FakeCluster(2, {} if after is None else {"worker-1": after})
     assert_equal(*both(model, cluster, BINARY, LABELS, plan))
+
+
+@pytest.mark.parametrize("labels", ["plain", "encrypted"])
+@pytest.mark.parametrize("after", [None, 4])
+def test_conditioned_features_and_encrypted_labels_are_shared(after: int | None, labels: str) -> None:
+    owner, model = pair(BOOTSTRAP_TOY, ExactSigmoid(), hidden=0, first_layer_sd=0.0, pooling="sum")
+    plan, widths = TrainingPlan(ExactSigmoid(), 0.02, batch_size=8, epochs=2), np.random.default_rng(9).uniform(0.5, 2, REVIEWS)
+    X = Conditioned(BINARY, 1 + np.arange(FEATURES) % 4, widths)
+    y = LABELS if labels == "plain" else owner.encrypt_labels(LABELS, 0.02 / widths, insecure=True)
+    cluster = FakeCluster(2, {} if after is None else {"worker-1": after})
+    assert_equal(*both(model, cluster, X, y, plan))
+
+
+def test_the_update_of_blocks_travels_whole() -> None:
+    """What a worker sends for a mini-batch is as large as the model, however many reviews there are."""
+    _, model = pair(BOOTSTRAP_TOY, ExactSigmoid(), hidden=0, first_layer_sd=0.0, pooling="sum")
+    scores = 4 * (1 + BOOTSTRAP_TOY.d)
+    for batch_size in (8, REVIEWS):
+        workers = Workers(FakeCluster(2))
+        Trainer(model.copy()).train(BINARY, LABELS, TrainingPlan(ExactSigmoid(), 0.02, batch_size=batch_size), workers)
+        steps, traffic = -(-REVIEWS // batch_size), workers.traffic
+        update = 2 * (model.network.W1.nbytes + 8)  # of two workers, with the number of a block
+        assert traffic.up == REVIEWS * scores + steps * update
+        assert traffic.down == steps * update
 
 
 # -- losses
@@ -534,3 +559,21 @@ def test_a_step_of_public_things_travels(client: Any) -> None:
         there.train(BINARY, LABELS, plan, help=Workers(client, linear)),
     )
     assert_equal(here, there, *scores)
+
+
+@pytest.mark.parametrize("parameters", [COMPACT_128, BOOTSTRAP_TOY], ids=lambda p: p.name)
+def test_scores_come_in_parts_from_workers_too(parameters: Any) -> None:
+    owner, model = pair(parameters, ExactSigmoid(), hidden=0, first_layer_sd=0.0, pooling="sum")
+    model.network.weight_bound = 4.0
+    plan = TrainingPlan(ExactSigmoid(), 0.02, batch_size=8)
+    found = []
+    for client in (None, FakeCluster(3)):
+        trainer, step = Trainer(model.copy()), None
+        if parameters is COMPACT_128:
+            assistant = Assistant(owner.secret_key, rng=np.random.default_rng(3))
+            step = AssistedStep(DirectChannel(assistant), rng=np.random.default_rng(4))
+        z = trainer.train(BINARY, LABELS, plan, as_help(client, step))
+        assert isinstance(z, PartialScores) and z.counts.max() > 1
+        found.append((owner.decrypt(z), z.counts, exported(trainer.model)[0]))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -216,8 +216,9 @@ class TestLaws:
     @given(n=DIMENSIONS, q_bits=MODULI, sigma=SIGMAS, secret=SECRETS, few=st.integers(1, 9000))
     def test_few_samples_never_make_it_easier(self, n: int, q_bits: float, sigma: float, secret: str, few: int) -> None:
         fewer, unlimited = estimate(n, q_bits, sigma, secret, few), estimate(n, q_bits, sigma, secret)
-        assert fewer.bits >= estimate(n, q_bits, sigma, secret, few + few // 2 + 1).bits - SLACK
-        assert fewer.bits >= unlimited.bits - SLACK
+        slack = SLACK + 1e-4 * fewer.bits  # the search for the best attack stops in a range that grows with its cost
+        assert fewer.bits >= estimate(n, q_bits, sigma, secret, few + few // 2 + 1).bits - slack
+        assert fewer.bits >= unlimited.bits - slack
         assert all(cost.samples <= few for cost in fewer.costs)
 
     @SOME

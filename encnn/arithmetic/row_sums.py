@@ -8,14 +8,18 @@ They need numba (`pip install 'encnn[fast]'`) and take over from numpy, unasked,
 integers of at least `WIDE` entries.  Integers wrap alike, so the results are equal bit for bit; narrow rows and floats stay
 with numpy.
 
-The functions are plain Python that numba compiles at the first call, in about a second.  The indices are not checked here.
+The functions are plain Python that numba compiles at the first call, in about a second.  Compiled code reads and writes
+wherever an index leads, so `gather` and `scatter_subtract` check all indices against the rows first (`fits`).
 """
 
 import importlib.util
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
+
+from encnn.errors import DataError
 
 WIDE = 256
 """Entries of a row from which the compiled loops are worth their call."""
@@ -37,6 +41,7 @@ def available() -> bool:
 
 def gather(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray) -> np.ndarray:
     """Return for each review r the sum of the rows indices[pointers[r] : pointers[r + 1]] of W, shape (reviews, width)."""
+    check_rows(len(W), indices, pointers)
     sums = np.zeros((len(pointers) - 1, W.shape[1]), W.dtype)
     _compiled(add_rows)(sums, W, indices, pointers)
     return sums
@@ -44,7 +49,32 @@ def gather(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray) -> np.ndarr
 
 def scatter_subtract(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray, G: np.ndarray) -> None:
     """Subtract row r of G, of shape (reviews, width), from each of the rows of W that review r names, in place."""
+    check_rows(len(W), indices, pointers)
+    if G.shape != (len(pointers) - 1, W.shape[1]):
+        raise DataError(f"updates have shape {G.shape}, expected {(len(pointers) - 1, W.shape[1])}: one row per review")
     _compiled(subtract_rows)(W, indices, pointers, G)
+
+
+def check_rows(rows: int, indices: np.ndarray, pointers: np.ndarray) -> None:
+    """Raise `DataError` unless all that pointers and indices name is there (see `fits`)."""
+    if not _compiled(fits)(indices, pointers, rows):
+        raise DataError(
+            f"a mini-batch names rows that are not there: {rows} rows, {len(indices)} indices, pointers to {pointers[-1:]}; "
+            "make features with the network's own vocabulary"
+        )
+
+
+def fits(indices: np.ndarray, pointers: np.ndarray, rows: int) -> bool:
+    """Return whether pointers rise from 0 or more to at most the number of indices, and all indices are from 0 to rows - 1."""
+    if len(pointers) < 1 or pointers[0] < 0 or pointers[-1] > len(indices):
+        return False
+    for r in range(len(pointers) - 1):
+        if pointers[r] > pointers[r + 1]:
+            return False
+    for t in range(len(indices)):
+        if indices[t] < 0 or indices[t] >= rows:
+            return False
+    return True
 
 
 def add_rows(sums: np.ndarray, W: np.ndarray, indices: np.ndarray, pointers: np.ndarray) -> None:
@@ -88,7 +118,7 @@ def subtract_rows(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray, G: n
 
 
 @cache
-def _compiled(loop: Callable[..., None]) -> Callable[..., None]:
+def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
     import numba  # here and not above: importing it takes longer than most programs that have no use for it
 
     return numba.njit(nogil=True)(loop)

@@ -173,12 +173,13 @@ class OpeningHeader:
 
 @dataclass(frozen=True)
 class RequestHeader:
-    """Name of the key of the scores, number of the request, learning rate, and where the labels are (see `scores.Request`)."""
+    """Key of the scores, number of the request, learning rate, where the labels are (see `scores.Request`), scores in parts."""
 
     key_id: Hex32
     trip: Count
     rate: float
     labels: Literal["sent", "kept", "withheld"]
+    in_parts: bool
 
 
 @dataclass(frozen=True)
@@ -242,8 +243,8 @@ def write_request(path: Path, request: Request) -> int:
     labels: Literal["sent", "kept", "withheld"] = "withheld" if request.rows is None else "kept"
     if request.labels is not None:
         labels = "sent"
-    header = RequestHeader(request.scores.context.key_id, request.trip, request.rate, labels)
-    arrays = {"scores": request.scores.data, "labels": request.labels, "rows": request.rows}
+    header = RequestHeader(request.scores.context.key_id, request.trip, request.rate, labels, request.parts is not None)
+    arrays = {"scores": request.scores.data, "labels": request.labels, "rows": request.rows, "parts": request.parts}
     return files.write(path, REQUEST, describe(header), {name: a for name, a in arrays.items() if a is not None})
 
 
@@ -253,15 +254,15 @@ def read_request(path: Path, context: Context, outputs: int) -> Request:
     What the numbers mean is judged by `Assistant.answer`.  No more is read than 1 to d ciphertexts take.
     """
     p = context.parameters
-    max_bytes = p.d * ((outputs + p.d) * p.dtype.itemsize + outputs + 8) + (1 << 16)
+    max_bytes = p.d * ((outputs + p.d) * p.dtype.itemsize + outputs + 16) + (1 << 16)
     header, arrays = _read(path, REQUEST, RequestHeader, max_bytes)
     with naming(path):
         _check_key(header.key_id, context)
-        check_names("the message", arrays, {"scores"} | _LABELS_OF[header.labels])
+        check_names("the message", arrays, {"scores"} | _LABELS_OF[header.labels] | ({"parts"} if header.in_parts else set()))
         data = arrays["scores"]
         check_array("scores", data, (len(data) if data.ndim else 0, outputs + p.d), p.dtype, *entry_range(p))
     scores = CiphertextArray(data, context, p.scale, 0.0, 0.0, 0.0)
-    return Request(header.trip, header.rate, scores, arrays.get("labels"), arrays.get("rows"))
+    return Request(header.trip, header.rate, scores, *(arrays.get(name) for name in ("labels", "rows", "parts")))
 
 
 def write_answer(path: Path, answer: Answer) -> int:

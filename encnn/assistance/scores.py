@@ -28,6 +28,8 @@ added to it (`ring.ZeroStream`).  What decrypts is z with the noise of all that 
 nothing decrypted ever comes back, approximate decryptions in particular (IND-CPA-D).  A refusal does tell something about a
 decrypted number, one bit; so an `Assistant` that does not answer what it has decrypted, for whatever reason, answers nothing
 more.
+**Scores beyond the modulus** are noticed.  Where the announced bound on weights lets a score pass the range, it is sent in
+parts, which the owner adds up in floats (`network.partial_scores`).  The owner then learns sums over parts of a review, too.
 **What the key must bear**: a trainer may send [0 ; c e_j] for scores, and is answered with an encryption of a function of the
 key's entry T_j under that key.  So this needs security for key-dependent messages; nothing in a request would give it away.
 **What stops neither**: a trainer may send scores of its own making, or train on wrong data.  The owner judges the
@@ -37,6 +39,7 @@ Steps are messages, and messages go through a `Channel`: a `DirectChannel` passe
 `folders.FolderChannel` as files between two.  Weights that the owner renews (`weights`) take the same channels.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,13 +47,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.special import expit
 
 from encnn.arithmetic.modular import centred
 from encnn.arithmetic.sampling import for_key
 from encnn.errors import CapabilityError, DataError, DivergenceError, EncnnError, KeyMismatchError, ParameterError
 from encnn.files.schema import check_array
 from encnn.network import Help, targets_of
+from encnn.network.partial_scores import WITHIN, PartialScores, check_counts
 from encnn.schemes.base import Encrypted, Evaluator
 from encnn.schemes.integer_vector import CiphertextArray, Context, SecretKey
 from encnn.schemes.integer_vector.parameters import Parameters
@@ -65,9 +68,7 @@ from encnn.schemes.integer_vector.ring import (
     zero_noise,
 )
 from encnn.schemes.integer_vector.storage import entry_range
-
-SAFE_SHARE = 0.875
-"""Scores beyond this share of what the modulus holds are refused: the next ones would wrap."""
+from encnn.sigmoid import sigmoid
 
 _FIXED_BYTES = 16
 """Number of the trip and learning rate, in each direction."""
@@ -91,10 +92,11 @@ class Opening:
 
 @dataclass(frozen=True)
 class Request:
-    """Encrypted scores of one mini-batch, shape (reviews, outputs), and where its labels are.
+    """Encrypted scores of one mini-batch, shape (reviews, outputs) or (parts, outputs), and where its labels are.
 
     trip: 1, 2, ...  rate: the learning rate a.  labels: 0/1 of shape (reviews, outputs), int8, or None.  rows: numbers of the
     reviews whose labels the owner keeps, int64 of shape (reviews,), or None.  With neither the answer is Enc(a p).
+    parts: if scores come in parts, those of each review, int64 of shape (reviews,); `scores` then has a row for each part.
     """
 
     trip: int
@@ -102,12 +104,17 @@ class Request:
     scores: CiphertextArray
     labels: np.ndarray | None = None
     rows: np.ndarray | None = None
+    parts: np.ndarray | None = None
+
+    @property
+    def reviews(self) -> int:
+        """The number of reviews."""
+        return len(self.scores if self.parts is None else self.parts)
 
     @property
     def nbytes(self) -> int:
         """Bytes of what it says."""
-        labels = 0 if self.labels is None else self.labels.nbytes
-        return _FIXED_BYTES + self.scores.nbytes + labels + (0 if self.rows is None else self.rows.nbytes)
+        return _FIXED_BYTES + self.scores.nbytes + sum(a.nbytes for a in (self.labels, self.rows, self.parts) if a is not None)
 
 
 @dataclass(frozen=True)
@@ -215,11 +222,11 @@ class Assistant:
     ) -> None:
         _check_max_rate(max_rate, secret.parameters)
         self._secret, self.outputs, self._max_rate, self.max_trips = secret, outputs, max_rate, max_trips
-        self._labels = None if labels is None else targets_of(labels, outputs, len(labels))
+        self._labels = None if labels is None else targets_of(labels, outputs)
         randomness = for_key(secret.context.experimental, rng)
         self._pads = PadStream(secret, outputs, randomness)
         self._zero_key = make_zero_key(secret, outputs, randomness, SAMPLES)
-        self._limit = SAFE_SHARE * (1 << ((secret.parameters.q_bits or 64) - 1)) / secret.parameters.unit
+        self._limit = WITHIN * (1 << ((secret.parameters.q_bits or 64) - 1)) / secret.parameters.unit
         self._scores: list[np.ndarray] = []
         self.tally, self.closed = Tally(), False
 
@@ -247,36 +254,40 @@ class Assistant:
         begun = time.process_time()
         self._check(request)
         with decrypting(self):
-            z = self._read(request.scores)
+            z = self._read(request)
             seed, first, pads = self._pads.take(len(z))
             seal = self._seal_one if z.size == 1 else self._seal
             answer = Answer(request.trip, seed, first, seal(z, self._targets(request), request.rate, pads))
         self.tally.count(request.nbytes, answer.nbytes, time.process_time() - begun)
         return answer
 
-    def _read(self, scores: CiphertextArray) -> np.ndarray:
-        """Decrypt, keep and return the scores z."""
-        z = self._secret.decrypt(scores)
+    def _read(self, request: Request) -> np.ndarray:
+        """Decrypt, keep and return the scores z, added up where they came in parts."""
+        z = self._secret.decrypt(request.scores)
         largest = abs(z.item()) if z.size == 1 else float(np.abs(z).max())
         if largest >= self._limit:
             raise DivergenceError(
-                f"a score passed {self._limit:.3g}, near the end of what {self.context.parameters.name!r} holds; no more "
-                "requests are answered. Start again with a lower learning rate or a larger modulus"
+                f"a score, or a part of one, passed {self._limit:.3g}, near the end of what {self.context.parameters.name!r} "
+                "holds, so the weights have passed their announced bound; no more requests are answered. Start again with a "
+                "lower learning rate, a larger bound (Owner.announce_bound) or a larger modulus"
             )
+        if request.parts is not None:
+            z = np.add.reduceat(z, np.cumsum(request.parts) - request.parts)
         self._scores.append(z)
         return z
 
     def _seal(self, z: np.ndarray, targets: np.ndarray | None, rate: float, pads: np.ndarray) -> np.ndarray:
         """Return w scale rate (sigmoid(z) - targets) + pads modulo q, the first entries of fresh ciphertexts."""
         p = self._secret.parameters
-        error = expit(z) - (0 if targets is None else targets)
+        error = sigmoid(z) - (0 if targets is None else targets)
         x = np.rint(error * (rate * p.scale)).astype(np.int64)
         return centred((x << p.w_bits) + pads, p.q_bits or 64).astype(p.dtype)
 
     def _seal_one(self, z: np.ndarray, targets: np.ndarray | None, rate: float, pads: np.ndarray) -> np.ndarray:
         """Return the same for one number, which per-review training meets: numbers of Python take a third of the time."""
         p = self._secret.parameters
-        error = float(expit(z.item())) - (0 if targets is None else targets.item())
+        small = math.exp(-abs(z.item()))  # never overflows
+        error = (1.0 if z.item() >= 0 else small) / (1.0 + small) - (0 if targets is None else targets.item())
         x = (round(error * (rate * p.scale)) << p.w_bits) + pads.item()
         half = 1 << ((p.q_bits or 64) - 1)
         return np.array([[(x + half) % (2 * half) - half]], p.dtype)
@@ -292,7 +303,9 @@ class Assistant:
         if not isinstance(request.rate, float) or not 0.0 < request.rate <= self._max_rate:
             raise DataError(f"the learning rate {request.rate!r} is not above 0, up to {self._max_rate}; choose another")
         check_scores(request.scores, self.context, self.outputs)
-        reviews = len(request.scores)
+        if request.parts is not None:
+            check_counts(request.parts, len(request.scores))
+        reviews = request.reviews
         if request.labels is not None:
             _check_labels(request.labels, (reviews, self.outputs))
         if request.rows is not None:
@@ -357,7 +370,7 @@ def check_scores(scores: object, context: Context, outputs: int) -> None:
 
 def _check_max_rate(rate: float, p: Parameters) -> None:
     """Raise `ParameterError` unless an error times the rate is below what the modulus holds: an answer would wrap."""
-    largest = SAFE_SHARE * (1 << ((p.q_bits or 64) - 1)) / p.unit
+    largest = WITHIN * (1 << ((p.q_bits or 64) - 1)) / p.unit
     if not 0.0 < rate < largest:
         raise ParameterError(f"max_rate is {rate!r}; with {p.name!r} it must lie between 0 and {largest:.3g}")
 
@@ -401,9 +414,12 @@ class AssistedStep(Help):
 
     share_labels: send plain labels with the scores, else ask for Enc(a p).  rng: makes zeros that repeat, for experiments.
     `central`: where workers share a mini-batch (`encnn.scaling.workers`), one of them all asks for the whole of it.
+    `reads_parts`: scores that could pass the range of the scheme come in parts (`network.partial_scores`), so that the owner
+    notices.
     """
 
     central = True
+    reads_parts = True
 
     def __init__(self, channel: Channel, share_labels: bool = True, rng: np.random.Generator | None = None) -> None:
         super().__init__(self)
@@ -415,17 +431,18 @@ class AssistedStep(Help):
 
     def __call__(self, evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[CiphertextArray, float]:
         """Return (encrypted rate * (p - targets), 1): the answer holds the rate, which a modulus could not multiply."""
-        if not isinstance(z, CiphertextArray):
+        parts, counts = (z.parts, z.counts) if isinstance(z, PartialScores) else (z, None)
+        if not isinstance(parts, CiphertextArray):
             raise CapabilityError(f"scheme {evaluator.scheme!r} needs no assistance here; leave it out, or encrypt the model")
         opening = self._opening or self._open(z.context, z.shape[-1])
-        scores = self._randomised(z)
+        scores = self._randomised(parts)
         kept = isinstance(targets, KeptLabels)
         sent = isinstance(targets, np.ndarray) and self._share_labels
         self.trips += 1
         if kept and targets.last >= opening.kept_labels:
             raise DataError(f"review {targets.last} came, the owner keeps labels of {opening.kept_labels}; train on those")
         labels, rows = targets.astype(np.int8) if sent else None, targets.rows if kept else None
-        request = Request(self.trips, float(rate), scores, labels, rows)
+        request = Request(self.trips, float(rate), scores, labels, rows, counts)
         error = self._decoded(self._channel.ask(request), z.context, z.shape)
         if not sent and not kept:
             error = error - (self._at_one_rate(targets, rate) if isinstance(targets, CiphertextArray) else rate * targets)
@@ -451,6 +468,11 @@ class AssistedStep(Help):
 
     def _randomised(self, z: CiphertextArray) -> CiphertextArray:
         """Return z with an encryption of zero added to each ciphertext."""
+        if len(z) > z.parameters.d:
+            raise ParameterError(
+                f"the scores of a mini-batch come in {len(z)} ciphertexts, a request holds {z.parameters.d}; take smaller "
+                "mini-batches, a lower learning rate or smaller features"
+            )
         zeros = self._zeros.take(len(z))
         return z + CiphertextArray(zeros, z.context, z.scale, 0.0, 0.0, zero_noise(z.parameters))
 

@@ -42,7 +42,8 @@ from typing import Any
 import numpy as np
 
 from encnn.assistance.scores import Channel, Opening, Tally, check_trip, check_turn, decrypting, opened
-from encnn.data.batches import Batch, Features, batches
+from encnn.data import Features, features_of
+from encnn.data.batches import Batch, batches
 from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Help, Network, OnScores, TrainingPlan, TrainingRun
 from encnn.network.training import UpdateBatch
@@ -52,13 +53,10 @@ from encnn.schemes.ckks import CKKSEvaluator, PackedArray, polynomial_depth
 from encnn.schemes.encoders import FractionalEncoder, dyadic
 from encnn.schemes.rings.evaluator import RingEvaluator
 from encnn.schemes.rings.parameters import RingParameters
-from encnn.sigmoid import PolynomialSigmoid, Sigmoid
+from encnn.sigmoid import BEYOND, PolynomialSigmoid, Sigmoid
 
 LIMIT = 16.0
 """Largest |weight| that the owner encrypts anew by default: far beyond sound weights, within what ciphertexts hold."""
-
-BEYOND = 0.01
-"""Share of the scores of a report that may lie outside the polynomial's interval before the owner ends the run."""
 
 Part = tuple[dict, np.ndarray, tuple[int, ...]]
 """(header, array, shape) of an encrypted array."""
@@ -323,7 +321,7 @@ def check_interval(plan: TrainingPlan, z: np.ndarray, first_review: int = 0) -> 
 
 def step_bits(p: RingParameters, plan: TrainingPlan, X: Features) -> int:
     """Return the bits of noise and of plaintext that one step of logistic regression takes at most, for pooling "sum"."""
-    sigmoid = plan.sigmoid
+    X, sigmoid = features_of(X), plan.sigmoid
     if not isinstance(sigmoid, PolynomialSigmoid) or sigmoid.degree != 1 or plan.decay or plan.divide_update:
         raise CapabilityError(
             f"scheme {p.scheme!r} trains by additions with a sigmoid of degree 1 and a constant rate; for other plans let the "

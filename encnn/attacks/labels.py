@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.sparse import vstack
 
 from encnn.attacks.training import agreement, train_in_clear
-from encnn.data.batches import Features
+from encnn.data import Features, features_of
 from encnn.data.datasets import MIN_COUNT, Dataset, words_dataset
 from encnn.data.reviews import Corpus, Vocabulary
 from encnn.network import Architecture, Network, TrainingPlan, predict
@@ -38,11 +38,12 @@ def lexicon_scores(X: Features, vocabulary: Vocabulary, positive: Iterable[str],
     weights = np.zeros(len(vocabulary))
     for words, sign in ((positive, 1.0), (negative, -1.0)):
         weights[[vocabulary.index[word] for word in words if word in vocabulary]] = sign
-    return np.asarray(X @ weights)
+    return np.asarray(features_of(X, len(vocabulary)) @ weights)
 
 
 def copy_from(X: Features, y: np.ndarray, learning_rate: float) -> Network:
     """Return logistic regression trained in the clear on these labels; small sets are repeated, with a falling rate."""
+    X = features_of(X)
     epochs = max(1, MIN_UPDATES // X.shape[0])
     plan = TrainingPlan(ExactSigmoid(), learning_rate, epochs=epochs, decay=1.0 if epochs > 1 else 0.0)
     architecture = Architecture(X.shape[1], hidden=0, pooling="sum")

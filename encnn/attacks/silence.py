@@ -15,8 +15,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from encnn.assistance.scores import SAFE_SHARE, Assistant, Request
+from encnn.assistance.scores import Assistant, Request
 from encnn.errors import EncnnError
+from encnn.network.partial_scores import WITHIN
 from encnn.schemes.integer_vector import CiphertextArray, Context, SecretKey
 
 OVERFLOW = math.log(float(np.finfo(np.float64).max))
@@ -34,7 +35,7 @@ class CarelessOwner:
 
     def __init__(self, secret: SecretKey) -> None:
         p = secret.parameters
-        self._secret, self._limit = secret, SAFE_SHARE * (1 << ((p.q_bits or 64) - 1)) / p.unit
+        self._secret, self._limit = secret, WITHIN * (1 << ((p.q_bits or 64) - 1)) / p.unit
         self.trips, self.closed = 0, False
 
     def answered(self, scores: CiphertextArray) -> bool:

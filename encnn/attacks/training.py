@@ -8,7 +8,7 @@
 
 **Needs** the trainer's own data, the model file.  **Works under all parameters**, the secure ones too.  Encryption keeps a
 secret start and exact weights.  A copy without labels, a replay without the start, **fails**.
-Tampering that lowers the accuracy is caught by `encnn.attacks.acceptance`; a back door that leaves it high is not.
+Tampering that lowers the accuracy is caught by `encnn.parties.acceptance`; a back door that leaves it high is not.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.sparse import csr_array, eye_array, lil_array
 
-from encnn.data.batches import Features, batches
+from encnn.data import Features, labels_of
+from encnn.data.batches import batches
 from encnn.network import Network, TrainingPlan, predict, train
 from encnn.parties import EncryptedModel, Trainer
 from encnn.schemes.clear import ClearEvaluator
@@ -57,7 +58,7 @@ def substitute(model: EncryptedModel, network: Network) -> EncryptedModel:
 def poison(model: EncryptedModel, X: Features, y: np.ndarray, plan: TrainingPlan) -> EncryptedModel:
     """Return the model after training on the opposite of the labels y (0 and 1)."""
     poisoned = model.copy()
-    Trainer(poisoned).train(X, 1 - np.asarray(y), plan)
+    Trainer(poisoned).train(X, 1 - labels_of(y), plan)
     return poisoned
 
 

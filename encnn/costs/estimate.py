@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from encnn.costs.calibration import calibrate, calibrated_task
 from encnn.costs.task import Task, assistance
 from encnn.costs.units import duration_text, size_text
-from encnn.data.batches import Features
+from encnn.data import Features
 from encnn.network import Architecture, TrainingPlan
 from encnn.schemes import SchemeParameters
 

@@ -11,7 +11,8 @@ from scipy.sparse import csr_array
 from encnn.assistance import weights
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.costs.task import Assistance, Task, synthetic_features
-from encnn.data.batches import Batch, Features, batches
+from encnn.data import Features
+from encnn.data.batches import Batch, batches
 from encnn.network import Help, Network, train
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner

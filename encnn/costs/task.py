@@ -7,7 +7,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from encnn.assistance import weights
-from encnn.data.batches import Features, batches
+from encnn.data import Features, features_of
+from encnn.data.batches import batches
+from encnn.data.checks import check_types
 from encnn.errors import ParameterError
 from encnn.network import Architecture, TrainingPlan
 from encnn.schemes import SchemeParameters, ckks, integer_vector
@@ -35,6 +37,7 @@ class Task:
 
     def __post_init__(self) -> None:
         """Refuse what is no task."""
+        check_types(self)
         if self.reviews < 1 or not 1 <= self.words <= self.architecture.features:
             raise ParameterError(
                 f"{self.reviews} reviews of {self.words} words over {self.architecture.features} features: expected at least "
@@ -44,6 +47,7 @@ class Task:
     @classmethod
     def of(cls, X: Features, plan: TrainingPlan, architecture: Architecture) -> Self:
         """Return the task of training this network on features X."""
+        X = features_of(X, architecture.features)
         if isinstance(X, np.ndarray):
             whole = X.dtype.kind in "iub"
             return cls(architecture, plan, X.shape[0], float(X.shape[1]), dense=True, whole=whole)

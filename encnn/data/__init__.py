@@ -1,1 +1,5 @@
 """Plain data: features and labels, mini-batches, how well a run did, and the reviews."""
+
+from encnn.data.inputs import Features, features_of, labels_of, mapped_labels
+
+__all__ = ["Features", "features_of", "labels_of", "mapped_labels"]

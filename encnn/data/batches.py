@@ -16,10 +16,8 @@ from scipy.sparse import csr_array, hstack
 
 from encnn.arithmetic import row_sums
 from encnn.data.fingerprints import BIAS, fingerprint_of, marked
+from encnn.data.inputs import Features, features_of
 from encnn.errors import DataError
-
-Features: TypeAlias = np.ndarray | csr_array
-"""Plaintext features of shape (reviews, features): dense, or sparse rows (a bag of words)."""
 
 TrainingFeatures: TypeAlias = "Features | Conditioned"
 """Features as a trainer may pass them."""
@@ -63,6 +61,11 @@ class Conditioned:
     def ndim(self) -> int:
         """Return 2."""
         return 2
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The fingerprint of the features, if they carry one."""
+        return getattr(self.X, "fingerprint", None)
 
     def __getitem__(self, rows: slice | np.ndarray) -> "Conditioned":
         """Return some of the reviews."""
@@ -322,9 +325,45 @@ def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
     return make
 
 
+def split_rows(batch: Batch, most: int) -> tuple[SparseBatch, np.ndarray]:
+    """Return the rows of a batch cut into parts with sums of |x| up to `most`, and int64, the number of parts of each row.
+
+    The rows of the result are the parts, row after row, and add up to the rows of the batch.  Entries stand along a line of
+    their sizes, cut at every multiple of `most`; an entry across a cut is shared, so multiplicities are cut too.  A row
+    without entries is one part.
+    """
+    indices, values, pointers, columns = _entries(batch)
+    lengths = np.diff(pointers)
+    ends = np.cumsum(np.abs(values))
+    before = np.concatenate([[0], ends])[pointers]  # sums of all that comes before each row
+    counts = np.maximum(np.ceil((before[1:] - before[:-1]) / most).astype(np.int64), 1)
+    ends = ends - np.repeat(before[:-1], lengths)
+    starts = ends - np.abs(values)
+    cut = (starts // most).astype(np.int64)
+    pieces = np.maximum(np.ceil(ends / most).astype(np.int64) - cut, 1)
+    cut = np.repeat(cut - np.cumsum(pieces) + pieces, pieces) + np.arange(pieces.sum())
+    sizes = np.minimum(np.repeat(ends, pieces), (cut + 1) * most) - np.maximum(np.repeat(starts, pieces), cut * most)
+    part = np.repeat(np.repeat(np.cumsum(counts) - counts, lengths), pieces) + cut
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(part, minlength=counts.sum()))]).astype(np.int32)
+    shares = sizes * np.repeat(np.sign(values), pieces)
+    return SparseBatch(np.repeat(indices, pieces), bounds, None if (shares == 1).all() else shares, columns), counts
+
+
+def _entries(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Return the entries of a batch: their columns, their values (int64 or float64), where rows begin, and the columns."""
+    if isinstance(batch, OneReview):
+        batch = SparseBatch(batch.indices, np.array([0, len(batch.indices)]), None, int(batch.indices.max(initial=0)) + 1)
+    if isinstance(batch, DenseBatch):
+        X = csr_array(batch.X)
+        batch = SparseBatch(X.indices.astype(np.intp), X.indptr, X.data, X.shape[1])
+    values = np.ones(len(batch.indices), np.int64) if batch.values is None else batch.values
+    return batch.indices, values.astype(np.int64 if batch.is_whole() else np.float64), batch.indptr, batch.columns
+
+
 def with_bias(X: Features) -> Features:
     """Return X with one column more, of ones: the weight of that column is a bias, which every review moves."""
     known = fingerprint_of(X)
+    X = features_of(X)
     ones = np.ones((X.shape[0], 1), X.dtype)
     if isinstance(X, np.ndarray):
         return np.concatenate([X, ones], axis=1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from encnn.data.batches import Features
+from encnn.data import Features
 from encnn.data.reviews import Corpus, Vocabulary, bag_of_words, word2vec_features
 
 MIN_COUNT = 20

@@ -5,9 +5,10 @@ scores without meaning and no error.  So whatever makes features marks them with
 
     words:382:6b1f...0e3c+bias
 
-It holds the *rule* (`words` for bags of words, `counts` for bags that count, `table` for named columns), the number of names, a
-digest of the names in order, and whether a column of ones follows.  It tells features apart; it hides nothing, since whoever
-guesses a vocabulary can compare.  Features without a fingerprint, bare matrices, are taken at their width.
+It holds the *rule* (`words` for bags of words, `counts` for bags that count, `grams` for words and groups of words, `table` for
+named columns), the number of names, a digest of the names in order, and whether a column of ones follows.  It tells features
+apart; it hides nothing, since whoever guesses a vocabulary can compare.  Features without a fingerprint, bare matrices, are
+taken at their width.
 """
 
 import hashlib
@@ -21,9 +22,9 @@ from scipy.sparse import csr_array
 from encnn.errors import DataError
 from encnn.files.schema import Matches
 
-Rule: TypeAlias = Literal["words", "counts", "table"]
+Rule: TypeAlias = Literal["words", "counts", "grams", "table"]
 
-PATTERN = r"(words|counts|table):([1-9][0-9]{0,9}):[0-9a-f]{32}(\+bias)?"
+PATTERN = r"(words|counts|grams|table):([1-9][0-9]{0,9}):[0-9a-f]{32}(\+bias)?"
 BIAS = "+bias"
 
 Fingerprint: TypeAlias = Annotated[str, Matches(PATTERN, "the fingerprint of features")]

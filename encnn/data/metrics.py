@@ -5,6 +5,7 @@ the right side of a threshold.  Predictions are compared at the resolution at wh
 prediction of exactly one half, which an untrained network gives, is not decided by noise.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,8 @@ class Accuracy:
 
     @property
     def percent(self) -> float:
-        """Share of right predictions in percent."""
-        return 100.0 * self.correct / self.reviews
+        """Share of right predictions in percent; not-a-number if there are none."""
+        return 100.0 * self.correct / self.reviews if self.reviews else math.nan
 
     def __str__(self) -> str:
         """Show count and percentage."""

@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from encnn.data.batches import with_bias
-from encnn.data.fingerprints import BIAS, Fingerprint, fingerprint_of_names, width_of
+from encnn.data.fingerprints import BIAS, Fingerprint, Rule, fingerprint_of_names, width_of
 from encnn.data.reviews.cache import pack_strings, unpack_strings
 from encnn.data.reviews.corpus import Reviews
 from encnn.data.reviews.features import bag_of_words
+from encnn.data.reviews.grams import bag_of_grams
 from encnn.data.reviews.text import paper_form
 from encnn.data.reviews.vocabulary import Vocabulary
 from encnn.errors import CapabilityError, DataError, FileError
@@ -30,26 +31,29 @@ MAX_NAMES_BYTES = 1 << 25
 class WordFeatures:
     """Bags of words.
 
-    counts: how often a word occurs instead of whether it does.  bias: a column of ones follows.  raw: texts that are given are
-    brought into the paper's text form first (`paper_form`); `Reviews` already are what they are to be.
+    counts: how often a word occurs instead of whether it does.  grams: the vocabulary has groups of words (`reviews.grams`);
+    these do not count.  bias: a column of ones follows.  raw: texts that are given are brought into the paper's text form first
+    (`paper_form`); `Reviews` already are what they are to be.
     """
 
     vocabulary: Vocabulary
     counts: bool = False
     bias: bool = False
     raw: bool = True
+    grams: bool = False
 
     @cached_property
     def fingerprint(self) -> str:
         """The fingerprint of the features that this makes."""
-        return fingerprint_of_names("counts" if self.counts else "words", self.vocabulary.words, self.bias)
+        rule: Rule = "grams" if self.grams else "counts" if self.counts else "words"
+        return fingerprint_of_names(rule, self.vocabulary.words, self.bias)
 
     def __call__(self, texts: Reviews | Iterable[str]) -> Any:
         """Return the features of texts, shape (texts, width), with their fingerprint."""
         if isinstance(texts, str):
             raise DataError("the texts are a single string; expected a sequence of strings, such as [text]")
         known = texts.texts if isinstance(texts, Reviews) else [paper_form(text) if self.raw else text for text in texts]
-        X = bag_of_words(known, self.vocabulary, counts=self.counts)
+        X = bag_of_grams(known, self.vocabulary) if self.grams else bag_of_words(known, self.vocabulary, counts=self.counts)
         return with_bias(X) if self.bias else X
 
 
@@ -132,7 +136,9 @@ def restore_recipe(header: RecipeHeader, names: np.ndarray | None) -> Recipe:
 def _published(header: RecipeHeader, names: np.ndarray) -> Recipe:
     rule, bias = header.fingerprint.split(":")[0], header.fingerprint.endswith(BIAS)
     known = tuple(_unpacked(names))
-    return TableFeatures(known) if rule == "table" else WordFeatures(Vocabulary(known), rule == "counts", bias, header.raw)
+    if rule == "table":
+        return TableFeatures(known)
+    return WordFeatures(Vocabulary(known), rule == "counts", bias, header.raw, rule == "grams")
 
 
 def _names(recipe: WordFeatures | TableFeatures) -> Sequence[str]:

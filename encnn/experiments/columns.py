@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from encnn.data.batches import Features
+from encnn.data import Features
 from encnn.network import Network, predict
 from encnn.schemes import ClearParameters, SchemeParameters
 from encnn.schemes.clear import ClearEvaluator

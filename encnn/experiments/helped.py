@@ -10,7 +10,7 @@ import numpy as np
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, Tally
 from encnn.assistance.weights import BudgetRefresh, LevelRefresh, OwnerOfWeights
 from encnn.costs.timing import cpu_seconds
-from encnn.data.batches import Features
+from encnn.data import Features
 from encnn.data.datasets import Dataset
 from encnn.experiments.linear import linear_start
 from encnn.experiments.twin import WARM_UP

@@ -174,15 +174,14 @@ def _accuracies(training: Evaluation, test: Evaluation, twin: ClearTwin, reviews
 def _noise(p: Parameters, plan: TrainingPlan, X: Any, test: Evaluation, twin: ClearTwin) -> dict[str, Any]:
     """Return how far scores went and how far they are off.
 
-    Scores are told modulo the width of the torus, so the twin's say how far they went, and a deviation is one on the torus.
+    The twin's scores say how far a run without noise goes.  Deviations are of the scores that the owner could read.
     """
     width, met = 2.0**p.z_bits, np.abs(twin.training.z)
-    deviation = (test.z - twin.test.z + width / 2) % width - width / 2
     return {
         "largest score of the twin": round(float(max(met.max(), np.abs(twin.test.z).max())), 2),
         "scores beyond the table percent": round(100 * float((met > p.z_half).mean()), 3),
         "test scores beyond the torus": int((np.abs(twin.test.z) >= width / 2).sum()),
-        "deviation from the twin in test scores": round(float(deviation.std()), 4),
+        "deviation from the twin in test scores": round(float(np.nanstd(test.z - twin.test.z)), 4),
         "predicted deviation, open loop": round(noise.training_noise(p, X, plan.learning_rate).deviation(plan.epochs), 4),
         "table noise in sigmoid - y": round(noise.output_deviation(p) / plan.learning_rate, 4),
     }

@@ -4,10 +4,11 @@ W1 is an array of `features` encrypted vectors, one per word; W2 is one encrypte
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from encnn.data import checks
 from encnn.errors import ParameterError
 from encnn.schemes import Product
 from encnn.schemes.base import Encrypted
@@ -21,6 +22,11 @@ from encnn.schemes.bilinear import (
 )
 from encnn.schemes.powers import power_sum
 from encnn.sigmoid import PolynomialSigmoid, Sigmoid
+
+MOST_ROWS = (1 << 31) - 1
+"""Rows of W1, hidden units and outputs at most: mini-batches number rows by 32 bits."""
+WEIGHT_BOUND = 0.25
+"""The least bound on weights that is announced, so that it tells nothing of small weights (see `partial_scores`)."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +45,11 @@ class Architecture:
     hidden_sigmoid: PolynomialSigmoid | None = None
 
     def __post_init__(self) -> None:
-        """Refuse shapes that are not networks."""
-        if self.features < 1 or self.outputs < 1 or self.hidden < 0:
-            raise ParameterError(
-                f"features={self.features}, hidden={self.hidden}, outputs={self.outputs} is no network; features and outputs "
-                "must be at least 1, hidden at least 0"
-            )
-        if self.pooling not in ("sum", "mean"):
-            raise ParameterError(f"pooling is {self.pooling!r}; it must be 'sum' or 'mean'")
+        """Refuse what is no network."""
+        checks.check_types(self)
+        checks.whole("features", self.features, 1, MOST_ROWS)
+        checks.whole("hidden", self.hidden, 0, MOST_ROWS)
+        checks.whole("outputs", self.outputs, 1, MOST_ROWS)
         if self.hidden_sigmoid is not None and not self.hidden:
             raise ParameterError("hidden_sigmoid needs a hidden layer; set hidden to at least 1, or leave it out")
 
@@ -72,15 +75,43 @@ class Architecture:
 
 @dataclass
 class Network:
-    """Weights in one scheme: W1 of shape (features, row_width), W2 of width hidden * outputs (None without hidden layer)."""
+    """Weights in one scheme: W1 of shape (features, row_width), W2 of width hidden * outputs (None without hidden layer).
+
+    Weights in the clear are copied, as float64.  Raises `ParameterError` unless all shapes are those of the architecture.
+    weight_bound: what |weights| are announced to stay below, public (see `partial_scores`).
+    """
 
     architecture: Architecture
     W1: Encrypted
     W2: Encrypted | None
+    weight_bound: float = WEIGHT_BOUND
+
+    def __post_init__(self) -> None:
+        """Take weights that fit."""
+        checks.instance("architecture", self.architecture, Architecture)
+        self.W1, self.W2 = _own_weights("W1", self.W1), _own_weights("W2", self.W2)
+        self.check_shapes()
+
+    def check_shapes(self) -> None:
+        """Raise `ParameterError` unless all weights have the shapes of the architecture: every row is there that is read."""
+        a = self.architecture
+        _check_weights("W1", self.W1, (a.features, a.row_width))
+        _check_weights("W2", self.W2, (a.hidden * a.outputs,) if a.hidden else None)
+
+    def check_clear(self) -> None:
+        """Raise `ParameterError` unless the weights are finite numbers in the clear, of the shapes of the architecture."""
+        self.check_shapes()
+        for name, W in (("W1", self.W1), ("W2", self.W2)):
+            if W is not None and not isinstance(W, np.ndarray):
+                raise ParameterError(f"{name} is encrypted; pass a network in the clear, such as owner.decrypt_network(model)")
+            if W is not None and not np.isfinite(W).all():
+                raise ParameterError(f"{name} holds NaN or infinity; look for a diverged run, and start from finite weights")
 
     @classmethod
     def initial(cls, architecture: Architecture, rng: np.random.Generator, first_layer_sd: float = 0.0) -> "Network":
         """Return a start in the clear: W2 standard normal, W1 zero or normal with the given deviation."""
+        checks.instance("rng", rng, np.random.Generator)
+        checks.real("first_layer_sd", first_layer_sd, least=0)
         shape = (architecture.features, architecture.row_width)
         W2 = rng.normal(0.0, 1.0, architecture.hidden * architecture.outputs) if architecture.hidden else None
         W1 = rng.normal(0.0, first_layer_sd, shape) if first_layer_sd else np.zeros(shape)
@@ -88,7 +119,15 @@ class Network:
 
     def copy(self) -> "Network":
         """Return a network with its own weights."""
-        return Network(self.architecture, self.W1.copy(), None if self.W2 is None else self.W2.copy())
+        W1, W2 = (W if W is None or isinstance(W, np.ndarray) else W.copy() for W in (self.W1, self.W2))
+        return Network(self.architecture, W1, W2, self.weight_bound)  # which copies what is in the clear
+
+
+class PartOfNetwork(Network):
+    """One layer of a network, while the other one is elsewhere: with other workers."""
+
+    def __post_init__(self) -> None:
+        """Check nothing: the whole network was checked."""
 
 
 def backward_products(hidden: int, outputs: int) -> list[BilinearMap]:
@@ -96,6 +135,25 @@ def backward_products(hidden: int, outputs: int) -> list[BilinearMap]:
     if outputs == 1:
         return [scalar_vector(hidden)]
     return [vector_transposed_matrix(hidden, outputs), outer(hidden, outputs)]
+
+
+def _own_weights(name: str, W: Any) -> Encrypted | None:
+    """Return weights of a scheme as they are, weights in the clear as float64 of their own."""
+    if not isinstance(W, np.ndarray | list | tuple):
+        return W
+    try:
+        plain = np.asarray(W)
+    except ValueError as error:
+        raise ParameterError(f"{name} is no array of numbers ({error}); give every row the same length") from error
+    if plain.dtype.kind not in "biuf":
+        raise ParameterError(f"{name} is of type {plain.dtype}; expected real numbers, float64")
+    return np.array(plain, dtype=np.float64, subok=False)
+
+
+def _check_weights(name: str, W: Any, expected: tuple[int, ...] | None) -> None:
+    found = None if W is None else getattr(W, "shape", f"none, being of type {type(W).__name__}")
+    if found != expected:
+        raise ParameterError(f"{name} has shape {found}, the architecture wants {expected}; make weights of that shape")
 
 
 def _powers(width: int, sigmoid: Sigmoid) -> list[Product]:

@@ -13,6 +13,7 @@ scheme, from the same start, is the **clear twin** of a run.
 """
 
 import inspect
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -20,9 +21,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from encnn.data.batches import Batch, Conditioned, Features, TrainingFeatures, batches
-from encnn.errors import CapabilityError, CiphertextOverflowError, DataError, ParameterError
-from encnn.network.architecture import Architecture, Network, backward_products
+from encnn.data import Features, checks, features_of, labels_of
+from encnn.data.batches import Batch, Conditioned, TrainingFeatures, batches, training_features
+from encnn.data.inputs import is_plain
+from encnn.errors import CapabilityError, CiphertextOverflowError, DataError, KeyMismatchError, ParameterError
+from encnn.network.architecture import Network, backward_products
+from encnn.network.partial_scores import in_parts, joined, largest_part, raise_bound
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 from encnn.schemes.bilinear import vector_matrix
@@ -32,6 +36,9 @@ OnScores = Callable[[int, Encrypted], None]
 """(first review, encrypted scores z of the reviews from there on), as they come; may raise to stop the run."""
 
 SCORES_PER_REPORT = 500
+
+KEPT_BYTES = 1 << 29
+"""Scores of a run are kept unasked as long as all of them together take no more than this."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,12 @@ class TrainingPlan:
 
     def __post_init__(self) -> None:
         """Refuse plans that cannot be carried out."""
-        if not self.learning_rate > 0 or not self.decay >= 0:
-            raise ParameterError(f"learning_rate={self.learning_rate} must be positive, decay={self.decay} not negative")
-        if self.batch_size < 1 or self.epochs < 1:
-            raise ParameterError(f"batch_size={self.batch_size} and epochs={self.epochs} must be at least 1")
-        if not 0 < self.shrink <= 1:
-            raise ParameterError(f"shrink={self.shrink} must be above 0, at most 1 (which leaves weights as they are)")
+        checks.check_types(self)
+        checks.real("learning_rate", self.learning_rate, above=0)
+        checks.real("decay", self.decay, least=0)
+        checks.whole("batch_size", self.batch_size, least=1)
+        checks.whole("epochs", self.epochs, least=1)
+        checks.real("shrink", self.shrink, most=1, above=0)
 
     def rate(self, epochs_done: float) -> float:
         """Return the learning rate after so many epochs."""
@@ -102,7 +109,8 @@ class TrainingRun:
 
     def step(self, error_step: ErrorStep | None = None) -> "Step":
         """Return the steps of a trainer alone, with the error step of the plan or another one."""
-        return Step(self.evaluator, self.network, self.plan, error_step or self.plan.error_step(self.scores_wanted))
+        step = error_step or self.plan.error_step(self.scores_wanted)
+        return Step(self.evaluator, self.network, self.plan, step, self.scores_wanted)
 
 
 class Help:
@@ -132,26 +140,32 @@ def train(
     plan: TrainingPlan,
     help: Help = NOBODY,
     on_scores: OnScores | None = None,
-    keep_scores: bool = True,
+    keep_scores: bool | None = None,
     first: int = 0,
 ) -> Encrypted:
     """Train `network` in place on features X (reviews, features) and labels y; return the encrypted scores z.
 
-    y: plain labels, 0/1 of shape (reviews,) or class numbers when there are several outputs; or the owner's encrypted targets
-    of shape (reviews, outputs).  The scores, shape (epochs * reviews, outputs), are those met in training, each computed
-    before its review was learnt from.  `on_scores` receives them every few hundred reviews, and when an overflow ends the run.
-    Without `keep_scores` they are forgotten once they are reported, and None is returned: for an owner who meets them in a step
-    of its own, since wide ciphertexts fill the memory.
+    X, y: as `encnn.data.features_of` and `labels_of` take them; or for y the owner's encrypted targets of shape (reviews,
+    outputs).  The scores, shape (epochs * reviews, outputs), are those met in training, each computed before its review was
+    learnt from; `PartialScores` where some came in parts.  `on_scores` receives them every few hundred reviews, and when an
+    overflow ends the run.
+    keep_scores: False forgets them once they are reported, and None is returned.  Left out, they are kept unless they would
+    take more than `KEPT_BYTES`, since the wide ciphertexts of some schemes fill the memory.
     `first` reviews, of all epochs together and a whole number of mini-batches, are taken as done: where a run was cut short.
     `help` says who helps: nobody, the owner, or the workers of a cluster.
     """
     _check_help(help)
-    _check_features(network.architecture, X)
+    checks.instance("plan", plan, TrainingPlan)
+    network.check_shapes()
     evaluator.check_weights(network.W1)
+    X = training_features(X, network.architecture.features)
     evaluator.check_plan(X, plan.epochs, plan.learning_rate)
     _check_step(X, help.error_step)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
-    _check_targets(evaluator, targets, plan)
+    _check_targets(evaluator, targets, plan, help)
+    raise_bound(evaluator, network, X, plan.learning_rate, plan.batch_size)
+    if keep_scores is None:
+        keep_scores = scores_bytes(evaluator, network.architecture.outputs, X.shape[0], plan) <= KEPT_BYTES
     reviews, scores = X.shape[0], _Scores(evaluator, on_scores, keep_scores, first)
     bar = progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review")
     bar.update(first)
@@ -198,7 +212,7 @@ class _Scores:
     def report(self, done: int) -> None:
         """Report what came since the last report, of the reviews up to `done`."""
         if self._pending:
-            scores = self._evaluator.concatenate(self._pending)
+            scores = joined(self._evaluator, self._pending)
             if self._keep:
                 self._reports.append(scores)
             if self._on_scores is not None:
@@ -207,15 +221,23 @@ class _Scores:
 
     def all(self) -> Encrypted:
         """Return all scores, or None if they were not kept."""
-        return self._evaluator.concatenate(self._reports) if self._keep else None
+        return joined(self._evaluator, self._reports) if self._keep else None
 
 
 def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int | None = None) -> Encrypted:
     """Return the encrypted scores z of all reviews, shape (reviews, outputs); changes nothing."""
-    _check_features(network.architecture, X)
-    size = batch_size or evaluator.scores_together
-    scores = [evaluator.pack(forward(evaluator, network, batch)[-1]) for _, batch in batches(X, size)]
-    return evaluator.concatenate(scores)
+    network.check_shapes()
+    X = features_of(X, network.architecture.features)
+    size = evaluator.scores_together if batch_size is None else checks.whole("batch_size", batch_size, least=1)
+    largest = largest_part(evaluator, network)
+    scores = [_scores_of(evaluator, network, batch, largest) for _, batch in batches(X, size)]
+    return joined(evaluator, scores)
+
+
+def _scores_of(evaluator: Evaluator, network: Network, batch: Batch, largest: float) -> Encrypted:
+    """Return the scores of one batch, packed, in parts where a sum could pass the range of the scheme."""
+    scores = in_parts(evaluator, network, batch, largest)
+    return evaluator.pack(forward(evaluator, network, batch)[-1]) if scores is None else scores.packed(evaluator)
 
 
 def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encrypted, Encrypted, Encrypted]:
@@ -230,39 +252,50 @@ def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encry
     return pooled, h, evaluator.bilinear(vector_matrix(a.hidden, a.outputs), h, network.W2)
 
 
-def targets_of(y: Any, outputs: int, reviews: int) -> Any:
+def targets_of(y: Any, outputs: int, reviews: int | None = None) -> Any:
     """Return targets of shape (reviews, outputs): 0/1 columns of plain labels, or the encrypted targets as they are."""
-    if not isinstance(y, np.ndarray | list | tuple):
+    if not is_plain(y):
         if y.shape != (reviews, outputs):
             raise DataError(f"encrypted labels have shape {y.shape}, expected {(reviews, outputs)}; encrypt one row a review")
         return y
-    labels = np.asarray(y)
-    if labels.shape != (reviews,):
-        raise DataError(f"labels have shape {labels.shape}, expected {(reviews,)}: one label a review")
-    classes = max(outputs, 2)
-    if not np.isin(labels, np.arange(classes)).all():
-        raise DataError(f"labels must be whole numbers from 0 to {classes - 1}; found {np.unique(labels)[:5]} ...")
-    if outputs == 1:
-        return labels.astype(np.float64)[:, None]
-    return (labels[:, None] == np.arange(outputs)).astype(np.float64)
+    labels = labels_of(y, reviews, outputs)
+    return (labels[:, None] == (np.arange(outputs) if outputs > 1 else 1)).astype(np.float64)
+
+
+def scores_bytes(evaluator: Evaluator, outputs: int, reviews: int, plan: TrainingPlan) -> int:
+    """Return the bytes of all scores of a run, encrypted."""
+    full, rest = divmod(reviews, plan.batch_size)
+    epoch = full * evaluator.scores_bytes(min(plan.batch_size, reviews), outputs)
+    return plan.epochs * (epoch + (evaluator.scores_bytes(rest, outputs) if rest else 0))
 
 
 class Step:
     """One step of gradient descent of one network; the maps are looked up once, not once a review.
 
-    Called with a batch, it does all of it.  Workers that share a batch use its parts.
+    Called with a batch, it does all of it.  Workers that share a batch use its methods.  Scores are met in parts where a sum
+    could pass the scheme's range (`partial_scores`): by whoever wants them, and by an error step that says `reads_parts`.
     """
 
-    def __init__(self, evaluator: Evaluator, network: Network, plan: TrainingPlan, error_step: ErrorStep | None) -> None:
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        network: Network,
+        plan: TrainingPlan,
+        error_step: ErrorStep | None,
+        scores_wanted: bool = True,
+    ) -> None:
         self.evaluator, self.network, self.error_step = evaluator, network, error_step or plan.error_step()
         a = network.architecture
+        self._reads_parts = getattr(self.error_step, "reads_parts", False)
+        self.largest_part = largest_part(evaluator, network) if scores_wanted or self._reads_parts else math.inf
         self.divide = plan.divide_update and a.pooling == "mean"
         self.products = backward_products(a.hidden, a.outputs) if a.hidden else []
 
     def __call__(self, batch: Batch, targets: Any, rate: float) -> Encrypted:
         """Update the network with one batch; return the scores z it met, shape (B, outputs)."""
         evaluator, network = self.evaluator, self.network
-        pooled, h, z = forward(evaluator, network, batch)
+        parts = in_parts(evaluator, network, batch, self.largest_part)
+        pooled, h, z = forward(evaluator, network, batch) if parts is None or not self._reads_parts else (parts, parts, parts)
         d, gain = self.error(z, batch, targets, rate)
         if self.products:
             G, gradient = self._backward(d, h, gain)
@@ -270,7 +303,7 @@ class Step:
         else:
             G = self.first_layer_errors(d, gain)
         evaluator.scatter_subtract(network.W1, batch.updating(), self.finished(G, pooled, batch))
-        return z
+        return z if parts is None else parts
 
     def error(self, z: Encrypted, batch: Batch, targets: Any, rate: float) -> tuple[Encrypted, float]:
         """Return (e, gain), what the error step makes of the scores of a batch."""
@@ -321,8 +354,16 @@ def _check_step(X: TrainingFeatures, step: ErrorStep | None) -> None:
             ) from error
 
 
-def _check_targets(evaluator: Evaluator, targets: Any, plan: TrainingPlan) -> None:
-    if plan.decay and evaluator.labels_carry_rate and not isinstance(targets, np.ndarray):
+def _check_targets(evaluator: Evaluator, targets: Any, plan: TrainingPlan, help: Help) -> None:
+    """Raise unless encrypted targets are of the evaluator's key, and the plan and those who help can use them."""
+    if isinstance(targets, np.ndarray):
+        return
+    context = getattr(targets, "context", None)
+    if context is None and help.error_step is None:
+        raise DataError("the owner keeps these labels, so only its answers hold them; pass help=AssistedStep(...), or labels")
+    if context is not None and context != getattr(evaluator, "context", None):
+        raise KeyMismatchError("the encrypted labels are of another key than the model; have its own owner encrypt them")
+    if plan.decay and evaluator.labels_carry_rate:
         raise ParameterError(
             f"in scheme {evaluator.scheme!r} encrypted labels carry the learning rate, so it cannot decay while they are used; "
             "set decay=0, or train in several runs with labels encrypted for each"
@@ -335,10 +376,3 @@ def _check_help(help: Help) -> None:
             f"help is of type {type(help).__name__}; pass Workers(client) for a cluster, AssistedStep(channel) or a "
             "WeightRefresh for an owner who assists, Help(step) for an error step of your own, or leave it out"
         )
-
-
-def _check_features(architecture: Architecture, X: TrainingFeatures) -> None:
-    if X.ndim != 2 or X.shape[1] != architecture.features:
-        raise DataError(f"features have shape {X.shape}, the network has {architecture.features} rows; use its own vocabulary")
-    if X.shape[0] == 0:
-        raise DataError("there is no review to work on; pass at least one")

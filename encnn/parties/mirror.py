@@ -15,10 +15,11 @@ encrypted data with high throughput and accuracy", ICML 2016.
 """
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
+from encnn.data import features_of
 from encnn.errors import CapabilityError, DataError
 from encnn.network import Network
 from encnn.schemes.ckks import CKKSEvaluator, PackedArray, Parameters, make_mirror_keys, polynomial_depth
@@ -41,12 +42,15 @@ class Client:
         raise TypeError("a client holds a secret key, so it is not pickled or copied; make another one")
 
     def encrypt_review(self, x: np.ndarray) -> PackedArray:
-        """Return one review's features, shape (features,), encrypted in one ciphertext."""
-        return self._secret.encrypt(np.asarray(x, dtype=np.float64).reshape(-1))
+        """Return one review's features, shape (features,) or one row, encrypted in one ciphertext."""
+        row = _dense([x] if getattr(x, "ndim", 1) == 1 else x)
+        if len(row) != 1:
+            raise DataError(f"{len(row)} reviews came, a ciphertext holds one; encrypt them one by one, or by encrypt_batch")
+        return self._secret.encrypt(row[0])
 
     def encrypt_batch(self, X: np.ndarray) -> list[PackedArray]:
         """Return the features of reviews, shape (reviews, features), encrypted: an array (reviews, 1) for each feature."""
-        return [self._secret.encrypt(column[:, None]) for column in np.asarray(X, dtype=np.float64).T]
+        return [self._secret.encrypt(column[:, None]) for column in _dense(X).T]
 
     def decrypt(self, scores: PackedArray) -> np.ndarray:
         """Return the scores z."""
@@ -61,6 +65,7 @@ class Server:
             raise CapabilityError(
                 f"the mirror computes one score a review, not {network.architecture.outputs}; use one network an output"
             )
+        network.check_clear()
         self.evaluator, self.network = evaluator, network
 
     @property
@@ -91,3 +96,9 @@ class Server:
     def _activated(self, h: PackedArray) -> PackedArray:
         sigmoid = self.network.architecture.hidden_sigmoid
         return h if sigmoid is None else self.evaluator.activate(sigmoid, h)
+
+
+def _dense(X: Any) -> np.ndarray:
+    """Return features as float64 of shape (reviews, features)."""
+    features = features_of(X)
+    return np.asarray(features if isinstance(features, np.ndarray) else features.toarray(), dtype=np.float64)

@@ -1,7 +1,8 @@
 """The encrypted model, which is all that leaves the owner, and how models, networks and sigmoids are written in files."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 
@@ -9,10 +10,12 @@ from encnn import files
 from encnn.data.fingerprints import Fingerprint, check_fingerprints, fingerprint_of
 from encnn.data.recipes import Recipe, RecipeHeader, check_width, export_recipe, restore_recipe
 from encnn.errors import FileError, ParameterError
-from encnn.files.schema import Count, Hex32, describe, naming, parse, take
+from encnn.files.schema import Count, Hex32, Within, check_names, describe, naming, parse, take
 from encnn.network import Architecture, Network
+from encnn.network.architecture import WEIGHT_BOUND
+from encnn.network.partial_scores import PartialScores, check_counts
 from encnn.schemes import check_preset, restore_evaluator
-from encnn.schemes.base import Evaluator
+from encnn.schemes.base import Encrypted, Evaluator
 from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, Sigmoid, check_name
 
 Path = str | os.PathLike[str]
@@ -73,6 +76,7 @@ class EncryptedModel:
             describe_sigmoid(self.sigmoid),
             self.architecture,
             stored_recipe(self.features, arrays),
+            self.network.weight_bound,
             **described,  # type: ignore[arg-type]
         )
         return files.write(path, MODEL, describe(header), arrays, mac_key=mac_key)
@@ -94,23 +98,14 @@ class EncryptedModel:
         features = restored_recipe(header.features, a, arrays)
         W1, W2 = take(arrays, "W1"), take(arrays, "W2") if a.hidden else None
         evaluator = restore_evaluator(header.scheme, header.keys, arrays, a.products(sigmoid))
-        network = Network(a, evaluator.restore_array(header.W1, W1, (a.features, a.row_width)), None)
-        evaluator.check_weights(network.W1)
         if (W2 is None) != (header.W2 is None):
             raise FileError(f"the description of W2 does not fit {a}; get a new file from its sender")
+        first, second = evaluator.restore_array(header.W1, W1, (a.features, a.row_width)), None
+        evaluator.check_weights(first)
         if W2 is not None and header.W2 is not None:
-            network.W2 = evaluator.restore_array(header.W2, W2, (a.hidden * a.outputs,))
-        refuse_readable(evaluator, network)
-        return cls(evaluator, network, sigmoid, features)
-
-
-def refuse_readable(evaluator: Evaluator, network: Network) -> None:
-    """Raise `FileError` for weights that anybody can read: whoever made them encrypted nothing, or swapped a network in."""
-    if any(evaluator.readable(a) for a in (network.W1, network.W2) if a is not None):
-        raise FileError(
-            "the weights have no masks, so anybody reads them without a key; ask their sender for encrypted ones, and neither "
-            "train nor publish these"
-        )
+            second = evaluator.restore_array(header.W2, W2, (a.hidden * a.outputs,))
+            evaluator.check_weights(second)
+        return cls(evaluator, Network(a, first, second, header.weight_bound), sigmoid, features)
 
 
 @dataclass(frozen=True)
@@ -122,19 +117,25 @@ class ModelHeader:
     sigmoid: dict
     architecture: Architecture
     features: RecipeHeader | None
+    weight_bound: Annotated[float, Within(WEIGHT_BOUND)]
     W1: dict
     W2: dict | None
 
 
 @dataclass(frozen=True)
 class ScoresHeader:
-    """The header of encrypted scores: whose they are, of which features; the description of the ciphertexts is the scheme's."""
+    """The header of encrypted scores: whose they are, of which features; the descriptions of the ciphertexts are the scheme's.
+
+    shape: of the ciphertexts, one row for each part of a score if they come in parts.  values: what was computed from them.
+    """
 
     scheme: str
     key_id: Hex32
     shape: tuple[Count, Count]
     features: Fingerprint | None
     scores: dict
+    in_parts: bool
+    values: dict | None
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,35 @@ class SecretHeader:
     sigmoid: dict
     architecture: Architecture
     features: RecipeHeader | None
+
+
+def describe_scores(
+    evaluator: Evaluator, key_id: str, features: Fingerprint | None, scores: Encrypted
+) -> tuple[ScoresHeader, dict[str, np.ndarray]]:
+    """Return the header and the arrays of scores."""
+    whole = not isinstance(scores, PartialScores)
+    parts = evaluator.pack(scores if whole else scores.parts)
+    described, array = evaluator.export_array(parts)
+    arrays, values = {"scores": array}, None
+    if not whole:
+        arrays["parts"] = scores.counts
+        if scores.values is not None:
+            values, arrays["values"] = evaluator.export_array(evaluator.pack(scores.values))
+    return ScoresHeader(evaluator.scheme, key_id, parts.shape, features, described, not whole, values), arrays
+
+
+def restore_scores(evaluator: Evaluator, header: ScoresHeader, arrays: dict[str, np.ndarray]) -> Encrypted:
+    """Return the scores that `describe_scores` took apart; raise `FileError` unless header and arrays fit together."""
+    names = {"scores"} | ({"parts"} if header.in_parts else set()) | (set() if header.values is None else {"values"})
+    check_names("the file", arrays, names)
+    parts = evaluator.restore_array(header.scores, arrays["scores"], header.shape)
+    if not header.in_parts:
+        return parts
+    check_counts(arrays["parts"], len(parts))
+    scores = PartialScores(parts, arrays["parts"])
+    if header.values is None:
+        return scores
+    return replace(scores, values=evaluator.restore_array(header.values, arrays["values"], (len(scores), header.shape[1])))
 
 
 def stored_recipe(features: Recipe | None, arrays: dict[str, np.ndarray]) -> RecipeHeader | None:

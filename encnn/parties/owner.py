@@ -1,5 +1,6 @@
 """The owner, who holds the secret key, and what it reads from the scores of a run."""
 
+import math
 import secrets
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -7,12 +8,13 @@ from typing import NoReturn
 import numpy as np
 
 from encnn import files
-from encnn.data import metrics
+from encnn.data import checks, labels_of, metrics
 from encnn.data.fingerprints import check_fingerprints
 from encnn.data.recipes import Recipe, check_width
 from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
-from encnn.files.schema import check_array, check_names, describe, naming, parse, take
+from encnn.files.schema import check_array, describe, naming, parse, take
 from encnn.network import Architecture, Network, OnScores, TrainingPlan, targets_of
+from encnn.network.partial_scores import PartialScores, octave, readable
 from encnn.parties.model import (
     MODEL,
     SCORES,
@@ -24,6 +26,7 @@ from encnn.parties.model import (
     checked_architecture,
     describe_sigmoid,
     refuse_experimental,
+    restore_scores,
     restore_sigmoid,
     restored_recipe,
     stored_recipe,
@@ -32,7 +35,7 @@ from encnn.schemes import ClearParameters, SchemeParameters, check_preset, make_
 from encnn.schemes.base import Encrypted, SecretKey
 from encnn.schemes.integer_vector import PAPER
 from encnn.schemes.integer_vector import SecretKey as IntegerVectorSecretKey
-from encnn.sigmoid import RangeReport, Sigmoid, check_range, error_over
+from encnn.sigmoid import RangeReport, Sigmoid, check_range, check_reach, error_over
 
 MAC_KEY_BYTES = 32
 
@@ -48,14 +51,24 @@ class Evaluation:
     range: RangeReport
 
     @property
+    def known(self) -> np.ndarray:
+        """Which scores were read, shape (reviews,); z is not-a-number where the scheme's range was left."""
+        return ~np.isnan(self.z).any(axis=1)
+
+    @property
+    def out_of_range(self) -> int:
+        """Reviews without a score, since it left the scheme's range: counted neither as right nor as wrong."""
+        return int((~self.known).sum())
+
+    @property
     def accuracy(self) -> metrics.Accuracy:
-        """Right predictions with the threshold one half: the paper's "correct trained"."""
-        return metrics.accuracy(self.right)
+        """Right predictions with the threshold one half: the paper's "correct trained".  Of the scores that are known."""
+        return metrics.accuracy(self.right[self.known])
 
     @property
     def running_mean_accuracy(self) -> metrics.Accuracy:
-        """Right predictions with the ancestor notebook's running-mean threshold."""
-        return metrics.accuracy(self.right_running_mean)
+        """Right predictions with the ancestor notebook's running-mean threshold, of the scores that are known."""
+        return metrics.accuracy(self.right_running_mean[self.known])
 
 
 class Owner:
@@ -76,7 +89,9 @@ class Owner:
         public: bool = False,
         features: Recipe | None = None,
     ) -> None:
-        self.architecture, self.sigmoid, self.parameters, self.features = architecture, sigmoid, parameters, features
+        self.architecture: Architecture = checks.instance("architecture", architecture, Architecture)
+        self.sigmoid: Sigmoid = checks.instance("sigmoid", sigmoid, Sigmoid)
+        self.parameters, self.features = parameters, features
         if features is not None:
             check_width(features, architecture.features)
         widths = architecture.widths()
@@ -102,10 +117,12 @@ class Owner:
 
     def encrypt(self, network: Network) -> EncryptedModel:
         """Return the encrypted model of a network in the clear, with the evaluation keys."""
-        if network.architecture != self.architecture:
+        if checks.instance("network", network, Network).architecture != self.architecture:
             raise ParameterError(f"the keys are for {self.architecture}, not for {network.architecture}; make another owner")
+        network.check_clear()
         W2 = None if network.W2 is None else self._secret.encrypt(network.W2)
-        encrypted = Network(self.architecture, self._secret.encrypt_many(network.W1), W2)
+        W1 = self._secret.encrypt_many(network.W1)
+        encrypted = Network(self.architecture, W1, W2, octave(network))
         return EncryptedModel(self.evaluator, encrypted, self.sigmoid, self.features)
 
     def save_model(self, model: EncryptedModel, path: Path) -> int:
@@ -151,21 +168,34 @@ class Owner:
                 f"labels under {self.parameters.name!r} can be read without a key; use parameters of 128 bits (COMPACT_128, "
                 "ADDITIVE_128), or insecure=True for a lesson"
             )
-        targets = targets_of(y, self.architecture.outputs, len(y))
+        labels = labels_of(y, outputs=self.architecture.outputs)
+        rates = checks.rates("rate", rate, len(labels))
         if isinstance(self.parameters, ClearParameters):
-            return np.asarray(y)
-        return self._secret.encrypt_many(np.reshape(rate, (-1, 1)) * targets)
+            return labels
+        return self._secret.encrypt_many(rates * targets_of(labels, self.architecture.outputs))
 
     # -- reading
 
     def decrypt(self, a: Encrypted) -> np.ndarray:
-        """Return the real numbers in an encrypted array."""
-        return self._secret.decrypt(a)
+        """Return the real numbers in an encrypted array or in scores; not-a-number where the scheme's range was left.
+
+        See `network.partial_scores` for when that is noticed.
+        """
+        limit = self.evaluator.score_limit
+        return a.read(self._secret.decrypt, limit) if isinstance(a, PartialScores) else readable(self._secret.decrypt(a), limit)
 
     def decrypt_network(self, model: EncryptedModel) -> Network:
         """Return the network of a model in the clear."""
-        W2 = None if model.network.W2 is None else self.decrypt(model.network.W2)
-        return Network(model.architecture, self.decrypt(model.network.W1), W2)
+        W2 = None if model.network.W2 is None else self._secret.decrypt(model.network.W2)
+        return Network(model.architecture, self._secret.decrypt(model.network.W1), W2, model.network.weight_bound)
+
+    def announce_bound(self, model: EncryptedModel) -> float:
+        """Announce in a trained model the octave of its largest weight, at least `WEIGHT_BOUND`; return it.
+
+        Then no score of the model is misread (`network.partial_scores`).  Of the weights it tells the octave.
+        """
+        model.network.weight_bound = octave(self.decrypt_network(model))
+        return model.network.weight_bound
 
     def load_scores(self, path: Path) -> np.ndarray:
         """Return the real scores z in a file written by `User.save_scores`, shape (reviews, outputs)."""
@@ -177,34 +207,52 @@ class Owner:
                     f"scores under key {header.key_id!r} of scheme {header.scheme!r:.40} came to the owner of key {own!r}; ask "
                     "for scores from a model of this owner"
                 )
-            check_names("the file", arrays, {"scores"})
             if self.features is not None:
                 check_fingerprints(self.features.fingerprint, header.features)
             if header.shape[1] != self.architecture.outputs:
                 raise FileError(f"scores of shape {header.shape} are not of {self.architecture}; use another file")
-            return self.decrypt(self.evaluator.restore_array(header.scores, arrays["scores"], header.shape))
+            return self.decrypt(restore_scores(self.evaluator, header, arrays))
 
     def evaluate(self, scores: Encrypted, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
         """Return predictions, right counts and the range of z from scores, encrypted or already decrypted."""
-        z = scores if isinstance(scores, np.ndarray) else self.decrypt(scores)
+        checks.instance("plan", plan, TrainingPlan)
+        z = self._scores_in_the_clear(scores)
+        y = labels_of(y, outputs=self.architecture.outputs)
         if not len(y) or len(z) % len(y):
             raise DataError(f"{len(z)} scores are no whole number of epochs over {len(y)} labels; pass the labels of the run")
-        labels = np.tile(np.asarray(y), len(z) // len(y))
+        labels = np.tile(y, len(z) // len(y))
         p = np.asarray(plan.sigmoid(z))
-        if p.shape[1] == 1:
-            right, right_mean = metrics.right_at_half(p[:, 0], labels), metrics.right_at_running_mean(p[:, 0], labels)
-        else:
-            right = right_mean = metrics.classify(p) == labels
-        return Evaluation(z, p, right, right_mean, error_over(plan.sigmoid, z))
+        known = ~np.isnan(z).any(axis=1)
+        right, right_mean = np.zeros((2, len(z)), bool)
+        right[known], right_mean[known] = _right(p[known], labels[known])
+        return Evaluation(z, p, right, right_mean, error_over(plan.sigmoid, z, self.evaluator.activation_limit))
+
+    def _scores_in_the_clear(self, scores: Encrypted) -> np.ndarray:
+        """Return scores z, encrypted or already decrypted, of shape (reviews, outputs); raise `DataError` for anything else."""
+        outputs = self.architecture.outputs
+        if scores is None:
+            raise DataError("there are no scores: training kept none; train with keep_scores=True, or take them by on_scores")
+        z = self.decrypt(scores) if hasattr(scores, "context") else np.asarray(scores)
+        if z.ndim != 2 or z.shape[1] != outputs or z.dtype.kind not in "biuf":
+            raise DataError(f"scores are {z.dtype} of shape {z.shape}, expected real numbers of shape (reviews, {outputs})")
+        return z
 
     def watch(self, plan: TrainingPlan) -> OnScores:
         """Return a check for `train(on_scores=...)`: it decrypts scores as they come and raises `DivergenceError`.
 
+        It does so for a run that is lost (`check_range`) and for scores that leave the scheme's range (`check_reach`).
+
         It holds the secret key, so it runs at the owner's; in one process it stands for scores sent back as they come.
         """
+        checks.instance("plan", plan, TrainingPlan)
 
         def check(first_review: int, scores: Encrypted) -> None:
-            check_range(plan.sigmoid, self.decrypt(scores), plan.learning_rate, first_review)
+            z, e = self.decrypt(scores), self.evaluator
+            if math.isfinite(e.score_limit):
+                check_reach(z, e.activation_limit, first_review)
+                z = z[~np.isnan(z).any(axis=1)]
+            if len(z):
+                check_range(plan.sigmoid, z, plan.learning_rate, first_review)
 
         return check
 
@@ -264,3 +312,11 @@ def _check_widths(architecture: Architecture, secret: dict[str, np.ndarray]) -> 
     missing = {f"T_{m}" for m in architecture.widths()} - secret.keys()
     if missing:
         raise FileError(f"the secret lacks {', '.join(sorted(missing))} for {architecture}; restore the file from a backup")
+
+
+def _right(p: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which predictions are right, with the threshold one half (or the largest of several) and with the running mean."""
+    if p.shape[1] == 1:
+        return metrics.right_at_half(p[:, 0], labels), metrics.right_at_running_mean(p[:, 0], labels)
+    right = metrics.classify(p) == labels
+    return right, right

@@ -1,20 +1,26 @@
 """The parties who hold an encrypted model and no secret: the user runs it, the trainer trains it on reviews of its own."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from encnn import files
-from encnn.data.batches import Features, TrainingFeatures
+from encnn.data import Features
+from encnn.data.batches import TrainingFeatures, batches, training_features
+from encnn.data.inputs import is_plain
 from encnn.errors import KeyMismatchError, ParameterError
 from encnn.files.schema import describe
-from encnn.network import Help, Network, OnScores, TrainingPlan, predict, train
+from encnn.network import Help, Network, OnScores, TrainingPlan, forward, predict, train
+from encnn.network.partial_scores import PartialScores
+from encnn.network.rehearsal import check_rehearsal, from_zero, rehearse
 from encnn.network.training import NOBODY
-from encnn.parties.model import SCORES, EncryptedModel, Path, ScoresHeader, refuse_experimental
+from encnn.parties.model import SCORES, EncryptedModel, Path, describe_scores, refuse_experimental
 from encnn.parties.owner import Owner
 from encnn.schemes import ClearParameters
 from encnn.schemes.base import Encrypted
-from encnn.sigmoid import RangeReport
+from encnn.sigmoid import RangeReport, error_over
 
 
 class User:
@@ -29,13 +35,20 @@ class User:
         return cls(EncryptedModel.load(path))
 
     def predict(self, X: Features) -> Encrypted:
-        """Return encrypted scores z of features X, shape (reviews, outputs); only the owner can read them."""
+        """Return encrypted scores z of features X, shape (reviews, outputs); only the owner can read them.
+
+        `PartialScores` where the announced bound on weights lets a score pass the range of the scheme.
+        """
         self.model.check_features(X)
         return predict(self.model.evaluator, self.model.network, X)
 
     def predict_probabilities(self, X: Features) -> Encrypted:
         """Return encrypted probabilities sigmoid(z), shape (reviews, outputs), by the sigmoid that the model's keys are for."""
-        return self.model.evaluator.activate(self.model.sigmoid, self.predict(X))
+        evaluator, scores = self.model.evaluator, self.predict(X)
+        if not isinstance(scores, PartialScores):
+            return evaluator.activate(self.model.sigmoid, scores)
+        z = evaluator.concatenate([forward(evaluator, self.model.network, batch)[-1] for _, batch in batches(X, len(scores))])
+        return replace(scores, values=evaluator.activate(self.model.sigmoid, z))
 
     def save_scores(self, scores: Encrypted, path: Path) -> int:
         """Write encrypted scores for the owner; return the bytes written."""
@@ -49,10 +62,9 @@ class User:
                 "of their own model"
             )
         refuse_experimental(context.experimental)
-        described, array = evaluator.export_array(evaluator.pack(scores))
         known = None if self.model.features is None else self.model.features.fingerprint
-        header = ScoresHeader(evaluator.scheme, context.key_id, scores.shape, known, described)
-        return files.write(path, SCORES, describe(header), {"scores": array})
+        header, arrays = describe_scores(evaluator, context.key_id, known, scores)
+        return files.write(path, SCORES, describe(header), arrays)
 
 
 class Trainer(User):
@@ -65,21 +77,43 @@ class Trainer(User):
         plan: TrainingPlan,
         help: Help = NOBODY,
         on_scores: OnScores | None = None,
-        keep_scores: bool = True,
+        keep_scores: bool | None = None,
         first: int = 0,
     ) -> Encrypted:
-        """Train the model in place (see `network.train`); return the encrypted scores met, for the owner."""
-        self.model.check_features(X)
+        """Train the model in place (see `network.train`); return the encrypted scores met, for the owner.
+
+        Where nobody could see scores leave the scheme's range, the plan is rehearsed in the clear first (`network.rehearsal`),
+        and a `DivergenceError` says with which learning rate they stay.
+        """
+        X = self._entered(X)
+        if getattr(help, "error_step", None) is None and not first:
+            self._check_reach(X, y, plan)
         return train(self.model.evaluator, self.model.network, X, y, plan, help, on_scores, keep_scores, first)
 
-    def dry_run(self, X: Features, y: np.ndarray, plan: TrainingPlan, rng: np.random.Generator) -> RangeReport:
+    def dry_run(self, X: TrainingFeatures, y: np.ndarray, plan: TrainingPlan, rng: np.random.Generator) -> RangeReport:
         """Train in the clear from a start of the trainer's own, to learn whether the plan diverges on these reviews.
 
-        The owner's start is another one, so this is a rehearsal, no proof.  Raises `DivergenceError` as the owner's check does.
+        The owner's start is another one, so this is a rehearsal, no proof.  Raises `DivergenceError` as the owner's check does,
+        and where scores leave the range in which the model's scheme can train; the report counts those that do.
         """
+        X = self._entered(X)
+        a, limit = self.model.architecture, self.model.evaluator.activation_limit
+        watch = Owner(a, plan.sigmoid, ClearParameters()).watch(plan)
+        z = rehearse(Network.initial(a, rng), X, y, plan, watch)
+        check_rehearsal(z, limit, a, X, y, plan)
+        return error_over(plan.sigmoid, z, limit)
+
+    def _entered(self, X: TrainingFeatures) -> TrainingFeatures:
+        """Return features that have passed the gate and are those of the model; else raise `DataError`."""
         self.model.check_features(X)
-        rehearsal = Owner(self.model.architecture, plan.sigmoid, ClearParameters())
-        trainer = Trainer(rehearsal.encrypt(Network.initial(self.model.architecture, rng)))
-        with np.errstate(over="ignore", invalid="ignore"):  # a lost run leaves all bounds; the check says so
-            scores = trainer.train(X, y, plan, on_scores=rehearsal.watch(plan))
-        return rehearsal.evaluate(scores, y, plan).range
+        return training_features(X, self.model.architecture.features)
+
+    def _check_reach(self, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> None:
+        """Raise `DivergenceError` if a rehearsal leaves the range of a scheme that would train on without a sign.
+
+        With encrypted labels there is nothing to rehearse with: the owner's reading of the scores has to tell.
+        """
+        a, limit = self.model.architecture, self.model.evaluator.activation_limit
+        if math.isfinite(limit) and is_plain(y):
+            self.model.evaluator.check_plan(X, plan.epochs, plan.learning_rate)  # before hours are spent on a plan without hope
+            check_rehearsal(from_zero(a, X, y, plan), limit, a, X, y, plan)

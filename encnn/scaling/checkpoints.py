@@ -20,8 +20,10 @@ from typing import Annotated, Any
 import numpy as np
 
 from encnn import files
-from encnn.data.batches import Conditioned, TrainingFeatures
-from encnn.errors import DataError, FileError, ParameterError
+from encnn.data import checks, labels_of
+from encnn.data.batches import Conditioned, TrainingFeatures, training_features
+from encnn.data.inputs import is_plain
+from encnn.errors import DataError, FileError
 from encnn.files.schema import Matches, check_names, describe, naming, parse
 from encnn.network import Help, OnScores, TrainingPlan
 from encnn.network.training import NOBODY
@@ -61,6 +63,10 @@ def train_resumably(
     another run, `FileError` for files that are damaged or no checkpoints, `ParameterError` for keys that are not written to
     files (made from a passed rng, or of a scheme without files).
     """
+    checks.whole("every", every, least=1)
+    a = model.architecture
+    X = training_features(X, a.features)
+    y = labels_of(y, X.shape[0], a.outputs) if is_plain(y) else y
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _check_same_run(folder, _digest(model, X, y, plan))
@@ -87,8 +93,6 @@ class _Writer:
     """Writes scores as they come, and the model every so often: an `on_scores` that takes place between two mini-batches."""
 
     def __init__(self, trainer: Trainer, folder: Path, done: int, every: int, total: int, on_scores: OnScores | None) -> None:
-        if every < 1:
-            raise ParameterError(f"every={every} reviews a model would be written; expected at least 1")
         self._trainer, self._folder, self._on_scores = trainer, folder, on_scores
         self._done = self._written = done
         self._every, self._total = every, total
@@ -147,7 +151,7 @@ def _arrays(X: TrainingFeatures) -> list[np.ndarray]:
 def _digest(model: EncryptedModel, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> str:
     """Return what tells runs apart; of encrypted labels the shape, since no two encryptions are the same."""
     parts = _arrays(X)
-    parts.append(np.asarray(y) if isinstance(y, np.ndarray | list | tuple) else np.array(y.shape))
+    parts.append(y if isinstance(y, np.ndarray) else np.array(y.shape))
     key_id = getattr(getattr(model.evaluator, "context", None), "key_id", "")
     digest = hashlib.sha256(repr((key_id, model.architecture, plan, X.shape)).encode())
     for part in parts:

@@ -26,14 +26,14 @@ from typing import Any
 import numpy as np
 
 from encnn import files
-from encnn.attacks.acceptance import acceptance_test
-from encnn.data.batches import Features
+from encnn.data import Features
 from encnn.data.fingerprints import check_fingerprints
 from encnn.errors import DataError, KeyMismatchError, ParameterError
 from encnn.files.schema import naming
 from encnn.network import Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner, Trainer
+from encnn.parties.acceptance import acceptance_test
 from encnn.parties.model import Path
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted
@@ -105,7 +105,7 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
     if model.features is not None and blank.features is not None:
         check_fingerprints(blank.features.fingerprint, model.features.fingerprint)
     W2 = None if model.network.W2 is None else reencrypt(model.network.W2, key)
-    network = Network(model.architecture, _passed_on(model, blank, key), W2)
+    network = Network(model.architecture, _passed_on(model, blank, key), W2, model.network.weight_bound)
     return EncryptedModel(blank.evaluator, network, blank.sigmoid, model.features or blank.features)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from encnn.data.batches import Conditioned
 from encnn.network import Architecture, TrainingPlan
+from encnn.network.partial_scores import PartialScores
 from encnn.schemes import ClearParameters, make_keys, restore_evaluator
 from encnn.schemes.base import Encrypted, Evaluator
 
@@ -19,19 +20,22 @@ def pack(evaluator: Evaluator, **encrypted: Encrypted) -> Message:
     """Return encrypted arrays as a message."""
     header, arrays = {}, {}
     for name, a in encrypted.items():
-        described, arrays[name] = evaluator.export_array(a)
-        header[name] = {"array": described, "shape": list(a.shape)}
+        array, counts = (a.parts, a.counts) if isinstance(a, PartialScores) else (a, None)
+        described, arrays[name] = evaluator.export_array(array)
+        header[name] = {"array": described, "shape": list(array.shape), "counts": counts}
     return header, arrays
 
 
 def unpack(evaluator: Evaluator, message: Message) -> dict[str, Encrypted]:
     """Return the encrypted arrays of a message."""
     header, arrays = message
-    return {
-        name: evaluator.restore_array(header[name]["array"], a, tuple(header[name]["shape"]))
-        for name, a in arrays.items()
-        if name in header
-    }
+    found = {}
+    for name, a in arrays.items():
+        if name in header:
+            array = evaluator.restore_array(header[name]["array"], a, tuple(header[name]["shape"]))
+            counts = header[name]["counts"]
+            found[name] = array if counts is None else PartialScores(array, counts)
+    return found
 
 
 def only(reply: Message, name: str) -> Message:

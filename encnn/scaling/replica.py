@@ -5,7 +5,9 @@ from typing import Any, cast
 import numpy as np
 
 from encnn.data.batches import Batch, TrainingFeatures, batches
-from encnn.network import Architecture, Network, Step, TrainingPlan, forward
+from encnn.network import Architecture, Step, TrainingPlan, forward
+from encnn.network.architecture import PartOfNetwork
+from encnn.network.partial_scores import in_parts
 from encnn.scaling.gradient_sums import subtract_sums, update_of
 from encnn.scaling.messages import Message, pack, restore, unpack
 from encnn.schemes.base import Encrypted, ErrorStep
@@ -17,6 +19,7 @@ class Replica:
     def begin(
         self,
         architecture: Architecture,
+        weight_bound: float,
         plan: TrainingPlan,
         step: ErrorStep | None,
         bounds: np.ndarray,
@@ -29,7 +32,7 @@ class Replica:
         evaluator = self._evaluator = restore(keys, architecture, plan)
         evaluator.prepare()
         W1 = unpack(evaluator, weights)["W1"]
-        self._plan, self._step = plan, Step(evaluator, Network(architecture, W1, None), plan, step)
+        self._plan, self._step = plan, Step(evaluator, PartOfNetwork(architecture, W1, None, weight_bound), plan, step)
         self._X, self._bounds, self._version = X, bounds, weights[0]["version"]
         self._targets = unpack(evaluator, targets)["targets"] if isinstance(targets, tuple) else targets
         self._own: Message = {}, {}
@@ -44,14 +47,14 @@ class Replica:
         with np.errstate(over="ignore", invalid="ignore"):  # a diverging run in the clear is told by its scores
             d, gain = self._step.error(self._z, self._batch, self._targets[rows], rate)
             header, arrays = self._sums_of(d, gain)
-        shown = {"z": self._z} | ({"h": self._h, "d": d} if self._step.products else {})
+        shown = {"z": self._scores} | ({"h": self._h, "d": d} if self._step.products else {})
         packed = pack(self._evaluator, **shown)
         return packed[0] | {"gain": gain, "sums": header}, packed[1] | {f"sums_{name}": a for name, a in arrays.items()}
 
     def score(self, number: int, news: Message) -> Message:
         """Return the scores and, with a hidden layer, the hidden vectors of a mini-batch's part."""
         self._forward(number, news)
-        shown = {} if self._batch is None else {"z": self._z} | ({"h": self._h} if self._step.products else {})
+        shown = {} if self._batch is None else {"z": self._scores} | ({"h": self._h} if self._step.products else {})
         return pack(self._evaluator, **shown)
 
     def sums(self, number: int, news: Message, errors: Message, gain: float) -> Message:
@@ -85,6 +88,8 @@ class Replica:
             self._batch = next(batches(self._X[low:high], high - low))[1]
             with np.errstate(over="ignore", invalid="ignore"):
                 self._pooled, self._h, self._z = forward(self._evaluator, self._step.network, self._batch)
+            parts = in_parts(self._evaluator, self._step.network, self._batch, self._step.largest_part)
+            self._scores = self._z if parts is None else parts
 
     def _sums_of(self, d: Encrypted, gain: float) -> Message:
         batch = cast(Batch, self._batch)

@@ -9,7 +9,9 @@ import numpy as np
 
 from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError
-from encnn.network import Network, Step, TrainingRun
+from encnn.network import Step, TrainingRun
+from encnn.network.architecture import PartOfNetwork
+from encnn.network.partial_scores import joined
 from encnn.scaling.cluster import Cluster
 from encnn.scaling.crew import Crew
 from encnn.scaling.messages import Message, describe, nbytes_of, only, pack, unpack
@@ -28,7 +30,7 @@ class SharedSteps:
         self._cluster, self._error_step = cluster, error_step
         self._evaluator, self._network, self._plan = run.evaluator, run.network, run.plan
         self._X, self._targets, self._central = run.X, run.targets, getattr(error_step, "central", False)
-        self._step = Step(run.evaluator, Network(run.network.architecture, None, run.network.W2), run.plan, error_step)
+        self._step = Step(run.evaluator, PartOfNetwork(run.network.architecture, None, run.network.W2), run.plan, error_step)
         self._sums: list[Message] = []
         self._version = 0
         self._per_epoch = -(-run.X.shape[0] // run.plan.batch_size)
@@ -106,7 +108,7 @@ class SharedSteps:
     def _joined(self, replies: Sequence[Message], name: str) -> Encrypted:
         """Return one array of all parts, in the order of the batch."""
         parts = [unpack(self._evaluator, reply)[name] for reply in replies if name in reply[0]]
-        return parts[0] if len(parts) == 1 else self._evaluator.concatenate(parts)
+        return parts[0] if len(parts) == 1 else joined(self._evaluator, parts)
 
     def _news(self) -> list[Message]:
         """Return what each worker has to know before the next mini-batch: the sums of the others, and W2."""
@@ -165,7 +167,8 @@ class SharedSteps:
         """Return what the worker of part k works with, but for the weights."""
         step = None if self._central else self._error_step
         X, targets, bounds = self._shard(k)
-        return self._network.architecture, self._plan, step, bounds, describe(self._evaluator), X, targets
+        network = self._network
+        return network.architecture, network.weight_bound, self._plan, step, bounds, describe(self._evaluator), X, targets
 
     def _shard(self, k: int) -> tuple[TrainingFeatures, Any, np.ndarray]:
         """Return the reviews of part k of all mini-batches, their targets, and where each mini-batch begins among them."""

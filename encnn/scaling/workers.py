@@ -32,6 +32,9 @@ knows G can tell from any other row of which reviews it is the sum.  That the te
 driver and workers is *one* party, the trainer.  Within a cluster Dask unpickles what its members send, so members trust each
 other; parties who do not exchange files (`encnn.scaling.federation`).
 
+Where weights are packed into blocks (scheme 'bootstrapped'), what travels is the update of the blocks: as large as the model,
+whatever the batch, and it shows neither words nor single errors.
+
 **A worker that is lost** changes nothing but time: its part goes to another worker, with the weights of a replica that is
 left.  If none is left, training is repeated from the start of the epoch.
 """

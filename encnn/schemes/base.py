@@ -8,6 +8,7 @@ The training loop is written over these few methods, so a scheme that has them c
 raises `CapabilityError`, naming the scheme, the operation and a scheme that has it.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn
@@ -15,7 +16,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from encnn.data.batches import Batch, TrainingFeatures
-from encnn.errors import CapabilityError
+from encnn.errors import CapabilityError, ParameterError
 from encnn.schemes.bilinear import BilinearMap, elementwise
 from encnn.sigmoid import ExactSigmoid, Sigmoid
 
@@ -56,6 +57,19 @@ class Evaluator(ABC):
     """Whether encrypted labels are encryptions of rate * y, because the scheme cannot multiply them afterwards."""
     scores_together: ClassVar[int] = 256
     """Reviews whose scores are computed together in predictions."""
+
+    @property
+    def score_limit(self) -> float:
+        """The limit R of a scheme that tells numbers modulo 2 R: what passes it is read as another number.
+
+        Infinity for schemes that are right or raise.
+        """
+        return math.inf
+
+    @property
+    def activation_limit(self) -> float:
+        """The |z| from which on the sigmoid of a score is read at another place, so that training goes wrong unseen."""
+        return math.inf
 
     @abstractmethod
     def multiply_plain(self, a: Encrypted, factor: float | np.ndarray) -> Encrypted:
@@ -187,8 +201,13 @@ class Evaluator(ABC):
         """Add what `update_of` returned to W, in place."""
         raise CapabilityError(f"scheme {self.scheme!r} passes on rows of errors, no updates of weights; use scatter_subtract")
 
-    def check_weights(self, W: Encrypted) -> None:  # noqa: B027  most schemes have nothing to say
-        """Raise `ParameterError` if these weights are none to train or to use."""
+    def check_weights(self, W: Encrypted) -> None:
+        """Raise `ParameterError` for weights that are none to train or to use: those that anybody can read, above all."""
+        if self.readable(W):
+            raise ParameterError(
+                "weights have no masks, so anybody reads them without a key, and they would stay so in training: whoever made "
+                "them encrypted nothing. Neither train nor publish them; ask the owner for a new model (Owner.encrypt)"
+            )
 
     def shrink(self, W: Encrypted, factor: float) -> Encrypted:
         """Return factor * W, for weights that are kept small."""
@@ -196,6 +215,10 @@ class Evaluator(ABC):
 
     def prepare(self) -> None:  # noqa: B027  most schemes have nothing to prepare
         """Do now what the first use of the evaluation keys would else do, so that no measurement is charged for it."""
+
+    def scores_bytes(self, reviews: int, outputs: int) -> int:
+        """Return the bytes of the encrypted scores of a mini-batch of so many reviews; here of float64 in the clear."""
+        return 8 * reviews * outputs
 
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:  # noqa: B027  most schemes have nothing to say
         """Raise `ParameterError` if training on features X, so many epochs at rates up to this, is known to fail."""

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from encnn.data.batches import Batch
+from encnn.data.checks import check_types
 from encnn.errors import FileError, ParameterError
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
@@ -28,6 +29,7 @@ class ClearParameters:
 
     def __post_init__(self) -> None:
         """Refuse a scale or a rounding that means nothing."""
+        check_types(self)
         if self.scale is not None and self.scale < 1 or self.rounding not in ("nearest", "truncate"):
             raise ParameterError(
                 f"scale={self.scale}, rounding={self.rounding!r}: expected a scale of at least 1, 'nearest' or 'truncate'"
@@ -45,8 +47,8 @@ class ClearSecretKey(base.SecretKey):
         return self._evaluator.rounded(np.array(v, dtype=np.float64))
 
     def decrypt(self, a: np.ndarray) -> np.ndarray:
-        """Return a."""
-        return a
+        """Return a copy of a: what is read is the reader's own, as in every scheme."""
+        return a.copy()
 
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
         """Return nothing."""

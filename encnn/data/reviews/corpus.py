@@ -8,20 +8,28 @@
 """
 
 import hashlib
+import lzma
 import numbers
 import os
+import re
+import tarfile
+import warnings
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from encnn.data.checks import instance, shown, whole
+from encnn.data.inputs import mapped_labels
 from encnn.data.reviews import archive, toy
 from encnn.data.reviews.cache import cache_folder, load_arrays, pack_strings, save_arrays, unpack_strings
 from encnn.data.reviews.text import paper_form
-from encnn.errors import DataError
+from encnn.errors import DataError, DataWarning
 from encnn.progress import progress
 
 if TYPE_CHECKING:
@@ -33,6 +41,14 @@ _CACHE_NAME = f"imdb-{archive.CONTENT_SHA256[:16]}-v{_FORMAT}.bin"
 _CACHED = ("sources", "train_texts", "train_labels", "test_texts", "test_labels")
 _LABELS = {"positive": 1, "pos": 1, "negative": 0, "neg": 0}
 _LABELS_HELP = "expected 0 or 1, False or True, 'negative' or 'positive', 'neg' or 'pos'"
+_MAPPING_HELP = "For other labels say what they mean, by labels={...} or encnn.data.mapped_labels."
+_MOST_CLASSES = 128  # labels are int8
+_BLOCK = 5  # ten reviews in random order come sorted once in a hundred times
+_BREAKS = re.compile(r"[^\S ]+")
+_UNREADABLE = (
+    *(OSError, ValueError, EOFError, LookupError, ImportError, RuntimeError),  # pandas' parser errors are ValueErrors
+    *(zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError),  # a compressed file that was cut
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +58,8 @@ class Reviews:
     texts: n strings, words separated by single blanks.
     labels: int8 ndarray of shape (n,), 1 for positive and 0 for negative; read-only.  Any sequence of 0/1, booleans or
         the words "positive"/"negative", "pos"/"neg" (in any case) is accepted and converted.
+    classes: 2, or more; labels then go from 0 to classes - 1.  A network has one output per class (`Architecture.outputs`);
+        for one output take a class against the rest: `Reviews(reviews.texts, reviews.labels == 2)`.
 
     Raises DataError if there are no reviews, if texts and labels differ in number, or if any of them is missing or of
     the wrong kind.
@@ -53,9 +71,11 @@ class Reviews:
 
     texts: tuple[str, ...]
     labels: np.ndarray
+    classes: int = 2
 
     def __post_init__(self) -> None:
-        texts, labels = _checked_texts(self.texts), _checked_labels(self.labels)
+        whole("classes", self.classes, 2, _MOST_CLASSES, error=DataError)
+        texts, labels = _checked_texts(self.texts), _checked_labels(self.labels, self.classes)
         if len(texts) != len(labels):
             raise DataError(f"{len(texts):,} texts but {len(labels):,} labels; expected one label for each text.")
         if not texts:
@@ -64,28 +84,66 @@ class Reviews:
         object.__setattr__(self, "labels", labels)
 
     @classmethod
-    def from_frame(cls, frame: "pd.DataFrame", text: str = "text", label: str = "label", *, raw: bool = True) -> "Reviews":
+    def from_frame(
+        cls,
+        frame: "pd.DataFrame",
+        text: str = "text",
+        label: str = "label",
+        *,
+        raw: bool = True,
+        labels: Mapping[Any, int] | None = None,
+    ) -> "Reviews":
         """Return the reviews in two columns of a table, named by `text` and `label`.
 
         raw: bring the texts into the paper's text form (lower case, letters a-z and full stops only).  Pass False for
-        texts that are already words separated by blanks, or that are not in English.
+        texts that are already words separated by blanks, or that are not in English.  Line breaks and tabs inside a text
+        become blanks in either case, since words are what lies between blanks.
+        labels: which class, 0, 1, ..., a label stands for, such as {"bad": 0, "good": 1}; several may stand for one.
+
+        Warns (`DataWarning`) of texts of which the paper's form keeps less than half, and of labels that come sorted.
         """
         for column in (text, label):
             if list(frame.columns).count(column) != 1:
                 raise DataError(f"Expected exactly one column {column!r}; the columns are {list(frame.columns)}.")
-        texts = _checked_texts(frame[text])
-        return cls(tuple(map(paper_form, texts)) if raw else texts, frame[label].to_numpy())
+        texts = tuple(_BREAKS.sub(" ", t) for t in _checked_texts(frame[text]))
+        if raw:
+            _warn_of_other_scripts(texts)
+            texts = tuple(map(paper_form, texts))
+        numbers = frame[label].to_numpy() if labels is None else mapped_labels(frame[label], labels)
+        reviews = cls(texts, numbers, 2 if labels is None else max(2, *(k + 1 for k in labels.values())))
+        reviews._warn_if_sorted()
+        return reviews
 
     @classmethod
-    def from_csv(cls, path: str | os.PathLike, text: str = "text", label: str = "label", *, raw: bool = True) -> "Reviews":
-        """Return the reviews in a CSV file in UTF-8 with a header line; arguments as in `from_frame`."""
-        import pandas as pd  # a second to import, and no training needs it
+    def from_csv(
+        cls,
+        path: str | os.PathLike,
+        text: str = "text",
+        label: str = "label",
+        *,
+        raw: bool = True,
+        sep: str = ",",
+        encoding: str = "utf-8",
+        header: Sequence[str] | None = None,
+        labels: Mapping[Any, int] | None = None,
+    ) -> "Reviews":
+        """Return the reviews in a CSV file, compressed or not; `text`, `label`, `raw` and `labels` as in `from_frame`.
 
-        try:
-            frame = pd.read_csv(path, dtype={text: str}, keep_default_na=False, na_values=[""])
-        except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-            raise DataError(f"{path} cannot be read as a CSV file in UTF-8 with a header line ({error}).") from error
-        return cls.from_frame(frame, text, label, raw=raw)
+        sep: the character between fields; texts that contain it stand between double quotes.  header: the names of the
+        columns, for a file whose first line holds none.
+
+        >>> Reviews.from_csv("stars.tsv", sep="\t", header=["stars", "text"], label="stars",
+        ...                  labels={1: 0, 2: 0, 4: 1, 5: 1})  # doctest: +SKIP
+        """
+        frame = _read_table(path, sep, encoding, header)
+        if labels is None or not all(isinstance(key, str) for key in labels):
+            if list(frame.columns).count(label) == 1:
+                frame[label] = _numbers_or_words(frame[label])
+        return cls.from_frame(frame, text, label, raw=raw, labels=labels)
+
+    def shuffled(self, rng: np.random.Generator) -> "Reviews":
+        """Return the same reviews in an order drawn from `rng`: training one by one wants classes that take turns."""
+        return self[instance("rng", rng, np.random.Generator, error=DataError).permutation(len(self))]
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -95,7 +153,19 @@ class Reviews:
         chosen = np.arange(len(self))[rows]
         if chosen.ndim != 1:
             raise DataError(f"reviews[{rows}] is no set of reviews; take a slice, or index .texts and .labels.")
-        return Reviews(tuple(self.texts[row] for row in chosen), self.labels[chosen])
+        return Reviews(tuple(self.texts[row] for row in chosen), self.labels[chosen], self.classes)
+
+    def _warn_if_sorted(self) -> None:
+        """Warn if every class stands in one block, and no block is so small that chance explains it."""
+        changes = int(np.count_nonzero(np.diff(self.labels)))
+        counts = np.unique(self.labels, return_counts=True)[1]
+        if len(counts) > 1 and changes == len(counts) - 1 and counts.min() >= _BLOCK:
+            warnings.warn(
+                f"the {len(self):,} labels come sorted, one class after the other: training one by one then forgets the first "
+                "class; use reviews.shuffled(np.random.default_rng(0))",
+                DataWarning,
+                stacklevel=3,
+            )
 
     @cached_property
     def digest(self) -> str:
@@ -156,15 +226,16 @@ def _checked_texts(texts: Iterable[str]) -> tuple[str, ...]:
     return checked
 
 
-def _checked_labels(labels: Iterable) -> np.ndarray:
+def _checked_labels(labels: Iterable, classes: int) -> np.ndarray:
     values = np.asarray(labels if isinstance(labels, np.ndarray) else list(labels))
     if values.ndim != 1:
         raise DataError(f"The labels have shape {values.shape}; expected one label for each review.")
     if values.dtype.kind not in "biuf":
         values = np.array([_label_number(row, label) for row, label in enumerate(values.tolist())], dtype=float)
-    wrong = np.flatnonzero(~np.isin(values, (0, 1)))
+    wrong = np.flatnonzero(~np.isin(values, np.arange(classes)))
     if wrong.size:
-        raise DataError(f"Label {wrong[0]} is {values[wrong[0]]}; {_LABELS_HELP}. Fill in or drop missing labels.")
+        expected = _LABELS_HELP if classes == 2 else f"expected whole numbers from 0 to {classes - 1}"
+        raise DataError(f"Label {wrong[0]} is {values[wrong[0]]}; {expected}. Fill in or drop missing labels. {_MAPPING_HELP}")
     checked = values.astype(np.int8)
     checked.setflags(write=False)
     return checked
@@ -175,7 +246,56 @@ def _label_number(row: int, label: object) -> float:
         return _LABELS[label.strip().lower()]
     if isinstance(label, numbers.Real):
         return float(label)
-    raise DataError(f"Label {row} is {label!r}; {_LABELS_HELP}. Fill in or drop missing labels.")
+    raise DataError(f"Label {row} is {shown(label)}; {_LABELS_HELP}. Fill in or drop missing labels. {_MAPPING_HELP}")
+
+
+def _read_table(path: str | os.PathLike, sep: str, encoding: str, header: Sequence[str] | None) -> "pd.DataFrame":
+    """Return the fields of a CSV file as strings, missing where they are empty, under the names of its columns."""
+    import pandas as pd  # a second to import, and no training needs it
+
+    if not isinstance(sep, str) or len(sep) != 1 or not isinstance(encoding, str):
+        raise DataError(f"sep={shown(sep)}, encoding={shown(encoding)}; expected one character, and a name such as 'utf-8'.")
+    try:
+        table = pd.read_csv(path, sep=sep, encoding=encoding, header=None, dtype=str, keep_default_na=False, na_values=[""])
+    except _UNREADABLE as error:
+        raise DataError(
+            f"{path} cannot be read as a CSV file in {encoding.upper()} with {sep!r} between fields ({str(error).strip()}). "
+            f"Put texts that contain {sep!r} between double quotes, remove {sep!r} at the ends of lines, name another sep= or "
+            "encoding=, or get the file anew if it was cut."
+        ) from error
+    names = table.iloc[0].tolist() if header is None else list(header)
+    if len(names) != table.shape[1]:
+        raise DataError(f"{path} has {table.shape[1]} columns, header= names {len(names)}: {names}; name each of them.")
+    table = table.iloc[1:] if header is None else table
+    return table.set_axis(names, axis=1).reset_index(drop=True)
+
+
+def _numbers_or_words(column: "pd.Series") -> "pd.Series":
+    """Return a column of strings as numbers or truth values if all of them are."""
+    import pandas as pd
+
+    numbers_ = pd.to_numeric(column, errors="coerce")
+    if numbers_.notna().equals(column.notna()):
+        return numbers_
+    truths = column.str.strip().str.lower().map({"true": 1, "false": 0})
+    return truths if truths.notna().equals(column.notna()) else column
+
+
+def _warn_of_other_scripts(texts: Sequence[str]) -> None:
+    """Warn of texts that the paper's form would empty without a word: letters other than a-z are deleted."""
+    lost = [row for row, text in enumerate(texts) if not text.isascii() and _mostly_foreign(text)]
+    if lost:
+        warnings.warn(
+            f"{len(lost):,} of {len(texts):,} texts are mostly written in letters other than a to z (the first is text "
+            f"{lost[0]}), which the paper's text form deletes; pass raw=False, and texts as words separated by blanks",
+            DataWarning,
+            stacklevel=3,
+        )
+
+
+def _mostly_foreign(text: str) -> bool:
+    letters = [character for character in text if character.isalpha()]
+    return 2 * sum(not character.isascii() for character in letters) > len(letters)
 
 
 def _load_toy() -> Corpus:

@@ -8,14 +8,15 @@ import hashlib
 import importlib
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy import sparse
 
-from encnn.data.fingerprints import fingerprint_of_names, marked
+from encnn.data.checks import choice, real, whole
+from encnn.data.fingerprints import Rule, fingerprint_of_names, marked
 from encnn.data.reviews.cache import load_arrays, pack_strings, save_arrays, unpack_strings
 from encnn.data.reviews.corpus import Reviews
 from encnn.data.reviews.text import words_of
@@ -24,7 +25,6 @@ from encnn.errors import CapabilityError, DataError
 from encnn.progress import progress
 
 Scaling = Literal["none", "standard", "whitened"]
-_SCALINGS = ("none", "standard", "whitened")
 _FORMAT = 1
 _SMALLEST_VARIANCE = 1e-10  # of a direction, relative to the largest; below it a direction carries nothing
 
@@ -42,18 +42,25 @@ def bag_of_words(reviews: Reviews | Sequence[str], vocabulary: Vocabulary, *, co
            [0, 1, 1],
            [0, 0, 0]])
     """
+    return bag_of(reviews, vocabulary, words_of, "counts" if counts else "words")
+
+
+def bag_of(
+    reviews: Reviews | Sequence[str], vocabulary: Vocabulary, units_of: Callable[[str], list[str]], rule: Rule
+) -> sparse.csr_array:
+    """Return what `bag_of_words` does, for whatever `units_of` makes of a text; rule: as its fingerprint names it."""
     columns, row_starts = array("q"), array("q", [0])
     number_of = vocabulary.index.get
     texts = reviews.texts if isinstance(reviews, Reviews) else reviews
     for text in progress(texts, "bag of words", unit=" reviews"):
-        columns.extend([number for word in words_of(text) if (number := number_of(word)) is not None])
+        columns.extend([number for unit in units_of(text) if (number := number_of(unit)) is not None])
         row_starts.append(len(columns))
     ones = np.ones(len(columns), dtype=np.int64)
     bag = sparse.csr_array((ones, np.array(columns), np.array(row_starts)), shape=(len(texts), len(vocabulary)))
     bag.sum_duplicates()  # also sorts the columns
-    if not counts:
+    if rule != "counts":
         bag.data[:] = 1
-    return marked(bag, fingerprint_of_names("counts" if counts else "words", vocabulary.words))
+    return marked(bag, fingerprint_of_names(rule, vocabulary.words))
 
 
 def word2vec_features(
@@ -111,20 +118,15 @@ def word2vec_features(
 
 def _check(subsampling: float, learning_rate: float, scaling: str, longest: float | None) -> None:
     """Refuse settings out of range; whole numbers are checked by `_whole`."""
-    if not 0 <= subsampling <= 1:
-        raise DataError(f"subsampling is {subsampling!r}; expected a share from 0 (no word is left out) to 1.")
-    if not 0 < learning_rate <= 1:
-        raise DataError(f"learning_rate is {learning_rate!r}; expected a number above 0, up to 1.")
-    if scaling not in _SCALINGS:
-        raise DataError(f"The scaling is {scaling!r}; expected one of {', '.join(_SCALINGS)}.")
-    if longest is not None and not longest > 0:
-        raise DataError(f"longest is {longest!r}; expected a norm above 0, or None to leave the rows as they are.")
+    real("subsampling", subsampling, 0, 1, error=DataError)
+    real("learning_rate", learning_rate, most=1, above=0, error=DataError)
+    choice("scaling", scaling, get_args(Scaling), error=DataError)
+    if longest is not None:
+        real("longest", longest, above=0, error=DataError)
 
 
 def _whole(name: str, value: int, least: int) -> int:
-    if int(value) != value or value < least:
-        raise DataError(f"{name} is {value!r}; expected a whole number of at least {least}.")
-    return int(value)
+    return whole(name, value, least, error=DataError)
 
 
 def _word_vectors(train: Reviews, settings: dict[str, Any]) -> tuple[Vocabulary, np.ndarray]:

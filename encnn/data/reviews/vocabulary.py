@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from encnn.data.checks import real, whole
 from encnn.data.reviews.corpus import Reviews
 from encnn.data.reviews.text import words_of
 from encnn.errors import DataError
@@ -68,13 +69,11 @@ class Vocabulary:
             Rarer words stay, as in the course.  This looks at the labels.
         max_words: keep the most frequent ones of what is left; of equally frequent words, the first as strings.
         """
-        table = positive_to_negative_ratios(reviews, min_count)
-        count = table.positive + table.negative
-        if polarity_cutoff is not None:
-            keep = (count < COMMON) | (table.log_ratio >= polarity_cutoff) | (table.log_ratio <= -polarity_cutoff)
-            table, count = table[keep], count[keep]
-        ranked = table.assign(count=count).sort_values(["count", "word"], ascending=[False, True])
-        return cls(tuple(sorted(ranked.word[:max_words])))
+        if max_words is not None:
+            whole("max_words", max_words, 1, error=DataError)
+        counts = _counted(reviews, min_count, polarity_cutoff)
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        return cls(tuple(sorted(ranked[:max_words])))
 
     def __len__(self) -> int:
         return len(self.words)
@@ -90,7 +89,15 @@ def positive_to_negative_ratios(reviews: Reviews, min_count: int = 0) -> "pd.Dat
     """
     import pandas as pd  # a second to import, and no training needs it
 
-    positive, negative = (_count_words(reviews, label) for label in (1, 0))
+    whole("min_count", min_count, 0, error=DataError)
+    if reviews.classes != 2:
+        raise DataError(
+            f"words lean between two classes, these reviews have {reviews.classes}; take one class against the rest, "
+            "Reviews(reviews.texts, reviews.labels == 2), or choose words by frequency alone (polarity_cutoff=None)"
+        )
+    positive, negative = (
+        _count_words(text for text, of in zip(reviews.texts, reviews.labels, strict=True) if of == label) for label in (1, 0)
+    )
     words = sorted(word for word in positive.keys() | negative.keys() if positive[word] + negative[word] > min_count)
     table = pd.DataFrame(
         {
@@ -113,9 +120,20 @@ def most_negative(ratios: "pd.DataFrame", n: int = 10) -> "pd.DataFrame":
     return ratios.nsmallest(n, "log_ratio").reset_index(drop=True)
 
 
-def _count_words(reviews: Reviews, label: int) -> Counter[str]:
+def _counted(reviews: Reviews, min_count: int, polarity_cutoff: float | None) -> dict[str, int]:
+    """Return the words that pass both tests, and how often each is seen."""
+    if polarity_cutoff is None:
+        whole("min_count", min_count, 0, error=DataError)
+        return {word: count for word, count in _count_words(reviews.texts).items() if count > min_count}
+    real("polarity_cutoff", polarity_cutoff, 0, error=DataError)
+    table = positive_to_negative_ratios(reviews, min_count)
+    count = table.positive + table.negative
+    keep = (count < COMMON) | (table.log_ratio >= polarity_cutoff) | (table.log_ratio <= -polarity_cutoff)
+    return dict(zip(table.word[keep], count[keep], strict=True))
+
+
+def _count_words(texts: Iterable[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
-    texts: Iterable[str] = (text for text, of in zip(reviews.texts, reviews.labels, strict=True) if of == label)
     for text in texts:
         counts.update(words_of(text))
     return counts

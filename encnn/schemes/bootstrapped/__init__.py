@@ -1,12 +1,15 @@
 """LWE with programmable bootstrapping: training at 128 bits with nobody in the loop.
 
-Weights are the integer-vector ciphertexts of the paper, with S = [I, T]: LWE.  What is new is one operation, the bootstrap,
-which evaluates any function of one encrypted number by a look-up table and returns a fresh ciphertext.
+Scores and errors are the integer-vector ciphertexts of the paper, with S = [I, T]: LWE.  What is new is one operation, the
+bootstrap, which evaluates any function of one encrypted number by a look-up table and returns a fresh ciphertext.  Weights and
+labels, of which there are many, are packed: a thousand of them are the coefficients of one ciphertext of polynomials.
 
-Read in this order: `parameters`, `transform` (products of polynomials), `switching`, `rotation`, `tables`, `bootstrap` (all of
-it together), `noise` (predicted), `keys`, `evaluator`, `factory`.  `engine` chooses between numpy and the loops of `compiled`.
+Read in this order: `parameters`, `transform` (products of polynomials), `switching`, `rotation`, `tables`, `trace` (one
+coefficient alone), `blocks` (packed numbers), `bootstrap` (all of it together), `noise` (predicted), `keys`, `evaluator`,
+`storage`, `factory`.  `engine` chooses between numpy and the loops of `compiled` and `compiled_blocks`.
 """
 
+from encnn.schemes.bootstrapped.blocks import PackedArray
 from encnn.schemes.bootstrapped.evaluator import BootstrappedEvaluator
 from encnn.schemes.bootstrapped.factory import make_keys
 from encnn.schemes.bootstrapped.keys import SecretKey
@@ -19,6 +22,7 @@ __all__ = [
     "PRESETS",
     "TWO_LEVEL_128",
     "BootstrappedEvaluator",
+    "PackedArray",
     "Parameters",
     "SecretKey",
     "make_keys",

@@ -19,6 +19,7 @@ from numba import njit
 
 from encnn.arithmetic.negacyclic import roots
 from encnn.arithmetic.placement import placed
+from encnn.errors import ParameterError
 from encnn.schemes.bootstrapped.engine import frequency_order
 
 N, M, COMPONENTS = 1024, 512, 3
@@ -139,7 +140,7 @@ def _middle_stage(w, re, im):  # type: ignore[no-untyped-def]
 
 
 @njit(**_OPTIONS)
-def transform(w, v):  # type: ignore[no-untyped-def]
+def _transform(w, v):  # type: ignore[no-untyped-def]
     """Write to v the Fourier transform of w, kernel exp(-2 pi i / 512); w is overwritten."""
     _stage_then_turn(w, _FIRST, 0, 512)
     _middle_stage(w, 0, 512)
@@ -151,7 +152,7 @@ def transform(w, v):  # type: ignore[no-untyped-def]
 
 
 @njit(**_OPTIONS)
-def transform_back(v, w):  # type: ignore[no-untyped-def]
+def _transform_back(v, w):  # type: ignore[no-untyped-def]
     """Write to w 512 times the inverse transform of v, which is overwritten.
 
     The same stages in reverse, with real and imaginary parts exchanged: that makes every factor its conjugate.
@@ -265,9 +266,9 @@ def _digit_transforms(p, bits, levels, v, c, d, digits, w):  # type: ignore[no-u
     for t in range(levels - 1, 0, -1):
         _take_digits(d, bits, digits)
         _twisted(digits, w)
-        transform(w, v[t, c])
+        _transform(w, v[t, c])
     _twisted(d, w)
-    transform(w, v[0, c])
+    _transform(w, v[0, c])
 
 
 def blind_rotate(acc: np.ndarray, exponents: np.ndarray, key: np.ndarray, block: int, bits: int, levels: int) -> None:
@@ -278,7 +279,41 @@ def blind_rotate(acc: np.ndarray, exponents: np.ndarray, key: np.ndarray, block:
     component that the digit is taken of, component of the result; best at the beginning of a page (`placement.placed`).  block:
     bits a block of s.
     """
+    n = exponents.shape[-1]
+    check_array("acc", acc, np.int32, (len(exponents), COMPONENTS, N))
+    check_array("exponents", exponents, np.int64, (len(exponents), n))
+    check_array("key", key, np.float64, (n, levels, COMPONENTS, COMPONENTS, N))
+    _check_digits(bits, levels)
+    if block < 1 or n % block:
+        raise ParameterError(f"blocks of {block} bits do not divide a key of {n}; use the key's own parameters")
     _blind_rotate(acc, exponents, key, block, bits, levels, *_room(levels))
+
+
+def switch_key(ciphertexts: np.ndarray, key: np.ndarray, bits: int, levels: int, out: np.ndarray) -> None:
+    """Write to out, int32 of shape (B, 1 + n), what the digits of the masks select from the key.
+
+    ciphertexts: int32 of shape (B, 1 + d), d a multiple of 4.  key: int32 of shape (d, levels, 1 + n), most significant digit
+    first.
+    """
+    d = ciphertexts.shape[-1] - 1
+    check_array("ciphertexts", ciphertexts, np.int32, (len(ciphertexts), 1 + d))
+    check_array("key", key, np.int32, (d, levels, key.shape[-1]))
+    check_array("out", out, np.int32, (len(ciphertexts), key.shape[-1]))
+    _check_digits(bits, levels)
+    if d % 4 or key.shape[-1] < 1:
+        raise ParameterError(f"masks of {d} entries under a key of {key.shape[-1]}: expected a multiple of 4, and at least 1")
+    _switch_key(ciphertexts, key, bits, levels, out)
+
+
+def check_array(name: str, a: np.ndarray, dtype: Any, shape: tuple[int, ...]) -> None:
+    """Raise `ParameterError` unless an array has this type and shape: compiled loops read as far as these say."""
+    if a.dtype != dtype or a.shape != shape:
+        raise ParameterError(f"{name} is {a.dtype} of shape {a.shape}, expected {np.dtype(dtype)} of shape {shape}")
+
+
+def _check_digits(bits: int, levels: int) -> None:
+    if bits < 1 or levels < 1 or bits * levels > 31:
+        raise ParameterError(f"{levels} digits of {bits} bits are not 1 to 31 bits; use the key's own parameters")
 
 
 def _room(levels: int) -> Iterator[np.ndarray]:
@@ -303,7 +338,7 @@ def _blind_rotate(acc, exponents, key, block, bits, levels, d, digits, w, factor
                     for o in range(COMPONENTS):
                         _add_inner_product(v[t], key[i, t], o, factor, sums[o])
             for c in range(COMPONENTS):
-                transform_back(sums[c], w)
+                _transform_back(sums[c], w)
                 _add_to_torus(w, acc[b, c])
 
 
@@ -327,12 +362,8 @@ def _add_four_rows(total, f, row_0, row_1, row_2, row_3):  # type: ignore[no-unt
 
 
 @njit(**_OPTIONS)
-def switch_key(ciphertexts, key, bits, levels, out):  # type: ignore[no-untyped-def]
-    """Write to out, int32 of shape (B, 1 + n), what the digits of the masks select from the key.
-
-    ciphertexts: int32 of shape (B, 1 + d), d a multiple of 4.  key: int32 of shape (d, levels, 1 + n), most significant digit
-    first.  Four rows of the key at a time, so that sums are read and written once for four products.
-    """
+def _switch_key(ciphertexts, key, bits, levels, out):  # type: ignore[no-untyped-def]
+    """Do what `switch_key` does.  Four rows of the key at a time: sums are read and written once for four products."""
     d = ciphertexts.shape[1] - 1
     digit = np.empty((levels, 4), np.int32)
     out[:] = 0

@@ -10,7 +10,19 @@ import numpy as np
 from numba import njit
 
 from encnn.arithmetic.placement import placed
-from encnn.schemes.bootstrapped.compiled import _OPTIONS, _ROUND, _TWIST, COMPONENTS, M, N, transform, transform_back
+from encnn.arithmetic.row_sums import check_rows
+from encnn.errors import ParameterError
+from encnn.schemes.bootstrapped.compiled import (
+    _OPTIONS,
+    _ROUND,
+    _TWIST,
+    COMPONENTS,
+    M,
+    N,
+    _transform,
+    _transform_back,
+    check_array,
+)
 from encnn.schemes.bootstrapped.trace import exponents, permutation, unit
 
 TOGETHER = 4
@@ -28,12 +40,35 @@ def _add(total, run, factor):  # type: ignore[no-untyped-def]
         total[j] += factor * run[j]
 
 
-@njit(**_OPTIONS)
-def gather(blocks, places, pointers, factors, sums):  # type: ignore[no-untyped-def]
+def gather(blocks: np.ndarray, places: np.ndarray, pointers: np.ndarray, factors: np.ndarray, sums: np.ndarray) -> None:
     """Write to sums, int32 of shape (B, 3, N), the sum of factor X^-place block of each review.
 
     Of the bodies only the constant coefficient is formed, which is all that is extracted.
     """
+    _check_places(blocks, places, pointers, factors)
+    check_array("sums", sums, np.int32, (len(pointers) - 1, COMPONENTS, N))
+    _gather(blocks, places, pointers, factors, sums)
+
+
+def scatter_subtract(
+    blocks: np.ndarray, places: np.ndarray, pointers: np.ndarray, factors: np.ndarray, errors: np.ndarray
+) -> None:
+    """Do block -= factor X^place errors[r], for each place of each review r."""
+    _check_places(blocks, places, pointers, factors)
+    check_array("errors", errors, np.int32, (len(pointers) - 1, COMPONENTS, N))
+    _scatter_subtract(blocks, places, pointers, factors, errors)
+
+
+def _check_places(blocks: np.ndarray, places: np.ndarray, pointers: np.ndarray, factors: np.ndarray) -> None:
+    """Raise unless all places lie in the blocks, and each has a factor."""
+    check_array("blocks", blocks, np.int32, (len(blocks), COMPONENTS, N))
+    check_rows(len(blocks) * N, places, pointers)
+    check_array("factors", factors, factors.dtype, places.shape)
+
+
+@njit(**_OPTIONS)
+def _gather(blocks, places, pointers, factors, sums):  # type: ignore[no-untyped-def]
+    """Do what `gather` does."""
     for r in range(pointers.shape[0] - 1):
         sums[r] = 0
         for t in range(pointers[r], pointers[r + 1]):
@@ -45,8 +80,8 @@ def gather(blocks, places, pointers, factors, sums):  # type: ignore[no-untyped-
 
 
 @njit(**_OPTIONS)
-def scatter_subtract(blocks, places, pointers, factors, errors):  # type: ignore[no-untyped-def]
-    """Do block -= factor X^place errors[r], for each place of each review r."""
+def _scatter_subtract(blocks, places, pointers, factors, errors):  # type: ignore[no-untyped-def]
+    """Do what `scatter_subtract` does."""
     for r in range(pointers.shape[0] - 1):
         for t in range(pointers[r], pointers[r + 1]):
             block, i = blocks[places[t] >> 10], places[t] & (N - 1)
@@ -60,6 +95,9 @@ def trace(acc: np.ndarray, key: np.ndarray, bits: int) -> np.ndarray:
 
     key: float64 of shape (10, 2, levels, 3, N), transforms in units of the torus.  bits: of a digit.
     """
+    steps, levels = len(_SOURCES), key.shape[2] if key.ndim == 5 else 0
+    check_array("acc", acc, np.int32, (len(acc), COMPONENTS, N))
+    check_array("key", key, np.float64, (steps, 2, levels, COMPONENTS, N))
     out = np.empty_like(acc)
     _trace(acc, key, 2.0**bits, out, *_room(key.shape[2]))
     return out
@@ -67,7 +105,12 @@ def trace(acc: np.ndarray, key: np.ndarray, bits: int) -> np.ndarray:
 
 def add_automorphism(C: np.ndarray, s: int, key: np.ndarray, bits: int) -> None:
     """Do step s of the trace, in place, for GLWE ciphertexts of fractions, float64 of shape (B, 3, N)."""
-    _, *room = _room(key.shape[1])
+    levels = key.shape[1] if key.ndim == 4 else 0
+    check_array("C", C, np.float64, (len(C), COMPONENTS, N))
+    check_array("key", key, np.float64, (2, levels, COMPONENTS, N))
+    if not 0 <= s < len(_SOURCES):
+        raise ParameterError(f"step {s} of the trace, which has {len(_SOURCES)}; count from 0")
+    _, *room = _room(levels)
     _add_automorphism(C, s, key, 2.0**bits, *room)
 
 
@@ -111,7 +154,7 @@ def _step(C, s, key, base, rest, w, v, sums):  # type: ignore[no-untyped-def]
     _turn(C[0], s, rest)
     for o in range(COMPONENTS):
         _inner_product(v, key.reshape(2 * levels, COMPONENTS, N), o, sums[o])
-        transform_back(sums[o], w)
+        _transform_back(sums[o], w)
         _add_fractions(w, C[o])
     for j in range(N):
         x = C[0, j] + rest[j]
@@ -138,7 +181,7 @@ def _digit_transforms(rest, base, levels, w, v):  # type: ignore[no-untyped-def]
             rest[j + M] -= y * back
             w[j] = x * _TWIST[j] - y * _TWIST[j + M]
             w[j + M] = x * _TWIST[j + M] + y * _TWIST[j]
-        transform(w, v[t])
+        _transform(w, v[t])
 
 
 @njit(**_OPTIONS)

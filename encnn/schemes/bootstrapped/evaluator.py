@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from encnn.data.batches import Batch, TrainingFeatures
-from encnn.errors import CapabilityError, ParameterError
+from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.bootstrapped import blocks, noise, storage
 from encnn.schemes.bootstrapped.blocks import PackedArray
@@ -46,6 +46,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def parameters(self) -> Parameters:
         """The parameter set."""
         return self.context.parameters  # type: ignore[return-value]
+
+    @property
+    def activation_limit(self) -> float:
+        """Half the width of the torus, from which on the table of a sigmoid is read with the wrong sign."""
+        return 2 * self.parameters.z_half
 
     @property
     def nbytes(self) -> int:
@@ -171,8 +176,9 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         )
 
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:
-        """Raise `ParameterError` if training on features X for so many epochs would drown the scores in noise."""
+        """Raise `ParameterError` if noise would drown the scores, on features X after so many epochs, or errors at the rate."""
         noise.training_noise(self.parameters, X, rate).check(epochs)
+        noise.check_rate(self.parameters, rate)
 
     def readable(self, a: Any) -> bool:
         """Return whether some ciphertext, or some block of weights, has a mask of zeros."""
@@ -182,12 +188,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Raise `ParameterError` unless W is made of blocks, all of which have masks."""
         if not isinstance(W, PackedArray):
             raise ParameterError("weights of scheme 'bootstrapped' are blocks (Owner.encrypt); ask the owner for a new model")
-        open_ = np.flatnonzero(blocks.without_masks(W.data))
-        if len(open_):
-            raise ParameterError(
-                f"{len(open_)} of {len(W.data)} blocks of weights (block {open_[0]} for one) have no masks: they are not "
-                "encrypted, and would stay so in training; ask the owner for a new model (Owner.encrypt)"
-            )
+        super().check_weights(W)
 
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
         """Return (header, arrays): parameters, name of the key, bodies of the evaluation keys and seeds of their masks."""
@@ -215,6 +216,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return self._tables[sigmoid, rate]
 
     def _check_readable(self, z: CiphertextArray) -> None:
+        if z.context != self.context:
+            raise KeyMismatchError(
+                f"ciphertexts of key {z.context.key_id} cannot be bootstrapped with keys of {self.context.key_id}; use their "
+                "own evaluator"
+            )
         if z.shape[-1] != 1 or z.scale != self.parameters.scale:
             raise ParameterError(
                 f"a table is read by numbers, shape (..., 1), of scale {self.parameters.scale}; these have shape {z.shape} and "

@@ -35,7 +35,7 @@ later steps see the noise in z, and correct part.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -44,14 +44,19 @@ from scipy.special import ndtr
 
 from encnn.arithmetic.sampling import TAIL
 from encnn.data.batches import Conditioned, TrainingFeatures
+from encnn.data.inputs import features_of
 from encnn.errors import ParameterError
-from encnn.schemes.bootstrapped.parameters import Parameters
+from encnn.schemes.bootstrapped.parameters import TORUS_BITS, Parameters
 from encnn.schemes.bootstrapped.trace import unit
 
 FFT_ERROR = 3.5
 """Deviation of a sum of products formed by transforms in float64, over that of the sum, in units of 2^-53: as measured in
 phases under binary keys for N = 1024 (tests), the same in numpy and compiled.  Single coefficients are off by a tenth more."""
 
+ERROR_NOISE = 0.25
+"""Largest deviation of a bootstrap's noise in sigmoid - y, of which 1/2 is a typical size."""
+MAX_LEVELS = 4
+"""Most levels of rotation digits that are advised."""
 _SAMPLE = 128
 """Reviews on which the growth of noise in z is computed."""
 
@@ -181,7 +186,7 @@ def training_noise(p: Parameters, X: TrainingFeatures, rate: float) -> TrainingN
 
     rate: the learning rate, the largest one if it decays.  The mean over r' is taken over reviews of X itself, evenly spread.
     """
-    X = X if isinstance(X, Conditioned) else Conditioned(csr_array(X))
+    X = X if isinstance(X, Conditioned) else Conditioned(csr_array(features_of(X)))
     read = X.X[_spread(X.shape[0], _SAMPLE)].astype(np.float64)  # narrow integers would wrap
     left = _multiplied(X)
     narrow = np.ones(X.shape[0]) if X.widths is None else X.widths**-2
@@ -222,6 +227,38 @@ def _multiplied(X: Conditioned) -> csr_array:
 def _spread(reviews: int, count: int) -> np.ndarray:
     """Return so many reviews, evenly spread."""
     return np.linspace(0, reviews - 1, min(count, reviews)).astype(int)
+
+
+def check_rate(p: Parameters, rate: float) -> None:
+    """Raise `ParameterError` if a bootstrap's noise would drown rate (sigmoid - y): if it is above `ERROR_NOISE` of the rate.
+
+    The noise of a bootstrap is the same whatever the table holds, so it is `output_deviation` / rate of sigmoid - y.
+    """
+    deviation = output_deviation(p) / rate
+    if deviation > ERROR_NOISE:
+        finer = _finer_digits(p, ERROR_NOISE * rate)
+        least = _rounded_up(rate * deviation / ERROR_NOISE)
+        digits = "" if finer is None else f", or take rotation_levels={finer[0]} with rotation_bits={finer[1]}"
+        raise ParameterError(
+            f"at learning rate {rate:g} a bootstrap of {p.name!r} adds noise of {deviation:.2g} to sigmoid - y (one standard "
+            f"deviation), more than {ERROR_NOISE:g}; take a learning rate of {least:g} or more{digits}"
+        )
+
+
+def _finer_digits(p: Parameters, deviation: float) -> tuple[int, int] | None:
+    """Return the fewest levels of rotation digits that leave no more noise than this, and their best bits, if there are any."""
+    for levels in range(p.rotation_levels + 1, MAX_LEVELS + 1):
+        finer = [replace(p, rotation_levels=levels, rotation_bits=bits) for bits in range(1, (TORUS_BITS - 1) // levels + 1)]
+        best = min(finer, key=output_deviation)
+        if output_deviation(best) <= deviation:
+            return levels, best.rotation_bits
+    return None
+
+
+def _rounded_up(x: float) -> float:
+    """Return x with two digits, rounded up."""
+    unit = 10.0 ** (math.floor(math.log10(x)) - 1)
+    return math.ceil(x / unit) * unit
 
 
 def _digit_square(bits: int) -> float:

@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import log2
 
+from encnn.data.checks import check_types
 from encnn.errors import ParameterError
 from encnn.schemes import integer_vector
 from encnn.security.estimate import Estimate, estimate
@@ -78,6 +79,7 @@ class Parameters(integer_vector.Parameters):
 
     def __post_init__(self) -> None:
         """Check the parts, then what an integer-vector set must be."""
+        check_types(self)
         self._check_parts()
         super().__post_init__()
 

@@ -57,7 +57,7 @@ class CKKSEvaluator(base.Evaluator):
     # -- the two products with plain features
 
     def gather(self, X: Batch, W: PackedArray) -> PackedArray:
-        """Return X W for dense features; one level."""
+        """Return X W for dense features; one level.  Where all of X is 0 it is W times 1 / the plaintexts' scale: noise."""
         features, packing = self._features(X, W), self.context.packing
         rows = packing.blocks(len(features))
         parts = [features[start:stop] for start, stop in pairwise([0, *accumulate(rows)])]
@@ -70,6 +70,8 @@ class CKKSEvaluator(base.Evaluator):
         W.check_same_key(G)
         for block, (start, stop) in zip(G.blocks, pairwise([0, *accumulate(G.rows)]), strict=True):
             part = features[start:stop]
+            if not part.any():  # no update
+                continue
             update = self._sum_of_diagonals(block, packing.backward_diagonals(part), W.blocks[0].scale)
             update = self._folded(update, packing.features, packing.period(len(part)))
             W.replace(W - PackedArray([update], self.context, W.shape, W.rows))
@@ -106,7 +108,9 @@ class CKKSEvaluator(base.Evaluator):
                 total = self._rotated(total, packing.stride * len(babies))
             if giant_sum is not None:
                 total = ring.sum_into(total, ring.rescaled_to(giant_sum, scale))
-        return self._checked(total, "features")
+        if total is None:  # all features are 0; SEAL refuses that product, the least plain number stands for it
+            total = ring.rescaled_to(ring.add_product(None, c, 1.0 / plain_scale, plain_scale), scale)
+        return total
 
     @staticmethod
     def _checked(total: Any, what: str) -> Any:
@@ -252,6 +256,11 @@ class CKKSEvaluator(base.Evaluator):
     def concatenate(self, arrays: Sequence[PackedArray]) -> PackedArray:
         """Return the arrays of rows joined along their first axis."""
         return concatenate(arrays)
+
+    def scores_bytes(self, reviews: int, outputs: int) -> int:
+        """Return the bytes of the scores of a mini-batch: whole ciphertexts, however few rows they hold."""
+        p = self.parameters
+        return len(self.context.packing.blocks(reviews)) * 2 * p.levels * p.degree * 8
 
     # -- files
 

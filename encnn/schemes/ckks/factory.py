@@ -1,7 +1,6 @@
 """Making and restoring the two sides of a key: `SecretKey` for the owner, `CKKSEvaluator` for everybody else."""
 
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
 
 import numpy as np
 
@@ -65,9 +64,9 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
     return CKKSEvaluator(*storage.restore_keys(header, arrays))
 
 
-def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> NoReturn:
-    """Refuse: no file holds a secret key of this scheme (see `SecretKey.export`)."""
-    raise CapabilityError("scheme 'ckks' has no files of secret keys; use the scheme 'integer_vector', which has")
+def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:
+    """Return the key that `SecretKey.export` took apart."""
+    return SecretKey.restored(*storage.restore_secret(header, arrays))
 
 
 def _doublings(start: int, stop: int) -> set[int]:

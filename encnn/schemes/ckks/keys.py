@@ -1,13 +1,14 @@
 """The owner's side of CKKS: encryption and decryption.  SEAL's secret key is in here and nowhere else."""
 
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, Self
 
 import numpy as np
 
 from encnn.arithmetic.sampling import Randomness
-from encnn.errors import CapabilityError, KeyMismatchError
+from encnn.errors import KeyMismatchError
 from encnn.schemes import base
+from encnn.schemes.ckks import storage
 from encnn.schemes.ckks.ciphertext import Context, PackedArray, check_shape, packed
 from encnn.schemes.ckks.parameters import Parameters
 
@@ -20,11 +21,21 @@ class SecretKey(base.SecretKey):
     """
 
     def __init__(self, parameters: Parameters, stride: int) -> None:
-        self.context = Context(parameters, Randomness().token().hex(), stride)
-        s, context = self.context.ring.seal, self.context.ring.context
-        self._generator = s.KeyGenerator(context)
+        self._take(Context(parameters, Randomness().token().hex(), stride), ())
+
+    @classmethod
+    def restored(cls, context: Context, data: bytes) -> Self:
+        """Return the key of this context from SEAL's bytes of it; `FileError` unless SEAL finds them valid."""
+        key = cls.__new__(cls)
+        key._take(context, (context.ring.from_bytes("SecretKey", data),))
+        return key
+
+    def _take(self, context: Context, given: tuple[Any, ...]) -> None:
+        """Make what encrypts and decrypts, from a secret that is given or from a new one."""
+        self.context, s, seal = context, context.ring.seal, context.ring.context
+        self._generator = s.KeyGenerator(seal, *given)
         secret = self._generator.secret_key()
-        self._encryptor, self._decryptor = s.Encryptor(context, secret), s.Decryptor(context, secret)
+        self._encryptor, self._decryptor = s.Encryptor(seal, secret), s.Decryptor(seal, secret)
 
     @property
     def parameters(self) -> Parameters:
@@ -79,9 +90,7 @@ class SecretKey(base.SecretKey):
         self._generator.create_relin_keys(key)
         return key
 
-    def export(self) -> NoReturn:
-        """Refuse: SEAL would write the key through an unprotected temporary file."""
-        raise CapabilityError(
-            "scheme 'ckks' does not write its secret key: keep the owner's process, train and decrypt in it, or use the scheme "
-            "'integer_vector', whose secret keys have files; the public model can be saved"
-        )
+    def export(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """Return (header, arrays), *secret*: SEAL's bytes of the key, from which `restored` makes it again."""
+        data = self.context.ring.to_bytes(self._generator.secret_key())
+        return storage.describe_context(self.context), {"T_seal": np.frombuffer(data, dtype=np.uint8)}

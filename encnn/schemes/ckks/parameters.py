@@ -22,6 +22,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
+from encnn.data.checks import check_types
 from encnn.errors import ParameterError
 from encnn.security.estimate import Estimate, estimate
 from encnn.security.promise import check_promise
@@ -51,6 +52,7 @@ class Parameters:
 
     def __post_init__(self) -> None:
         """Check ranges, then that the name tells what the set protects."""
+        check_types(self)
         self._check_ranges()
         if self.insecure:
             return

@@ -8,8 +8,10 @@ Nothing here mutates a ciphertext that was passed in, except where the name says
 
 import importlib
 import math
+import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -218,8 +220,7 @@ class Ring:
 
     def to_bytes(self, sealed: Any) -> bytes:
         """Return SEAL's serialisation of an object; SEAL's Python interface writes to files only."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "object"
+        with _scratch_file() as path:
             sealed.save(str(path))
             return path.read_bytes()
 
@@ -228,8 +229,7 @@ class Ring:
         if int.from_bytes(data[_SIZE_AT], "little") != len(data):  # SEAL stops reading there, and would ignore the rest
             raise FileError(f"SEAL does not take these {len(data)} bytes for {kind}: they say another size; get a new file")
         out = getattr(self.seal, kind)()
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "object"
+        with _scratch_file() as path:
             path.write_bytes(data)
             try:
                 out.load(self.context, str(path))
@@ -246,6 +246,17 @@ class Ring:
         if c.size() != 2 or not c.is_ntt_form() or not 0 < c.scale < math.inf:
             raise FileError("a ciphertext in the file is none of CKKS with two polynomials; get a new file from its sender")
         return c
+
+
+@contextmanager
+def _scratch_file() -> Iterator[Path]:
+    """Yield the path of a file in memory, so that no secret touches a disk; elsewhere in a folder that is its owner's alone."""
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+        with open(os.memfd_create("encnn-seal"), "r+b") as file:
+            yield Path(f"/proc/self/fd/{file.fileno()}")
+    else:
+        with tempfile.TemporaryDirectory() as folder:  # mode 0700, removed afterwards
+            yield Path(folder) / "object"
 
 
 @cache

@@ -27,12 +27,18 @@ class ArrayHeader:
 
 
 @dataclass(frozen=True)
-class EvaluatorHeader:
-    """The header of evaluation keys: slots of a row, steps of the rotations, whether there is a key for products."""
+class ContextHeader:
+    """The header of what a key and its arrays share: parameters, the name of the key, slots of a row."""
 
     parameters: Parameters
     key_id: Hex32
     stride: Count
+
+
+@dataclass(frozen=True)
+class EvaluatorHeader(ContextHeader):
+    """The header of evaluation keys: steps of the rotations, and whether there is a key for products."""
+
     steps: tuple[int, ...]
     relinearisation: bool
 
@@ -72,6 +78,17 @@ def export_keys(
     return header, {name: np.frombuffer(context.ring.to_bytes(key), dtype=np.uint8) for name, key in keys.items()}
 
 
+def describe_context(context: Context) -> dict:
+    """Return the header of what a key and its arrays share."""
+    return describe(ContextHeader(context.parameters, context.key_id, context.stride))
+
+
+def restore_secret(header: dict, arrays: dict[str, np.ndarray]) -> tuple[Context, bytes]:
+    """Return (context, SEAL's bytes of the secret key) that `SecretKey.export` took apart."""
+    check_names("the secret", arrays, {"T_seal"})
+    return _restore_context(parse(ContextHeader, header, "the description of the secret")), _bytes(arrays["T_seal"])
+
+
 def restore_keys(header: dict, arrays: dict[str, np.ndarray]) -> tuple[Context, Any, frozenset[int], Any]:
     """Return (context, rotations, steps, relinearisation) that `export_keys` took apart."""
     described = parse(EvaluatorHeader, header, "the description of the keys")
@@ -93,7 +110,7 @@ def _galois_element(step: int, p: Parameters) -> int:
     return pow(3, step % p.slots, 2 * p.degree)
 
 
-def _restore_context(header: EvaluatorHeader) -> Context:
+def _restore_context(header: ContextHeader) -> Context:
     context = Context(header.parameters, header.key_id, header.stride)
     if header.stride & (header.stride - 1):
         raise FileError(f"rows of {header.stride} slots are none of packed arrays; get a new file from its sender")

@@ -65,6 +65,12 @@ class IntegerVectorEvaluator(base.Evaluator):
         return self.context.parameters
 
     @property
+    def score_limit(self) -> float:
+        """Half the width of the modulus in numbers, q / (2 w scale); infinity without modulus, where bounds are kept."""
+        p = self.parameters
+        return math.inf if p.q_bits is None else 2.0 ** (p.q_bits - 1) / p.unit
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all evaluation keys."""
         switches = [*self.products.values(), *(k.switch for k in self.public_keys.values())]
@@ -284,6 +290,11 @@ class IntegerVectorEvaluator(base.Evaluator):
     def concatenate(self, arrays: Sequence[CiphertextArray]) -> CiphertextArray:
         """Return the arrays joined along their first axis."""
         return concatenate(arrays)
+
+    def scores_bytes(self, reviews: int, outputs: int) -> int:
+        """Return the bytes of the scores of so many reviews: one ciphertext each."""
+        p = self.parameters
+        return reviews * (outputs + p.d) * np.dtype(p.dtype).itemsize
 
     # -- files
 

@@ -32,6 +32,7 @@ import numpy as np
 
 from encnn.arithmetic.digits import digit_bound, largest
 from encnn.arithmetic.sampling import TAIL
+from encnn.data.checks import check_types
 from encnn.errors import ParameterError
 from encnn.security.estimate import Estimate, estimate
 from encnn.security.promise import check_promise
@@ -67,6 +68,7 @@ class Parameters:
 
     def __post_init__(self) -> None:
         """Check what can be checked before any key exists."""
+        check_types(self)
         self._check_ranges()
         if self.q_bits is None:
             self._check_without_modulus()

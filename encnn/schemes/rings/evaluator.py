@@ -17,7 +17,7 @@ from functools import reduce
 import numpy as np
 
 from encnn.data.batches import Batch
-from encnn.errors import CapabilityError, MissingKeyError, ParameterError
+from encnn.errors import CapabilityError, CiphertextOverflowError, MissingKeyError, ParameterError
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.encoders import GENERATOR, SlotEncoder
@@ -202,7 +202,7 @@ class RingEvaluator(base.Evaluator):
     def gather(self, X: Batch, W: RingArray) -> RingArray:
         """Return X W; noises add, weighted by |X|."""
         self._check_whole(X)
-        weight = X.largest_row()
+        weight = self._checked_weight(X.largest_row())
         bounds = W.bounds.times(max(weight, 1.0)).check(self.parameters, "sum of rows")
         if W._slack * weight >= SLACK_LIMIT:
             W.residues()
@@ -213,7 +213,7 @@ class RingEvaluator(base.Evaluator):
     def scatter_subtract(self, W: RingArray, X: Batch, G: RingArray) -> None:
         """Do W -= X^T G in place, at the larger of both scales; noises add, weighted by |X|."""
         self._check_whole(X)
-        weight = X.largest_column()
+        weight = self._checked_weight(X.largest_column())
         W.check_same_key(G)
         if W.scale < G.scale:
             W.rescale(G.scale)
@@ -229,6 +229,11 @@ class RingEvaluator(base.Evaluator):
     def concatenate(self, arrays: Sequence[RingArray]) -> RingArray:
         """Return the arrays joined along their first axis, at the largest of their scales."""
         return join(arrays)
+
+    def scores_bytes(self, reviews: int, outputs: int) -> int:
+        """Return the bytes of the scores of so many reviews: one ciphertext each, or one for each number."""
+        p = self.parameters
+        return reviews * (outputs if p.encoder.per_number else 1) * self.parts * p.cipher_ring.k * p.N * 8
 
     # -- files
 
@@ -302,11 +307,19 @@ class RingEvaluator(base.Evaluator):
     def _with_width(self, a: RingArray, width: int) -> RingArray:
         return RingArray(a.data, a.context, width, a.bounds, a._slack)
 
+    def _checked_weight(self, weight: float) -> float:
+        """Return how much rows can grow in a sum; raise where the sum of their residues would leave int64."""
+        if weight >= SLACK_LIMIT:
+            raise CiphertextOverflowError(
+                f"features add up to {weight:.3g} in a row or column, sums of residues allow {SLACK_LIMIT:.3g}; scale them"
+            )
+        return weight
+
     def _check_whole(self, X: Batch) -> None:
         if not X.is_whole():
             raise CapabilityError(
-                f"scheme {self.scheme!r} cannot use features with fractions: round them to integers first, or use the scheme "
-                "'clear'"
+                f"scheme {self.scheme!r} cannot use features with fractions, or beyond 2^31: round and scale them to integers "
+                "first, or use the scheme 'clear'"
             )
 
 

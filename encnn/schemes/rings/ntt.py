@@ -53,7 +53,7 @@ class Transform:
         """Return the values of polynomials a, residues below p of shape (..., k, N); the result has the same shape, uint64."""
         if not available():
             return self.forward_numpy(a)
-        x = np.array(a, np.uint64, order="C")
+        x = self._checked(a)
         compiled(forward_loop)(x.reshape(-1, *x.shape[-2:]), self._p, self._w, self._shoup)
         return x
 
@@ -61,10 +61,16 @@ class Transform:
         """Return the polynomials with these values, shape (..., k, N)."""
         if not available():
             return self.inverse_numpy(values)
-        x = np.array(values, np.uint64, order="C")
+        x = self._checked(values)
         rows = x.reshape(-1, *x.shape[-2:])
         compiled(inverse_loop)(rows, self._p, self._w_inverse, self._shoup_inverse, self._last, self._last_shoup)
         return x
+
+    def _checked(self, a: np.ndarray) -> np.ndarray:
+        """Return a copy to transform in place; compiled loops go by the sizes of this transform, so a must have them."""
+        if np.shape(a)[-2:] != (len(self.primes), self.N):
+            raise ParameterError(f"residues have shape {np.shape(a)}, expected (..., {len(self.primes)}, {self.N})")
+        return np.array(a, np.uint64, order="C")
 
     def forward_numpy(self, a: np.ndarray) -> np.ndarray:
         """Return the same as `forward`, by numpy."""

@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 from encnn.arithmetic.sampling import TAIL
+from encnn.data.checks import check_types, whole
 from encnn.errors import ParameterError
 from encnn.schemes.encoders import CoefficientEncoder, Encoder, FractionalEncoder, SlotEncoder
 from encnn.schemes.rings.primes import PRIME_BITS, check_primes, find_primes
@@ -57,6 +58,8 @@ class RingParameters:
 
     def __post_init__(self) -> None:
         """Check what can be checked before any key exists."""
+        check_types(self)
+        whole("N", self.N, 4)
         if not self.q_primes or not self.t_primes:
             raise ParameterError("a modulus has no primes; give q_primes and t_primes at least one each")
         check_primes(self.N, (*self.q_primes, *self.t_primes, *self._special))

@@ -91,6 +91,8 @@ class Ring:
 
     def sum_products(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return sum_i a[i] b[i], entry by entry, for at most 16 terms: shape (terms, k, n) -> (k, n)."""
+        if a.shape != b.shape or a.ndim != 3 or a.shape[1] != self.k or len(a) > MAX_TERMS:
+            raise ParameterError(f"products of {a.shape} and {b.shape}: expected one shape (at most {MAX_TERMS}, {self.k}, n)")
         if not available():
             return np.einsum("ikn,ikn->kn", a, b) % self.p
         out = np.empty(a.shape[1:], np.uint64)
@@ -138,6 +140,8 @@ class BaseConversion:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the residues modulo the target's primes: shape (..., k, n) -> (..., k', n)."""
+        if x.ndim < 2 or x.shape[-2] != self.source.k:
+            raise ParameterError(f"residues have shape {x.shape}, expected (..., {self.source.k}, n)")
         parts = x * self._inverses % self.source.p
         sums = self._combined(parts)
         return (sums + (self.target.p - self._multiples(parts)[..., None, :] * self._q % self.target.p)) % self.target.p

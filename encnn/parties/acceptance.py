@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encnn.data import metrics
-from encnn.data.batches import Features
-from encnn.errors import DataError, ParameterError
+from encnn.data import Features, checks, features_of, labels_of, metrics
 from encnn.network import predict
 from encnn.parties import EncryptedModel, Owner
 from encnn.schemes.clear import ClearEvaluator
@@ -38,9 +36,8 @@ def acceptance_test(owner: Owner, model: EncryptedModel, X: Features, y: np.ndar
     that the trainer sent is computed with.  Catches what lowers the accuracy; not a back door for chosen words.
     Raises `KeyMismatchError` for a model of another key, `DataError` without reviews.
     """
-    if not 0 < minimum <= 1:
-        raise ParameterError(f"the required accuracy is {minimum}; give a share above 0 and at most 1")
-    if not len(y) or X.shape[0] != len(y):
-        raise DataError(f"{X.shape[0]} reviews and {len(y)} labels; the test needs one label a review, and at least one review")
+    minimum = checks.real("minimum", minimum, most=1, above=0)
+    X = features_of(X, model.architecture.features)
+    y = labels_of(y, X.shape[0], model.architecture.outputs)
     z = predict(ClearEvaluator(), owner.decrypt_network(model), X)
-    return Acceptance(metrics.accuracy(metrics.classify(ExactSigmoid()(z)) == np.asarray(y)), minimum)
+    return Acceptance(metrics.accuracy(metrics.classify(ExactSigmoid()(z)) == y), minimum)
