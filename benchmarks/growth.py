@@ -41,7 +41,7 @@ from encnn.network import Architecture
 from encnn.progress import progress
 from encnn.schemes import make_keys
 from encnn.schemes.bilinear import elementwise
-from encnn.schemes.integer_vector import COMPACT_128, PAPER, Parameters
+from encnn.schemes.integer_vector import COMPACT_128, PAPER, IntegerVectorParameters
 
 ROUNDS = 5
 JOB_S = 0.15
@@ -194,7 +194,7 @@ def _dimension(d: int) -> Callable[[], float]:
 
 
 def _digit_base(bits: int) -> Callable[[], float]:
-    p: Parameters = PAPER.updated(base_bits=bits, name=f"base-2^{bits}-INSECURE", w_bits=20, T_high=4)
+    p: IntegerVectorParameters = PAPER.updated(base_bits=bits, name=f"base-2^{bits}-INSECURE", w_bits=20, T_high=4)
     f = elementwise(32)
     secret, evaluator = make_keys(p, [32], [f])
     c: Any = secret.encrypt(np.full((1, 32), 0.1))

@@ -116,7 +116,7 @@ def _trip(r: Rehearsal, G: Any, size: int) -> Part:
 
     def seconds() -> float:
         owner = r.answers.cpu_seconds
-        calls = 2 * r.owner.parameters.d // size  # type: ignore[union-attr]
+        calls = 2 * r.owner.parameters.d // size  # type: ignore[attr-defined]
         spent = timed(lambda: [step(r.evaluator, G, targets, 0.01) for _ in range(calls)])()  # type: ignore[misc]
         return max(spent - (r.answers.cpu_seconds - owner), 0.0) / calls
 

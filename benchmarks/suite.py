@@ -158,7 +158,7 @@ def sigmoid(r: Rehearsal, n: int) -> Operation:
     z = r.owner.secret_key.encrypt(np.full((n, r.task.architecture.outputs), 0.1)) if z is None else z
     if step is not None:
         return Operation("sigmoid (trip to the owner)", n, timed(lambda: step(evaluator, z, np.ones((n, 1)), 0.01)))
-    name = "bootstrap" if isinstance(r.parameters, bootstrapped.Parameters) else r.task.plan.sigmoid.name
+    name = "bootstrap" if isinstance(r.parameters, bootstrapped.BootstrappedParameters) else r.task.plan.sigmoid.name
     return Operation(f"sigmoid ({name})", n, timed(lambda: evaluator.activate(r.task.plan.sigmoid, z)))
 
 
@@ -173,8 +173,8 @@ def step_seconds(r: Rehearsal, size: int, words: int | None = None) -> float:
     """Return the trainer's CPU seconds of a mini-batch: the mean over as many as make it worth the call."""
     steps = 1
     if r.assistance == "answers":
-        steps = -(-r.owner.parameters.d // size)  # type: ignore[union-attr]  # one polynomial of masks
-    elif r.assistance == "none" and not isinstance(r.parameters, bootstrapped.Parameters):
+        steps = -(-r.owner.parameters.d // size)  # type: ignore[attr-defined]  # one polynomial of masks
+    elif r.assistance == "none" and not isinstance(r.parameters, bootstrapped.BootstrappedParameters):
         steps = max(1, 1024 // size)
     return r.seconds(words or round(r.task.words), size, steps)[0] / steps
 

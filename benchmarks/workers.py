@@ -26,7 +26,7 @@ from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.progress import progress
 from encnn.report import paper
 from encnn.scaling.workers import Workers
-from encnn.schemes.bootstrapped import ONE_LEVEL_128, Parameters
+from encnn.schemes.bootstrapped import ONE_LEVEL_128, BootstrappedParameters
 from encnn.sigmoid import ExactSigmoid
 
 BATCHES = (16, 64, 256)
@@ -41,7 +41,7 @@ KEEP_MEMORY = {
 
 def scaling(
     data: Dataset,
-    parameters: Parameters = ONE_LEVEL_128,
+    parameters: BootstrappedParameters = ONE_LEVEL_128,
     batches: Sequence[int] = BATCHES,
     reviews: int = REVIEWS,
     rounds: int = ROUNDS,

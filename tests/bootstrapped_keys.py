@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, TWO_LEVEL_128, Parameters, SecretKey, transform
+from encnn.schemes.bootstrapped import (
+    BOOTSTRAP_TOY,
+    ONE_LEVEL_128,
+    TWO_LEVEL_128,
+    BootstrappedParameters,
+    BootstrappedSecretKey,
+    transform,
+)
 from encnn.schemes.bootstrapped.rotation import RotationKey
 
 TINY = BOOTSTRAP_TOY.updated(name="tiny-INSECURE", d=128, n=6, block=2, k=2, N=64)
@@ -21,16 +28,16 @@ class UpperHalves(RotationKey):
             yield first, ggsw >> 32 << 32
 
 
-def typical_secret(p: Parameters, rng: np.random.Generator) -> SecretKey:
+def typical_secret(p: BootstrappedParameters, rng: np.random.Generator) -> BootstrappedSecretKey:
     """Return a key with all cases of a block equally often in s, and as many ones as zeros in T: what predictions assume."""
-    secret = SecretKey(p, rng=rng)
+    secret = BootstrappedSecretKey(p, rng=rng)
     cases = rng.permutation(np.arange(p.n // p.block) % (p.block + 1))
     secret._s = (cases[:, None] == np.arange(p.block)).astype(np.int64).ravel()
     secret._T = {1: rng.permutation(np.arange(p.d) % 2)[None]}
     return secret
 
 
-def polynomials(secret: SecretKey) -> np.ndarray:
+def polynomials(secret: BootstrappedSecretKey) -> np.ndarray:
     """Return the GLWE key S, shape (k, N)."""
     p = secret.parameters
     return secret.T(1).reshape(p.k, p.N)
@@ -41,7 +48,7 @@ def random_words(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray
     return rng.integers(-(2**31), 2**31, shape).astype(np.int32)
 
 
-def glwe_phase(secret: SecretKey, acc: np.ndarray) -> np.ndarray:
+def glwe_phase(secret: BootstrappedSecretKey, acc: np.ndarray) -> np.ndarray:
     """Return b + sum_j a_j S_j modulo 2^32, int32 of shape (B, N)."""
     S = polynomials(secret)
     return (acc[:, 0] + transform.schoolbook(S, acc[:, 1:].astype(np.int64)).sum(axis=1)).astype(np.int32)

@@ -8,6 +8,8 @@ import pytest
 from figure_checks import complaints
 from hypothesis import settings
 
+collect_ignore = ["hostile_loops.py"]  # a program, run by test_compiled_guards in a process of its own
+
 matplotlib.use("Agg")
 
 # Ciphertext operations vary in time from machine to machine, so a deadline would make tests fail at random.

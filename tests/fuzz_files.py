@@ -58,6 +58,7 @@ UNCHECKABLE = {
     r"sigmoid\..*|architecture\.hidden_sigmoid.*": "a sigmoid with a name of its own, whose products fit the keys",
     r"architecture\.(features|hidden|outputs)": "sizes of a network that neither its key nor blocks of numbers show",
     r"(.*\.)?places(\[.*)?|shape\[0\]": "where numbers stand in their blocks, and how many of them",
+    r"weight_bound": "the announced bound on weights: only the key tells",
     r"architecture\.pooling": "the pooling, which no array shows",
     r"features(\..*)?": "scores say which features they are of; a recipe that is not published is a fingerprint",
     r"trip|rate|first|kept_labels|reason|run": "what a message says: whether it is due is checked where it is used",

@@ -26,7 +26,9 @@ def keys(scheme: str, **changes: Any) -> tuple[Any, Any]:
 
 def fractional(scheme: str) -> tuple[Any, Any]:
     """Return the keys of the fractional encoding."""
-    return keys(scheme, encoding="fractional", fraction_digits=8, value_limit=8.0, N=256, **_primes(256))
+    return keys(
+        scheme, name="fractional-INSECURE", encoding="fractional", fraction_digits=8, value_limit=8.0, N=256, **_primes(256)
+    )
 
 
 def roomy(scheme: str, encoding: str, scale: int = 4) -> dict[str, Any]:

@@ -4,7 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorEvaluator, Parameters, SecretKey
+from encnn.schemes.integer_vector import (
+    CiphertextArray,
+    IntegerVectorEvaluator,
+    IntegerVectorParameters,
+    IntegerVectorSecretKey,
+)
 
 
 def digits(c, base_bits, n_digits, balanced):
@@ -26,17 +31,17 @@ def centre(number, q):
     return number if q is None else (number + q // 2) % q - q // 2
 
 
-def switch(M, c, p: Parameters):
+def switch(M, c, p: IntegerVectorParameters):
     """Equation (9) modulo q, or in the integers."""
     c_star = [d for entry in c for d in digits(entry, p.base_bits, p.n_digits, p.balanced)]
     return [centre(sum(int(m) * d for m, d in zip(row, c_star, strict=True)), p.q) for row in M]
 
 
-def dot(S, c, p: Parameters):
+def dot(S, c, p: IntegerVectorParameters):
     return [centre(sum(int(s) * int(x) for s, x in zip(row, c, strict=True)), p.q) for row in S]
 
 
-def phase(secret: SecretKey, c: CiphertextArray):
+def phase(secret: IntegerVectorSecretKey, c: CiphertextArray):
     """S c for every ciphertext, as an array of Python integers."""
     S = secret.S(c.shape[-1]).astype(object)
     exact = np.asarray(c.data.astype(object) @ S.T)
@@ -49,7 +54,7 @@ def fractions(v):
     return np.vectorize(Fraction, otypes=[object])(np.asarray(v))
 
 
-def excess(secret: SecretKey, c: CiphertextArray, v) -> tuple[float, float, float]:
+def excess(secret: IntegerVectorSecretKey, c: CiphertextArray, v) -> tuple[float, float, float]:
     """How much of the bounds (noise, value, entries) a ciphertext of the exact vectors v uses: none may pass 1."""
     p = secret.parameters
     e = phase(secret, c) - Fraction(c.scale) * p.w * v
@@ -64,7 +69,7 @@ def _ratio(numbers, bound) -> float:
     return float(largest / Fraction(bound)) if bound else (0.0 if largest == 0 else float("inf"))
 
 
-class WorstKey(SecretKey):
+class WorstKey(IntegerVectorSecretKey):
     """A key whose secret and noise are as large as its parameters allow, all of one sign, so that nothing cancels."""
 
     def _draw_matrix(self, m):
@@ -77,7 +82,7 @@ class WorstKey(SecretKey):
 
 def key_pair(parameters, widths, products=(), public_widths=(), worst=False, seed=1):
     """What `make_keys` returns, of a usual or of a worst key; repeats."""
-    kind = WorstKey if worst else SecretKey
+    kind = WorstKey if worst else IntegerVectorSecretKey
     everything = {*widths, *public_widths, *(w for f in products for w in (f.left, f.right, f.out))}
     secret = kind(parameters, everything, np.random.default_rng(seed))
     switches = {f.name: secret.bilinear_key(f) for f in products}

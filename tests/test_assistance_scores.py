@@ -15,7 +15,7 @@ from encnn import Architecture, ClearParameters, EncryptedModel, ExactSigmoid, N
 from encnn.assistance.scores import Answer, Assistant, AssistedStep, DirectChannel, KeptLabels, Opening, Request
 from encnn.errors import CapabilityError, DataError, DivergenceError, FileError, KeyMismatchError, ParameterError
 from encnn.network.folded import collapsed, expanded
-from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, Parameters
+from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, IntegerVectorParameters
 
 FEATURES, REVIEWS = 20, 90
 RNG = np.random.default_rng(7)
@@ -66,7 +66,7 @@ def targets_for(mode: str, owner: Owner, y: np.ndarray, outputs: int) -> Any:
 
 
 def assisted_run(
-    mode: str, parameters: Parameters, plan: TrainingPlan = PLAN, outputs: int = 1
+    mode: str, parameters: IntegerVectorParameters, plan: TrainingPlan = PLAN, outputs: int = 1
 ) -> tuple[Owner, Trainer, Recorder]:
     y = Y if outputs == 1 else THREE
     owner = Owner(architecture(outputs), plan.sigmoid, parameters)

@@ -79,7 +79,7 @@ def test_files_change_nothing_and_no_secret_crosses(name, trips, tmp_path):
     kinds = (s.SecretKey, s.KeyGenerator, s.Encryptor, s.Decryptor)
     assert not secret_keys_from(trainer, refresh, channel, scores, Trainer(here), also=kinds)
     for leads in (joined, DirectChannel(side)):
-        assert {type(found) for found in secret_keys_from(leads, also=kinds)} >= {ckks.SecretKey, s.Decryptor}
+        assert {type(found) for found in secret_keys_from(leads, also=kinds)} >= {ckks.CKKSSecretKey, s.Decryptor}
 
 
 def test_without_refresh_the_levels_end_and_the_error_says_so():
@@ -104,7 +104,7 @@ def test_the_owner_sends_fresh_ciphertexts_and_nothing_decrypted():
     s = sealapi()
     parts = as_parts(owner.evaluator, [model.network.W1, model.network.W2])
     sent = side.answer(Weights(2, owner.evaluator.context.key_id, parts))
-    assert not [x for x in reachable(sent, owner.evaluator) if isinstance(x, s.SecretKey | s.Decryptor | ckks.SecretKey)]
+    assert not [x for x in reachable(sent, owner.evaluator) if isinstance(x, s.SecretKey | s.Decryptor | ckks.CKKSSecretKey)]
     assert [array.dtype for _, array, _ in sent.parts] == [np.uint8] * 2
 
 

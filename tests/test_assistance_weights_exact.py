@@ -34,7 +34,9 @@ def owner_of(scheme: str, encoding: str) -> Owner:
     """Return an owner with a real key, on a toy ring."""
     if encoding == "fractional":
         return Owner(ARCHITECTURE, PLAN.sigmoid, fractional(scheme)[0].parameters)
-    return Owner(ARCHITECTURE, PLAN.sigmoid, MODULES[scheme].TOY.updated(**roomy(scheme, encoding, scale=1 << 10)))
+    return Owner(
+        ARCHITECTURE, PLAN.sigmoid, MODULES[scheme].TOY.updated(name="roomy-INSECURE", **roomy(scheme, encoding, scale=1 << 10))
+    )
 
 
 def trained(owner: Owner, model: EncryptedModel) -> tuple[OwnerOfWeights, Any]:

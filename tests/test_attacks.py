@@ -20,14 +20,22 @@ from encnn.parties import Owner, Trainer
 from encnn.parties.acceptance import acceptance_test
 from encnn.schemes.bilinear import elementwise, outer, vector_matrix, vector_transposed_matrix
 from encnn.schemes.clear import ClearEvaluator
-from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER, PAPER_BITS, PRESETS, Parameters, make_keys
+from encnn.schemes.integer_vector import (
+    ADDITIVE_128,
+    MODULUS_TOY,
+    PAPER,
+    PAPER_BITS,
+    PRESETS,
+    IntegerVectorParameters,
+    make_keys,
+)
 from encnn.sigmoid import taylor
 
 SECURE = [p for p in PRESETS.values() if not p.insecure]
 SMALL_MASKS = [PAPER, PAPER_BITS, PAPER.updated(d=3)]
 LARGE_MASKS = PAPER.updated(name="paper-large-masks-INSECURE", A_high=1 << 20, w_bits=20)
 NO_MODULUS = [*SMALL_MASKS, LARGE_MASKS]
-UNIFORM = Parameters(
+UNIFORM = IntegerVectorParameters(
     name="uniform-INSECURE", w_bits=24, d=12, scale=1, q_bits=40, base_bits=20, T_low=-(1 << 39), T_high=1 << 39, sigma=3.2
 )
 SMALL_ADDITIVE = ADDITIVE_128.updated(d=64, name="additive-small-INSECURE")

@@ -14,7 +14,7 @@ from encnn.data.batches import Conditioned, DenseBatch, OneReview, SparseBatch, 
 from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
 from encnn.schemes import make_keys
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, blocks, noise
-from encnn.schemes.bootstrapped.blocks import PackedArray, embed, extract, without_masks
+from encnn.schemes.bootstrapped.blocks import BlockArray, embed, extract, without_masks
 from encnn.schemes.bootstrapped.storage import restore_array
 
 NAME = operator.attrgetter("name")
@@ -86,7 +86,7 @@ def test_blocks_show_nothing_without_the_key(toy):
     body = a.data[:, 0].ravel() * 2.0**-32
     assert abs(body.mean()) < 4 / np.sqrt(12 * body.size) and body.var() == pytest.approx(1 / 12, rel=0.05)
     assert len(np.unique(a.data[:, 0])) > 0.99 * v.size
-    read = PackedArray(a.data, a.rows, other.context, a.value, a.noise)
+    read = BlockArray(a.data, a.rows, other.context, a.value, a.noise)
     assert rms(secret.decrypt(a) - v) < 1e-6
     assert other.decrypt(read).std() == pytest.approx(32 / np.sqrt(12), rel=0.02)
     assert abs(np.corrcoef(a.data[0, 0], secret.encrypt_many(v).data[0, 0])[0, 1]) < 0.15

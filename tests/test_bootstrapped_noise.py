@@ -18,7 +18,7 @@ from encnn.schemes.bootstrapped import (
     ONE_LEVEL_128,
     TWO_LEVEL_128,
     BootstrappedEvaluator,
-    SecretKey,
+    BootstrappedSecretKey,
     engine,
     make_table,
     noise,
@@ -102,7 +102,7 @@ def glwe_phase_fast(secret, acc):
 
 def test_phases_by_transforms_are_exact():
     rng = np.random.default_rng(0)
-    secret = SecretKey(BOOTSTRAP_TOY, rng=rng)
+    secret = BootstrappedSecretKey(BOOTSTRAP_TOY, rng=rng)
     acc = random_words(rng, (3, 2, 256))
     np.testing.assert_array_equal(glwe_phase_fast(secret, acc), glwe_phase(secret, acc))
 
@@ -140,7 +140,7 @@ def test_presets(p):
     into, out = [], []
     for seed in range(3):
         rng = np.random.default_rng(seed)
-        secret = SecretKey(p, rng=rng)
+        secret = BootstrappedSecretKey(p, rng=rng)
         key = secret.bootstrap_key()
         ciphertexts = random_words(rng, (700, 1 + p.d))
         positions = to_positions(switch_key(key.switch, ciphertexts), p.N)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from encnn.errors import ParameterError
-from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, PRESETS, TWO_LEVEL_128, Parameters
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, PRESETS, TWO_LEVEL_128, BootstrappedParameters
 from encnn.security.estimate import estimate
 
 
@@ -107,4 +107,4 @@ def test_every_field_is_shown():
     shown = repr(BOOTSTRAP_TOY)
     for field in ("n=40", "block=4", "glwe_sigma=", "rotation_bits=10", "switch_levels=4", "INSECURE: "):
         assert field in shown
-    assert isinstance(BOOTSTRAP_TOY.updated(n=44), Parameters)
+    assert isinstance(BOOTSTRAP_TOY.updated(n=44), BootstrappedParameters)

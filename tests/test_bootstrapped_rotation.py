@@ -30,7 +30,7 @@ from encnn.arithmetic import row_sums as kernels
 from encnn.arithmetic.placement import PAGE
 from encnn.arithmetic.sampling import TAIL
 from encnn.errors import ParameterError
-from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, SecretKey, engine, make_table, noise, read_table, transform
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, BootstrappedSecretKey, engine, make_table, noise, read_table, transform
 from encnn.schemes.bootstrapped.blocks import extract
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, rotated_table
 from encnn.schemes.bootstrapped.rotation import (
@@ -280,7 +280,7 @@ def test_the_phase_is_turned_by_the_secret_exponent(p, rng):
 @pytest.mark.parametrize("bit", [0, 1])
 def test_an_external_product_chooses(bit, rng):
     p = TINY.updated(n=1, block=1, glwe_sigma=0.0)
-    secret = SecretKey(p, rng=rng)
+    secret = BootstrappedSecretKey(p, rng=rng)
     secret._s = np.array([bit])
     acc = random_words(rng, (1, p.k + 1, p.N))
     before = glwe_phase(secret, acc)
@@ -304,11 +304,11 @@ def test_no_rotation_rounds_to_what_digits_can_tell_and_no_more(p, rng):
 
 def test_a_block_of_the_small_key_has_at_most_one_bit_and_all_cases_occur():
     p = ONE_LEVEL.updated(n=4000)
-    blocks = SecretKey(p, rng=np.random.default_rng(5))._s.reshape(-1, p.block)
+    blocks = BootstrappedSecretKey(p, rng=np.random.default_rng(5))._s.reshape(-1, p.block)
     assert set(blocks.sum(axis=1).tolist()) == {0, 1}
     cases = np.append(blocks.sum(axis=0), len(blocks) - blocks.sum())
     assert np.abs(cases - 200).max() < 5 * math.sqrt(200 * 0.8)
-    ordinary = SecretKey(p.updated(block=1), rng=np.random.default_rng(5))._s
+    ordinary = BootstrappedSecretKey(p.updated(block=1), rng=np.random.default_rng(5))._s
     assert abs(ordinary.mean() - 0.5) < 0.05
 
 
@@ -344,7 +344,7 @@ def test_more_bits_than_a_chunk_make_one_key():
 
 @pytest.mark.parametrize("p", [TINY, TINY.updated(d=64, k=1), ONE_LEVEL], ids=NAME)
 def test_extraction_takes_the_constant_coefficient(p, rng):
-    secret = SecretKey(p, rng=rng)
+    secret = BootstrappedSecretKey(p, rng=rng)
     acc = random_words(rng, (5, p.k + 1, p.N))
     found = extract(acc)
     assert found.shape == (5, 1 + p.d)

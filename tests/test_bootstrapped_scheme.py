@@ -31,7 +31,7 @@ from encnn.schemes.bootstrapped import (
     ONE_LEVEL_128,
     TWO_LEVEL_128,
     BootstrappedEvaluator,
-    SecretKey,
+    BootstrappedSecretKey,
     engine,
     make_table,
     noise,
@@ -140,7 +140,7 @@ def test_keys_that_make_no_sense_here_are_refused(asked, message):
 
 def test_vectors_have_no_key():
     with pytest.raises(CapabilityError, match="numbers one by one, not vectors of widths \\[1, 2\\]"):
-        SecretKey(TINY, (1, 2))
+        BootstrappedSecretKey(TINY, (1, 2))
 
 
 @pytest.mark.parametrize("architecture", [Architecture(4, hidden=2), Architecture(4, hidden=0, outputs=3)], ids=str)
@@ -482,7 +482,7 @@ def test_training_at_128_bits_follows_its_clear_twin(p, labels, corpus):
     z, clear_z = owner.decrypt(trainer.predict(X_test))[:, 0], twin.predict(X_test)[:, 0]
     assert right_at_half(EXACT(z), y_test).mean() > right_at_half(EXACT(clear_z), y_test).mean() - 0.03
     assert np.corrcoef(z, clear_z)[0, 1] > 0.99
-    stranger, W = SecretKey(p), trainer.model.network.W1
+    stranger, W = BootstrappedSecretKey(p), trainer.model.network.W1
     W.context = stranger.context
     assert stranger.decrypt(W).std() == pytest.approx(32 / np.sqrt(12), rel=0.1)  # noise over all of the torus
 

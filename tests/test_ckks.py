@@ -16,7 +16,7 @@ from encnn.network import Architecture, Network, TrainingPlan, predict, train
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.schemes import ClearParameters, ckks, make_keys
 from encnn.schemes.bilinear import elementwise, outer, scalar_vector, vector_matrix
-from encnn.schemes.ckks import TOY, Parameters, preset, storage
+from encnn.schemes.ckks import TOY, CKKSParameters, preset, storage
 from encnn.schemes.ckks.packing import Packing
 from encnn.schemes.ckks.parameters import MAX_BITS_128
 from encnn.schemes.ckks.seal import sealapi
@@ -416,7 +416,7 @@ def test_no_secret_is_reachable_from_what_leaves_the_owner(rng):
     model = owner.encrypt(Network.initial(logistic(), rng))
     scores = Trainer(model).train(rng.normal(size=(20, 30)), np.ones(20, int), TrainingPlan(CUBIC, 0.01, batch_size=20))
     s = sealapi()
-    secret_kinds = (s.SecretKey, s.KeyGenerator, s.Encryptor, s.Decryptor, ckks.SecretKey)
+    secret_kinds = (s.SecretKey, s.KeyGenerator, s.Encryptor, s.Decryptor, ckks.CKKSSecretKey)
     assert not [x for x in reachable(model, scores) if isinstance(x, secret_kinds)]
     assert [x for x in reachable(owner) if isinstance(x, secret_kinds)]
 
@@ -565,5 +565,5 @@ def test_keys_restored_from_their_export_compute(narrow, rng):
 
 def test_parameters_are_looked_up_by_type():
     secret, evaluator = make_keys(TOY, {1})
-    assert isinstance(secret, ckks.SecretKey) and evaluator.scheme == "ckks" and evaluator.parameters is TOY
-    assert secret.parameters is TOY and isinstance(TOY, Parameters)
+    assert isinstance(secret, ckks.CKKSSecretKey) and evaluator.scheme == "ckks" and evaluator.parameters is TOY
+    assert secret.parameters is TOY and isinstance(TOY, CKKSParameters)

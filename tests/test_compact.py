@@ -13,7 +13,7 @@ from encnn.errors import FileError, ParameterError
 from encnn.files.schema import parse
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER, PRESETS, make_keys, storage
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.security import estimate
 
 # Largest log2 q for 128 bits with ternary keys: Homomorphic Encryption Standard 2018, and the guidelines of 2024.
@@ -83,7 +83,7 @@ def test_a_file_of_a_weak_set_with_a_strong_name_is_refused():
 
 
 @pytest.mark.parametrize("p, dtype", [(PAPER, "int64"), (ADDITIVE_128, "int64"), (COMPACT_128, "int32"), (FULL, "int32")])
-def test_the_type_follows_the_modulus(p: Parameters, dtype: str):
+def test_the_type_follows_the_modulus(p: IntegerVectorParameters, dtype: str):
     assert p.dtype == dtype
 
 

@@ -12,9 +12,8 @@ from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
 from encnn.experiments import comparison, small_reviews
 from encnn.experiments.columns import right_percent, security
 from encnn.experiments.comparison import (
-    CASES,
-    ComparedScheme,
     ComparisonTask,
+    cases,
     ciphertext_products,
     compare,
     slot_layouts,
@@ -24,6 +23,7 @@ from encnn.experiments.results import PUBLISHED
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.schemes import ClearParameters, base, bootstrapped, ckks, fv
+from encnn.schemes.base import ComparedPreset
 from encnn.schemes.clear import ClearEvaluator
 from encnn.schemes.integer_vector import COMPACT_128, PAPER
 from encnn.sigmoid import ExactSigmoid, least_squares, taylor
@@ -42,25 +42,25 @@ def small() -> ComparisonTask:
     return ComparisonTask("small", words, TrainingPlan(ExactSigmoid(), 2.0**-6, batch_size=20, epochs=4), vectors, packed_plan)
 
 
-def small_ring(scheme: str) -> ComparedScheme:
+def small_ring(scheme: str) -> ComparedPreset:
     secret, _ = fractional(scheme)
-    return ComparedScheme(scheme, secret.parameters, taylor(1))
+    return ComparedPreset(scheme, secret.parameters, taylor(1))
 
 
 @pytest.mark.parametrize(
     ("case", "limit", "trips", "products"),
     [
-        (ComparedScheme("clear", ClearParameters(), ExactSigmoid()), 0.0, False, 0),
-        (ComparedScheme("paper", PAPER, taylor(5)), 0.1, False, 3),
-        (ComparedScheme("assisted", COMPACT_128, ExactSigmoid()), 1.0, True, 0),
+        (ComparedPreset("clear", ClearParameters(), ExactSigmoid()), 0.0, False, 0),
+        (ComparedPreset("paper", PAPER, taylor(5)), 0.1, False, 3),
+        (ComparedPreset("assisted", COMPACT_128, ExactSigmoid()), 1.0, True, 0),
         (small_ring("fv"), 2.0, True, 0),
         (small_ring("yashe"), 2.0, True, 0),
-        (ComparedScheme("ckks", ckks.TOY, None), 0.1, True, 2 / 40),
-        (ComparedScheme("bootstrapped", bootstrapped.BOOTSTRAP_TOY, ExactSigmoid()), 20.0, False, 0),
+        (ComparedPreset("ckks", ckks.TOY, None), 0.1, True, 2 / 40),
+        (ComparedPreset("bootstrapped", bootstrapped.BOOTSTRAP_TOY, ExactSigmoid()), 20.0, False, 0),
     ],
-    ids=lambda x: x.name if isinstance(x, ComparedScheme) else "",
+    ids=lambda x: x.name if isinstance(x, ComparedPreset) else "",
 )
-def test_a_line_of_each_scheme(case: ComparedScheme, limit: float, trips: bool, products: float) -> None:
+def test_a_line_of_each_scheme(case: ComparedPreset, limit: float, trips: bool, products: float) -> None:
     line = compare(case, small())
     assert line["distance, percent of change"] <= limit
     assert (line["owner's trips"] > 0) == trips == (line["MB on the wire"] > 0) == (line["owner CPU ms a review"] > 0)
@@ -72,7 +72,7 @@ def test_a_line_of_each_scheme(case: ComparedScheme, limit: float, trips: bool, 
 
 
 def test_warming_up_leaves_the_model_as_it_was() -> None:
-    case, task = CASES[1], small()
+    case, task = cases()[1], small()
     _, data, plan = task.of(case)
     network, _, run = trained(case.parameters, data, plan)
     alone, _, _ = trained(ClearParameters(), data, plan)
@@ -98,7 +98,7 @@ def test_products_are_those_that_the_polynomial_takes(degree: int) -> None:
 
 
 def test_security_in_both_models() -> None:
-    found = {case.name: tuple(security(case.parameters).values()) for case in CASES}
+    found = {case.name: tuple(security(case.parameters).values()) for case in cases()}
     bits, decided_by, core = found.pop("clear")
     assert np.isnan(bits) and np.isnan(core) and not decided_by
     assert found.pop("integer vectors, paper") == (0.0, "elimination, MATZOV", 0.0)
@@ -121,7 +121,7 @@ def test_one_weight_a_ciphertext_pays_for_large_batches_only() -> None:
 
 def test_the_stored_table_reaches_its_aims() -> None:
     stored = pd.read_csv(PUBLISHED / "comparison.csv")
-    assert set(zip(stored["task"], stored["scheme"], strict=True)) == {(t, c.name) for t in ("toy", "real") for c in CASES}
+    assert set(zip(stored["task"], stored["scheme"], strict=True)) == {(t, c.name) for t in ("toy", "real") for c in cases()}
     toy, noisy = stored["task"] == "toy", stored["scheme"] == "bootstrapped, one level"
     assert (stored[toy & ~noisy]["least test accuracy percent"] >= 95).all()
     assert (stored[toy & noisy]["test accuracy percent"] >= 85).all()
@@ -129,7 +129,7 @@ def test_the_stored_table_reaches_its_aims() -> None:
     assert (stored[noisy]["distance, percent of change"] <= 20).all()
     gap = stored["test accuracy percent"] - stored["clear twin test accuracy percent"]
     assert (gap[~(toy & noisy)].abs() <= 0.5).all()
-    assert (stored["keys"] == np.where(stored["scheme"].str.startswith("bootstrapped"), comparison.KEYS, 1)).all()
+    assert (stored["keys"] == np.where(stored["scheme"].str.startswith("bootstrapped"), bootstrapped.KEYS, 1)).all()
     long = stored["trainer CPU ms a review"] * stored["reviews"] * stored["epochs"] >= 500
     predicted = (stored["predicted trainer CPU ms a review"] / stored["trainer CPU ms a review"])[long]
     assert len(predicted) == 14 and ((predicted > 1 / 1.5) & (predicted < 1.5)).all()
@@ -139,7 +139,7 @@ def test_the_stored_table_reaches_its_aims() -> None:
 
 def test_the_job_writes_its_table(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(comparison, "tasks", lambda: [small()])
-    monkeypatch.setattr(comparison, "table", lambda of: pd.DataFrame([compare(CASES[0], task) for task in of]))
+    monkeypatch.setattr(comparison, "table", lambda of: pd.DataFrame([compare(cases()[0], task) for task in of]))
     assert comparison.main(["--folder", str(tmp_path)]) == 0
     assert list(pd.read_csv(tmp_path / "toy" / "comparison.csv")["scheme"]) == ["clear"]
     monkeypatch.setattr(comparison, "tasks", lambda: [replace(small(), name="real")])
@@ -148,7 +148,7 @@ def test_the_job_writes_its_table(tmp_path, monkeypatch, capsys) -> None:
 
 
 def test_several_keys_make_one_line_with_their_spread() -> None:
-    case = ComparedScheme("bootstrapped", bootstrapped.BOOTSTRAP_TOY, ExactSigmoid(), keys=3)
+    case = ComparedPreset("bootstrapped", bootstrapped.BOOTSTRAP_TOY, ExactSigmoid(), keys=3)
     line = compare(case, small())
     assert line["keys"] == 3
     assert line["least test accuracy percent"] <= line["test accuracy percent"] <= line["most test accuracy percent"]
@@ -156,9 +156,9 @@ def test_several_keys_make_one_line_with_their_spread() -> None:
 
 
 def test_every_task_meets_every_case() -> None:
-    table = comparison.table([small(), replace(small(), name="again")], CASES[:2])
+    table = comparison.table([small(), replace(small(), name="again")], cases()[:2])
     assert list(zip(table["task"], table["scheme"], strict=True)) == [
-        (task, case.name) for task in ("small", "again") for case in CASES[:2]
+        (task, case.name) for task in ("small", "again") for case in cases()[:2]
     ]
 
 
@@ -171,6 +171,6 @@ def test_the_toy_task(monkeypatch) -> None:
     monkeypatch.setattr(small_reviews, "datasets", lambda: {"toy": words})
     (task,) = comparison.tasks()
     assert task.vectors.X.shape[0] == X.shape[0] == task.packed_plan.batch_size
-    for case in (CASES[0], CASES[1], CASES[2], next(c for c in CASES if c.name == "CKKS")):
+    for case in (cases()[0], cases()[1], cases()[2], next(c for c in cases() if c.name == "CKKS")):
         line = compare(case, task)
         assert line["test accuracy percent"] >= 95 and line["distance, percent of change"] <= 2

@@ -31,7 +31,7 @@ def test_a_line_of_the_table() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parameters", [fv.ADDITIVE_128, fv.FRACTIONAL_128, yashe.FRACTIONAL_128], ids=lambda p: p.name)
-def test_training_follows_the_clear_twin(parameters: fv.Parameters | yashe.Parameters) -> None:
+def test_training_follows_the_clear_twin(parameters: fv.FVParameters | yashe.YASHEParameters) -> None:
     plan = TrainingPlan(taylor(1), 2.0**-6, batch_size=20, epochs=4)
     result = rings.compare(parameters, small(), plan)
     line = result.line

@@ -339,7 +339,7 @@ def test_contradictory_parameters_are_refused(changes: dict, message: str) -> No
 
 
 def test_products_have_a_largest_modulus() -> None:
-    p = fv.Parameters(name="x-INSECURE", N=64, q_primes=_many(15), t_primes=(257, 641, 769), value_limit=1)
+    p = fv.FVParameters(name="x-INSECURE", N=64, q_primes=_many(15), t_primes=(257, 641, 769), value_limit=1)
     with pytest.raises(ParameterError, match="need 17 primes"):
         _ = p.wide_ring
 
@@ -352,7 +352,7 @@ def _many(count: int) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("parameters", [fv.TOY, pytest.param(fv.DEPTH_128, marks=pytest.mark.slow)])
-def test_predicted_noise_bounds_the_measured_and_is_not_far_from_it(parameters: fv.Parameters) -> None:
+def test_predicted_noise_bounds_the_measured_and_is_not_far_from_it(parameters: fv.FVParameters) -> None:
     secret, evaluator = fv.make_keys(parameters, [4], [elementwise(4)], np.random.default_rng(1), [4])
     for c, predicted in (
         (secret.encrypt(np.ones(4)), noise.fresh_secret(parameters)),

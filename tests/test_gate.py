@@ -30,7 +30,7 @@ from encnn.data.batches import with_bias
 from encnn.errors import CapabilityError, DataError, ParameterError
 from encnn.network import TrainingPlan, predict
 from encnn.parties import Trainer
-from encnn.schemes.integer_vector import SecretKey
+from encnn.schemes.integer_vector import IntegerVectorSecretKey
 from encnn.sigmoid import taylor
 
 TOLERANCE = {"integer vectors, 128 bits": 1e-3}  # the owner's answers and the zeros added are fresh at each run
@@ -200,7 +200,7 @@ def test_what_a_message_advises_works() -> None:
 def test_kept_labels_pass_the_gate_too() -> None:
     from encnn.assistance.scores import Assistant
 
-    secret: SecretKey = scheme("integer vectors, 128 bits").owner.secret_key  # type: ignore[assignment]
+    secret: IntegerVectorSecretKey = scheme("integer vectors, 128 bits").owner.secret_key  # type: ignore[assignment]
     for make in GOOD_LABELS.values():
         assert Assistant(secret, labels=make(LABELS)).opening().kept_labels == REVIEWS
     for kind, make in BAD_LABELS.items():

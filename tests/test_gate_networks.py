@@ -13,6 +13,7 @@ from encnn.data import checks
 from encnn.data.reviews import Vocabulary, load_reviews
 from encnn.errors import DataError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan, training
+from encnn.network.partial_scores import largest_part, mean_parts
 from encnn.parties import Owner, Trainer
 from encnn.parties.mirror import Server
 from encnn.schemes import ClearParameters, bootstrapped, ckks, fv, yashe
@@ -262,7 +263,8 @@ def test_the_bytes_of_scores_are_foreseen(name: str) -> None:
     X = bag().astype(float) if s.dense_only else bag()
     plan = dataclasses.replace(s.plan, batch_size=4 if name in ("fv", "yashe") else 3)  # whose toys hold two steps
     scores = Trainer(s.model.copy()).train(X, LABELS, plan, s.help(), keep_scores=True)
-    foreseen = training.scores_bytes(s.owner.evaluator, 1, REVIEWS, plan)
+    parts = mean_parts(X, largest_part(s.owner.evaluator, s.model.network))
+    foreseen = parts * training.scores_bytes(s.owner.evaluator, 1, REVIEWS, plan)
     assert scores.nbytes <= foreseen <= 12 * scores.nbytes  # under CKKS those of the highest level
 
 
@@ -301,7 +303,11 @@ def _evaluator_of(parameters: Any) -> Any:
     from encnn.schemes.integer_vector import IntegerVectorEvaluator
     from encnn.schemes.yashe.evaluator import YASHEEvaluator
 
-    kinds = {bootstrapped.Parameters: BootstrappedEvaluator, fv.Parameters: FVEvaluator, yashe.Parameters: YASHEEvaluator}
+    kinds = {
+        bootstrapped.BootstrappedParameters: BootstrappedEvaluator,
+        fv.FVParameters: FVEvaluator,
+        yashe.YASHEParameters: YASHEEvaluator,
+    }
     kind = kinds.get(type(parameters), IntegerVectorEvaluator)
     evaluator = kind.__new__(kind)
     evaluator.context = type("Context", (), {"parameters": parameters})()

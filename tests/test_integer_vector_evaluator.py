@@ -19,7 +19,7 @@ from encnn.schemes.bilinear import (
     vector_transposed_matrix,
     weighted_inner_product,
 )
-from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER, PAPER_BITS, SecretKey
+from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER, PAPER_BITS, IntegerVectorSecretKey
 from encnn.sigmoid import ExactSigmoid, taylor
 
 PRODUCTS = [
@@ -250,7 +250,7 @@ def test_missing_keys_are_named(paper):
 def test_mixing_keys_is_refused(paper):
     secret, evaluator = paper
     c = secret.encrypt(np.ones((2, 3)))
-    d = SecretKey(PAPER, {3}, np.random.default_rng(77)).encrypt(np.ones((2, 3)))
+    d = IntegerVectorSecretKey(PAPER, {3}, np.random.default_rng(77)).encrypt(np.ones((2, 3)))
     for run in (
         lambda: c + d,
         lambda: c - d,

@@ -16,7 +16,7 @@ from encnn.schemes.integer_vector import (
     PAPER,
     PAPER_BITS,
     IntegerVectorEvaluator,
-    SecretKey,
+    IntegerVectorSecretKey,
     make_keys,
 )
 
@@ -86,7 +86,7 @@ def test_a_bound_on_what_is_switched_saves_digits_and_changes_nothing(name, widt
     sixteen = PAPER.updated(name="16-INSECURE", base_bits=16)
     twelve = PAPER.updated(name="12-INSECURE", base_bits=12, w_bits=20)
     sets = {"paper": PAPER, "bits": PAPER_BITS, "bits-16": sixteen, "12": twelve}
-    key = SecretKey(sets[name], [3], np.random.default_rng(0)).public_key(3).switch
+    key = IntegerVectorSecretKey(sets[name], [3], np.random.default_rng(0)).public_key(3).switch
     bounds = sorted({1.0, *(form[0] for form in key._single_limbs), float(sets[name].entry_limit - 1)})
     assert len(bounds) > 2
     for bound in bounds:
@@ -150,7 +150,7 @@ def test_linear_map(name, seed):
 @every_set
 def test_re_key_to_another_owner(name):
     secret, _ = PAIRS[name]
-    other = SecretKey(secret.parameters, {3}, np.random.default_rng(9))
+    other = IntegerVectorSecretKey(secret.parameters, {3}, np.random.default_rng(9))
     v = vectors(4, 2, 3)
     c = IntegerVectorEvaluator(other.context).switch(secret.encrypt(v), secret.re_key(other, 3))
     assert np.array_equal(other.decrypt_integers(c), v * secret.parameters.scale)
@@ -160,18 +160,18 @@ def test_re_key_to_another_owner(name):
 
 
 def test_re_key_refuses_another_encoding():
-    other = SecretKey(PAPER.updated(w_bits=20), {3}, np.random.default_rng(9))
+    other = IntegerVectorSecretKey(PAPER.updated(w_bits=20), {3}, np.random.default_rng(9))
     with pytest.raises(ParameterError, match="w_bits"):
         PAIRS["paper"][0].re_key(other, 3)
 
 
 def test_key_ids_differ_unless_the_seed_is_the_same():
-    ids = {SecretKey(PAPER, {1}).context.key_id for _ in range(3)}
+    ids = {IntegerVectorSecretKey(PAPER, {1}).context.key_id for _ in range(3)}
     assert len(ids) == 3 and all(len(i) == 32 for i in ids)
-    seeded = [SecretKey(PAPER, {1}, np.random.default_rng(1)) for _ in range(2)]
+    seeded = [IntegerVectorSecretKey(PAPER, {1}, np.random.default_rng(1)) for _ in range(2)]
     assert seeded[0].context == seeded[1].context and seeded[0].context.experimental
     assert np.array_equal(seeded[0].T(1), seeded[1].T(1))
-    assert not SecretKey(PAPER, {1}).context.experimental
+    assert not IntegerVectorSecretKey(PAPER, {1}).context.experimental
 
 
 @every_set
@@ -208,7 +208,7 @@ def test_keys_too_large_for_memory_are_refused_at_once():
 def test_a_switch_that_leaves_no_room_is_refused():
     p = PAPER.updated(A_high=1 << 40, w_bits=20)
     with pytest.raises(ParameterError, match="half of the limit"):
-        SecretKey(p, {1, 20}, np.random.default_rng(1)).bilinear_key(inner_product(20))
+        IntegerVectorSecretKey(p, {1, 20}, np.random.default_rng(1)).bilinear_key(inner_product(20))
 
 
 @pytest.mark.parametrize("v", [1e9, -1e30, np.nan, np.inf])

@@ -8,7 +8,7 @@ from slow_scheme import excess, fractions, key_pair
 
 from encnn.errors import KeyMismatchError
 from encnn.schemes.bilinear import elementwise, outer
-from encnn.schemes.integer_vector import MODULUS_TOY, PAPER, PAPER_BITS, SecretKey
+from encnn.schemes.integer_vector import MODULUS_TOY, PAPER, PAPER_BITS, IntegerVectorSecretKey
 from encnn.schemes.integer_vector.masks import MaskedProduct, elementwise_by_masks, outer_by_masks
 
 SETS = {"paper": PAPER, "bits": PAPER_BITS, "toy": MODULUS_TOY}
@@ -56,7 +56,7 @@ def test_no_secret_is_reachable_from_the_product():
         open_ += list(thing) if isinstance(thing, tuple | list) else []
         open_ += list(thing.values()) if isinstance(thing, dict) else list(getattr(thing, "__dict__", {}).values())
     assert any(isinstance(thing, MaskedProduct) for thing in found) and len(found) > 10
-    assert not any(isinstance(thing, SecretKey) for thing in found)
+    assert not any(isinstance(thing, IntegerVectorSecretKey) for thing in found)
     assert not any(thing is secret.T(m) for thing in found for m in secret.widths)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encnn.errors import ParameterError
-from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER, PAPER_BITS, PRESETS, Parameters, preset
+from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER, PAPER_BITS, PRESETS, IntegerVectorParameters, preset
 
 
 def test_presets_are_found_by_name():
@@ -94,7 +94,7 @@ def test_the_advice_of_the_error_is_enough():
 }))  # fmt: skip
 def test_any_set_is_valid_or_refused(changes):
     try:
-        p = Parameters(name="any-INSECURE", **changes)
+        p = IntegerVectorParameters(name="any-INSECURE", **changes)
     except ParameterError as error:
         assert str(error)
         return

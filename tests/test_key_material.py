@@ -24,7 +24,7 @@ from encnn.parties.model import MODEL, SECRET
 from encnn.parties.owner import MAC_KEY_BYTES
 from encnn.schemes import ClearParameters
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER, storage
-from encnn.schemes.integer_vector.keys import SecretKey
+from encnn.schemes.integer_vector.keys import IntegerVectorSecretKey
 from encnn.sigmoid import taylor
 
 ARCHITECTURE = Architecture(5, hidden=1)  # with one hidden unit all three evaluation keys have one shape
@@ -249,7 +249,7 @@ class Entropy:
 def test_public_seeds_share_no_entropy_with_secrets_or_noise(parameters: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A seed is entropy of its own: what SHAKE expands is public, and tells nothing of keys and noise."""
     entropy = Entropy(monkeypatch)
-    key = SecretKey(parameters, [1])
+    key = IntegerVectorSecretKey(parameters, [1])
     for_key = b"".join(entropy.drawn)
     entropy.drawn.clear()
     c = key.encrypt(np.zeros((3, 1)))
@@ -264,7 +264,7 @@ def test_public_seeds_share_no_entropy_with_secrets_or_noise(parameters: Any, mo
 
 
 def test_equal_seeds_give_equal_masks_under_unequal_keys() -> None:
-    one, other = (SecretKey(COMPACT_128, [1]) for _ in range(2))
+    one, other = (IntegerVectorSecretKey(COMPACT_128, [1]) for _ in range(2))
     assert (one.T(1) != other.T(1)).any()
     first = one.encrypt(np.zeros((2, 1)))
     np.testing.assert_array_equal(first.data[:, 1:], storage.expand_masks(first.seed, (2,), COMPACT_128))
@@ -279,4 +279,4 @@ def test_public_streams_repeat_and_secret_streams_do_not() -> None:
 
 
 def test_toy_keys_have_no_seeds() -> None:
-    assert SecretKey(PAPER, [1]).encrypt(np.zeros((3, 1))).seed is None
+    assert IntegerVectorSecretKey(PAPER, [1]).encrypt(np.zeros((3, 1))).seed is None

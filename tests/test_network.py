@@ -25,7 +25,7 @@ from encnn.network.training import SCORES_PER_REPORT
 from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters
 from encnn.schemes.clear import ClearEvaluator
-from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER, SecretKey
+from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER, IntegerVectorSecretKey
 from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares, sigmoid, taylor
 
 clear = ClearEvaluator()
@@ -271,11 +271,11 @@ def test_the_papers_parameters_show_the_weights_to_everybody() -> None:
 @pytest.mark.parametrize("parameters", [MODULUS_TOY, ADDITIVE_128], ids=lambda p: p.name)
 def test_another_owners_key_reads_nothing(parameters: Any) -> None:
     v = np.arange(50.0)[:, None]
-    owner, other = (SecretKey(parameters, {1}, np.random.default_rng(seed)) for seed in (0, 1))
+    owner, other = (IntegerVectorSecretKey(parameters, {1}, np.random.default_rng(seed)) for seed in (0, 1))
     c = owner.encrypt(v)
     with pytest.raises(KeyMismatchError, match="use its own key"):
         other.decrypt(c)
-    impostor = SecretKey.from_matrices(owner.context, {1: other.T(1)})
+    impostor = IntegerVectorSecretKey.from_matrices(owner.context, {1: other.T(1)})
     np.testing.assert_allclose(owner.decrypt(c), v, atol=1e-6)
     assert np.abs(impostor.decrypt(c) - v).min() > 1e-3  # not one entry
     assert abs(np.corrcoef(impostor.decrypt(c).ravel(), v.ravel())[0, 1]) < 0.5
@@ -356,7 +356,7 @@ def test_training_on_encrypted_labels_equals_training_on_plain_ones(outputs: int
 @pytest.mark.parametrize("shape", [(4, 2), (3, 1), (4,)])
 def test_encrypted_labels_need_one_row_a_review(shape: tuple[int, ...]) -> None:
     owner = Owner(Architecture(3, hidden=0), taylor(1), rng=np.random.default_rng(1))
-    secret = SecretKey(PAPER, {1, 2, 4}, np.random.default_rng(0))
+    secret = IntegerVectorSecretKey(PAPER, {1, 2, 4}, np.random.default_rng(0))
     trainer = Trainer(owner.encrypt(Network.initial(owner.architecture, np.random.default_rng(1))))
     with pytest.raises(DataError, match=r"encrypted labels have shape .* expected \(4, 1\); encrypt one row a review"):
         trainer.train(np.ones((4, 3)), secret.encrypt(np.zeros(shape)), TrainingPlan(taylor(1)))
@@ -364,7 +364,7 @@ def test_encrypted_labels_need_one_row_a_review(shape: tuple[int, ...]) -> None:
 
 def test_labels_under_another_key_are_refused() -> None:
     owner = Owner(Architecture(3, hidden=0), taylor(1), rng=np.random.default_rng(1))
-    other = SecretKey(PAPER, {1}, np.random.default_rng(2))
+    other = IntegerVectorSecretKey(PAPER, {1}, np.random.default_rng(2))
     trainer = Trainer(owner.encrypt(Network.initial(owner.architecture, np.random.default_rng(1))))
     with pytest.raises(KeyMismatchError, match="of another key than the model; have its own owner encrypt them"):
         trainer.train(np.ones((4, 3)), other.encrypt(np.zeros((4, 1))), TrainingPlan(taylor(1)))

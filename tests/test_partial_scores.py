@@ -65,7 +65,7 @@ def model_of(parameters: Any, W: np.ndarray, sigmoid: Any = None) -> tuple[Owner
 
 def features_for(parameters: Any, X: np.ndarray) -> Any:
     """Return features as the scheme takes them."""
-    return X.astype(float) if isinstance(parameters, ckks.Parameters) else csr_array(X)
+    return X.astype(float) if isinstance(parameters, ckks.CKKSParameters) else csr_array(X)
 
 
 def sweep(features: int) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +93,7 @@ def judged(found: np.ndarray, true: np.ndarray) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("parameters", CASES)
 def test_no_prediction_is_wrong_and_looks_right(parameters):
-    W, X = sweep(32 if isinstance(parameters, ckks.Parameters) else 200)
+    W, X = sweep(32 if isinstance(parameters, ckks.CKKSParameters) else 200)
     true = X @ W
     assert np.abs(true).max() > 1e4 and 0 < np.abs(true[true != 0]).min() < 0.4
     owner, model = model_of(parameters, W)
@@ -105,7 +105,7 @@ def test_no_prediction_is_wrong_and_looks_right(parameters):
 @pytest.mark.parametrize("rate", [0.01, 0.5])
 @pytest.mark.parametrize("parameters", CASES)
 def test_no_score_met_in_training_is_wrong_and_looks_right(parameters, rate):
-    W, X = sweep(32 if isinstance(parameters, ckks.Parameters) else 200)
+    W, X = sweep(32 if isinstance(parameters, ckks.CKKSParameters) else 200)
     owner, start = model_of(parameters, W)
     tally = np.zeros(3, int)
     errors = 0

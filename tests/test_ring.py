@@ -9,7 +9,15 @@ from encnn.arithmetic.modular import centred
 from encnn.arithmetic.negacyclic import multiply
 from encnn.arithmetic.sampling import Randomness
 from encnn.errors import ParameterError
-from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER, CiphertextArray, SecretKey, ring
+from encnn.schemes.integer_vector import (
+    ADDITIVE_128,
+    COMPACT_128,
+    MODULUS_TOY,
+    PAPER,
+    CiphertextArray,
+    IntegerVectorSecretKey,
+    ring,
+)
 
 SMALL = COMPACT_128.updated(d=16, name="small-INSECURE")
 WIDE = MODULUS_TOY.updated(d=8, w_bits=20)
@@ -63,7 +71,7 @@ def test_row_i_has_the_inner_product_that_is_coefficient_i(parameters):
 
 @pytest.mark.parametrize("parameters", [SMALL, WIDE], ids=str)
 def test_pads_are_encryptions_of_zero_under_masks_that_a_seed_gives(parameters):
-    secret = SecretKey(parameters, [2])
+    secret = IntegerVectorSecretKey(parameters, [2])
     seed, first, pads = ring.PadStream(secret, 2, Randomness()).take(5)
     masks = ring.Rows(ring.expand_polynomial(seed, parameters), parameters)[first : first + 5]
     c = CiphertextArray(np.concatenate([pads.astype(parameters.dtype), masks], axis=1), secret.context, 1, 0.0, 0.0, 0.0)
@@ -72,7 +80,7 @@ def test_pads_are_encryptions_of_zero_under_masks_that_a_seed_gives(parameters):
 
 
 def test_a_pad_is_given_out_once():
-    stream = ring.PadStream(SecretKey(SMALL, [1]), 1, Randomness())
+    stream = ring.PadStream(IntegerVectorSecretKey(SMALL, [1]), 1, Randomness())
     taken = [stream.take(count) for count in (7, 7, 7, 16, 1)]
     used = [(seed, first + k) for seed, first, pads in taken for k in range(len(pads))]
     assert len(set(used)) == 7 + 7 + 7 + 16 + 1
@@ -81,7 +89,7 @@ def test_a_pad_is_given_out_once():
 
 @pytest.mark.parametrize("parameters", [SMALL, WIDE, COMPACT_128], ids=str)
 def test_zeros_decrypt_to_little_and_never_repeat(parameters):
-    secret = SecretKey(parameters, [2])
+    secret = IntegerVectorSecretKey(parameters, [2])
     stream = ring.ZeroStream(ring.make_zero_key(secret, 2, Randomness()), parameters, Randomness())
     zeros = np.concatenate([stream.take(parameters.d // 2 + 1) for _ in range(3)])
     c = CiphertextArray(zeros, secret.context, parameters.scale, 0.0, 0.0, 0.0)
@@ -94,11 +102,11 @@ def test_zeros_decrypt_to_little_and_never_repeat(parameters):
 def test_parameters_without_a_ring_are_refused(make):
     for parameters in (PAPER, COMPACT_128.updated(d=1300, q_bits=27), MODULUS_TOY.updated(T_high=3), WIDE.updated(sigma=None)):
         with pytest.raises(ParameterError, match="has no ring masks"):
-            make(SecretKey(parameters, [1]), 1, Randomness())
+            make(IntegerVectorSecretKey(parameters, [1]), 1, Randomness())
 
 
 def test_no_more_than_a_block_is_given_at_once():
-    secret = SecretKey(SMALL, [1])
+    secret = IntegerVectorSecretKey(SMALL, [1])
     pads = ring.PadStream(secret, 1, Randomness())
     for count in (0, 17):
         with pytest.raises(ParameterError, match="ask for 1 to 16"):
@@ -110,5 +118,5 @@ def test_no_more_than_a_block_is_given_at_once():
 
 
 def test_the_key_knows_its_size():
-    key = ring.make_zero_key(SecretKey(COMPACT_128, [1]), 1, Randomness())
+    key = ring.make_zero_key(IntegerVectorSecretKey(COMPACT_128, [1]), 1, Randomness())
     assert key.nbytes == 16 + 8 * COMPACT_128.d

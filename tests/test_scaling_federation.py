@@ -22,7 +22,15 @@ from encnn.scaling import federation
 from encnn.scaling.federation import Organisation, blank_model, in_turn, pass_on, recipient_key, reencryption_key
 from encnn.schemes import ClearParameters
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, TWO_LEVEL_128
-from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER, CiphertextArray, Parameters, SecretKey
+from encnn.schemes.integer_vector import (
+    ADDITIVE_128,
+    COMPACT_128,
+    MODULUS_TOY,
+    PAPER,
+    CiphertextArray,
+    IntegerVectorParameters,
+    IntegerVectorSecretKey,
+)
 from encnn.schemes.integer_vector import reencryption as r
 from encnn.sigmoid import ExactSigmoid, taylor
 from tests.secret_walker import arrays_from, arrays_in_file, reachable, shows
@@ -32,13 +40,15 @@ ALL = [PAPER, *RING, ONE_LEVEL_128]
 NAME = {"ids": lambda p: p.name}
 
 
-def keys(p: Parameters, m: int = 1, base_bits: int | None = None, seed: int = 0) -> tuple[SecretKey, SecretKey, Any]:
+def keys(
+    p: IntegerVectorParameters, m: int = 1, base_bits: int | None = None, seed: int = 0
+) -> tuple[IntegerVectorSecretKey, IntegerVectorSecretKey, Any]:
     rng = np.random.default_rng(seed)
-    A, B = SecretKey(p, [m], rng), SecretKey(p, [m], rng)
+    A, B = IntegerVectorSecretKey(p, [m], rng), IntegerVectorSecretKey(p, [m], rng)
     return A, B, r.make_reencryption_key(A, r.make_recipient_key(B, rng), base_bits, rng)
 
 
-def added(A: SecretKey, B: SecretKey, c: CiphertextArray, switched: CiphertextArray) -> np.ndarray:
+def added(A: IntegerVectorSecretKey, B: IntegerVectorSecretKey, c: CiphertextArray, switched: CiphertextArray) -> np.ndarray:
     """Return what the switch added to the phases."""
     x = B.phase(switched) - A.phase(c)
     p = c.parameters
@@ -50,7 +60,7 @@ def added(A: SecretKey, B: SecretKey, c: CiphertextArray, switched: CiphertextAr
 
 @pytest.mark.parametrize("p", ALL, **NAME)
 @given(st.data())
-def test_signed_digits_are_digits(p: Parameters, data: Any) -> None:
+def test_signed_digits_are_digits(p: IntegerVectorParameters, data: Any) -> None:
     """They sum up to the number, modulo q; digits of -a are minus the digits of a; none exceeds B / 2."""
     base_bits = data.draw(st.sampled_from(r._bases(p)))
     top = (1 << (p.q_bits - 1)) - 1 if p.q_bits else p.entry_limit - 1
@@ -66,7 +76,7 @@ def test_signed_digits_are_digits(p: Parameters, data: Any) -> None:
 
 @pytest.mark.parametrize("p", ALL, **NAME)
 @pytest.mark.parametrize("m", [1, 3])
-def test_a_switch_without_noise_is_exact(p: Parameters, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_switch_without_noise_is_exact(p: IntegerVectorParameters, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """All products of polynomials are checked by this: one wrong coefficient, and phases differ."""
     for name in ("gaussian", "small_gaussian"):
         monkeypatch.setattr(r.Randomness, name, lambda self, sigma, shape: np.zeros(shape, np.int64))
@@ -94,7 +104,7 @@ def test_the_phase_of_the_published_blocks_is_the_key() -> None:
 
 
 @pytest.mark.parametrize("p", RING + [ONE_LEVEL_128], **NAME)
-def test_noise_is_as_predicted(p: Parameters) -> None:
+def test_noise_is_as_predicted(p: IntegerVectorParameters) -> None:
     A, B, key = keys(p, 1)
     c = A.encrypt(np.zeros((400, 1)))
     noise = added(A, B, c, r.reencrypt(c, key)).astype(float)
@@ -124,7 +134,7 @@ def test_toy_noise_stays_below_its_bound() -> None:
 def test_what_is_switched_is_computed_with_and_switched_again() -> None:
     """A to B to C; sums and noise bounds go on as for any ciphertext, and single ciphertexts are switched too."""
     rng = np.random.default_rng(0)
-    A, B, C = (SecretKey(ADDITIVE_128, [2], rng) for _ in range(3))
+    A, B, C = (IntegerVectorSecretKey(ADDITIVE_128, [2], rng) for _ in range(3))
     to_b, to_c = (r.make_reencryption_key(x, r.make_recipient_key(y, rng), 9, rng) for x, y in ((A, B), (B, C)))
     v = rng.uniform(-1, 1, (5, 2))
     b = r.reencrypt(A.encrypt(v), to_b)
@@ -143,7 +153,7 @@ def test_default_digits_meet_the_precision_or_are_the_smallest() -> None:
 
 
 @pytest.mark.parametrize("p", ALL, **NAME)
-def test_the_proxy_and_b_together_have_the_key_of_a(p: Parameters) -> None:
+def test_the_proxy_and_b_together_have_the_key_of_a(p: IntegerVectorParameters) -> None:
     """What the docstring and the threat model warn of; A's own key, or the public one, gives nothing of B's."""
     A, B, key = keys(p, 2)
     np.testing.assert_array_equal(secret_of_sender(key, B, 2), A.T(2))
@@ -152,13 +162,13 @@ def test_the_proxy_and_b_together_have_the_key_of_a(p: Parameters) -> None:
 
 
 @pytest.mark.parametrize("p", [COMPACT_128, ADDITIVE_128, ONE_LEVEL_128], **NAME)
-def test_nobody_reaches_the_secret_of_another(p: Parameters) -> None:
-    A, B = SecretKey(p, [1]), SecretKey(p, [1])
+def test_nobody_reaches_the_secret_of_another(p: IntegerVectorParameters) -> None:
+    A, B = IntegerVectorSecretKey(p, [1]), IntegerVectorSecretKey(p, [1])
     recipient = r.make_recipient_key(B)
     key = r.make_reencryption_key(A, recipient)
     switched = r.reencrypt(A.encrypt(np.zeros((3, 1))), key)
     for seen, who in (((recipient,), B), ((key, recipient, switched), A), ((key, recipient, switched), B)):
-        assert not any(isinstance(thing, SecretKey) for thing in reachable(*seen))
+        assert not any(isinstance(thing, IntegerVectorSecretKey) for thing in reachable(*seen))
         assert not shows(arrays_from(*seen), who.T(1))
 
 
@@ -169,13 +179,15 @@ def test_unequal_keys_are_refused() -> None:
     A, B, key = keys(COMPACT_128)
     with pytest.raises(KeyMismatchError, match="switches from key"):
         r.reencrypt(B.encrypt(np.zeros((1, 1))), key)
-    other = SecretKey(ADDITIVE_128, [1])
+    other = IntegerVectorSecretKey(ADDITIVE_128, [1])
     with pytest.raises(ParameterError, match="make both keys with the same"):
         r.make_reencryption_key(A, r.make_recipient_key(other))
-    wide = SecretKey(COMPACT_128, [1, 2])
+    wide = IntegerVectorSecretKey(COMPACT_128, [1, 2])
     with pytest.raises(KeyMismatchError, match=r"also for \[2\]"):
-        r.make_reencryption_key(wide, r.make_recipient_key(SecretKey(COMPACT_128, [1])))
-    narrow = r.make_reencryption_key(SecretKey.from_matrices(wide.context, {1: wide.T(1)}), r.make_recipient_key(wide))
+        r.make_reencryption_key(wide, r.make_recipient_key(IntegerVectorSecretKey(COMPACT_128, [1])))
+    narrow = r.make_reencryption_key(
+        IntegerVectorSecretKey.from_matrices(wide.context, {1: wide.T(1)}), r.make_recipient_key(wide)
+    )
     with pytest.raises(KeyMismatchError, match=r"widths \[1\], not 2"):
         r.reencrypt(wide.encrypt(np.zeros((1, 2))), narrow)
 
@@ -187,10 +199,10 @@ def test_digits_that_do_not_fit_are_refused(base_bits: int) -> None:
 
 
 def test_real_keys_refuse_masks_that_repeat() -> None:
-    A = SecretKey(COMPACT_128, [1])
+    A = IntegerVectorSecretKey(COMPACT_128, [1])
     with pytest.raises(ParameterError, match="leave out rng"):
         r.make_recipient_key(A, np.random.default_rng(0))
-    B = SecretKey(COMPACT_128, [1])
+    B = IntegerVectorSecretKey(COMPACT_128, [1])
     with pytest.raises(ParameterError, match="leave out rng"):
         r.reencrypt(A.encrypt(np.zeros((1, 1))), r.make_reencryption_key(A, r.make_recipient_key(B)), np.random.default_rng(0))
 
@@ -205,9 +217,9 @@ def test_experimental_switches_repeat() -> None:
 
 def test_parameters_without_ring_or_modulus() -> None:
     with pytest.raises(ParameterError, match="for d = 1 only"):
-        r.make_recipient_key(SecretKey(PAPER.updated(d=2, name="two-INSECURE"), [1]))
+        r.make_recipient_key(IntegerVectorSecretKey(PAPER.updated(d=2, name="two-INSECURE"), [1]))
     with pytest.raises(ParameterError, match="no ring masks"):
-        r.make_recipient_key(SecretKey(MODULUS_TOY.updated(d=12, name="twelve-INSECURE"), [1]))
+        r.make_recipient_key(IntegerVectorSecretKey(MODULUS_TOY.updated(d=12, name="twelve-INSECURE"), [1]))
     with pytest.raises(ParameterError, match="integer-vector scheme"):
         recipient_key(Owner(Architecture(2, 0), taylor(1), ClearParameters()))
 
@@ -268,8 +280,8 @@ def test_models_and_keys_that_do_not_belong_together() -> None:
 
 
 @pytest.mark.parametrize("p", [PAPER, COMPACT_128], **NAME)
-def test_keys_come_back_from_files(p: Parameters, tmp_path: Path) -> None:
-    A, B = SecretKey(p, [1, 2]), SecretKey(p, [1, 2])
+def test_keys_come_back_from_files(p: IntegerVectorParameters, tmp_path: Path) -> None:
+    A, B = IntegerVectorSecretKey(p, [1, 2]), IntegerVectorSecretKey(p, [1, 2])
     federation.write_recipient_key(tmp_path / "b", r.make_recipient_key(B))
     recipient = federation.read_recipient_key(tmp_path / "b")
     federation.write_reencryption_key(tmp_path / "ab", r.make_reencryption_key(A, recipient))
@@ -287,7 +299,7 @@ def test_experimental_keys_are_not_written(tmp_path: Path) -> None:
     for write, what in (
         (federation.write_recipient_key, r.make_recipient_key(B)),
         (federation.write_reencryption_key, key),
-        (federation.write_reencryption_key, replace(key, source=SecretKey(COMPACT_128, [1]).context)),
+        (federation.write_reencryption_key, replace(key, source=IntegerVectorSecretKey(COMPACT_128, [1]).context)),
     ):
         with pytest.raises(ParameterError, match="made from a passed rng"):
             write(tmp_path / "file", what)  # type: ignore[arg-type]
@@ -319,7 +331,7 @@ def damaged(header: dict, arrays: dict, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["widths", "no widths", "shape", "seeds", "seed", "ring"])
 def test_damaged_recipient_keys_are_refused(how: str, tmp_path: Path) -> None:
-    header, arrays = r.make_recipient_key(SecretKey(COMPACT_128, [1])).export()
+    header, arrays = r.make_recipient_key(IntegerVectorSecretKey(COMPACT_128, [1])).export()
     damaged(header, arrays, how)
     files.write(tmp_path / "file", federation.RECIPIENT, header, arrays)
     with pytest.raises(FileError):
@@ -328,8 +340,8 @@ def test_damaged_recipient_keys_are_refused(how: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["widths", "no widths", "shape", "base", "source", "target"])
 def test_damaged_reencryption_keys_are_refused(how: str, tmp_path: Path) -> None:
-    B = SecretKey(COMPACT_128, [1])
-    header, arrays = r.make_reencryption_key(SecretKey(COMPACT_128, [1]), r.make_recipient_key(B)).export()
+    B = IntegerVectorSecretKey(COMPACT_128, [1])
+    header, arrays = r.make_reencryption_key(IntegerVectorSecretKey(COMPACT_128, [1]), r.make_recipient_key(B)).export()
     damaged(header, arrays, how)
     files.write(tmp_path / "file", federation.REENCRYPTION, header, arrays)
     with pytest.raises(FileError):
@@ -357,7 +369,7 @@ def _switch(folder: Path) -> None:
     """The proxy's process: no secret."""
     model, blank = EncryptedModel.load(folder / "model-a"), EncryptedModel.load(folder / "blank-b")
     key = federation.read_reencryption_key(folder / "key-ab")
-    assert not any(isinstance(thing, SecretKey | Owner) for thing in reachable(model, blank, key))
+    assert not any(isinstance(thing, IntegerVectorSecretKey | Owner) for thing in reachable(model, blank, key))
     pass_on(model, blank, key).save(folder / "model-b")
 
 

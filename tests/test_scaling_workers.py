@@ -133,6 +133,9 @@ def assert_equal(here: Trainer, there: Trainer, scores_here: Any, scores_there: 
     for one, other in zip(exported(here.model), exported(there.model), strict=True):
         np.testing.assert_array_equal(one, other)
     evaluator = here.model.evaluator
+    if isinstance(scores_here, PartialScores):
+        np.testing.assert_array_equal(scores_here.counts, scores_there.counts)
+        scores_here, scores_there = scores_here.parts, scores_there.parts
     np.testing.assert_array_equal(evaluator.export_array(scores_here)[1], evaluator.export_array(scores_there)[1])
 
 
@@ -289,10 +292,12 @@ def test_the_update_of_blocks_travels_whole() -> None:
     scores = 4 * (1 + BOOTSTRAP_TOY.d)
     for batch_size in (8, REVIEWS):
         workers = Workers(FakeCluster(2))
-        Trainer(model.copy()).train(BINARY, LABELS, TrainingPlan(ExactSigmoid(), 0.02, batch_size=batch_size), workers)
+        plan = TrainingPlan(ExactSigmoid(), 0.02, batch_size=batch_size)
+        z = Trainer(model.copy()).train(BINARY, LABELS, plan, workers)
         steps, traffic = -(-REVIEWS // batch_size), workers.traffic
         update = 2 * (model.network.W1.nbytes + 8)  # of two workers, with the number of a block
-        assert traffic.up == REVIEWS * scores + steps * update
+        told = len(z.parts) * scores + z.counts.nbytes if isinstance(z, PartialScores) else len(z) * scores
+        assert traffic.up == told + steps * update
         assert traffic.down == steps * update
 
 

@@ -58,7 +58,7 @@ def test_keys_are_drawn_until_one_has_an_inverse(monkeypatch: pytest.MonkeyPatch
     kind = type(yashe.TOY.key_ring)
     inverse, tries = kind.inverse, []
     monkeypatch.setattr(kind, "inverse", lambda ring, a: None if len(tries) < 2 and not tries.append(1) else inverse(ring, a))
-    secret = yashe.SecretKey(yashe.TOY)
+    secret = yashe.YASHESecretKey(yashe.TOY)
     assert len(tries) == 2 and np.array_equal(secret.decrypt(secret.encrypt(np.ones(2))), np.ones(2))
     calls: list[int] = []
     monkeypatch.setattr(kind, "inverse", lambda ring, a: inverse(ring, a) if not calls and not calls.append(1) else None)
@@ -146,7 +146,7 @@ def test_predicted_noise_bounds_the_measured_and_is_not_far_from_it() -> None:
 def test_a_product_costs_more_than_in_fv() -> None:
     """log2 t more a product, and log2 t more in a fresh ciphertext."""
     same = {name: getattr(yashe.DEEP, name) for name in ("N", "q_primes", "t_primes", "special_prime")}
-    other = fv.Parameters(name="same-INSECURE", **same)
+    other = fv.FVParameters(name="same-INSECURE", **same)
     assert yashe.DEEP.depth < other.depth
     lost = math.log2(noise.fresh(yashe.DEEP)) - math.log2(fv.noise.fresh_public(other))
     assert abs(lost - math.log2(yashe.DEEP.t)) < 2

@@ -30,7 +30,7 @@ from encnn.assistance.scores import Answer, Assistant, Opening, OwnersSide, Requ
 from encnn.assistance.weights import OwnerOfWeights, Weights
 from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError, ParameterError
 from encnn.files.schema import Count, Hex32, Within, check_array, check_names, describe, naming, parse
-from encnn.schemes.integer_vector import CiphertextArray, Context
+from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
 from encnn.schemes.integer_vector.ring import ZeroKey
 from encnn.schemes.integer_vector.storage import entry_range, export_array, restore_array
 
@@ -248,7 +248,7 @@ def write_request(path: Path, request: Request) -> int:
     return files.write(path, REQUEST, describe(header), {name: a for name, a in arrays.items() if a is not None})
 
 
-def read_request(path: Path, context: Context, outputs: int) -> Request:
+def read_request(path: Path, context: IntegerVectorContext, outputs: int) -> Request:
     """Return a request for the owner of `context`; raise `FileError` unless it is one, `KeyMismatchError` for another key.
 
     What the numbers mean is judged by `Assistant.answer`.  No more is read than 1 to d ciphertexts take.
@@ -306,7 +306,7 @@ def write_labels(path: Path, labels: CiphertextArray) -> int:
     return files.write(path, LABELS, describe(LabelsHeader(labels.context.key_id, labels.shape, described)), {"labels": array})  # type: ignore[arg-type]
 
 
-def read_labels(path: Path, context: Context) -> CiphertextArray:
+def read_labels(path: Path, context: IntegerVectorContext) -> CiphertextArray:
     """Return encrypted labels for a model of `context`; raise `FileError` or, for those of another key, `KeyMismatchError`."""
     header, arrays = _read(path, LABELS, LabelsHeader)
     with naming(path):
@@ -361,12 +361,12 @@ def _form_of(speaker: object) -> _Form:
 # -- checks
 
 
-def _check_key(key_id: str, context: Context) -> None:
+def _check_key(key_id: str, context: IntegerVectorContext) -> None:
     if key_id != context.key_id:
         raise KeyMismatchError(f"a message under key {key_id} came where {context.key_id} is wanted; take messages of one run")
 
 
-def _refuse_experimental(context: Context) -> None:
+def _refuse_experimental(context: IntegerVectorContext) -> None:
     if context.experimental:
         raise ParameterError(
             "this key was made from a passed rng, so it repeats and protects nothing; its messages are not written to files. "

@@ -55,8 +55,8 @@ from encnn.files.schema import check_array
 from encnn.network import Help, targets_of
 from encnn.network.partial_scores import WITHIN, PartialScores, check_counts
 from encnn.schemes.base import Encrypted, Evaluator
-from encnn.schemes.integer_vector import CiphertextArray, Context, SecretKey
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorSecretKey
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.ring import (
     SAMPLES,
     PadStream,
@@ -213,7 +213,7 @@ class Assistant:
 
     def __init__(
         self,
-        secret: SecretKey,
+        secret: IntegerVectorSecretKey,
         outputs: int = 1,
         labels: np.ndarray | None = None,
         max_rate: float = 1.0,
@@ -236,7 +236,7 @@ class Assistant:
         return f"Assistant(key_id={self.context.key_id}, kept_labels={kept}, trips={self.tally.trips})"
 
     @property
-    def context(self) -> Context:
+    def context(self) -> IntegerVectorContext:
         """The name of the key and its parameters."""
         return self._secret.context
 
@@ -351,7 +351,7 @@ def check_turn(side: OwnersSide, trip: int) -> None:
         raise DataError(f"request {trip!r} came where {side.tally.trips + 1} is next; begin a new run")
 
 
-def check_scores(scores: object, context: Context, outputs: int) -> None:
+def check_scores(scores: object, context: IntegerVectorContext, outputs: int) -> None:
     """Raise unless `scores` are 1 to d ciphertexts of width `outputs` at the scale of their parameters, under this key."""
     if not isinstance(scores, CiphertextArray):
         raise DataError(f"scores are of type {type(scores).__name__}; send encrypted ones")
@@ -368,7 +368,7 @@ def check_scores(scores: object, context: Context, outputs: int) -> None:
         raise DataError(f"scores have scale {scores.scale:g}, expected {p.scale}; send sums, not products")
 
 
-def _check_max_rate(rate: float, p: Parameters) -> None:
+def _check_max_rate(rate: float, p: IntegerVectorParameters) -> None:
     """Raise `ParameterError` unless an error times the rate is below what the modulus holds: an answer would wrap."""
     largest = WITHIN * (1 << ((p.q_bits or 64) - 1)) / p.unit
     if not 0.0 < rate < largest:
@@ -457,7 +457,7 @@ class AssistedStep(Help):
             )
         return targets
 
-    def _open(self, context: Context, outputs: int) -> Opening:
+    def _open(self, context: IntegerVectorContext, outputs: int) -> Opening:
         opening, p = opened(self._channel, context), context.parameters
         if opening.zero_key is None:
             raise DataError("the owner sent no public key, so it answers no scores; have it serve a scores.Assistant")
@@ -476,7 +476,7 @@ class AssistedStep(Help):
         zeros = self._zeros.take(len(z))
         return z + CiphertextArray(zeros, z.context, z.scale, 0.0, 0.0, zero_noise(z.parameters))
 
-    def _decoded(self, answer: Answer, context: Context, shape: tuple[int, ...]) -> CiphertextArray:
+    def _decoded(self, answer: Answer, context: IntegerVectorContext, shape: tuple[int, ...]) -> CiphertextArray:
         """Return the ciphertexts of an answer, after checking that it answers this request."""
         p = context.parameters
         _check_answer(answer, self.trips, shape, p)
@@ -487,7 +487,7 @@ class AssistedStep(Help):
         return CiphertextArray(data, context, p.scale, 0.0, 1.0, p.noise_bound + 0.5)
 
 
-def _check_answer(answer: Answer, trip: int, shape: tuple[int, ...], p: Parameters) -> None:
+def _check_answer(answer: Answer, trip: int, shape: tuple[int, ...], p: IntegerVectorParameters) -> None:
     check_trip(answer, trip)
     check_array("an answer", answer.tops, shape, p.dtype, *entry_range(p))
     if not isinstance(answer.seed, bytes) or not isinstance(answer.first, int) or not 0 <= answer.first <= p.d - shape[0]:

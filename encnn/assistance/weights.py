@@ -294,6 +294,12 @@ class BudgetRefresh(WeightRefresh):
         return bool(min(W1.noise_budget_bits, W1.plaintext_budget_bits) < self.bits)
 
 
+def refresh_for(model: EncryptedModel, channel: Channel, plan: TrainingPlan, X: Features) -> WeightRefresh:
+    """Return the trainer's side that knows when the weights of this model's scheme are due: by its levels, or its budgets."""
+    leveled = hasattr(model.evaluator.parameters, "levels")
+    return LevelRefresh(model, channel) if leveled else BudgetRefresh(model, channel, plan, X)
+
+
 def step_levels(a: Architecture, sigmoid: Sigmoid) -> int:
     """Return the levels of CKKS that one step of training spends.
 

@@ -7,12 +7,12 @@ the one for the highest digit that leaves room for T_A, and rounds E_i away.
 import numpy as np
 
 from encnn.arithmetic.modular import centred
-from encnn.schemes.integer_vector import SecretKey
+from encnn.schemes.integer_vector import IntegerVectorSecretKey
 from encnn.schemes.integer_vector.reencryption import ReencryptionKey
 from encnn.schemes.integer_vector.ring import Rows
 
 
-def secret_of_sender(proxy: ReencryptionKey, recipient: SecretKey, m: int) -> np.ndarray:
+def secret_of_sender(proxy: ReencryptionKey, recipient: IntegerVectorSecretKey, m: int) -> np.ndarray:
     """Return T of the sender for vectors of width m, shape (m, d), from the proxy's key and the recipient's secret key."""
     p = recipient.parameters
     bits = p.q_bits or 64

@@ -17,18 +17,18 @@ import numpy as np
 
 from encnn.arithmetic.modular import centred
 from encnn.errors import ParameterError
-from encnn.schemes.integer_vector import CiphertextArray, Parameters, PublicKey
+from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorParameters, PublicKey
 
 SPARE_EQUATIONS = 24
 """Equations used beyond the unknowns: a matrix modulo 2^k fails to have full rank with a chance of about 2^-24."""
 
 
-def unknown_digits(parameters: Parameters, m: int) -> int:
+def unknown_digits(parameters: IntegerVectorParameters, m: int) -> int:
     """Return m l, the number of unknowns."""
     return m * parameters.n_digits
 
 
-def keys_needed(parameters: Parameters, m: int) -> int:
+def keys_needed(parameters: IntegerVectorParameters, m: int) -> int:
     """Return how many keys a broadcast must use for the message to be found, spare equations included."""
     return math.ceil((unknown_digits(parameters, m) + SPARE_EQUATIONS) / (m + parameters.d))
 

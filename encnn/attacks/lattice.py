@@ -36,7 +36,7 @@ import pandas as pd
 from encnn.attacks.public_keys import explains, lwe_columns
 from encnn.errors import ParameterError
 from encnn.progress import progress
-from encnn.schemes.integer_vector import PAPER, Parameters, PublicKey, make_keys
+from encnn.schemes.integer_vector import PAPER, IntegerVectorParameters, PublicKey, make_keys
 from encnn.security.estimate import BDGL16, AttackCost, estimate
 from encnn.security.primal import USVP
 
@@ -46,7 +46,7 @@ BLOCK_SIZES = (5, 10, 15, 20, 25, 30, 35, 40, 45)
 TOURS = 4
 """BKZ tours at each block size."""
 
-LATTICE_TOY = Parameters(
+LATTICE_TOY = IntegerVectorParameters(
     name="lattice-toy-INSECURE", w_bits=20, scale=1, d=40, q_bits=32, base_bits=16, T_low=-1, T_high=2, sigma=3.2
 )
 """LWE with log2 q = 32 and ternary keys in a dimension that falls to LLL; `.updated(d=...)` for others."""
@@ -81,7 +81,11 @@ def available() -> bool:
 
 
 def recover_row(
-    parameters: Parameters, A: np.ndarray, b: np.ndarray, block_sizes: Iterable[int] = BLOCK_SIZES, samples: int | None = None
+    parameters: IntegerVectorParameters,
+    A: np.ndarray,
+    b: np.ndarray,
+    block_sizes: Iterable[int] = BLOCK_SIZES,
+    samples: int | None = None,
 ) -> Reduction:
     """Return the row of T behind the samples A, (d, N), and b, (N,), or that no block size found it.
 
@@ -98,7 +102,9 @@ def recover_row(
     return attempt
 
 
-def T_from_lattice(parameters: Parameters, public: PublicKey, block_sizes: Sequence[int] = BLOCK_SIZES) -> np.ndarray | None:
+def T_from_lattice(
+    parameters: IntegerVectorParameters, public: PublicKey, block_sizes: Sequence[int] = BLOCK_SIZES
+) -> np.ndarray | None:
     """Return T, shape (m, d), from the public key alone, or None where a row was not found."""
     A, B = lwe_columns(parameters, public)
     rows = [recover_row(parameters, A, b, block_sizes).row for b in B]
@@ -106,7 +112,7 @@ def T_from_lattice(parameters: Parameters, public: PublicKey, block_sizes: Seque
     return np.array(found) if len(found) == len(rows) else None
 
 
-def predicted(parameters: Parameters) -> AttackCost:
+def predicted(parameters: IntegerVectorParameters) -> AttackCost:
     """Return the primal attack that the estimate expects for these parameters, in the cost model "BDGL16"."""
     p = parameters
     if p.q_bits is None or p.sigma is None:
@@ -121,7 +127,7 @@ def _primal(d: int, q_bits: int, sigma: float, secret: str) -> AttackCost:
 
 
 def measure(
-    parameters: Parameters, dimensions: Sequence[int], seed: int = 0, block_sizes: Sequence[int] = BLOCK_SIZES
+    parameters: IntegerVectorParameters, dimensions: Sequence[int], seed: int = 0, block_sizes: Sequence[int] = BLOCK_SIZES
 ) -> pd.DataFrame:
     """Return one row for each d: what the attack on one row of T took, beside what the estimate predicts.
 
@@ -151,7 +157,7 @@ def extrapolate(q_bits: int, dimensions: Sequence[int], anchor_d: int, anchor_s:
     return pd.DataFrame({"d": dimensions, "bits": bits, "log2_seconds": np.array(bits) + shift})
 
 
-def _secret_deviation(p: Parameters) -> float:
+def _secret_deviation(p: IntegerVectorParameters) -> float:
     """Return the root mean square of an entry of T, at least that of one bit."""
     low, high = p.T_low, p.T_high - 1
     n = high - low + 1
@@ -159,18 +165,18 @@ def _secret_deviation(p: Parameters) -> float:
     return max(0.5, math.sqrt((n * n - 1) / 12 + mean * mean))
 
 
-def _weights(p: Parameters) -> tuple[int, int, int]:
+def _weights(p: IntegerVectorParameters) -> tuple[int, int, int]:
     """Return (alpha, xi, tau), which make noise, secret and the last entry of the vector looked for alike in size."""
     sigma, deviation = p.sigma or 1.0, _secret_deviation(p)
     alpha, xi = max(1, round(deviation / sigma)), max(1, round(sigma / deviation))
     return alpha, xi, max(1, round(alpha * sigma))
 
 
-def _samples_to_use(p: Parameters) -> int:
+def _samples_to_use(p: IntegerVectorParameters) -> int:
     return math.ceil(1.25 * predicted(p).samples) + 4
 
 
-def _embedding(p: Parameters, A: np.ndarray, b: np.ndarray) -> Any:
+def _embedding(p: IntegerVectorParameters, A: np.ndarray, b: np.ndarray) -> Any:
     """Return the basis of the module's equation as an fpylll matrix."""
     fpylll = _fpylll()
     d, s = A.shape
@@ -195,7 +201,7 @@ def _reduce(basis: Any, block_sizes: Iterable[int]) -> Iterator[int]:
             yield beta
 
 
-def _find_row(p: Parameters, basis: Any, A: np.ndarray, b: np.ndarray) -> np.ndarray | None:
+def _find_row(p: IntegerVectorParameters, basis: Any, A: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     """Return the row of T that one of the first basis vectors shows, if it explains all samples."""
     d, D = A.shape[0], basis.ncols
     _, xi, tau = _weights(p)

@@ -24,8 +24,8 @@ from scipy.sparse import csr_array, eye_array
 
 from encnn.errors import ParameterError
 from encnn.network import Architecture, Network
-from encnn.schemes.integer_vector import CiphertextArray, Context, SecretKey
-from encnn.schemes.integer_vector.parameters import EXACT_BITS, Parameters
+from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorSecretKey
+from encnn.schemes.integer_vector.parameters import EXACT_BITS, IntegerVectorParameters
 
 Answers = Callable[[CiphertextArray], np.ndarray]
 """Ciphertexts of shape (queries, m) to integers, or to truth values, of the same shape."""
@@ -34,7 +34,7 @@ Answers = Callable[[CiphertextArray], np.ndarray]
 class DecryptionOracle:
     """An owner who decrypts whatever it is sent, and a count of the ciphertexts."""
 
-    def __init__(self, secret: SecretKey) -> None:
+    def __init__(self, secret: IntegerVectorSecretKey) -> None:
         self._secret = secret
         self.queries = 0
 
@@ -48,7 +48,7 @@ class DecryptionOracle:
         return self.integers(c) >= 0
 
 
-def T_from_integers(answers: Answers, context: Context, m: int) -> np.ndarray:
+def T_from_integers(answers: Answers, context: IntegerVectorContext, m: int) -> np.ndarray:
     """Return T for vectors of width m, shape (m, d), from full answers."""
     p = context.parameters
     if p.T_high - p.T_low <= _room(p):
@@ -57,7 +57,7 @@ def T_from_integers(answers: Answers, context: Context, m: int) -> np.ndarray:
     return _bit_by_bit(lambda c: answers(c) % (1 << bits), context, m, bits)
 
 
-def T_from_signs(answers: Answers, context: Context, m: int) -> np.ndarray:
+def T_from_signs(answers: Answers, context: IntegerVectorContext, m: int) -> np.ndarray:
     """Return T for vectors of width m, shape (m, d), from signs; `answers` gives x >= 0."""
     if context.parameters.q_bits is None:
         return _bisection(answers, context, m)
@@ -73,12 +73,12 @@ def linear_model(scores: Callable[[csr_array], np.ndarray], architecture: Archit
     return Network(stolen, scores(csr_array(eye_array(architecture.features, dtype=np.int64))), None)
 
 
-def _room(p: Parameters) -> int:
+def _room(p: IntegerVectorParameters) -> int:
     """Return the number of different plaintext integers that an answer may be, or nearly so without a modulus."""
     return 1 << ((EXACT_BITS - 1 if p.q_bits is None else p.q_bits) - p.w_bits)
 
 
-def _packed(answers: Answers, context: Context, m: int) -> np.ndarray:
+def _packed(answers: Answers, context: IntegerVectorContext, m: int) -> np.ndarray:
     p = context.parameters
     span = p.T_high - p.T_low
     k = 1
@@ -94,7 +94,7 @@ def _packed(answers: Answers, context: Context, m: int) -> np.ndarray:
     return digits + p.T_low
 
 
-def _bit_by_bit(top_bits: Answers, context: Context, m: int, bits: int) -> np.ndarray:
+def _bit_by_bit(top_bits: Answers, context: IntegerVectorContext, m: int, bits: int) -> np.ndarray:
     """Return T from the lowest bits up; `top_bits` gives the `bits` highest bits of the phase, which must be exact."""
     p = context.parameters
     q_bits = p.q_bits or 64
@@ -109,7 +109,7 @@ def _bit_by_bit(top_bits: Answers, context: Context, m: int, bits: int) -> np.nd
     return known.T
 
 
-def _bisection(answers: Answers, context: Context, m: int) -> np.ndarray:
+def _bisection(answers: Answers, context: IntegerVectorContext, m: int) -> np.ndarray:
     p = context.parameters
     low = np.full((p.d, m), p.T_low, dtype=np.int64)
     high = np.full((p.d, m), p.T_high - 1, dtype=np.int64)
@@ -121,7 +121,7 @@ def _bisection(answers: Answers, context: Context, m: int) -> np.ndarray:
     return low.T
 
 
-def _ciphertexts(context: Context, data: np.ndarray) -> CiphertextArray:
+def _ciphertexts(context: IntegerVectorContext, data: np.ndarray) -> CiphertextArray:
     if data.shape[1] <= context.parameters.d:
         raise ParameterError(f"vectors of width {data.shape[1] - context.parameters.d} cannot be asked for; use m >= 1")
     return CiphertextArray(data, context, context.parameters.scale, float(np.abs(data).max()), 0.0, 0.0)

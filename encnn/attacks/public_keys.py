@@ -21,10 +21,10 @@ from encnn.arithmetic.digits import expand_key
 from encnn.arithmetic.modular import centred
 from encnn.errors import ParameterError
 from encnn.schemes.bilinear import BilinearMap
-from encnn.schemes.integer_vector import Parameters, PublicKey, SwitchKey
+from encnn.schemes.integer_vector import IntegerVectorParameters, IntegerVectorSwitchKey, PublicKey
 
 
-def source_key(key: SwitchKey, T: np.ndarray | None = None) -> np.ndarray:
+def source_key(key: IntegerVectorSwitchKey, T: np.ndarray | None = None) -> np.ndarray:
     """Return R, shape (m', N), of the source key of a switch; with `T`, of the key that it leads to, under any parameters.
 
     Entries are right if they are below q / B^k (2^63 / B^k) for the smallest power B^k that exceeds what hides them.
@@ -39,7 +39,7 @@ def source_key(key: SwitchKey, T: np.ndarray | None = None) -> np.ndarray:
     return np.rint(column / 2.0 ** (p.base_bits * power)).astype(np.int64)
 
 
-def T_from_product(key: SwitchKey, f: BilinearMap, T: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def T_from_product(key: IntegerVectorSwitchKey, f: BilinearMap, T: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return (T1, T2) of the two factors of the bilinear map f, shapes (m1, d) and (m2, d), from its evaluation key.
 
     `T` of the result, where it is known already, opens the key under any parameters.
@@ -54,7 +54,7 @@ def T_from_product(key: SwitchKey, f: BilinearMap, T: np.ndarray | None = None) 
     return T1, _solve(H.reshape(-1, f.right), beside.reshape(-1, d))
 
 
-def lwe_columns(parameters: Parameters, public: PublicKey) -> tuple[np.ndarray, np.ndarray]:
+def lwe_columns(parameters: IntegerVectorParameters, public: PublicKey) -> tuple[np.ndarray, np.ndarray]:
     """Return (A, B), shapes (d, N) and (m, N), with B = T A - E (mod q): all columns of a public key, I* taken away."""
     p = parameters
     m = len(public.zeros) - p.d
@@ -82,7 +82,7 @@ def T_from_fractions(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     return smallest[:, 0] % 1.0
 
 
-def explains(parameters: Parameters, T: np.ndarray, A: np.ndarray, B: np.ndarray) -> bool:
+def explains(parameters: IntegerVectorParameters, T: np.ndarray, A: np.ndarray, B: np.ndarray) -> bool:
     """Return whether T leaves no more than noise in the public samples: how an attacker knows that T is right."""
     return bool(np.abs(centred(T @ A - B, parameters.q_bits or 64)).max() <= parameters.noise_bound)
 

@@ -19,7 +19,7 @@ from encnn.arithmetic.negacyclic import backward, forward
 from encnn.arithmetic.sampling import Randomness
 from encnn.attacks.modular_solve import solve
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.ring import Rows, ZeroKey, ZeroStream, zero_block
 
 COUNT_BITS = 8
@@ -29,7 +29,7 @@ COUNT_BITS = 8
 class RotatedZeros:
     """A stream of zeros as it was: d of them from one product of polynomials, whose masks are its rotations."""
 
-    def __init__(self, key: ZeroKey, p: Parameters, randomness: Randomness) -> None:
+    def __init__(self, key: ZeroKey, p: IntegerVectorParameters, randomness: Randomness) -> None:
         self._key, self._parameters, self._randomness, self._next = key, p, randomness, p.d
 
     def take(self, count: int) -> np.ndarray:

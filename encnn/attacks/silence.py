@@ -18,7 +18,7 @@ import numpy as np
 from encnn.assistance.scores import Assistant, Request
 from encnn.errors import EncnnError
 from encnn.network.partial_scores import WITHIN
-from encnn.schemes.integer_vector import CiphertextArray, Context, SecretKey
+from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorSecretKey
 
 OVERFLOW = math.log(float(np.finfo(np.float64).max))
 """The largest x of which exp(x) is a float64."""
@@ -33,7 +33,7 @@ Answered = Callable[[CiphertextArray], bool]
 class CarelessOwner:
     """An assistant as it was, as far as its errors go: only a score near the end of the range closes it."""
 
-    def __init__(self, secret: SecretKey) -> None:
+    def __init__(self, secret: IntegerVectorSecretKey) -> None:
         p = secret.parameters
         self._secret, self._limit = secret, WITHIN * (1 << ((p.q_bits or 64) - 1)) / p.unit
         self.trips, self.closed = 0, False
@@ -63,7 +63,7 @@ def asking(assistant: Assistant) -> Answered:
     return answered
 
 
-def T_from_silence(answered: Answered, context: Context, edge: float = OVERFLOW) -> np.ndarray:
+def T_from_silence(answered: Answered, context: IntegerVectorContext, edge: float = OVERFLOW) -> np.ndarray:
     """Return T for vectors of width 1, shape (1, d), entries -1, 0 and 1: scores below -edge are not answered."""
     p = context.parameters
     gap = round(STEP * p.unit)

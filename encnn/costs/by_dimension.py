@@ -27,7 +27,13 @@ from encnn.costs.timing import best_cpu_seconds
 from encnn.errors import ParameterError
 from encnn.progress import progress
 from encnn.schemes.bilinear import BilinearMap, elementwise, vector_matrix
-from encnn.schemes.integer_vector import COMPACT_128, MODULUS_TOY, IntegerVectorEvaluator, Parameters, SecretKey
+from encnn.schemes.integer_vector import (
+    COMPACT_128,
+    MODULUS_TOY,
+    IntegerVectorEvaluator,
+    IntegerVectorParameters,
+    IntegerVectorSecretKey,
+)
 from encnn.security.estimate import minimum_dimension
 from encnn.security.promise import honest_name
 
@@ -39,27 +45,27 @@ DIMENSIONS = (64, 128, 256, 512, 1024, 2048, 4096)
 _KEY_ENTRY_BYTES = 8
 
 
-def ciphertext_bytes(p: Parameters, m: int = 1) -> int:
+def ciphertext_bytes(p: IntegerVectorParameters, m: int = 1) -> int:
     """Return the bytes of the ciphertext of a vector of width m."""
     return (m + p.d) * p.dtype.itemsize
 
 
-def public_key_bytes(p: Parameters, m: int = 1) -> int:
+def public_key_bytes(p: IntegerVectorParameters, m: int = 1) -> int:
     """Return the bytes of the public key for vectors of width m under a modulus: the switch from I, and d zeros."""
     return _KEY_ENTRY_BYTES * (m * p.n_digits * (m + p.d) + (m + p.d) * p.d)
 
 
-def linear_key_bytes(p: Parameters, m: int, m_new: int) -> int:
+def linear_key_bytes(p: IntegerVectorParameters, m: int, m_new: int) -> int:
     """Return the bytes of the key for a linear map from width m to width m_new."""
     return _KEY_ENTRY_BYTES * (m + p.d) * p.n_digits * (m_new + p.d)
 
 
-def product_key_bytes(p: Parameters, f: BilinearMap = SCALAR_PRODUCT) -> int:
+def product_key_bytes(p: IntegerVectorParameters, f: BilinearMap = SCALAR_PRODUCT) -> int:
     """Return the bytes of the evaluation key for a product."""
     return _KEY_ENTRY_BYTES * (f.left + p.d) * (f.right + p.d) * p.n_digits * (f.out + p.d)
 
 
-def at_dimension(d: int, like: Parameters = COMPACT_128) -> Parameters:
+def at_dimension(d: int, like: IntegerVectorParameters = COMPACT_128) -> IntegerVectorParameters:
     """Return the parameters with another dimension, named by it, and by its bits or INSECURE where they are below 128."""
     marked = like.updated(d=d, name="INSECURE")
     stem = re.sub(r"-(INSECURE|\d+-bits)$", "", like.name)
@@ -71,7 +77,7 @@ def machine_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def largest_dimension(memory_bytes: int, like: Parameters = MODULUS_TOY, f: BilinearMap = SCALAR_PRODUCT) -> int:
+def largest_dimension(memory_bytes: int, like: IntegerVectorParameters = MODULUS_TOY, f: BilinearMap = SCALAR_PRODUCT) -> int:
     """Return the largest d at which the evaluation key of the product fits into this memory, 0 if none does.
 
     >>> d = largest_dimension(2**30)
@@ -86,7 +92,9 @@ def largest_dimension(memory_bytes: int, like: Parameters = MODULUS_TOY, f: Bili
     return low
 
 
-def costs(dimensions: Iterable[int] = DIMENSIONS, like: Parameters = COMPACT_128, measure: bool = False) -> pd.DataFrame:
+def costs(
+    dimensions: Iterable[int] = DIMENSIONS, like: IntegerVectorParameters = COMPACT_128, measure: bool = False
+) -> pd.DataFrame:
     """Return one line per dimension d, all else as in `like`, which must have a modulus: bits of security, and bytes.
 
     Columns: log2 q; the least "bits" of the estimate, the attack and the model that decide, and "bits (core-SVP)"; bytes of a
@@ -101,7 +109,7 @@ def costs(dimensions: Iterable[int] = DIMENSIONS, like: Parameters = COMPACT_128
     return pd.DataFrame(rows).set_index("d")
 
 
-def _row(p: Parameters, measure: bool) -> dict[str, object]:
+def _row(p: IntegerVectorParameters, measure: bool) -> dict[str, object]:
     row: dict[str, object] = {
         "d": p.d,
         "log2 q": p.q_bits or 0,
@@ -116,9 +124,9 @@ def _row(p: Parameters, measure: bool) -> dict[str, object]:
     return row | (_milliseconds(p) if measure else {})
 
 
-def _milliseconds(p: Parameters, batch: int = 64) -> dict[str, float]:
+def _milliseconds(p: IntegerVectorParameters, batch: int = 64) -> dict[str, float]:
     """Return CPU milliseconds of each operation for one ciphertext of a scalar."""
-    secret = SecretKey(p, [1])
+    secret = IntegerVectorSecretKey(p, [1])
     evaluator, key = IntegerVectorEvaluator(secret.context), secret.linear_key(np.ones((1, 1), dtype=np.int64))
     v = np.linspace(-1.0, 1.0, batch)[:, None]
     c = secret.encrypt(v)
@@ -131,7 +139,7 @@ def _milliseconds(p: Parameters, batch: int = 64) -> dict[str, float]:
     return {f"{name} ms": 1e3 * best_cpu_seconds(operation, runs=3) / batch for name, operation in operations.items()}
 
 
-def summary(memory_bytes: int, like: Parameters = MODULUS_TOY, bits: float = 128.0) -> str:
+def summary(memory_bytes: int, like: IntegerVectorParameters = MODULUS_TOY, bits: float = 128.0) -> str:
     """Return the sentence to write under the table, for a machine with this memory.
 
     The dimension for so many bits is the smallest by the estimate, an optimistic one (see `estimate`).

@@ -97,9 +97,9 @@ def calibrate(task: Task, parameters: SchemeParameters, how: Assistance) -> Cali
 def _run_size(rehearsal: Rehearsal, words: int) -> tuple[int, int]:
     """Return (reviews a mini-batch, mini-batches) of the runs to measure: as in the task, unless that would take long."""
     wanted, p = rehearsal.task.plan.batch_size, rehearsal.parameters
-    if isinstance(p, ckks.Parameters):
+    if isinstance(p, ckks.CKKSParameters):
         return wanted, 1  # a ciphertext costs the same whether it is full or not
-    if isinstance(p, integer_vector.Parameters) and rehearsal.assistance == "answers":
+    if isinstance(p, integer_vector.IntegerVectorParameters) and rehearsal.assistance == "answers":
         batch = min(wanted, p.d)
         return batch, -(-p.d // batch)  # one polynomial of masks
     batch = 1

@@ -18,7 +18,7 @@ from encnn.assistance.scores import Assistant, Request
 from encnn.costs.timing import best_cpu_seconds
 from encnn.data.batches import OneReview
 from encnn.schemes.bilinear import elementwise
-from encnn.schemes.integer_vector import MODULUS_TOY, CiphertextArray, Parameters, make_keys
+from encnn.schemes.integer_vector import MODULUS_TOY, CiphertextArray, IntegerVectorParameters, make_keys
 from encnn.schemes.integer_vector.ring import SAMPLES, ZeroStream, make_zero_key
 
 WORDS = 100
@@ -26,7 +26,7 @@ WORDS = 100
 BLOCK = 64
 
 
-def addition_times(p: Parameters) -> dict[str, float]:
+def addition_times(p: IntegerVectorParameters) -> dict[str, float]:
     """Return CPU microseconds of what assisted training does, for one output; with new keys."""
     secret, evaluator = make_keys(p, [1])
     W = secret.encrypt(np.zeros((4 * WORDS, 1)))
@@ -43,7 +43,7 @@ def addition_times(p: Parameters) -> dict[str, float]:
     }
 
 
-def product_costs(dimensions: Iterable[int], parameters: Parameters = MODULUS_TOY) -> pd.DataFrame:
+def product_costs(dimensions: Iterable[int], parameters: IntegerVectorParameters = MODULUS_TOY) -> pd.DataFrame:
     """Return what a product of two encrypted numbers costs as d grows: key in MB, CPU milliseconds, and those of a sum.
 
     Made and measured, so the dimensions must be such that this machine holds the keys.

@@ -102,7 +102,7 @@ class Rehearsal:
 
     def steps_a_trip(self) -> int:
         """Return the mini-batches that fresh weights last for."""
-        if isinstance(self.parameters, ckks.Parameters):
+        if isinstance(self.parameters, ckks.CKKSParameters):
             return self.parameters.levels // weights.step_levels(self.task.architecture, self.task.plan.sigmoid)
         p, plan, longest = self.evaluator.parameters, self.task.plan, round(self.task.largest or self.task.words)
         slope = getattr(plan.sigmoid, "coefficients", (0.0, 0.0))[1]
@@ -117,7 +117,7 @@ class Rehearsal:
         return features if self.task.dense else min(features, wide)
 
     def _first_rows(self) -> int:
-        together = self.parameters.N if isinstance(self.parameters, bootstrapped.Parameters) else BLOCK_ROWS
+        together = self.parameters.N if isinstance(self.parameters, bootstrapped.BootstrappedParameters) else BLOCK_ROWS
         return self.task.architecture.features if self.task.dense else min(self.task.architecture.features, together)
 
     def _start(self, rows: int) -> Network:
@@ -142,10 +142,12 @@ class Rehearsal:
     def _warm_up(self) -> None:
         """Have keys prepared and loops compiled, for single reviews and for mini-batches."""
         words = min(2, self.rows) if not self.task.dense else self.rows
-        batch = self.task.plan.batch_size if isinstance(self.parameters, ckks.Parameters) else min(self.task.plan.batch_size, 2)
+        batch = (
+            self.task.plan.batch_size if isinstance(self.parameters, ckks.CKKSParameters) else min(self.task.plan.batch_size, 2)
+        )
         begun = time.process_time()
         self.seconds(words, batch, 1)
-        if isinstance(self.parameters, bootstrapped.Parameters):
+        if isinstance(self.parameters, bootstrapped.BootstrappedParameters):
             self.keys_s += time.process_time() - begun  # masks are expanded and keys transformed at the first bootstrap
 
 

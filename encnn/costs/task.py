@@ -12,8 +12,7 @@ from encnn.data.batches import batches
 from encnn.data.checks import check_types
 from encnn.errors import ParameterError
 from encnn.network import Architecture, TrainingPlan
-from encnn.schemes import SchemeParameters, ckks, integer_vector
-from encnn.schemes.rings.parameters import RingParameters
+from encnn.schemes import SchemeParameters
 
 Assistance = Literal["none", "answers", "refresh"]
 """What the owner does in training: nothing, answer each mini-batch with its encrypted errors, or refresh the weights."""
@@ -63,13 +62,13 @@ class Task:
 
 def assistance(task: Task, parameters: SchemeParameters) -> Assistance:
     """Return what the owner must do in training under these parameters."""
-    if isinstance(parameters, ckks.Parameters):
-        levels = weights.step_levels(task.architecture, task.plan.sigmoid)
-        return "none" if task.steps * levels <= parameters.levels else "refresh"
-    if isinstance(parameters, RingParameters):
-        return "refresh"
-    with_modulus = type(parameters) is integer_vector.Parameters and parameters.q_bits is not None
-    return "answers" if with_modulus and not task.architecture.hidden else "none"
+    if parameters.owner_help == "errors":
+        return "none" if task.architecture.hidden else "answers"
+    if parameters.owner_help == "none":
+        return "none"
+    levels = getattr(parameters, "levels", 0)  # leveled schemes do some steps before they need fresh weights
+    enough = levels and task.steps * weights.step_levels(task.architecture, task.plan.sigmoid) <= levels
+    return "none" if enough else "refresh"
 
 
 def synthetic_features(

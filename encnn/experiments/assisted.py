@@ -30,7 +30,7 @@ from encnn.experiments.twin import WARM_UP, ClearTwin, clear_twin
 from encnn.network import TrainingPlan
 from encnn.parties import Evaluation, Owner, Trainer
 from encnn.progress import progress
-from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, Parameters, SecretKey
+from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, IntegerVectorParameters, IntegerVectorSecretKey
 from encnn.sigmoid import ExactSigmoid
 
 RATES = (0.004, 0.008, 0.012, 0.016, 0.024)
@@ -42,7 +42,7 @@ KEYS = 3
 class AssistedCase:
     """One line of the table: parameters, and where the labels are."""
 
-    parameters: Parameters
+    parameters: IntegerVectorParameters
     labels: str = "sent"  # or "kept", or "encrypted"
 
 
@@ -76,7 +76,7 @@ def assisted_run(case: AssistedCase, data: Dataset, plan: TrainingPlan, key: int
 def trained(case: AssistedCase, data: Dataset, plan: TrainingPlan) -> AssistedRun:
     """Train under encryption from zero, the owner assisting, with keys of its own; evaluate and time it."""
     owner = Owner(linear_start(data).architecture, plan.sigmoid, case.parameters)
-    secret: SecretKey = owner.secret_key  # type: ignore[assignment]
+    secret: IntegerVectorSecretKey = owner.secret_key  # type: ignore[assignment]
     model = owner.encrypt(linear_start(data))
     start_bytes = _bytes_on_disk(model)
     targets = _targets(case, owner, data, plan)

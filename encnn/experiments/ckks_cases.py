@@ -15,7 +15,7 @@ from encnn.experiments.columns import right
 from encnn.experiments.twin import ClearTwin, clear_twin
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.progress import progress
-from encnn.schemes.ckks import HIDDEN_128, LOGISTIC_128, UNASSISTED_128, Parameters
+from encnn.schemes.ckks import HIDDEN_128, LOGISTIC_128, UNASSISTED_128, CKKSParameters
 from encnn.sigmoid import BEYOND, PolynomialSigmoid, least_squares
 
 SQUARE = PolynomialSigmoid("z + z^2 / 8", (0.0, 1.0, 0.125), (-4.0, 4.0))
@@ -32,7 +32,7 @@ class CKKSCase:
     """One line of the table; rate, radius and deviation are chosen on training reviews held out."""
 
     name: str
-    parameters: Parameters
+    parameters: CKKSParameters
     rate: float = 2.0  # learning rate for the mean of a mini-batch; updates are summed, so the plan divides it by the batch
     radius: float = 8.0  # the polynomial sigmoid is fitted on +-radius
     epochs: int = 1

@@ -6,15 +6,16 @@ import numpy as np
 
 from encnn.data import Features
 from encnn.network import Network, predict
-from encnn.schemes import ClearParameters, SchemeParameters
+from encnn.schemes import SchemeParameters
 from encnn.schemes.clear import ClearEvaluator
 
 
 def security(p: SchemeParameters) -> dict[str, object]:
     """Return the least bits of security, what decides, and the bits in core-SVP; none of them for the clear scheme."""
-    if isinstance(p, ClearParameters):
+    estimate = getattr(p, "security", None)
+    if estimate is None:
         return {"bits": np.nan, "decided by": "", "bits, core-SVP": np.nan}
-    return dict(p.security.columns)
+    return dict(estimate.columns)
 
 
 def right(network: Network, X: Features, y: np.ndarray) -> np.ndarray:

@@ -46,38 +46,16 @@ from encnn.experiments.twin import ClearTwin, clear_twin
 from encnn.network import TrainingPlan
 from encnn.progress import progress
 from encnn.report.comparison_figures import ACCURACY, DISTANCE, TWIN
-from encnn.schemes import ClearParameters, SchemeParameters, bootstrapped, ckks, fv, yashe
+from encnn.schemes import SCHEMES, ClearParameters, SchemeParameters, ckks, fv
+from encnn.schemes.base import ComparedPreset
 from encnn.schemes.bilinear import vector_matrix
-from encnn.schemes.integer_vector import COMPACT_128, PAPER
-from encnn.sigmoid import ExactSigmoid, Sigmoid, taylor
 
-KEYS = 5
-"""Keys that bootstrapped cases are run with."""
 TRIPS = "owner's trips"
 
 
-@dataclass(frozen=True)
-class ComparedScheme:
-    """One line of the table for each task."""
-
-    name: str  # of the scheme
-    parameters: SchemeParameters
-    sigmoid: Sigmoid | None  # None where the task's own is used, with dense features (CKKS)
-    keys: int = 1  # to run it with
-
-
-CASES = (
-    ComparedScheme("clear", ClearParameters(), ExactSigmoid()),
-    ComparedScheme("integer vectors, paper", PAPER, taylor(5)),
-    ComparedScheme("integer vectors, 128 bits", COMPACT_128, ExactSigmoid()),
-    ComparedScheme("YASHE, fixed point", yashe.ADDITIVE_128, taylor(1)),
-    ComparedScheme("YASHE, fractional", yashe.FRACTIONAL_128, taylor(1)),
-    ComparedScheme("FV, fixed point", fv.ADDITIVE_128, taylor(1)),
-    ComparedScheme("FV, fractional", fv.FRACTIONAL_128, taylor(1)),
-    ComparedScheme("CKKS", ckks.LOGISTIC_128, None),
-    ComparedScheme("bootstrapped, one level", bootstrapped.ONE_LEVEL_128, ExactSigmoid(), KEYS),
-    ComparedScheme("bootstrapped, two levels", bootstrapped.TWO_LEVEL_128, ExactSigmoid(), KEYS),
-)
+def cases() -> list[ComparedPreset]:
+    """Return the lines of the table for each task: those of every scheme."""
+    return [case for scheme in SCHEMES for case in scheme.compared]
 
 
 @dataclass(frozen=True)
@@ -90,14 +68,14 @@ class ComparisonTask:
     vectors: Dataset  # dense features of the same reviews, for CKKS
     packed_plan: TrainingPlan  # for those, with mini-batches that fill a ciphertext
 
-    def of(self, case: ComparedScheme) -> tuple[str, Dataset, TrainingPlan]:
+    def of(self, case: ComparedPreset) -> tuple[str, Dataset, TrainingPlan]:
         """Return the features' name, the data and the plan of a case."""
         if case.sigmoid is None:
             return "word2vec", self.vectors, self.packed_plan
         return "words", self.words, replace(self.plan, sigmoid=case.sigmoid)
 
 
-def compare(case: ComparedScheme, task: ComparisonTask) -> dict[str, Any]:
+def compare(case: ComparedPreset, task: ComparisonTask) -> dict[str, Any]:
     """Train under the scheme of a case beside its clear twin; return the line of the table, medians over the case's keys."""
     features, data, plan = task.of(case)
     twin = clear_twin(linear_start(data), data, plan)
@@ -126,7 +104,7 @@ def compare(case: ComparedScheme, task: ComparisonTask) -> dict[str, Any]:
     }
 
 
-def _run(case: ComparedScheme, data: Dataset, plan: TrainingPlan, twin: ClearTwin) -> dict[str, float]:
+def _run(case: ComparedPreset, data: Dataset, plan: TrainingPlan, twin: ClearTwin) -> dict[str, float]:
     """Train with new keys; return what the run came to."""
     network, seconds, run = trained(case.parameters, data, plan)
     reviews, tally = data.X.shape[0] * plan.epochs, run.tally
@@ -150,7 +128,7 @@ def ciphertext_products(parameters: SchemeParameters, plan: TrainingPlan) -> flo
     """
     degree = getattr(plan.sigmoid, "degree", 1)
     products = (degree + 1) // 2 if degree > 1 and not isinstance(parameters, ClearParameters) else 0
-    return products / plan.batch_size if isinstance(parameters, ckks.Parameters) else float(products)
+    return products / plan.batch_size if isinstance(parameters, ckks.CKKSParameters) else float(products)
 
 
 def tasks() -> list[ComparisonTask]:
@@ -158,13 +136,13 @@ def tasks() -> list[ComparisonTask]:
     return [_task(name, words) for name, words in small_reviews.datasets().items()]
 
 
-def table(of: Iterable[ComparisonTask], cases: Sequence[ComparedScheme] = CASES) -> pd.DataFrame:
+def table(of: Iterable[ComparisonTask], compared: Sequence[ComparedPreset] | None = None) -> pd.DataFrame:
     """Return a line for each task and case."""
-    jobs = [(case, task) for task in of for case in cases]
+    jobs = [(case, task) for task in of for case in (cases() if compared is None else compared)]
     return pd.DataFrame([_predicted(case, task) for case, task in progress(jobs, "every scheme", unit="run")])
 
 
-def slot_layouts(vocabulary: int, words: int, batch_sizes: Iterable[int], p: fv.Parameters = fv.DEPTH_128) -> pd.DataFrame:
+def slot_layouts(vocabulary: int, words: int, batch_sizes: Iterable[int], p: fv.FVParameters = fv.DEPTH_128) -> pd.DataFrame:
     """Return CPU milliseconds per review of two ways to use slots in a step of logistic regression under FV.
 
     vocabulary: rows of W.  words: of a review.  A ciphertext holds one of two things:
@@ -201,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _predicted(case: ComparedScheme, task: ComparisonTask) -> dict[str, Any]:
+def _predicted(case: ComparedPreset, task: ComparisonTask) -> dict[str, Any]:
     """Say what a case will cost, then return its line with the prediction."""
     _, data, plan = task.of(case)
     cost = announce(f"{task.name}, {case.name}", data.X, plan, linear_start(data).architecture, case.parameters)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, Tally
-from encnn.assistance.weights import BudgetRefresh, LevelRefresh, OwnerOfWeights
+from encnn.assistance.weights import OwnerOfWeights, refresh_for
 from encnn.costs.timing import cpu_seconds
 from encnn.data import Features
 from encnn.data.datasets import Dataset
@@ -17,9 +17,7 @@ from encnn.experiments.twin import WARM_UP
 from encnn.network import Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner, Trainer
-from encnn.schemes import SchemeParameters, ckks
-from encnn.schemes.integer_vector import IntegerVectorEvaluator
-from encnn.schemes.rings.evaluator import RingEvaluator
+from encnn.schemes import SchemeParameters
 
 
 @dataclass(frozen=True)
@@ -37,14 +35,11 @@ class HelpedModel:
 
 def helped(owner: Owner, model: EncryptedModel, X: Features, plan: TrainingPlan) -> HelpedModel:
     """Return the model with the help that its scheme needs."""
-    evaluator = model.evaluator
-    if isinstance(evaluator, RingEvaluator | ckks.CKKSEvaluator):
+    needed = owner.parameters.owner_help
+    if needed == "weights":
         side = OwnerOfWeights(owner.secret_key, model)
-        channel = DirectChannel(side)
-        exact = isinstance(evaluator, RingEvaluator)
-        refresh = BudgetRefresh(model, channel, plan, X) if exact else LevelRefresh(model, channel)
-        return HelpedModel(model, refresh, side.tally)
-    if type(evaluator) is IntegerVectorEvaluator and evaluator.parameters.q_bits is not None:
+        return HelpedModel(model, refresh_for(model, DirectChannel(side), plan, X), side.tally)
+    if needed == "errors":
         assistant = Assistant(owner.secret_key)  # type: ignore[arg-type]
         return HelpedModel(model, AssistedStep(DirectChannel(assistant)), assistant.tally)
     return HelpedModel(model)

@@ -10,10 +10,10 @@ import pandas as pd
 from encnn.attacks.lattice import SWEEP, measure
 from encnn.experiments.console import heading, job_options
 from encnn.experiments.results import Results
-from encnn.schemes.integer_vector import Parameters
+from encnn.schemes.integer_vector import IntegerVectorParameters
 
 
-def main(arguments: Sequence[str] | None = None, sweep: Sequence[tuple[Parameters, Sequence[int]]] = SWEEP) -> int:
+def main(arguments: Sequence[str] | None = None, sweep: Sequence[tuple[IntegerVectorParameters, Sequence[int]]] = SWEEP) -> int:
     """Measure all of `sweep`; return the exit status."""
     options = job_options(__name__, "Recover keys by lattice reduction.", corpus=False).parse_args(arguments)
     table = pd.concat([measure(p, dimensions) for p, dimensions in sweep]).round({"cpu_s": 4})

@@ -35,7 +35,7 @@ class RingRun:
     twin: Network
 
 
-def compare(parameters: fv.Parameters | yashe.Parameters, data: Dataset, plan: TrainingPlan) -> RingRun:
+def compare(parameters: fv.FVParameters | yashe.YASHEParameters, data: Dataset, plan: TrainingPlan) -> RingRun:
     """Train from zero in the clear and under encryption, the owner refreshing the weights where budgets run low."""
     start = linear_start(data)
     twin = clear_twin(start, data, plan)

@@ -39,7 +39,7 @@ from encnn.network import Help, TrainingPlan
 from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
 from encnn.progress import progress
 from encnn.scaling.checkpoints import scores_in, train_resumably
-from encnn.schemes.bootstrapped import ONE_LEVEL_128, TWO_LEVEL_128, BootstrappedEvaluator, Parameters, noise
+from encnn.schemes.bootstrapped import ONE_LEVEL_128, TWO_LEVEL_128, BootstrappedEvaluator, BootstrappedParameters, noise
 from encnn.schemes.bootstrapped.simulation import noisy_step
 from encnn.sigmoid import ExactSigmoid
 
@@ -62,7 +62,7 @@ class BootstrappedCase:
     """One or several lines of the table: what is trained, how, and with how many keys."""
 
     name: str
-    parameters: Parameters
+    parameters: BootstrappedParameters
     plan: TrainingPlan
     labels: str = "sent"  # to the trainer in plain, or "encrypted"
     keys: int = 1
@@ -102,7 +102,7 @@ def choose(data: Dataset, plans: Iterable[TrainingPlan] = tuple(CHOICES), simula
     return pd.DataFrame(lines, columns=columns).round(dict.fromkeys(columns[3:], 3))
 
 
-def simulated(data: Dataset, plan: TrainingPlan, p: Parameters | None = None, seed: int = 0) -> tuple[float, float]:
+def simulated(data: Dataset, plan: TrainingPlan, p: BootstrappedParameters | None = None, seed: int = 0) -> tuple[float, float]:
     """Return accuracy in the first epoch and on the test reviews, in percent: clear, or with the noise of parameters p."""
     step = None if p is None else noisy_step(p, plan.sigmoid, np.random.default_rng(seed))
     twin = clear_twin(linear_start(data), data, plan, Help(step))
@@ -171,7 +171,7 @@ def _accuracies(training: Evaluation, test: Evaluation, twin: ClearTwin, reviews
     }
 
 
-def _noise(p: Parameters, plan: TrainingPlan, X: Any, test: Evaluation, twin: ClearTwin) -> dict[str, Any]:
+def _noise(p: BootstrappedParameters, plan: TrainingPlan, X: Any, test: Evaluation, twin: ClearTwin) -> dict[str, Any]:
     """Return how far scores went and how far they are off.
 
     The twin's scores say how far a run without noise goes.  Deviations are of the scores that the owner could read.

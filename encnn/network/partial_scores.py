@@ -139,6 +139,14 @@ def in_parts(evaluator: Evaluator, network: Network, batch: Batch, largest: floa
     return PartialScores(evaluator.gather(parts, network.W1), counts)
 
 
+def mean_parts(X: TrainingFeatures, largest: float) -> float:
+    """Return how many parts a review is cut into on average, with sums of |x_i| up to `largest`; at least 1."""
+    if math.isinf(largest):
+        return 1.0
+    rows = abs(X.X if isinstance(X, Conditioned) else X).sum(axis=1)
+    return float(np.maximum(np.ceil(np.asarray(rows) / largest), 1).mean())
+
+
 def joined(evaluator: Evaluator, scores: Sequence[Encrypted]) -> Encrypted:
     """Return scores joined along their first axis, in parts if any of them are."""
     if not any(isinstance(z, PartialScores) for z in scores):

@@ -26,7 +26,7 @@ from encnn.data.batches import Batch, Conditioned, TrainingFeatures, batches, tr
 from encnn.data.inputs import is_plain
 from encnn.errors import CapabilityError, CiphertextOverflowError, DataError, KeyMismatchError, ParameterError
 from encnn.network.architecture import Network, backward_products
-from encnn.network.partial_scores import in_parts, joined, largest_part, raise_bound
+from encnn.network.partial_scores import in_parts, joined, largest_part, mean_parts, raise_bound
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 from encnn.schemes.bilinear import vector_matrix
@@ -165,7 +165,8 @@ def train(
     _check_targets(evaluator, targets, plan, help)
     raise_bound(evaluator, network, X, plan.learning_rate, plan.batch_size)
     if keep_scores is None:
-        keep_scores = scores_bytes(evaluator, network.architecture.outputs, X.shape[0], plan) <= KEPT_BYTES
+        parts = mean_parts(X, largest_part(evaluator, network))
+        keep_scores = parts * scores_bytes(evaluator, network.architecture.outputs, X.shape[0], plan) <= KEPT_BYTES
     reviews, scores = X.shape[0], _Scores(evaluator, on_scores, keep_scores, first)
     bar = progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review")
     bar.update(first)
@@ -263,7 +264,7 @@ def targets_of(y: Any, outputs: int, reviews: int | None = None) -> Any:
 
 
 def scores_bytes(evaluator: Evaluator, outputs: int, reviews: int, plan: TrainingPlan) -> int:
-    """Return the bytes of all scores of a run, encrypted."""
+    """Return the bytes of all scores of a run, encrypted, each in one part."""
     full, rest = divmod(reviews, plan.batch_size)
     epoch = full * evaluator.scores_bytes(min(plan.batch_size, reviews), outputs)
     return plan.epochs * (epoch + (evaluator.scores_bytes(rest, outputs) if rest else 0))

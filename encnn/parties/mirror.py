@@ -22,19 +22,19 @@ import numpy as np
 from encnn.data import features_of
 from encnn.errors import CapabilityError, DataError
 from encnn.network import Network
-from encnn.schemes.ckks import CKKSEvaluator, PackedArray, Parameters, make_mirror_keys, polynomial_depth
+from encnn.schemes.ckks import CKKSEvaluator, CKKSParameters, PackedArray, make_mirror_keys, polynomial_depth
 
-MIRROR_128 = Parameters(name="ckks-8192-mirror", degree=8192, modulus_bits=(40, 33, 33, 33, 40), scale_bits=33)
+MIRROR_128 = CKKSParameters(name="ckks-8192-mirror", degree=8192, modulus_bits=(40, 33, 33, 33, 40), scale_bits=33)
 """128 bits, three levels: two layers and a square between them."""
 
-SHALLOW_128 = Parameters(name="ckks-4096-mirror", degree=4096, modulus_bits=(37, 28, 37), scale_bits=28)
+SHALLOW_128 = CKKSParameters(name="ckks-4096-mirror", degree=4096, modulus_bits=(37, 28, 37), scale_bits=28)
 """128 bits, one level: logistic regression in the smallest ring."""
 
 
 class Client:
     """Holds the key and the reviews.  `evaluator` is what the server gets, once."""
 
-    def __init__(self, parameters: Parameters = MIRROR_128) -> None:
+    def __init__(self, parameters: CKKSParameters = MIRROR_128) -> None:
         self._secret, self.evaluator = make_mirror_keys(parameters)
 
     def __reduce__(self) -> NoReturn:

@@ -34,7 +34,7 @@ from encnn.parties.model import (
 from encnn.schemes import ClearParameters, SchemeParameters, check_preset, make_keys, restore_evaluator, restore_secret_key
 from encnn.schemes.base import Encrypted, SecretKey
 from encnn.schemes.integer_vector import PAPER
-from encnn.schemes.integer_vector import SecretKey as IntegerVectorSecretKey
+from encnn.schemes.integer_vector import IntegerVectorSecretKey as IntegerVectorSecretKey
 from encnn.sigmoid import RangeReport, Sigmoid, check_range, check_reach, error_over
 
 MAC_KEY_BYTES = 32

@@ -37,7 +37,7 @@ from encnn.parties.acceptance import acceptance_test
 from encnn.parties.model import Path
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted
-from encnn.schemes.integer_vector import Context, SecretKey
+from encnn.schemes.integer_vector import IntegerVectorContext, IntegerVectorSecretKey
 from encnn.schemes.integer_vector.reencryption import (
     RecipientKey,
     ReencryptionKey,
@@ -195,15 +195,15 @@ def in_turn(organisations: Sequence[Organisation], start: Network, plan: Trainin
         yield Turn(organisation, model.copy(), key, scores)
 
 
-def _secret(owner: Owner) -> SecretKey:
-    if not isinstance(owner.secret_key, SecretKey):
+def _secret(owner: Owner) -> IntegerVectorSecretKey:
+    if not isinstance(owner.secret_key, IntegerVectorSecretKey):
         raise ParameterError(
             f"re-encryption is for keys of the integer-vector scheme and its descendants, not for {owner.parameters.name!r}"
         )
     return owner.secret_key
 
 
-def _refuse_experimental(context: Context) -> None:
+def _refuse_experimental(context: IntegerVectorContext) -> None:
     if context.experimental:
         raise ParameterError(
             "this key was made from a passed rng, so it repeats and protects nothing; it is not written to files. Make owners "

@@ -11,7 +11,8 @@ raises `CapabilityError`, naming the scheme, the operation and a scheme that has
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NoReturn
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NoReturn, Protocol
 
 import numpy as np
 
@@ -22,6 +23,56 @@ from encnn.sigmoid import ExactSigmoid, Sigmoid
 
 Encrypted = Any
 """An array of one scheme: numpy floats for the clear scheme, a `CiphertextArray` for the integer-vector scheme."""
+
+
+OwnerHelp = Literal["none", "errors", "weights"]
+"""What a scheme asks of the owner while a network trains: nothing, errors for its scores, or fresh weights."""
+
+
+class SchemeParameters(Protocol):
+    """What the parameters of every scheme say; their type chooses the scheme."""
+
+    @property
+    def name(self) -> str:
+        """How the set is called."""
+
+    @property
+    def insecure(self) -> bool:
+        """Whether the name says that the set protects nothing."""
+
+    @property
+    def owner_help(self) -> OwnerHelp:
+        """What the owner must do in training."""
+
+    def __hash__(self) -> int:
+        """Return a hash: parameters are values that do not change."""
+
+
+@dataclass(frozen=True)
+class ComparedPreset:
+    """A line of the comparison of all schemes: parameters, and what stands for the sigmoid under them."""
+
+    name: str  # of the scheme, as a reader knows it
+    parameters: SchemeParameters
+    sigmoid: Sigmoid | None  # None where the task's own is used, with dense features
+    keys: int = 1  # to run it with
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A scheme: what makes its keys and restores them, its presets, and its lines in the comparison.
+
+    make_keys(parameters, widths, products, rng, public_widths) -> (secret key, evaluator).  restore_evaluator(header, arrays,
+    products), restore_secret_key(header, arrays): None for a scheme without files.
+    """
+
+    name: str
+    parameters: type
+    make_keys: Callable[..., tuple["SecretKey", "Evaluator"]]
+    restore_evaluator: Callable[..., "Evaluator"] | None
+    restore_secret_key: Callable[..., "SecretKey"] | None
+    presets: Sequence[SchemeParameters] = ()
+    compared: Sequence[ComparedPreset] = ()
 
 
 class SecretKey(ABC):

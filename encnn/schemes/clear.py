@@ -7,7 +7,7 @@ at the paper's scaling factor; it shows what that rounding costs by itself, with
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -26,6 +26,8 @@ class ClearParameters:
     scale: int | None = None
     rounding: Literal["nearest", "truncate"] = "nearest"
     name: str = "clear"
+    insecure: ClassVar[bool] = True
+    owner_help: ClassVar[base.OwnerHelp] = "none"
 
     def __post_init__(self) -> None:
         """Refuse a scale or a rounding that means nothing."""
@@ -164,3 +166,20 @@ def _horner(u: np.ndarray, coefficients: Sequence[float]) -> np.ndarray | float:
     for c in coefficients[-2::-1]:
         result = result * u + c
     return result
+
+
+def make_keys(parameters: ClearParameters, *_: Any) -> tuple[base.SecretKey, base.Evaluator]:
+    """Return the two sides of no key: identity, and operations in the clear."""
+    scale = parameters.scale
+    evaluator = ClearEvaluator() if scale is None else FixedPointEvaluator(scale, parameters.rounding)
+    return ClearSecretKey(evaluator), evaluator
+
+
+SCHEME = base.Scheme(
+    ClearEvaluator.scheme,
+    ClearParameters,
+    make_keys,
+    restore_evaluator=None,
+    restore_secret_key=None,
+    compared=[base.ComparedPreset("clear", ClearParameters(), ExactSigmoid())],
+)

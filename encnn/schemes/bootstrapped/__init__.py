@@ -9,22 +9,42 @@ coefficient alone), `blocks` (packed numbers), `bootstrap` (all of it together),
 `storage`, `factory`.  `engine` chooses between numpy and the loops of `compiled` and `compiled_blocks`.
 """
 
-from encnn.schemes.bootstrapped.blocks import PackedArray
+from encnn.schemes.base import ComparedPreset, Scheme
+from encnn.schemes.bootstrapped import factory
+from encnn.schemes.bootstrapped.blocks import BlockArray
 from encnn.schemes.bootstrapped.evaluator import BootstrappedEvaluator
 from encnn.schemes.bootstrapped.factory import make_keys
-from encnn.schemes.bootstrapped.keys import SecretKey
-from encnn.schemes.bootstrapped.parameters import BOOTSTRAP_TOY, ONE_LEVEL_128, PRESETS, TWO_LEVEL_128, Parameters
+from encnn.schemes.bootstrapped.keys import BootstrappedSecretKey
+from encnn.schemes.bootstrapped.parameters import BOOTSTRAP_TOY, ONE_LEVEL_128, PRESETS, TWO_LEVEL_128, BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import make_table, read_table
+from encnn.sigmoid import ExactSigmoid
+
+KEYS = 5
+"""Keys that the comparison runs these presets with, since each bootstrap adds noise to an update."""
+
+SCHEME = Scheme(
+    BootstrappedEvaluator.scheme,
+    BootstrappedParameters,
+    make_keys,
+    factory.restore_evaluator,
+    factory.restore_secret_key,
+    list(PRESETS.values()),
+    [
+        ComparedPreset("bootstrapped, one level", ONE_LEVEL_128, ExactSigmoid(), KEYS),
+        ComparedPreset("bootstrapped, two levels", TWO_LEVEL_128, ExactSigmoid(), KEYS),
+    ],
+)
 
 __all__ = [
+    "SCHEME",
     "BOOTSTRAP_TOY",
     "ONE_LEVEL_128",
     "PRESETS",
     "TWO_LEVEL_128",
     "BootstrappedEvaluator",
-    "PackedArray",
-    "Parameters",
-    "SecretKey",
+    "BlockArray",
+    "BootstrappedParameters",
+    "BootstrappedSecretKey",
     "make_keys",
     "make_table",
     "read_table",

@@ -27,12 +27,12 @@ import numpy as np
 from encnn.data.batches import Batch, SparseBatch
 from encnn.errors import CapabilityError, KeyMismatchError
 from encnn.schemes.bootstrapped import engine, transform
-from encnn.schemes.bootstrapped.parameters import Parameters
-from encnn.schemes.integer_vector import CiphertextArray, Context
+from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
+from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
 
 
 @dataclass
-class PackedArray:
+class BlockArray:
     """Real numbers, shape (rows, 1), in blocks: int32 of shape (blocks, k+1, N).
 
     places: of each number, N block + coefficient; None where they are 0, 1, 2, ...  Parts of an array share its blocks.
@@ -41,14 +41,14 @@ class PackedArray:
 
     data: np.ndarray
     rows: int
-    context: Context
+    context: IntegerVectorContext
     value: float
     noise: float
     places: np.ndarray | None = None
     seed: bytes | None = None
 
     @property
-    def parameters(self) -> Parameters:
+    def parameters(self) -> BootstrappedParameters:
         """The parameter set."""
         return self.context.parameters  # type: ignore[return-value]
 
@@ -75,18 +75,18 @@ class PackedArray:
         """Show shape, parameters and noise, never entries."""
         return f"PackedArray(shape={self.shape}, parameters={self.parameters.name!r}, noise<={self.noise:.3g})"
 
-    def __getitem__(self, rows: slice | np.ndarray) -> "PackedArray":
+    def __getitem__(self, rows: slice | np.ndarray) -> "BlockArray":
         """Return some of the numbers, in the same blocks."""
         places = self.at(np.arange(self.rows)[rows])
-        return PackedArray(self.data, len(places), self.context, self.value, self.noise, places)
+        return BlockArray(self.data, len(places), self.context, self.value, self.noise, places)
 
     def at(self, rows: np.ndarray) -> np.ndarray:
         """Return the places of these numbers."""
         return rows if self.places is None else self.places[rows]
 
-    def copy(self) -> "PackedArray":
+    def copy(self) -> "BlockArray":
         """Return an array with its own blocks."""
-        return PackedArray(self.data.copy(), self.rows, self.context, self.value, self.noise, self.places)
+        return BlockArray(self.data.copy(), self.rows, self.context, self.value, self.noise, self.places)
 
     def numbers(self) -> CiphertextArray:
         """Return one ciphertext for each number: as wide as they are without blocks."""
@@ -120,7 +120,7 @@ def embed(ciphertexts: np.ndarray, N: int) -> np.ndarray:
     return np.concatenate([body, masks], axis=1)
 
 
-def gather(W: PackedArray, X: Batch) -> CiphertextArray:
+def gather(W: BlockArray, X: Batch) -> CiphertextArray:
     """Return X W, ciphertexts of shape (B, 1); noises add, weighted by |X|."""
     places, pointers, factors = _entries(W, X)
     sums = np.empty((len(X), *W.data.shape[1:]), np.int32)
@@ -129,7 +129,7 @@ def gather(W: PackedArray, X: Batch) -> CiphertextArray:
     return _ciphertexts(W, extract(sums), X.largest_row())
 
 
-def scatter_subtract(W: PackedArray, X: Batch, errors: np.ndarray, value: float, noise: float) -> None:
+def scatter_subtract(W: BlockArray, X: Batch, errors: np.ndarray, value: float, noise: float) -> None:
     """Do W -= X^T e in place; noises add, weighted by |X|.
 
     errors: GLWE ciphertexts of e alone, traced, int32 of shape (B, k+1, N).  value, noise: bounds on each.
@@ -160,7 +160,7 @@ def scatter_subtract_numpy(
             data[places[t] // N] -= factors[t] * transform.monomial_product(errors[r], places[t] % N)
 
 
-def concatenate(arrays: Sequence[PackedArray]) -> PackedArray:
+def concatenate(arrays: Sequence[BlockArray]) -> BlockArray:
     """Return the arrays joined, each with blocks of its own, with the largest of their bounds."""
     for other in arrays[1:]:
         check_same_key(arrays[0], other)
@@ -169,10 +169,10 @@ def concatenate(arrays: Sequence[PackedArray]) -> PackedArray:
     in_order = (places == np.arange(len(places))).all()
     value, noise = (max(getattr(a, bound) for a in arrays) for bound in ("value", "noise"))
     data = np.concatenate([a.data for a in arrays])
-    return PackedArray(data, len(places), arrays[0].context, value, noise, None if in_order else places)
+    return BlockArray(data, len(places), arrays[0].context, value, noise, None if in_order else places)
 
 
-def check_same_key(a: PackedArray, b: PackedArray | CiphertextArray) -> None:
+def check_same_key(a: BlockArray, b: BlockArray | CiphertextArray) -> None:
     """Raise `KeyMismatchError` unless both belong to one key."""
     if a.context != b.context:
         raise KeyMismatchError(
@@ -180,7 +180,7 @@ def check_same_key(a: PackedArray, b: PackedArray | CiphertextArray) -> None:
         )
 
 
-def _entries(W: PackedArray, X: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _entries(W: BlockArray, X: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what X names: places in W, where each review begins among them, and whole factors."""
     columns, pointers, values = X.entries()
     factors = np.ones(len(columns), np.int32) if values is None else values.astype(np.int32)
@@ -192,7 +192,7 @@ def _entries(W: PackedArray, X: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return np.ascontiguousarray(W.at(columns), np.int64), np.asarray(pointers, np.int64), factors
 
 
-def _ciphertexts(W: PackedArray, data: np.ndarray, weight: float) -> CiphertextArray:
+def _ciphertexts(W: BlockArray, data: np.ndarray, weight: float) -> CiphertextArray:
     bound = 2.0**31  # entries are anything modulo q
     return CiphertextArray(data, W.context, W.scale, bound, weight * W.value, weight * W.noise)
 

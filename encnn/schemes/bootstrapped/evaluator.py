@@ -15,16 +15,16 @@ from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.bootstrapped import blocks, noise, storage
-from encnn.schemes.bootstrapped.blocks import PackedArray
+from encnn.schemes.bootstrapped.blocks import BlockArray
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, alone, bootstrap, packed
-from encnn.schemes.bootstrapped.parameters import Parameters
+from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import make_table
-from encnn.schemes.integer_vector import CiphertextArray, Context, IntegerVectorEvaluator
+from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorEvaluator
 from encnn.sigmoid import Sigmoid
 
 
 class BootstrappedEvaluator(IntegerVectorEvaluator):
-    """Operations on `CiphertextArray`s of width 1 and on blocks of them (`PackedArray`), with the key to bootstrap them.
+    """Operations on `CiphertextArray`s of width 1 and on blocks of them (`BlockArray`), with the key to bootstrap them.
 
     `threads` share a batch of bootstraps; results do not depend on it.
     """
@@ -33,7 +33,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     labels_carry_rate: ClassVar[bool] = True
     scores_together: ClassVar[int] = 1024
 
-    def __init__(self, context: Context, key: BootstrapKey, threads: int = 1) -> None:
+    def __init__(self, context: IntegerVectorContext, key: BootstrapKey, threads: int = 1) -> None:
         super().__init__(context)
         self.key, self.threads = key, threads
         self._tables: dict[Any, np.ndarray] = {}
@@ -43,7 +43,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return f"BootstrappedEvaluator({self.parameters.name!r})"
 
     @property
-    def parameters(self) -> Parameters:
+    def parameters(self) -> BootstrappedParameters:
         """The parameter set."""
         return self.context.parameters  # type: ignore[return-value]
 
@@ -63,11 +63,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     # -- blocks of weights
 
-    def gather(self, X: Batch, W: PackedArray) -> CiphertextArray:  # type: ignore[override]
+    def gather(self, X: Batch, W: BlockArray) -> CiphertextArray:  # type: ignore[override]
         """Return X W, shape (B, 1): sums of windows of blocks (`blocks.gather`); noises add, weighted by |X|."""
         return blocks.gather(W, X)
 
-    def scatter_subtract(self, W: PackedArray, X: Batch, G: CiphertextArray) -> None:  # type: ignore[override]
+    def scatter_subtract(self, W: BlockArray, X: Batch, G: CiphertextArray) -> None:  # type: ignore[override]
         """Do W -= X^T G in place: each number of G alone, by a trace, then added to blocks (`blocks.scatter_subtract`).
 
         Noises add, weighted by |X|; that of a trace reaches all numbers of a block.
@@ -76,26 +76,26 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         errors = alone(self.key, G.data, self.threads)
         blocks.scatter_subtract(W, X, errors, G.value, G.noise + noise.trace_bound(self.parameters))
 
-    def pack(self, a: CiphertextArray | PackedArray) -> PackedArray:
+    def pack(self, a: CiphertextArray | BlockArray) -> BlockArray:
         """Return ciphertexts of shape (B, 1) as the coefficients of blocks: a thousandth of the size.  Noise: `trace.pack`."""
-        if isinstance(a, PackedArray):
+        if isinstance(a, BlockArray):
             return a
         bound = a.noise + noise.trace_bound(self.parameters)
-        return PackedArray(packed(self.key, a.data), len(a), self.context, a.value, bound)
+        return BlockArray(packed(self.key, a.data), len(a), self.context, a.value, bound)
 
-    def unpack(self, a: CiphertextArray | PackedArray) -> CiphertextArray:
+    def unpack(self, a: CiphertextArray | BlockArray) -> CiphertextArray:
         """Return one ciphertext for each number; adds no noise."""
-        return a.numbers() if isinstance(a, PackedArray) else a
+        return a.numbers() if isinstance(a, BlockArray) else a
 
-    def update_of(self, W: PackedArray, X: Batch, G: CiphertextArray) -> tuple[np.ndarray, PackedArray]:
+    def update_of(self, W: BlockArray, X: Batch, G: CiphertextArray) -> tuple[np.ndarray, BlockArray]:
         """Return (which blocks change, what is added to them) in W -= X^T G."""
-        update = PackedArray(np.zeros_like(W.data), len(W), self.context, 0.0, 0.0, W.places)
+        update = BlockArray(np.zeros_like(W.data), len(W), self.context, 0.0, 0.0, W.places)
         self.scatter_subtract(update, X, G)
         changed = np.flatnonzero(~blocks.without_masks(update.data))
         update.data, update.rows = update.data[changed], len(changed) * self.parameters.N
         return changed, update
 
-    def add_update(self, W: PackedArray, changed: np.ndarray, update: PackedArray) -> None:
+    def add_update(self, W: BlockArray, changed: np.ndarray, update: BlockArray) -> None:
         """Add what `update_of` returned to W, in place; noises add."""
         blocks.check_same_key(W, update)
         W.data[changed] += update.data
@@ -103,11 +103,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     def concatenate(self, arrays: Sequence[Any]) -> Any:
         """Return the arrays joined along their first axis."""
-        return blocks.concatenate(arrays) if isinstance(arrays[0], PackedArray) else super().concatenate(arrays)
+        return blocks.concatenate(arrays) if isinstance(arrays[0], BlockArray) else super().concatenate(arrays)
 
     # -- tables
 
-    def look_up(self, z: CiphertextArray | PackedArray, table: np.ndarray) -> CiphertextArray:
+    def look_up(self, z: CiphertextArray | BlockArray, table: np.ndarray) -> CiphertextArray:
         """Return fresh ciphertexts of f(z), for z of shape (..., 1) and a table of f (`tables.make_table`), or one for each z.
 
         The noise is that of a bootstrap (`noise.rotation`); f is read at z plus the noise of z and `noise.table_input`.
@@ -123,7 +123,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Return fresh ciphertexts of f(z), for any function on [-z_half, z_half)."""
         return self.look_up(z, make_table(self.parameters, f))
 
-    def activate(self, sigmoid: Sigmoid, z: CiphertextArray | PackedArray, minus: Any = 0.0) -> CiphertextArray:
+    def activate(self, sigmoid: Sigmoid, z: CiphertextArray | BlockArray, minus: Any = 0.0) -> CiphertextArray:
         """Return sigmoid(z) - minus, fresh: any sigmoid is a table.  Its noise is `noise.output_deviation`, in units of 1."""
         centred = self.look_up(z, self._sigmoid_table(sigmoid, 1.0))
         return centred + (0.5 - minus) if isinstance(minus, np.ndarray | float | int) else centred + 0.5 - self.unpack(minus)
@@ -154,7 +154,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         centred = self.apply(z, lambda x: np.polynomial.polynomial.polyval(x, [0.0, *rest]))
         return centred + constant
 
-    def shrink(self, W: PackedArray, factor: float, largest: float = 0.5) -> PackedArray:
+    def shrink(self, W: BlockArray, factor: float, largest: float = 0.5) -> BlockArray:
         """Return factor * W by one bootstrap and one trace a weight, which also replaces its noise by fresh noise.
 
         Weights are spread over the whole table first, by a whole factor m = z_half / largest, so what they are read with is the
@@ -182,11 +182,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     def readable(self, a: Any) -> bool:
         """Return whether some ciphertext, or some block of weights, has a mask of zeros."""
-        return bool(blocks.without_masks(a.data).any()) if isinstance(a, PackedArray) else super().readable(a)
+        return bool(blocks.without_masks(a.data).any()) if isinstance(a, BlockArray) else super().readable(a)
 
     def check_weights(self, W: Any) -> None:
         """Raise `ParameterError` unless W is made of blocks, all of which have masks."""
-        if not isinstance(W, PackedArray):
+        if not isinstance(W, BlockArray):
             raise ParameterError("weights of scheme 'bootstrapped' are blocks (Owner.encrypt); ask the owner for a new model")
         super().check_weights(W)
 
@@ -198,9 +198,9 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         header |= {f"{name}_seed": part.seed.hex() for name, part in parts.items()}
         return header, arrays | {name: part.bodies for name, part in parts.items()}
 
-    def export_array(self, a: CiphertextArray | PackedArray) -> tuple[dict, np.ndarray]:
+    def export_array(self, a: CiphertextArray | BlockArray) -> tuple[dict, np.ndarray]:
         """Return (header, int32 array) of ciphertexts, or of blocks of them."""
-        return storage.export_array(a) if isinstance(a, PackedArray) else super().export_array(a)
+        return storage.export_array(a) if isinstance(a, BlockArray) else super().export_array(a)
 
     def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> Any:
         """Return what `export_array` took apart."""

@@ -10,8 +10,8 @@ from encnn.files.schema import Hex32, check_array, check_names, parse
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey
 from encnn.schemes.bootstrapped.evaluator import BootstrappedEvaluator
-from encnn.schemes.bootstrapped.keys import SecretKey
-from encnn.schemes.bootstrapped.parameters import Parameters
+from encnn.schemes.bootstrapped.keys import BootstrappedSecretKey
+from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
 from encnn.schemes.bootstrapped.rotation import RotationKey
 from encnn.schemes.bootstrapped.switching import SmallSwitchKey
 from encnn.schemes.bootstrapped.trace import TraceKey, key_shape
@@ -20,12 +20,12 @@ from encnn.schemes.powers import PowerSum, Product
 
 
 def make_keys(
-    parameters: Parameters,
+    parameters: BootstrappedParameters,
     widths: Iterable[int] = (1,),
     products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
-) -> tuple[SecretKey, BootstrappedEvaluator]:
+) -> tuple[BootstrappedSecretKey, BootstrappedEvaluator]:
     """Return a new secret key and its evaluator; makes the bootstrap key, in seconds.
 
     widths: {1}.  products: none of two ciphertexts, and powers of one need no key, since a table has them.  public_widths:
@@ -38,19 +38,19 @@ def make_keys(
             f"{sorted(set(public_widths))}: it trains networks of one output without hidden layer (network.folded folds a "
             "public second layer in); for others use the scheme 'integer_vector' without modulus"
         )
-    secret = SecretKey(parameters, (1,), rng)
+    secret = BootstrappedSecretKey(parameters, (1,), rng)
     return secret, BootstrappedEvaluator(secret.context, secret.bootstrap_key())
 
 
 @dataclass(frozen=True)
-class SecretHeader(storage.KeyHeader):
+class BootstrappedSecretHeader(storage.IntegerVectorKeyHeader):
     """The header of a secret key of this scheme."""
 
-    parameters: Parameters
+    parameters: BootstrappedParameters
 
 
 @dataclass(frozen=True)
-class EvaluatorHeader(SecretHeader):
+class BootstrappedEvaluatorHeader(BootstrappedSecretHeader):
     """The header of evaluation keys: seeds of their masks."""
 
     rotation_seed: Hex32
@@ -60,7 +60,7 @@ class EvaluatorHeader(SecretHeader):
 
 def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> BootstrappedEvaluator:
     """Return the evaluator that its `export` took apart."""
-    described = parse(EvaluatorHeader, header, "the description of the keys")
+    described = parse(BootstrappedEvaluatorHeader, header, "the description of the keys")
     p = described.parameters
     check_names("the file", arrays, {"rotation", "switch", "trace"})
     check_array("rotation key", arrays["rotation"], (p.n, p.rotation_levels, p.k + 1, p.N))
@@ -72,13 +72,13 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
     return BootstrappedEvaluator(described.context, BootstrapKey(switch, rotation, trace))
 
 
-def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:
+def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> BootstrappedSecretKey:
     """Return the secret key that `SecretKey.export` took apart."""
-    described = parse(SecretHeader, header, "the description of the secret key")
+    described = parse(BootstrappedSecretHeader, header, "the description of the secret key")
     context, p = described.context, described.parameters
     check_names("the file", arrays, {"T_1", "T_small"})
     for name, shape in (("T_1", (1, p.d)), ("T_small", (p.n,))):
         check_array(name, arrays[name], shape, np.int64, 0, 1)
     if arrays["T_small"].reshape(-1, p.block).sum(axis=1).max() > 1:
         raise FileError("T_small has a block with more than one bit set; restore the file from a backup")
-    return SecretKey.from_parts(context, arrays["T_1"], arrays["T_small"])
+    return BootstrappedSecretKey.from_parts(context, arrays["T_1"], arrays["T_small"])

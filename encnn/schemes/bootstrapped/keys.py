@@ -11,27 +11,29 @@ import numpy as np
 from encnn.arithmetic.negacyclic import multiply
 from encnn.errors import CapabilityError
 from encnn.schemes import integer_vector
-from encnn.schemes.bootstrapped.blocks import PackedArray, blocks_for
+from encnn.schemes.bootstrapped.blocks import BlockArray, blocks_for
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey
-from encnn.schemes.bootstrapped.parameters import TORUS_BITS, Parameters
+from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
 from encnn.schemes.bootstrapped.rotation import make_rotation_key
 from encnn.schemes.bootstrapped.switching import make_small_switch_key
 from encnn.schemes.bootstrapped.trace import make_trace_key
-from encnn.schemes.integer_vector import CiphertextArray, Context
+from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
 from encnn.schemes.integer_vector.ciphertext import encode
 from encnn.schemes.integer_vector.storage import expand_masks
 
 
-class SecretKey(integer_vector.SecretKey):
+class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
     """T of shape (1, k N), which is also the GLWE key S of k polynomials, and the small key s of n bits.
 
     Numbers are encrypted one by one, width 1, or many at a time as the coefficients of blocks (`blocks`).  `rng` makes an
     experimental key that repeats.
     """
 
-    parameters: Parameters
+    parameters: BootstrappedParameters
 
-    def __init__(self, parameters: Parameters, widths: Iterable[int] = (1,), rng: np.random.Generator | None = None) -> None:
+    def __init__(
+        self, parameters: BootstrappedParameters, widths: Iterable[int] = (1,), rng: np.random.Generator | None = None
+    ) -> None:
         if set(widths) - {1}:
             raise CapabilityError(
                 f"scheme 'bootstrapped' encrypts numbers one by one, not vectors of widths {sorted(set(widths))}: use one "
@@ -42,7 +44,7 @@ class SecretKey(integer_vector.SecretKey):
         self._s = (chosen == np.arange(parameters.block)).astype(np.int64).ravel()  # the last case leaves a block empty
 
     @classmethod
-    def from_parts(cls, context: Context, T: np.ndarray, s: np.ndarray) -> "SecretKey":
+    def from_parts(cls, context: IntegerVectorContext, T: np.ndarray, s: np.ndarray) -> "BootstrappedSecretKey":
         """Return the key with given T, shape (1, d), and s, shape (n,), as read from a file."""
         key = cls(context.parameters, ())  # type: ignore[arg-type]
         key.context, key._T, key._s = context, {1: T}, s
@@ -70,7 +72,7 @@ class SecretKey(integer_vector.SecretKey):
         """The GLWE key S, int64 of shape (k, N): T cut into polynomials."""
         return self.T(1).reshape(self.parameters.k, self.parameters.N)
 
-    def encrypt_many(self, v: np.ndarray) -> PackedArray:
+    def encrypt_many(self, v: np.ndarray) -> BlockArray:
         """Return fresh encryptions of real numbers v, shape (rows, 1), as the coefficients of blocks.
 
         Noise: at most `noise_bound`.  Masks are expanded from a fresh public seed, which stands for them in files.
@@ -83,9 +85,9 @@ class SecretKey(integer_vector.SecretKey):
         data[:, 1:] = expand_masks(seed, (len(data),), p).reshape(-1, p.k, p.N)
         data[:, 0] = phase.reshape(-1, p.N) + self._noise((len(data), p.N)) - self._masked(data)
         value = 2.0 ** (TORUS_BITS - 1) / p.scale  # whatever is encrypted: a measured bound would tell of it
-        return PackedArray(data.astype(np.int32), rows, self.context, value, p.noise_bound, seed=seed)
+        return BlockArray(data.astype(np.int32), rows, self.context, value, p.noise_bound, seed=seed)
 
-    def decrypt(self, c: CiphertextArray | PackedArray) -> np.ndarray:
+    def decrypt(self, c: CiphertextArray | BlockArray) -> np.ndarray:
         """Return the real numbers, shape (..., 1)."""
         if isinstance(c, CiphertextArray):
             return super().decrypt(c)

@@ -46,7 +46,7 @@ from encnn.arithmetic.sampling import TAIL
 from encnn.data.batches import Conditioned, TrainingFeatures
 from encnn.data.inputs import features_of
 from encnn.errors import ParameterError
-from encnn.schemes.bootstrapped.parameters import TORUS_BITS, Parameters
+from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
 from encnn.schemes.bootstrapped.trace import unit
 
 FFT_ERROR = 3.5
@@ -64,23 +64,23 @@ _FEW = 24
 """Reviews, on either side, from which the part that traces add beside their own number is computed."""
 
 
-def key_switch(p: Parameters) -> float:
+def key_switch(p: BootstrappedParameters) -> float:
     """Return the variance that the key switch adds."""
     digits = p.d * p.switch_levels * _digit_square(p.switch_bits) * p.lwe_sigma**2
     return digits + p.d / 2 * _rounding(p.switch_bits * p.switch_levels)
 
 
-def modulus_switch(p: Parameters) -> float:
+def modulus_switch(p: BootstrappedParameters) -> float:
     """Return the variance that rounding to positions adds."""
     return (1 + p.n / (p.block + 1)) / 12 / (2 * p.N) ** 2
 
 
-def table_input(p: Parameters) -> float:
+def table_input(p: BootstrappedParameters) -> float:
     """Return the variance of the place at which a table is read, for an input without noise."""
     return key_switch(p) + modulus_switch(p)
 
 
-def rotation(p: Parameters) -> float:
+def rotation(p: BootstrappedParameters) -> float:
     """Return the variance of what a bootstrap returns."""
     products = 2 * p.block * (p.k + 1) * p.rotation_levels * p.N * _digit_square(p.rotation_bits)
     left_away = _rounding(p.rotation_bits * p.rotation_levels)
@@ -89,7 +89,7 @@ def rotation(p: Parameters) -> float:
     return p.n / p.block * (products * p.glwe_sigma**2 + phase * each)
 
 
-def trace(p: Parameters) -> np.ndarray:
+def trace(p: BootstrappedParameters) -> np.ndarray:
     """Return the variance that a trace adds to each coefficient, shape (N,)."""
     j, last = np.arange(p.N), p.N.bit_length() - 2
     steps = np.array([_automorphism(p, first=s == 0) for s in range(last + 1)])
@@ -99,12 +99,12 @@ def trace(p: Parameters) -> np.ndarray:
     return np.where(j, of_valuation[valuation], (left**2) @ steps) + (1 + p.d / 2) * 2.0**-64 / 12
 
 
-def trace_bound(p: Parameters) -> float:
+def trace_bound(p: BootstrappedParameters) -> float:
     """Return a bound on what a trace adds to any coefficient, in units of 2^-32 of the torus."""
     return TAIL * math.sqrt(trace(p).max()) * 2.0**32 + 0.5
 
 
-def _automorphism(p: Parameters, first: bool) -> float:
+def _automorphism(p: BootstrappedParameters, first: bool) -> float:
     """Return the variance that the key switch of an automorphism adds in the trace."""
     squares = _first_digits(p) if first else p.trace_levels * _digit_square(p.trace_bits)
     products = p.k * p.N * squares
@@ -113,33 +113,33 @@ def _automorphism(p: Parameters, first: bool) -> float:
     return products * p.glwe_sigma**2 + left_away + (1 + p.d / 2) * each
 
 
-def _first_digits(p: Parameters) -> float:
+def _first_digits(p: BootstrappedParameters) -> float:
     """Return the sum of mean squares of the digits of a mask in the first step: its upper log2 N bits are its sign."""
     kept = [min(p.trace_bits, p.trace_bits * (t + 1) - p.N.bit_length() + 1) for t in range(p.trace_levels)]
     return sum(_digit_square(bits) for bits in kept if bits > 0)
 
 
-def input_deviation(p: Parameters) -> float:
+def input_deviation(p: BootstrappedParameters) -> float:
     """Return the standard deviation of the place at which a table is read, in units of z."""
     return math.sqrt(table_input(p)) * 2.0**p.z_bits
 
 
-def output_deviation(p: Parameters) -> float:
+def output_deviation(p: BootstrappedParameters) -> float:
     """Return the standard deviation of what a bootstrap returns, in units of z."""
     return math.sqrt(rotation(p)) * 2.0**p.z_bits
 
 
-def error_deviation(p: Parameters) -> float:
+def error_deviation(p: BootstrappedParameters) -> float:
     """Return the standard deviation of what a bootstrap and a trace add to the weights of a review, in units of z."""
     return math.sqrt(rotation(p) + trace(p)[0]) * 2.0**p.z_bits
 
 
-def output_bound(p: Parameters) -> float:
+def output_bound(p: BootstrappedParameters) -> float:
     """Return a bound on the noise of what a bootstrap returns, like other bounds in units of 2^-32 of the torus."""
     return TAIL * math.sqrt(rotation(p)) * 2.0**32 + 0.5
 
 
-def misread_probability(p: Parameters, z: np.ndarray, limit: float | None = None, noise: float = 0.0) -> float:
+def misread_probability(p: BootstrappedParameters, z: np.ndarray, limit: float | None = None, noise: float = 0.0) -> float:
     """Return the probability that a table is read beyond +-limit, for scores spread like z, an array.
 
     limit: z_half by default, where sigmoid(z) - 1/2 stops rising; 2 z_half is where it turns its sign.  noise: deviation of
@@ -181,7 +181,7 @@ class TrainingNoise:
             )
 
 
-def training_noise(p: Parameters, X: TrainingFeatures, rate: float) -> TrainingNoise:
+def training_noise(p: BootstrappedParameters, X: TrainingFeatures, rate: float) -> TrainingNoise:
     """Return the noise that an epoch over features X leaves in scores, from the formula above; the limit is z_half / 2.
 
     rate: the learning rate, the largest one if it decays.  The mean over r' is taken over reviews of X itself, evenly spread.
@@ -196,7 +196,7 @@ def training_noise(p: Parameters, X: TrainingFeatures, rate: float) -> TrainingN
     return TrainingNoise(float(squares) + _beside(p, left, read), p.z_half / 2)
 
 
-def _beside(p: Parameters, left: csr_array, read: csr_array) -> float:
+def _beside(p: BootstrappedParameters, left: csr_array, read: csr_array) -> float:
     """Return what traces add to scores by other coefficients, an epoch: from some reviews that leave it and that read it."""
     variances = trace(p) * 4.0**p.z_bits
     variances[0] = 0.0
@@ -229,7 +229,7 @@ def _spread(reviews: int, count: int) -> np.ndarray:
     return np.linspace(0, reviews - 1, min(count, reviews)).astype(int)
 
 
-def check_rate(p: Parameters, rate: float) -> None:
+def check_rate(p: BootstrappedParameters, rate: float) -> None:
     """Raise `ParameterError` if a bootstrap's noise would drown rate (sigmoid - y): if it is above `ERROR_NOISE` of the rate.
 
     The noise of a bootstrap is the same whatever the table holds, so it is `output_deviation` / rate of sigmoid - y.
@@ -245,7 +245,7 @@ def check_rate(p: Parameters, rate: float) -> None:
         )
 
 
-def _finer_digits(p: Parameters, deviation: float) -> tuple[int, int] | None:
+def _finer_digits(p: BootstrappedParameters, deviation: float) -> tuple[int, int] | None:
     """Return the fewest levels of rotation digits that leave no more noise than this, and their best bits, if there are any."""
     for levels in range(p.rotation_levels + 1, MAX_LEVELS + 1):
         finer = [replace(p, rotation_levels=levels, rotation_bits=bits) for bits in range(1, (TORUS_BITS - 1) // levels + 1)]

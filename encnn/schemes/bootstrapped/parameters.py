@@ -35,6 +35,7 @@ from math import log2
 from encnn.data.checks import check_types
 from encnn.errors import ParameterError
 from encnn.schemes import integer_vector
+from encnn.schemes.base import OwnerHelp
 from encnn.security.estimate import Estimate, estimate
 
 TORUS_BITS = 32
@@ -45,7 +46,7 @@ TRACE_BITS = 48
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Parameters(integer_vector.Parameters):
+class BootstrappedParameters(integer_vector.IntegerVectorParameters):
     """A validated parameter set; raises `ParameterError` when made if its parts do not fit.
 
     n, block, lwe_sigma: dimension of the small LWE, bits a block of its key, and noise; block must divide n.
@@ -99,6 +100,11 @@ class Parameters(integer_vector.Parameters):
         return 2.0**self.z_bits / (2 * self.N)
 
     @property
+    def owner_help(self) -> OwnerHelp:
+        """Nothing: a table is the sigmoid, and a bootstrap makes a fresh ciphertext."""
+        return "none"
+
+    @property
     def key_entropy(self) -> float:
         """log2 of the number of small keys: log2(block + 1) bits per block."""
         return self.n / self.block * log2(self.block + 1)
@@ -146,15 +152,15 @@ class Parameters(integer_vector.Parameters):
             )
 
 
-ONE_LEVEL_128 = Parameters(name="one-level-128")
+ONE_LEVEL_128 = BootstrappedParameters(name="one-level-128")
 """128 bits, one digit of 23 bits: the fastest.  A bootstrap leaves noise of about 2^-15 of the torus, which a learning rate of
 0.005 or more drowns out."""
 
-TWO_LEVEL_128 = Parameters(name="two-level-128", rotation_bits=15, rotation_levels=2, trace_bits=10, trace_levels=4)
+TWO_LEVEL_128 = BootstrappedParameters(name="two-level-128", rotation_bits=15, rotation_levels=2, trace_bits=10, trace_levels=4)
 """128 bits, two digits of 15 bits: nearly twice the time, noise of about 2^-22 of the torus, for learning rates of 0.002 and
 below."""
 
-BOOTSTRAP_TOY = Parameters(
+BOOTSTRAP_TOY = BootstrappedParameters(
     name="bootstrap-toy-INSECURE",
     d=256,
     n=40,

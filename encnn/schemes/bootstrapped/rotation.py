@@ -27,7 +27,7 @@ from encnn.arithmetic.negacyclic import multiply
 from encnn.arithmetic.placement import placed
 from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine, transform
-from encnn.schemes.bootstrapped.parameters import KEY_BITS, Parameters
+from encnn.schemes.bootstrapped.parameters import KEY_BITS, BootstrappedParameters
 
 _CHUNK = 64
 """GGSW encryptions that are handled at a time: a hundred of them fill some megabytes."""
@@ -37,7 +37,7 @@ _CHUNK = 64
 class RotationKey:
     """GGSW encryptions of the n bits of the small key: seed of the masks, and bodies, int64 (n, levels, k+1, N)."""
 
-    parameters: Parameters
+    parameters: BootstrappedParameters
     seed: bytes
     bodies: np.ndarray
 
@@ -64,7 +64,7 @@ class RotationKey:
             yield first, np.concatenate([bodies[..., None, :], _masks(stream, bodies.shape, self.parameters.k)], axis=-2)
 
 
-def make_rotation_key(p: Parameters, s: np.ndarray, S: np.ndarray, randomness: Randomness) -> RotationKey:
+def make_rotation_key(p: BootstrappedParameters, s: np.ndarray, S: np.ndarray, randomness: Randomness) -> RotationKey:
     """Return GGSW encryptions of the bits s, int64 of shape (n,), under the GLWE key S, shape (k, N).  Noise: `glwe_sigma`."""
     seed = randomness.token()
     stream = Randomness.from_public_seed(b"masks of rotation key" + seed)

@@ -10,12 +10,12 @@ import numpy as np
 
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 from encnn.schemes.bootstrapped import noise
-from encnn.schemes.bootstrapped.parameters import Parameters
+from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import read_function
 from encnn.sigmoid import Sigmoid
 
 
-def noisy_step(p: Parameters, sigmoid: Sigmoid, rng: np.random.Generator) -> ErrorStep:
+def noisy_step(p: BootstrappedParameters, sigmoid: Sigmoid, rng: np.random.Generator) -> ErrorStep:
     """Return an error step for the clear scheme that reads tables where noise leads it, and adds the noise of rotations.
 
     Deviations are `noise.input_deviation` and `noise.error_deviation`; positions are rounded, and wrap, as tables do.  What a

@@ -11,9 +11,9 @@ import numpy as np
 
 from encnn.errors import FileError
 from encnn.files.schema import Hex32, Within, check_array, describe, parse
-from encnn.schemes.bootstrapped.blocks import PackedArray
-from encnn.schemes.bootstrapped.parameters import TORUS_BITS, Parameters
-from encnn.schemes.integer_vector import Context
+from encnn.schemes.bootstrapped.blocks import BlockArray
+from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
+from encnn.schemes.integer_vector import IntegerVectorContext
 from encnn.schemes.integer_vector.storage import MAX_EXPANDED_BYTES, expand_masks
 
 MAX_BLOCKS = 1 << 20
@@ -40,7 +40,7 @@ class BlocksHeader:
     seed: Hex32 | None
 
 
-def export_array(a: PackedArray) -> tuple[dict, np.ndarray]:
+def export_array(a: BlockArray) -> tuple[dict, np.ndarray]:
     """Return (header, int32 array): blocks of shape (blocks, k+1, N), or for fresh ones their bodies, (blocks, N).
 
     Bounds beyond what ciphertexts can reach are stored as that.
@@ -51,9 +51,9 @@ def export_array(a: PackedArray) -> tuple[dict, np.ndarray]:
     return header, a.data if a.seed is None else np.ascontiguousarray(a.data[:, 0])
 
 
-def restore_array(context: Context, header: object, data: np.ndarray, shape: tuple[int, ...]) -> PackedArray:
+def restore_array(context: IntegerVectorContext, header: object, data: np.ndarray, shape: tuple[int, ...]) -> BlockArray:
     """Return the array of numbers of this shape, (rows, 1), that `export_array` took apart."""
-    p: Parameters = context.parameters  # type: ignore[assignment]
+    p: BootstrappedParameters = context.parameters  # type: ignore[assignment]
     claims = parse(BlocksHeader, header, "the description of blocks")
     if len(shape) != 2 or shape[1] != 1:
         raise FileError(f"blocks stand for numbers of shape (rows, 1), not {shape}; get a new file from its sender")
@@ -62,13 +62,13 @@ def restore_array(context: Context, header: object, data: np.ndarray, shape: tup
     places = _places(claims.places, shape[0], claims.blocks * p.N)
     if claims.seed is None:
         check_array("blocks", data, (claims.blocks, p.k + 1, p.N), np.int32)
-        return PackedArray(data, shape[0], context, claims.value, claims.noise, places)
+        return BlockArray(data, shape[0], context, claims.value, claims.noise, places)
     check_array("bodies of blocks", data, (claims.blocks, p.N), np.int32)
     seed = bytes.fromhex(claims.seed)
-    return PackedArray(_with_masks(data, seed, p), shape[0], context, claims.value, claims.noise, places, seed)
+    return BlockArray(_with_masks(data, seed, p), shape[0], context, claims.value, claims.noise, places, seed)
 
 
-def _with_masks(bodies: np.ndarray, seed: bytes, p: Parameters) -> np.ndarray:
+def _with_masks(bodies: np.ndarray, seed: bytes, p: BootstrappedParameters) -> np.ndarray:
     """Return blocks of given bodies with the masks that the seed stands for."""
     if 4 * bodies.size * (p.k + 1) > MAX_EXPANDED_BYTES:
         raise FileError(f"{len(bodies)} blocks would expand to more than {MAX_EXPANDED_BYTES >> 30} GiB; get a smaller model")

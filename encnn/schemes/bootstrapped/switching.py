@@ -15,7 +15,7 @@ import numpy as np
 
 from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine
-from encnn.schemes.bootstrapped.parameters import TORUS_BITS, Parameters
+from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
 from encnn.schemes.bootstrapped.rotation import decompose
 
 
@@ -23,7 +23,7 @@ from encnn.schemes.bootstrapped.rotation import decompose
 class SmallSwitchKey:
     """Small encryptions of the entries of T: the seed of their masks, and bodies, int32 of shape (d, levels)."""
 
-    parameters: Parameters
+    parameters: BootstrappedParameters
     seed: bytes
     bodies: np.ndarray
 
@@ -38,7 +38,7 @@ class SmallSwitchKey:
         return np.concatenate([self.bodies[..., None], _masks(self.seed, self.parameters)], axis=-1)
 
 
-def make_small_switch_key(p: Parameters, s: np.ndarray, T: np.ndarray, randomness: Randomness) -> SmallSwitchKey:
+def make_small_switch_key(p: BootstrappedParameters, s: np.ndarray, T: np.ndarray, randomness: Randomness) -> SmallSwitchKey:
     """Return encryptions of T, shape (d,), under the small key s, shape (n,).  Noise: `lwe_sigma`."""
     seed = randomness.token()
     noise = randomness.gaussian(p.lwe_sigma * 2.0**TORUS_BITS, (p.d, p.switch_levels))
@@ -76,6 +76,6 @@ def to_positions(small: np.ndarray, N: int) -> np.ndarray:
     return (small.astype(np.int64) + (1 << (shift - 1)) >> shift) & (2 * N - 1)
 
 
-def _masks(seed: bytes, p: Parameters) -> np.ndarray:
+def _masks(seed: bytes, p: BootstrappedParameters) -> np.ndarray:
     stream = Randomness.from_public_seed(b"masks of small switch key" + seed)
     return stream.words((p.d, p.switch_levels, p.n), TORUS_BITS).astype(np.int32)

@@ -15,12 +15,12 @@ from collections.abc import Callable
 import numpy as np
 
 from encnn.errors import ParameterError
-from encnn.schemes.bootstrapped.parameters import TORUS_BITS, Parameters
+from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
 
 Function = Callable[[np.ndarray], np.ndarray]
 
 
-def make_table(p: Parameters, f: Function) -> np.ndarray:
+def make_table(p: BootstrappedParameters, f: Function) -> np.ndarray:
     """Return the table of f on [-z_half, z_half), int32 of shape (N,): phases f(z) * scale.
 
     Of an f whose values have the shape (B, N) these are the tables of B functions, in the same shape.
@@ -50,7 +50,7 @@ def read_table(table: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return np.where(positions < N, table[positions % N], -table[positions % N])
 
 
-def read_function(p: Parameters, f: Function, positions: np.ndarray) -> np.ndarray:
+def read_function(p: BootstrappedParameters, f: Function, positions: np.ndarray) -> np.ndarray:
     """Return what the table of f would give at positions modulo 2 N, but for its rounding: f itself, shape of the positions."""
     above = (np.asarray(positions) + p.N // 2) % (2 * p.N)
     z = (above % p.N - p.N // 2) * p.step

@@ -30,14 +30,14 @@ from encnn.arithmetic.negacyclic import multiply
 from encnn.arithmetic.placement import placed
 from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine, transform
-from encnn.schemes.bootstrapped.parameters import KEY_BITS, TORUS_BITS, Parameters
+from encnn.schemes.bootstrapped.parameters import KEY_BITS, TORUS_BITS, BootstrappedParameters
 
 
 @dataclass(frozen=True)
 class TraceKey:
     """GLWE encryptions of sigma_d(S_j) g_t, for all d: seed of the masks, and bodies, int64 (log2 N, k, levels, N)."""
 
-    parameters: Parameters
+    parameters: BootstrappedParameters
     seed: bytes
     bodies: np.ndarray
 
@@ -59,12 +59,12 @@ class TraceKey:
         return np.concatenate([self.bodies[..., None, :], masks], axis=-2)
 
 
-def key_shape(p: Parameters) -> tuple[int, int, int, int]:
+def key_shape(p: BootstrappedParameters) -> tuple[int, int, int, int]:
     """Return the shape of the bodies of a key."""
     return len(exponents(p.N)), p.k, p.trace_levels, p.N
 
 
-def make_trace_key(p: Parameters, S: np.ndarray, randomness: Randomness) -> TraceKey:
+def make_trace_key(p: BootstrappedParameters, S: np.ndarray, randomness: Randomness) -> TraceKey:
     """Return the key of the trace under the GLWE key S, shape (k, N).  Noise: `glwe_sigma`.
 
     It encrypts functions of S under S, as bootstrapping does: the assumption of circular security.

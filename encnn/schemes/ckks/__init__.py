@@ -8,31 +8,44 @@ Real numbers need no scaling factor of ours: rescaling divides it away after eve
 (products with features and ciphertexts), `storage` and `factory`.
 """
 
-from encnn.schemes.ckks.ciphertext import Context, PackedArray
+from encnn.schemes.base import ComparedPreset, Scheme
+from encnn.schemes.ckks import factory
+from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray
 from encnn.schemes.ckks.evaluator import CKKSEvaluator, polynomial_depth
 from encnn.schemes.ckks.factory import make_keys, make_mirror_keys
-from encnn.schemes.ckks.keys import SecretKey
+from encnn.schemes.ckks.keys import CKKSSecretKey
 from encnn.schemes.ckks.parameters import (
     HIDDEN_128,
     LOGISTIC_128,
     PRESETS,
     TOY,
     UNASSISTED_128,
-    Parameters,
+    CKKSParameters,
     preset,
 )
 
+SCHEME = Scheme(
+    CKKSEvaluator.scheme,
+    CKKSParameters,
+    make_keys,
+    factory.restore_evaluator,
+    factory.restore_secret_key,
+    list(PRESETS.values()),
+    [ComparedPreset("CKKS", LOGISTIC_128, None)],
+)
+
 __all__ = [
+    "SCHEME",
     "HIDDEN_128",
     "LOGISTIC_128",
     "PRESETS",
     "TOY",
     "UNASSISTED_128",
     "CKKSEvaluator",
-    "Context",
+    "CKKSContext",
     "PackedArray",
-    "Parameters",
-    "SecretKey",
+    "CKKSParameters",
+    "CKKSSecretKey",
     "make_keys",
     "make_mirror_keys",
     "polynomial_depth",

@@ -16,21 +16,21 @@ import numpy as np
 
 from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
 from encnn.schemes.ckks.packing import Packing, power_above
-from encnn.schemes.ckks.parameters import Parameters
-from encnn.schemes.ckks.seal import Ring, ring
+from encnn.schemes.ckks.parameters import CKKSParameters
+from encnn.schemes.ckks.seal import SealRing, ring
 
 
 @dataclass(frozen=True)
-class Context:
+class CKKSContext:
     """What all arrays of one key share: the parameters, the public name of the key, and the slots of a row."""
 
-    parameters: Parameters
+    parameters: CKKSParameters
     key_id: str
     stride: int = 1
     experimental: bool = False
 
     @property
-    def ring(self) -> Ring:
+    def ring(self) -> SealRing:
         """SEAL's ring of the parameters."""
         return ring(self.parameters)
 
@@ -55,7 +55,7 @@ class PackedArray:
     def __init__(
         self,
         blocks: Sequence[Any],
-        context: Context,
+        context: CKKSContext,
         shape: tuple[int, ...],
         rows: tuple[int, ...] = (),
         messages: tuple[bytes, ...] = (),

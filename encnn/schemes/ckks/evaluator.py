@@ -17,9 +17,9 @@ from encnn.errors import CapabilityError, MissingKeyError, ParameterError
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap, elementwise, scalar_vector, vector_matrix
 from encnn.schemes.ckks import storage
-from encnn.schemes.ckks.ciphertext import Context, PackedArray, concatenate
+from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray, concatenate
 from encnn.schemes.ckks.packing import power_above
-from encnn.schemes.ckks.parameters import Parameters
+from encnn.schemes.ckks.parameters import CKKSParameters
 
 
 class CKKSEvaluator(base.Evaluator):
@@ -30,7 +30,7 @@ class CKKSEvaluator(base.Evaluator):
 
     scheme: ClassVar[str] = "ckks"
 
-    def __init__(self, context: Context, rotations: Any, steps: frozenset[int], relinearisation: Any = None) -> None:
+    def __init__(self, context: CKKSContext, rotations: Any, steps: frozenset[int], relinearisation: Any = None) -> None:
         self.context, self.rotations, self.steps, self.relinearisation = context, rotations, steps, relinearisation
 
     def __repr__(self) -> str:
@@ -38,7 +38,7 @@ class CKKSEvaluator(base.Evaluator):
         return f"CKKSEvaluator({self.parameters.name!r}, rotations={sorted(self.steps)})"
 
     @property
-    def parameters(self) -> Parameters:
+    def parameters(self) -> CKKSParameters:
         """The parameter set."""
         return self.context.parameters
 

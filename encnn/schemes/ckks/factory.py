@@ -1,4 +1,4 @@
-"""Making and restoring the two sides of a key: `SecretKey` for the owner, `CKKSEvaluator` for everybody else."""
+"""Making and restoring the two sides of a key: `CKKSSecretKey` for the owner, `CKKSEvaluator` for everybody else."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,19 +8,19 @@ from encnn.errors import CapabilityError
 from encnn.schemes.bilinear import BilinearMap, vector_matrix
 from encnn.schemes.ckks import storage
 from encnn.schemes.ckks.evaluator import CKKSEvaluator
-from encnn.schemes.ckks.keys import SecretKey
+from encnn.schemes.ckks.keys import CKKSSecretKey
 from encnn.schemes.ckks.packing import Packing, power_above
-from encnn.schemes.ckks.parameters import Parameters
+from encnn.schemes.ckks.parameters import CKKSParameters
 from encnn.schemes.powers import Product
 
 
 def make_keys(
-    parameters: Parameters,
+    parameters: CKKSParameters,
     widths: Iterable[int],
     products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
-) -> tuple[SecretKey, CKKSEvaluator]:
+) -> tuple[CKKSSecretKey, CKKSEvaluator]:
     """Return a new secret key and its evaluator, for training.
 
     widths: of the rows to encrypt; the widest sets the slots of a row.  products: maps that the evaluator shall compute;
@@ -35,16 +35,16 @@ def make_keys(
         raise CapabilityError(
             "scheme 'ckks' has no public keys here: the owner encrypts; leave public=True out, or use 'integer_vector'"
         )
-    secret = SecretKey(parameters, power_above(max(widths)))
+    secret = CKKSSecretKey(parameters, power_above(max(widths)))
     hidden = any(isinstance(f, BilinearMap) and f == vector_matrix(f.left, 1) for f in products)
     steps = training_steps(secret.context.packing, hidden)
     relinearisation = secret.relinearisation_key() if products else None
     return secret, CKKSEvaluator(secret.context, secret.rotation_keys(steps), steps, relinearisation)
 
 
-def make_mirror_keys(parameters: Parameters) -> tuple[SecretKey, CKKSEvaluator]:
+def make_mirror_keys(parameters: CKKSParameters) -> tuple[CKKSSecretKey, CKKSEvaluator]:
     """Return a key pair for encrypted features and a clear model (`encnn.parties.mirror`): rotations by powers of two."""
-    secret = SecretKey(parameters, stride=1)
+    secret = CKKSSecretKey(parameters, stride=1)
     steps = frozenset(1 << k for k in range(parameters.features.bit_length() - 1))
     return secret, CKKSEvaluator(secret.context, secret.rotation_keys(steps), steps, secret.relinearisation_key())
 
@@ -64,9 +64,9 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
     return CKKSEvaluator(*storage.restore_keys(header, arrays))
 
 
-def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:
+def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> CKKSSecretKey:
     """Return the key that `SecretKey.export` took apart."""
-    return SecretKey.restored(*storage.restore_secret(header, arrays))
+    return CKKSSecretKey.restored(*storage.restore_secret(header, arrays))
 
 
 def _doublings(start: int, stop: int) -> set[int]:

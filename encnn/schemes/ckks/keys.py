@@ -9,28 +9,28 @@ from encnn.arithmetic.sampling import Randomness
 from encnn.errors import KeyMismatchError
 from encnn.schemes import base
 from encnn.schemes.ckks import storage
-from encnn.schemes.ckks.ciphertext import Context, PackedArray, check_shape, packed
-from encnn.schemes.ckks.parameters import Parameters
+from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray, check_shape, packed
+from encnn.schemes.ckks.parameters import CKKSParameters
 
 
-class SecretKey(base.SecretKey):
+class CKKSSecretKey(base.SecretKey):
     """SEAL's ternary secret key, and what encrypts and decrypts with it.
 
     SEAL draws keys and noise from the operating system by itself, so no key repeats.  Never hand what `decrypt` returns to whom
     the ciphertexts came from (see `ciphertext`).
     """
 
-    def __init__(self, parameters: Parameters, stride: int) -> None:
-        self._take(Context(parameters, Randomness().token().hex(), stride), ())
+    def __init__(self, parameters: CKKSParameters, stride: int) -> None:
+        self._take(CKKSContext(parameters, Randomness().token().hex(), stride), ())
 
     @classmethod
-    def restored(cls, context: Context, data: bytes) -> Self:
+    def restored(cls, context: CKKSContext, data: bytes) -> Self:
         """Return the key of this context from SEAL's bytes of it; `FileError` unless SEAL finds them valid."""
         key = cls.__new__(cls)
-        key._take(context, (context.ring.from_bytes("SecretKey", data),))
+        key._take(context, (context.ring.from_bytes("CKKSSecretKey", data),))
         return key
 
-    def _take(self, context: Context, given: tuple[Any, ...]) -> None:
+    def _take(self, context: CKKSContext, given: tuple[Any, ...]) -> None:
         """Make what encrypts and decrypts, from a secret that is given or from a new one."""
         self.context, s, seal = context, context.ring.seal, context.ring.context
         self._generator = s.KeyGenerator(seal, *given)
@@ -38,7 +38,7 @@ class SecretKey(base.SecretKey):
         self._encryptor, self._decryptor = s.Encryptor(seal, secret), s.Decryptor(seal, secret)
 
     @property
-    def parameters(self) -> Parameters:
+    def parameters(self) -> CKKSParameters:
         """The parameter set."""
         return self.context.parameters
 

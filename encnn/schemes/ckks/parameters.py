@@ -24,6 +24,7 @@ from typing import Any
 
 from encnn.data.checks import check_types
 from encnn.errors import ParameterError
+from encnn.schemes.base import OwnerHelp
 from encnn.security.estimate import Estimate, estimate
 from encnn.security.promise import check_promise
 
@@ -35,7 +36,7 @@ SIGMA = 3.2
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Parameters:
+class CKKSParameters:
     """A validated parameter set; raises `ParameterError` when made if SEAL or the security estimate would refuse it.
 
     name: how it is called; a set without protection must have INSECURE in its name.
@@ -104,11 +105,16 @@ class Parameters:
         return f"{self.security.summary}; N={self.degree}, log2 q={self.modulus_total_bits}"
 
     @property
+    def owner_help(self) -> OwnerHelp:
+        """Fresh weights: ciphertexts hold so many products, and no more."""
+        return "weights"
+
+    @property
     def insecure(self) -> bool:
         """Whether the set is marked as giving no protection."""
         return "INSECURE" in self.name
 
-    def updated(self, **changes: Any) -> "Parameters":
+    def updated(self, **changes: Any) -> "CKKSParameters":
         """Return a changed, newly validated copy.
 
         >>> LOGISTIC_128.updated(name="narrow", features=32).features
@@ -130,22 +136,22 @@ class Parameters:
             raise ParameterError(f"features is {self.features}; it must be a power of two from 2 to {self.slots}, the slots")
 
 
-LOGISTIC_128 = Parameters(name="ckks-8192", degree=8192, modulus_bits=(40, 33, 33, 33, 33, 40), scale_bits=33)
+LOGISTIC_128 = CKKSParameters(name="ckks-8192", degree=8192, modulus_bits=(40, 33, 33, 33, 33, 40), scale_bits=33)
 """128 bits, one step of logistic regression with a cubic sigmoid for each refresh of the weights by the owner."""
 
-HIDDEN_128 = Parameters(name="ckks-16384", degree=16384, modulus_bits=(46, *9 * (37,), 46), scale_bits=37)
+HIDDEN_128 = CKKSParameters(name="ckks-16384", degree=16384, modulus_bits=(46, *9 * (37,), 46), scale_bits=37)
 """128 bits, one step of a network with a hidden layer, square activation and cubic sigmoid for each refresh."""
 
-UNASSISTED_128 = Parameters(name="ckks-32768", degree=32768, modulus_bits=(50, *16 * (36,), 50), scale_bits=36)
+UNASSISTED_128 = CKKSParameters(name="ckks-32768", degree=32768, modulus_bits=(50, *16 * (36,), 50), scale_bits=36)
 """128 bits, four steps of logistic regression with a cubic sigmoid and no refresh at all."""
 
-TOY = Parameters(name="ckks-toy-INSECURE", degree=2048, modulus_bits=(46, *9 * (37,), 46), scale_bits=37, features=32)
+TOY = CKKSParameters(name="ckks-toy-INSECURE", degree=2048, modulus_bits=(46, *9 * (37,), 46), scale_bits=37, features=32)
 """A small ring with a large modulus, for tests and lessons; no protection."""
 
 PRESETS = {p.name: p for p in (LOGISTIC_128, HIDDEN_128, UNASSISTED_128, TOY)}
 
 
-def preset(name: str) -> Parameters:
+def preset(name: str) -> CKKSParameters:
     """Return the named set, or raise `ParameterError` with the names there are."""
     if name not in PRESETS:
         raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from encnn.errors import CapabilityError, FileError, ParameterError
-from encnn.schemes.ckks.parameters import Parameters
+from encnn.schemes.ckks.parameters import CKKSParameters
 
 ROOM_BITS = 2
 """Bits that a modulus keeps free above the scale, for numbers up to 1 and their sign; larger numbers are the caller's care."""
@@ -42,13 +42,13 @@ def sealapi() -> Any:
         ) from error
 
 
-class Ring:
+class SealRing:
     """SEAL's context, encoder and evaluator for one parameter set; holds no key.
 
     Levels are counted down: a fresh ciphertext is at `parameters.levels`, one at level 0 has no rescaling left.
     """
 
-    def __init__(self, p: Parameters) -> None:
+    def __init__(self, p: CKKSParameters) -> None:
         self.seal = s = sealapi()
         self.parameters, self.slots = p, p.slots
         described = s.EncryptionParameters(s.SCHEME_TYPE.CKKS)
@@ -260,6 +260,6 @@ def _scratch_file() -> Iterator[Path]:
 
 
 @cache
-def ring(p: Parameters) -> Ring:
+def ring(p: CKKSParameters) -> SealRing:
     """Return the ring of a parameter set, made once."""
-    return Ring(p)
+    return SealRing(p)

@@ -13,12 +13,12 @@ import numpy as np
 
 from encnn.errors import EncnnError, FileError, KeyMismatchError
 from encnn.files.schema import Count, Hex32, check_names, describe, parse
-from encnn.schemes.ckks.ciphertext import Context, PackedArray, check_shape
-from encnn.schemes.ckks.parameters import Parameters
+from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray, check_shape
+from encnn.schemes.ckks.parameters import CKKSParameters
 
 
 @dataclass(frozen=True)
-class ArrayHeader:
+class CKKSArrayHeader:
     """The header of a packed array: rows in each ciphertext (none for a vector), and bytes of each ciphertext."""
 
     key_id: Hex32
@@ -30,13 +30,13 @@ class ArrayHeader:
 class ContextHeader:
     """The header of what a key and its arrays share: parameters, the name of the key, slots of a row."""
 
-    parameters: Parameters
+    parameters: CKKSParameters
     key_id: Hex32
     stride: Count
 
 
 @dataclass(frozen=True)
-class EvaluatorHeader(ContextHeader):
+class CKKSEvaluatorHeader(ContextHeader):
     """The header of evaluation keys: steps of the rotations, and whether there is a key for products."""
 
     steps: tuple[int, ...]
@@ -46,13 +46,13 @@ class EvaluatorHeader(ContextHeader):
 def export_array(a: PackedArray) -> tuple[dict, np.ndarray]:
     """Return (header, uint8 array) of a packed array: the bytes of its ciphertexts one after the other."""
     messages = a.messages or tuple(map(a.context.ring.to_bytes, a.blocks))
-    header = describe(ArrayHeader(a.context.key_id, a.rows, tuple(map(len, messages))))
+    header = describe(CKKSArrayHeader(a.context.key_id, a.rows, tuple(map(len, messages))))
     return header, np.frombuffer(b"".join(messages), dtype=np.uint8)
 
 
-def restore_array(context: Context, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> PackedArray:
+def restore_array(context: CKKSContext, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> PackedArray:
     """Return the packed array that `export_array` took apart; `FileError` unless it has this shape, as its owner packs it."""
-    described = parse(ArrayHeader, header, "the description of ciphertexts")
+    described = parse(CKKSArrayHeader, header, "the description of ciphertexts")
     if described.key_id != context.key_id:
         raise KeyMismatchError(
             f"an array is under key {described.key_id}, expected is {context.key_id}; take arrays of one run"
@@ -69,29 +69,29 @@ def restore_array(context: Context, header: dict, array: np.ndarray, shape: tupl
 
 
 def export_keys(
-    context: Context, rotations: Any, steps: frozenset[int], relinearisation: Any
+    context: CKKSContext, rotations: Any, steps: frozenset[int], relinearisation: Any
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """Return (header, arrays) of evaluation keys."""
     products = relinearisation is not None
-    header = describe(EvaluatorHeader(context.parameters, context.key_id, context.stride, tuple(sorted(steps)), products))
+    header = describe(CKKSEvaluatorHeader(context.parameters, context.key_id, context.stride, tuple(sorted(steps)), products))
     keys = {"rotations": rotations} | ({} if relinearisation is None else {"relinearisation": relinearisation})
     return header, {name: np.frombuffer(context.ring.to_bytes(key), dtype=np.uint8) for name, key in keys.items()}
 
 
-def describe_context(context: Context) -> dict:
+def describe_context(context: CKKSContext) -> dict:
     """Return the header of what a key and its arrays share."""
     return describe(ContextHeader(context.parameters, context.key_id, context.stride))
 
 
-def restore_secret(header: dict, arrays: dict[str, np.ndarray]) -> tuple[Context, bytes]:
+def restore_secret(header: dict, arrays: dict[str, np.ndarray]) -> tuple[CKKSContext, bytes]:
     """Return (context, SEAL's bytes of the secret key) that `SecretKey.export` took apart."""
     check_names("the secret", arrays, {"T_seal"})
     return _restore_context(parse(ContextHeader, header, "the description of the secret")), _bytes(arrays["T_seal"])
 
 
-def restore_keys(header: dict, arrays: dict[str, np.ndarray]) -> tuple[Context, Any, frozenset[int], Any]:
+def restore_keys(header: dict, arrays: dict[str, np.ndarray]) -> tuple[CKKSContext, Any, frozenset[int], Any]:
     """Return (context, rotations, steps, relinearisation) that `export_keys` took apart."""
-    described = parse(EvaluatorHeader, header, "the description of the keys")
+    described = parse(CKKSEvaluatorHeader, header, "the description of the keys")
     context = _restore_context(described)
     _check_steps(described.steps, context.parameters)
     check_names("the file", arrays, {"rotations"} | ({"relinearisation"} if described.relinearisation else set()))
@@ -106,12 +106,12 @@ def restore_keys(header: dict, arrays: dict[str, np.ndarray]) -> tuple[Context, 
     return context, rotations, frozenset(described.steps), relinearisation
 
 
-def _galois_element(step: int, p: Parameters) -> int:
+def _galois_element(step: int, p: CKKSParameters) -> int:
     return pow(3, step % p.slots, 2 * p.degree)
 
 
-def _restore_context(header: ContextHeader) -> Context:
-    context = Context(header.parameters, header.key_id, header.stride)
+def _restore_context(header: ContextHeader) -> CKKSContext:
+    context = CKKSContext(header.parameters, header.key_id, header.stride)
     if header.stride & (header.stride - 1):
         raise FileError(f"rows of {header.stride} slots are none of packed arrays; get a new file from its sender")
     try:
@@ -121,7 +121,7 @@ def _restore_context(header: ContextHeader) -> Context:
     return context
 
 
-def _check_steps(steps: Sequence[int], p: Parameters) -> None:
+def _check_steps(steps: Sequence[int], p: CKKSParameters) -> None:
     """Raise `FileError` unless the steps are rotations of the slots, each named once and in order."""
     if any(a >= b for a, b in pairwise(steps)) or not all(0 < abs(k) < p.slots for k in steps):
         raise FileError(f"the steps {steps!r:.80} are none of rotations of {p.slots} slots; get a new file from its sender")

@@ -6,8 +6,9 @@ Read in this order: `encnn.schemes.encoders` (numbers as polynomials), `encnn.sc
 and here `parameters`, `noise` (predicted), `keys`, `evaluator`.  `seal` is another implementation, to compare with.
 """
 
+from encnn.schemes.base import ComparedPreset, Scheme
 from encnn.schemes.fv.evaluator import FVEvaluator
-from encnn.schemes.fv.keys import SecretKey
+from encnn.schemes.fv.keys import FVSecretKey
 from encnn.schemes.fv.parameters import (
     ADDITIVE_128,
     DEPTH_128,
@@ -16,15 +17,27 @@ from encnn.schemes.fv.parameters import (
     NETWORK_128,
     PRESETS,
     TOY,
-    Parameters,
+    FVParameters,
     preset,
 )
 from encnn.schemes.rings.factory import Factory
+from encnn.sigmoid import taylor
 
-factory = Factory(Parameters, SecretKey, FVEvaluator)
+factory = Factory(FVParameters, FVSecretKey, FVEvaluator)
 make_keys = factory.make_keys
 
+SCHEME = Scheme(
+    FVEvaluator.scheme,
+    FVParameters,
+    make_keys,
+    factory.restore_evaluator,
+    factory.restore_secret_key,
+    list(PRESETS.values()),
+    [ComparedPreset("FV, fixed point", ADDITIVE_128, taylor(1)), ComparedPreset("FV, fractional", FRACTIONAL_128, taylor(1))],
+)
+
 __all__ = [
+    "SCHEME",
     "ADDITIVE_128",
     "DEPTH_128",
     "FRACTIONAL_128",
@@ -33,8 +46,8 @@ __all__ = [
     "PRESETS",
     "TOY",
     "FVEvaluator",
-    "Parameters",
-    "SecretKey",
+    "FVParameters",
+    "FVSecretKey",
     "factory",
     "make_keys",
     "preset",

@@ -15,24 +15,24 @@ from typing import Self
 import numpy as np
 
 from encnn.schemes.fv import noise
-from encnn.schemes.fv.parameters import Parameters
-from encnn.schemes.rings.array import Context, RingArray
+from encnn.schemes.fv.parameters import FVParameters
+from encnn.schemes.rings.array import RingArray, RingContext
 from encnn.schemes.rings.secret import RingSecretKey
-from encnn.schemes.rings.switching import SwitchKey, gadget
+from encnn.schemes.rings.switching import RingSwitchKey, gadget
 
 
-class SecretKey(RingSecretKey):
+class FVSecretKey(RingSecretKey):
     """The secret polynomial s, and what the owner does with it."""
 
-    parameters: Parameters
+    parameters: FVParameters
     secret_names = ("T_secret",)
 
-    def __init__(self, parameters: Parameters, rng: np.random.Generator | None = None) -> None:
+    def __init__(self, parameters: FVParameters, rng: np.random.Generator | None = None) -> None:
         super().__init__(parameters, rng)
         self._s = self._ternary()
 
     @classmethod
-    def from_polynomials(cls, context: Context, polynomials: Sequence[np.ndarray]) -> Self:
+    def from_polynomials(cls, context: RingContext, polynomials: Sequence[np.ndarray]) -> Self:
         """Return the key with a given s, as read from a file; new randomness comes from the operating system."""
         key = cls(context.parameters)  # type: ignore[arg-type]
         (key._s,), key.context = polynomials, context
@@ -64,18 +64,18 @@ class SecretKey(RingSecretKey):
         """Return (b, a), an encryption of zero."""
         return self._encrypted_zeros(())
 
-    def relinearisation_key(self) -> SwitchKey:
+    def relinearisation_key(self) -> RingSwitchKey:
         """Return the switch from s^2."""
         return self.switch_key(self._squared)
 
-    def switch_key(self, F: np.ndarray) -> SwitchKey:
+    def switch_key(self, F: np.ndarray) -> RingSwitchKey:
         """Return (P g_i F - (a_i s + e_i), a_i) for every digit i."""
         p = self.parameters
         ring, k = p.key_ring, len(p.q_primes)
         top, a = gadget(p, F), self._uniform(ring, (k,))
         e = ring.ntt.forward(self._noise(ring, (k,)))
         b = ring.subtract(top, ring.add(a * self._secret_values % ring.p, e))
-        return SwitchKey(p, np.stack([b, a], axis=1))
+        return RingSwitchKey(p, np.stack([b, a], axis=1))
 
     @cached_property
     def _squared(self) -> np.ndarray:

@@ -15,7 +15,7 @@ from encnn.security.estimate import AttackCost, Estimate, estimate
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Parameters(RingParameters):
+class FVParameters(RingParameters):
     """A validated parameter set of FV (see `RingParameters` for the fields)."""
 
     scheme: ClassVar[str] = "fv"
@@ -46,11 +46,11 @@ class Parameters(RingParameters):
 
 def _with_products(
     name: str, N: int, q_bits: tuple[int, ...], special_bits: int, t_bits: tuple[int, ...], scale: int
-) -> Parameters:
+) -> FVParameters:
     special = primes_of_bits(N, (special_bits,))
     q = primes_of_bits(N, q_bits, special)
     t = primes_of_bits(N, t_bits, (*special, *q))
-    return Parameters(name=name, N=N, q_primes=q, t_primes=t, special_prime=special[0], scale=scale)
+    return FVParameters(name=name, N=N, q_primes=q, t_primes=t, special_prime=special[0], scale=scale)
 
 
 DEPTH_128 = _with_products("fv-depth-128", 8192, (30,) * 6, 30, (20,), 1)
@@ -59,7 +59,7 @@ DEPTH_128 = _with_products("fv-depth-128", 8192, (30,) * 6, 30, (20,), 1)
 _ADDITIVE_Q = primes_of_bits(4096, (27, 27, 26, 26))
 _ADDITIVE_T = primes_of_bits(4096, (24, 24), _ADDITIVE_Q)
 
-ADDITIVE_128 = Parameters(
+ADDITIVE_128 = FVParameters(
     name="fv-additive-128",
     N=4096,
     q_primes=_ADDITIVE_Q,
@@ -94,7 +94,7 @@ TOY = _with_products("fv-toy-INSECURE", 64, (30,) * 6, 30, (17,), 1)
 PRESETS = {p.name: p for p in (DEPTH_128, ADDITIVE_128, FRACTIONAL_128, FRACTIONAL_LONG_128, NETWORK_128, TOY)}
 
 
-def preset(name: str) -> Parameters:
+def preset(name: str) -> FVParameters:
     """Return the named set, or raise `ParameterError` with the names there are."""
     if name not in PRESETS:
         raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")

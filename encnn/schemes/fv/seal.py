@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from encnn.schemes.fv.parameters import Parameters
+from encnn.schemes.fv.parameters import FVParameters
 
 
 class SealBfv:
     """Keys and operations of SEAL; vectors of whole numbers fill the first row of slots."""
 
-    def __init__(self, seal: Any, p: Parameters) -> None:
+    def __init__(self, seal: Any, p: FVParameters) -> None:
         self.seal, self.p = seal, p
         chosen = seal.EncryptionParameters(seal.SCHEME_TYPE.BFV)
         chosen.set_poly_modulus_degree(p.N)

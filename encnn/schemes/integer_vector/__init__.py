@@ -7,10 +7,12 @@ Read in this order: `parameters` (what the letters are), `ciphertext` (additions
 `evaluator` (products), `storage` and `factory` (making keys, files).
 """
 
-from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context
+from encnn.schemes.base import ComparedPreset, Scheme
+from encnn.schemes.integer_vector import factory
+from encnn.schemes.integer_vector.ciphertext import CiphertextArray, IntegerVectorContext
 from encnn.schemes.integer_vector.evaluator import IntegerVectorEvaluator
 from encnn.schemes.integer_vector.factory import make_keys
-from encnn.schemes.integer_vector.keys import PublicKey, SecretKey, SwitchKey
+from encnn.schemes.integer_vector.keys import IntegerVectorSecretKey, IntegerVectorSwitchKey, PublicKey
 from encnn.schemes.integer_vector.parameters import (
     ADDITIVE_128,
     COMPACT_128,
@@ -18,11 +20,26 @@ from encnn.schemes.integer_vector.parameters import (
     PAPER,
     PAPER_BITS,
     PRESETS,
-    Parameters,
+    IntegerVectorParameters,
     preset,
+)
+from encnn.sigmoid import ExactSigmoid, taylor
+
+SCHEME = Scheme(
+    IntegerVectorEvaluator.scheme,
+    IntegerVectorParameters,
+    make_keys,
+    factory.restore_evaluator,
+    factory.restore_secret_key,
+    list(PRESETS.values()),
+    [
+        ComparedPreset("integer vectors, paper", PAPER, taylor(5)),
+        ComparedPreset("integer vectors, 128 bits", COMPACT_128, ExactSigmoid()),
+    ],
 )
 
 __all__ = [
+    "SCHEME",
     "ADDITIVE_128",
     "COMPACT_128",
     "MODULUS_TOY",
@@ -30,12 +47,12 @@ __all__ = [
     "PAPER_BITS",
     "PRESETS",
     "CiphertextArray",
-    "Context",
+    "IntegerVectorContext",
     "IntegerVectorEvaluator",
-    "Parameters",
+    "IntegerVectorParameters",
     "PublicKey",
-    "SecretKey",
-    "SwitchKey",
+    "IntegerVectorSecretKey",
+    "IntegerVectorSwitchKey",
     "make_keys",
     "preset",
 ]

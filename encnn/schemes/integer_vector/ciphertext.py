@@ -19,7 +19,7 @@ import numpy as np
 
 from encnn.arithmetic.modular import centred
 from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, ParameterError
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 
 FLOAT_ERROR = 2.0**-50
 """Relative error of a product or quotient of int64 numbers that was formed in float64: at most five roundings of 2^-53."""
@@ -32,10 +32,10 @@ FEW = 1000
 
 
 @dataclass(frozen=True)
-class Context:
+class IntegerVectorContext:
     """What all ciphertexts of one key share: the parameters, the public name of the key, how its randomness was made."""
 
-    parameters: Parameters
+    parameters: IntegerVectorParameters
     key_id: str
     experimental: bool = False
 
@@ -54,7 +54,7 @@ class CiphertextArray:
     def __init__(
         self,
         data: np.ndarray,
-        context: Context,
+        context: IntegerVectorContext,
         scale: float,
         bound: float,
         value: float,
@@ -65,7 +65,7 @@ class CiphertextArray:
         self.bound, self.value, self.noise = bound, _known(value), _known(noise)
 
     @property
-    def parameters(self) -> Parameters:
+    def parameters(self) -> IntegerVectorParameters:
         """The parameter set."""
         return self.context.parameters
 
@@ -255,7 +255,7 @@ def magnitude(x: np.ndarray | float | int, limit: float = math.inf) -> float:
     return norm if norm < limit else float(np.abs(flat).max(initial=0))
 
 
-def encode(plain: np.ndarray | float, parameters: Parameters, scale: float) -> tuple[np.ndarray, float, float]:
+def encode(plain: np.ndarray | float, parameters: IntegerVectorParameters, scale: float) -> tuple[np.ndarray, float, float]:
     """Return the phase of plain numbers, a bound on it, and the noise of its rounding.
 
     Without modulus round(w scale v), so fractions below 1 / scale are kept; with one w round(scale v), a whole plaintext,
@@ -272,7 +272,7 @@ def encode(plain: np.ndarray | float, parameters: Parameters, scale: float) -> t
     return x.astype(np.int64), largest, 0.5 + FLOAT_ERROR * largest
 
 
-def declared_bound(phase: np.ndarray, parameters: Parameters) -> float:
+def declared_bound(phase: np.ndarray, parameters: IntegerVectorParameters) -> float:
     """Return the bound on |phase| that travels with a fresh ciphertext, for all to see.
 
     Without modulus, where nothing is hidden, it is measured.  With one it is q / 2, whatever is encrypted: a measured bound on
@@ -283,7 +283,7 @@ def declared_bound(phase: np.ndarray, parameters: Parameters) -> float:
     return float(np.abs(phase).max(initial=0))
 
 
-def _encode_number(plain: float, parameters: Parameters, scale: float) -> tuple[int, float, float]:
+def _encode_number(plain: float, parameters: IntegerVectorParameters, scale: float) -> tuple[int, float, float]:
     """Return what `encode` does, for one number and no modulus."""
     phase = plain * (parameters.w * scale)
     rounding = 0.5 + FLOAT_ERROR * _below(PLAIN_BITS, phase, parameters)
@@ -291,7 +291,7 @@ def _encode_number(plain: float, parameters: Parameters, scale: float) -> tuple[
     return x, float(abs(x)), rounding
 
 
-def _below(bits: int, x: np.ndarray | float, parameters: Parameters) -> float:
+def _below(bits: int, x: np.ndarray | float, parameters: IntegerVectorParameters) -> float:
     """Return a bound on |x|; raise `ParameterError` unless it is below 2^bits."""
     largest = magnitude(x, 2.0**bits)
     if not largest < 2.0**bits:

@@ -24,14 +24,14 @@ from encnn.schemes.integer_vector import noise, powers, storage
 from encnn.schemes.integer_vector.ciphertext import (
     FLOAT_ERROR,
     CiphertextArray,
-    Context,
+    IntegerVectorContext,
     concatenate,
     declared_bound,
     encode,
     magnitude,
 )
-from encnn.schemes.integer_vector.keys import PublicKey, SwitchKey
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.keys import IntegerVectorSwitchKey, PublicKey
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.powers import PreparedPolynomial
 from encnn.schemes.powers import power_sum
 
@@ -46,8 +46,8 @@ class IntegerVectorEvaluator(base.Evaluator):
 
     def __init__(
         self,
-        context: Context,
-        products: dict[str, SwitchKey] | None = None,
+        context: IntegerVectorContext,
+        products: dict[str, IntegerVectorSwitchKey] | None = None,
         public_keys: dict[int, PublicKey] | None = None,
     ) -> None:
         self.context = context
@@ -60,7 +60,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         return f"IntegerVectorEvaluator({self.parameters.name!r}, products={sorted(self.products)})"
 
     @property
-    def parameters(self) -> Parameters:
+    def parameters(self) -> IntegerVectorParameters:
         """The parameter set."""
         return self.context.parameters
 
@@ -123,7 +123,7 @@ class IntegerVectorEvaluator(base.Evaluator):
 
     # -- what key switching does
 
-    def switch(self, c: CiphertextArray, key: SwitchKey) -> CiphertextArray:
+    def switch(self, c: CiphertextArray, key: IntegerVectorSwitchKey) -> CiphertextArray:
         """Return c' = M c*, equation (9): the same vectors (or their linear map) under the key that M leads to.
 
         Noise: key_norm / (1 + d |T|) times the old, plus |E c*|.
@@ -238,7 +238,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         return t, largest, 0.5 + (float_error if summed > 1 else FLOAT_ERROR * largest)
 
     def _switch(
-        self, c: np.ndarray, key: SwitchKey, message_bound: float, largest: float = math.inf
+        self, c: np.ndarray, key: IntegerVectorSwitchKey, message_bound: float, largest: float = math.inf
     ) -> tuple[np.ndarray, float, float]:
         """Return c' = M c*, a bound on its entries, and the noise added; raise if c' could leave 64 bits.
 

@@ -1,4 +1,4 @@
-"""Making and restoring the two sides of a key: `SecretKey` for the owner, `IntegerVectorEvaluator` for everybody else."""
+"""Making and restoring both sides of a key: the owner's `IntegerVectorSecretKey` and everybody's `IntegerVectorEvaluator`."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,20 +12,27 @@ from encnn.files.schema import Width, check_array, check_names, parse, take
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import powers, storage
 from encnn.schemes.integer_vector.evaluator import IntegerVectorEvaluator
-from encnn.schemes.integer_vector.keys import TOY_ZEROS, PublicKey, SecretKey, SwitchKey, power_bounds, product_bounds
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.keys import (
+    TOY_ZEROS,
+    IntegerVectorSecretKey,
+    IntegerVectorSwitchKey,
+    PublicKey,
+    power_bounds,
+    product_bounds,
+)
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.powers import Product
 
 MAX_KEY_BYTES = 4 << 30
 
 
 def make_keys(
-    parameters: Parameters,
+    parameters: IntegerVectorParameters,
     widths: Iterable[int],
     products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
-) -> tuple[SecretKey, IntegerVectorEvaluator]:
+) -> tuple[IntegerVectorSecretKey, IntegerVectorEvaluator]:
     """Return a new secret key and its evaluator.
 
     widths: lengths of the vectors to encrypt.  products: maps that the evaluator shall be able to compute.
@@ -33,13 +40,13 @@ def make_keys(
     """
     products = _switched(parameters, products)
     _check_size(parameters, products)
-    secret = SecretKey(parameters, {*widths, *public_widths}.union(*(f.widths for f in products)), rng)
+    secret = IntegerVectorSecretKey(parameters, {*widths, *public_widths}.union(*(f.widths for f in products)), rng)
     switches = {f.name: secret.bilinear_key(f) if isinstance(f, BilinearMap) else secret.power_key(f) for f in products}
     return secret, IntegerVectorEvaluator(secret.context, switches, {m: secret.public_key(m) for m in public_widths})
 
 
 @dataclass(frozen=True)
-class EvaluatorHeader(storage.KeyHeader):
+class IntegerVectorEvaluatorHeader(storage.IntegerVectorKeyHeader):
     """The header of evaluation keys: names of the products in the order of their arrays, and widths of the public keys."""
 
     products: list[str]
@@ -51,7 +58,7 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
 
     Every array must be one that the header announces.
     """
-    described, arrays = parse(EvaluatorHeader, header, "the description of the keys"), dict(arrays)
+    described, arrays = parse(IntegerVectorEvaluatorHeader, header, "the description of the keys"), dict(arrays)
     context, p = described.context, described.parameters
     known = {f.name: f for f in _switched(p, products)}
     switches = {}
@@ -68,9 +75,9 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
     return IntegerVectorEvaluator(context, switches, public)
 
 
-def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:
+def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> IntegerVectorSecretKey:
     """Return the secret key that `SecretKey.export` took apart."""
-    context = parse(storage.KeyHeader, header, "the description of the secret key").context
+    context = parse(storage.IntegerVectorKeyHeader, header, "the description of the secret key").context
     p, T = context.parameters, {}
     for name, array in arrays.items():
         if not re.fullmatch("T_[1-9][0-9]{0,4}", name):
@@ -79,7 +86,7 @@ def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> SecretKey
         T[m] = check_array(name, array, (m, p.d), np.int64, p.T_low, p.T_high - 1)
     if not T:
         raise FileError("the file holds no matrix T; this is no file of a secret key")
-    return SecretKey.from_matrices(context, T)
+    return IntegerVectorSecretKey.from_matrices(context, T)
 
 
 def _check_ascending(widths: Sequence[int]) -> None:
@@ -87,34 +94,36 @@ def _check_ascending(widths: Sequence[int]) -> None:
         raise FileError(f"the widths {widths!r:.80} are not in order, or repeat; get a new file from its sender")
 
 
-def _public_key(p: Parameters, arrays: dict[str, np.ndarray], m: int) -> PublicKey:
+def _public_key(p: IntegerVectorParameters, arrays: dict[str, np.ndarray], m: int) -> PublicKey:
     """Return the public key for one width."""
-    switch = SwitchKey(p, _matrix(p, arrays, f"public_{m}_switch", m, m), 1.0)
+    switch = IntegerVectorSwitchKey(p, _matrix(p, arrays, f"public_{m}_switch", m, m), 1.0)
     name, shape = f"public_{m}_zeros", (m + p.d, TOY_ZEROS if p.q_bits is None else p.d)
     zeros = check_array(name, take(arrays, name), shape, np.int64, *storage.zeros_range(p))
     _check_masks(p, name, zeros[m:])
     return PublicKey(switch, zeros)
 
 
-def _switched(p: Parameters, products: Sequence[Product]) -> list[Product]:
+def _switched(p: IntegerVectorParameters, products: Sequence[Product]) -> list[Product]:
     """Return those of the products that get a key of their own."""
     return [f for f in products if isinstance(f, BilinearMap) or powers.worthwhile(f, p)]
 
 
-def _size(p: Parameters, f: Product) -> tuple[int, int]:
+def _size(p: IntegerVectorParameters, f: Product) -> tuple[int, int]:
     """Return the size of the key of a product: entries switched, width of the result."""
     if isinstance(f, BilinearMap):
         return (f.left + p.d) * (f.right + p.d), f.out
     return powers.count_monomials(f, p.d), f.width
 
 
-def _switch(p: Parameters, arrays: dict[str, np.ndarray], name: str, f: Product) -> SwitchKey:
+def _switch(p: IntegerVectorParameters, arrays: dict[str, np.ndarray], name: str, f: Product) -> IntegerVectorSwitchKey:
     """Return the key of a product.  Its size is checked before its bounds are computed, which takes memory of that order."""
     M_transposed = _matrix(p, arrays, name, *_size(p, f))
-    return SwitchKey(p, M_transposed, *(product_bounds(p, f) if isinstance(f, BilinearMap) else power_bounds(p, f)))
+    return IntegerVectorSwitchKey(
+        p, M_transposed, *(product_bounds(p, f) if isinstance(f, BilinearMap) else power_bounds(p, f))
+    )
 
 
-def _matrix(p: Parameters, arrays: dict[str, np.ndarray], name: str, entries: int, out: int) -> np.ndarray:
+def _matrix(p: IntegerVectorParameters, arrays: dict[str, np.ndarray], name: str, entries: int, out: int) -> np.ndarray:
     """Return the matrix M^T of eq. (8); without modulus its part S* - T A + E wraps modulo 2^64, so it may hold anything."""
     within = (None, None) if p.q_bits is None else storage.entry_range(p)
     M_transposed = check_array(name, take(arrays, name), (entries * p.n_digits, out + p.d), np.int64, *within)
@@ -122,13 +131,13 @@ def _matrix(p: Parameters, arrays: dict[str, np.ndarray], name: str, entries: in
     return M_transposed
 
 
-def _check_masks(p: Parameters, name: str, A: np.ndarray) -> None:
+def _check_masks(p: IntegerVectorParameters, name: str, A: np.ndarray) -> None:
     """Raise `FileError` for a public A that the parameters do not draw; with a modulus it holds any residues."""
     if p.q_bits is None:
         check_array(f"the masks of {name}", A, A.shape, np.int64, 0, p.A_high - 1)
 
 
-def _check_size(p: Parameters, products: Sequence[Product]) -> None:
+def _check_size(p: IntegerVectorParameters, products: Sequence[Product]) -> None:
     """Refuse keys that no machine of today holds before making them: they grow as (m + d)^3."""
     for f in products:
         entries, out = _size(p, f)

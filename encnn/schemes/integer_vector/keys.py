@@ -9,7 +9,7 @@ A key switch takes a ciphertext of any key, given by its row(s) R = S over the o
 one of these switches: encryption (from the key I, ciphertext w x), a linear map G (from the key G S), and a bilinear map
 (from the key vec(S1^T H_k S2), on the ciphertext round(c1 (x) c2 / w)).
 
-The secret key lives in `SecretKey` only; `repr` never shows it.
+The secret key lives in `IntegerVectorSecretKey` only; `repr` never shows it.
 """
 
 import math
@@ -27,8 +27,8 @@ from encnn.errors import KeyMismatchError, ParameterError
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import noise, powers
-from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context, declared_bound, encode
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.ciphertext import CiphertextArray, IntegerVectorContext, declared_bound, encode
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.storage import expand_masks, export_context
 from encnn.schemes.powers import PowerSum
 
@@ -37,14 +37,14 @@ TOY_ZEROS = 64
 
 
 @dataclass(frozen=True)
-class SwitchKey:
+class IntegerVectorSwitchKey:
     """A key-switch matrix M of shape (n', N l), stored transposed, with what is publicly known of its source key.
 
     key_norm: the largest L1 norm that a row of the source key can have.  terms: the most products that one output of a
     bilinear map adds up.
     """
 
-    parameters: Parameters
+    parameters: IntegerVectorParameters
     M_transposed: np.ndarray
     key_norm: float
     terms: int = 1
@@ -125,25 +125,27 @@ class SwitchKey:
 class PublicKey:
     """What anyone needs to encrypt vectors of one width: the switch from the key I, and encryptions of zero P, (n, k)."""
 
-    switch: SwitchKey
+    switch: IntegerVectorSwitchKey
     zeros: np.ndarray
 
 
-class SecretKey(base.SecretKey):
+class IntegerVectorSecretKey(base.SecretKey):
     """The owner's key: one matrix T of shape (m, d) for every vector width m in use.
 
     `rng` makes an experimental key that repeats; without it the key comes from the operating system's entropy.
     """
 
-    def __init__(self, parameters: Parameters, widths: Iterable[int], rng: np.random.Generator | None = None) -> None:
+    def __init__(
+        self, parameters: IntegerVectorParameters, widths: Iterable[int], rng: np.random.Generator | None = None
+    ) -> None:
         self.parameters = parameters
         self._randomness = Randomness(rng)
         self._T = {m: self._draw_matrix(m) for m in sorted(set(widths))}
         self._transposed: dict[int, np.ndarray] = {}
-        self.context = Context(parameters, self._randomness.token().hex(), self._randomness.experimental)
+        self.context = IntegerVectorContext(parameters, self._randomness.token().hex(), self._randomness.experimental)
 
     @classmethod
-    def from_matrices(cls, context: Context, T: dict[int, np.ndarray]) -> "SecretKey":
+    def from_matrices(cls, context: IntegerVectorContext, T: dict[int, np.ndarray]) -> "IntegerVectorSecretKey":
         """Return the key with given matrices, as read from a file; new randomness comes from the operating system."""
         key = cls(context.parameters, ())
         key._T, key.context = T, context
@@ -224,7 +226,7 @@ class SecretKey(base.SecretKey):
 
     # -- key switching
 
-    def switch_key(self, R: np.ndarray, to_width: int, key_norm: float, terms: int = 1) -> SwitchKey:
+    def switch_key(self, R: np.ndarray, to_width: int, key_norm: float, terms: int = 1) -> IntegerVectorSwitchKey:
         """Return M of equation (8), from a key with rows R of shape (m', N) to this key's S' of width m'.
 
         Noise of its use: |E c*| <= N l D |E| (`noise.key_switch`).
@@ -234,7 +236,7 @@ class SecretKey(base.SecretKey):
         A = self._public_matrix((p.d, R_star.shape[1]))
         E = self._noise(R_star.shape)
         M = self._reduce(np.concatenate([R_star + E - self.T(to_width) @ A, A]))
-        key = SwitchKey(p, np.ascontiguousarray(M.T), key_norm, terms)
+        key = IntegerVectorSwitchKey(p, np.ascontiguousarray(M.T), key_norm, terms)
         if p.q_bits is None:
             self._check_switch(key)
         return key
@@ -247,7 +249,7 @@ class SecretKey(base.SecretKey):
         zeros = self._reduce(np.concatenate([self._noise((m, k)) - self.T(m) @ A, A]))
         return PublicKey(self.switch_key(np.eye(m, dtype=np.int64), m, 1.0), zeros)
 
-    def linear_key(self, G: np.ndarray) -> SwitchKey:
+    def linear_key(self, G: np.ndarray) -> IntegerVectorSwitchKey:
         """Return the key for x -> G x, a switch from the key G S; G holds integers, shape (m', m).
 
         Applied to c it gives S' c' = G S c + E c* = w G x + G e + E c*.
@@ -256,16 +258,16 @@ class SecretKey(base.SecretKey):
         largest_row = float(np.abs(G).sum(axis=1).max())
         return self.switch_key(G @ self.S(G.shape[1]), G.shape[0], largest_row * self.parameters.key_row_bound)
 
-    def bilinear_key(self, f: BilinearMap) -> SwitchKey:
+    def bilinear_key(self, f: BilinearMap) -> IntegerVectorSwitchKey:
         """Return the key for y_k = x1^T H_k x2: one switch with one row vec(S1^T H_k S2) per output."""
         R = np.einsum("ai,kab,bj->kij", self.S(f.left), f.matrices(), self.S(f.right)).reshape(f.out, -1)
         return self.switch_key(R, f.out, *product_bounds(self.parameters, f))
 
-    def power_key(self, f: PowerSum) -> SwitchKey:
+    def power_key(self, f: PowerSum) -> IntegerVectorSwitchKey:
         """Return the key for x -> sum_k c_k x^k with plain coefficients of any size: one switch (see `powers`)."""
         return self.switch_key(powers.source_key(self.S(f.width), f), f.width, *power_bounds(self.parameters, f))
 
-    def re_key(self, other: "SecretKey", m: int) -> SwitchKey:
+    def re_key(self, other: "IntegerVectorSecretKey", m: int) -> IntegerVectorSwitchKey:
         """Return the switch of vectors of width m from this key to `other`, for one who holds both.
 
         Used by the evaluator of `other`: `evaluator.switch(c, key)`.  Weight, scale and modulus must be the same.
@@ -316,7 +318,7 @@ class SecretKey(base.SecretKey):
                 f"this ciphertext belongs to key {c.context.key_id}, not to key {self.context.key_id}; use its own key"
             )
 
-    def _check_switch(self, key: SwitchKey) -> None:
+    def _check_switch(self, key: IntegerVectorSwitchKey) -> None:
         """Without modulus the switched ciphertext must leave at least half of the range to its message."""
         p = self.parameters
         added = key.noise + key.mask
@@ -327,11 +329,11 @@ class SecretKey(base.SecretKey):
             )
 
 
-def product_bounds(parameters: Parameters, f: BilinearMap) -> tuple[float, int]:
+def product_bounds(parameters: IntegerVectorParameters, f: BilinearMap) -> tuple[float, int]:
     """Return public bounds on the L1 norm of any vec(S1^T H_k S2), |H| with S at its largest, and on that of H_k."""
     return float(f.terms * parameters.key_row_bound**2), f.terms
 
 
-def power_bounds(parameters: Parameters, f: PowerSum) -> tuple[float, int]:
+def power_bounds(parameters: IntegerVectorParameters, f: PowerSum) -> tuple[float, int]:
     """Return (key_norm, terms) for a sum of powers."""
     return float(powers.largest_source_key(parameters, f).sum()), 1

@@ -29,7 +29,7 @@ import numpy as np
 from encnn.schemes.bilinear import BilinearMap, weighted_inner_product
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray
 from encnn.schemes.integer_vector.evaluator import IntegerVectorEvaluator
-from encnn.schemes.integer_vector.keys import SecretKey, SwitchKey
+from encnn.schemes.integer_vector.keys import IntegerVectorSecretKey, IntegerVectorSwitchKey
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class MaskedProduct:
 
     evaluator: IntegerVectorEvaluator
     masks: tuple[BilinearMap, ...]
-    placements: tuple[SwitchKey, ...]
+    placements: tuple[IntegerVectorSwitchKey, ...]
 
     def __call__(self, a: CiphertextArray, b: CiphertextArray) -> CiphertextArray:
         """Return the product, ciphertext by ciphertext; raises what `evaluator.bilinear` and `evaluator.linear` raise.
@@ -62,17 +62,17 @@ class MaskedProduct:
         return self.evaluator.nbytes + sum(key.M_transposed.nbytes for key in self.placements)
 
 
-def elementwise_by_masks(secret: SecretKey, m: int) -> MaskedProduct:
+def elementwise_by_masks(secret: IntegerVectorSecretKey, m: int) -> MaskedProduct:
     """Return (x, y) -> x * y for vectors of width m, by m masks; the owner's key needs the widths 1 and m."""
     return _by_masks(secret, (m, m), ((k, k) for k in range(m)))
 
 
-def outer_by_masks(secret: SecretKey, m: int, k: int) -> MaskedProduct:
+def outer_by_masks(secret: IntegerVectorSecretKey, m: int, k: int) -> MaskedProduct:
     """Return (x, y) -> x y^T, shape (m, k) as a vector of width m k, by m k masks; the key needs widths 1, m, k and m k."""
     return _by_masks(secret, (m, k), np.ndindex(m, k))
 
 
-def _by_masks(secret: SecretKey, shape: tuple[int, int], ones: Iterable[tuple[int, ...]]) -> MaskedProduct:
+def _by_masks(secret: IntegerVectorSecretKey, shape: tuple[int, int], ones: Iterable[tuple[int, ...]]) -> MaskedProduct:
     """Return the product whose entries are x_i y_j for the (i, j) of `ones`, in that order."""
     masks = tuple(weighted_inner_product(_unit(shape, at)) for at in ones)
     places = [_unit((len(masks), 1), (k, 0)) for k in range(len(masks))]

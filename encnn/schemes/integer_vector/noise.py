@@ -6,20 +6,20 @@ bounds of the parameters, K = 1 + d |T| the largest L1 norm of a row of S = [I, 
 """
 
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 
 
-def key_switch(parameters: Parameters, entries: int) -> float:
+def key_switch(parameters: IntegerVectorParameters, entries: int) -> float:
     """Return |E c*| <= N l D |E|, equation (10): what a key switch of `entries` entries adds."""
     return entries * parameters.n_digits * parameters.digit_bound * parameters.noise_bound
 
 
-def zero(parameters: Parameters, columns: int) -> float:
+def zero(parameters: IntegerVectorParameters, columns: int) -> float:
     """Return the noise of a public encryption of zero, P r + e': |E r| + |e'_top| + |T e'_mask|, r ternary."""
     return parameters.noise_bound * (columns + parameters.key_row_bound)
 
 
-def product(parameters: Parameters, terms: int, a: CiphertextArray, b: CiphertextArray, divisor: float) -> float:
+def product(parameters: IntegerVectorParameters, terms: int, a: CiphertextArray, b: CiphertextArray, divisor: float) -> float:
     """Return the noise of c1 (x) c2 / divisor under vec(S1^T H S2), before it is rounded and switched.
 
     With u the phase of 1, expanding (u1 v1 + e1)(u2 v2 + e2) / divisor leaves, for each of the `terms` products that H adds,

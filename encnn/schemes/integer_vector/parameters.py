@@ -34,6 +34,7 @@ from encnn.arithmetic.digits import digit_bound, largest
 from encnn.arithmetic.sampling import TAIL
 from encnn.data.checks import check_types
 from encnn.errors import ParameterError
+from encnn.schemes.base import OwnerHelp
 from encnn.security.estimate import Estimate, estimate
 from encnn.security.promise import check_promise
 
@@ -42,7 +43,7 @@ EXACT_BITS = 62
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Parameters:
+class IntegerVectorParameters:
     """A validated parameter set; raises `ParameterError` when made if 64-bit arithmetic could not hold it.
 
     name: how it is called; a set without protection must have INSECURE in its name.
@@ -169,11 +170,16 @@ class Parameters:
         return self.entry_limit / (self.unit * self.key_row_bound**2) if self.q_bits is None else 0.0
 
     @property
+    def owner_help(self) -> OwnerHelp:
+        """Errors under a modulus, where products of ciphertexts cost too much; nothing without one."""
+        return "none" if self.q_bits is None else "errors"
+
+    @property
     def insecure(self) -> bool:
         """Whether the set is marked as giving no protection."""
         return "INSECURE" in self.name
 
-    def updated(self, **changes: Any) -> "Parameters":
+    def updated(self, **changes: Any) -> "IntegerVectorParameters":
         """Return a changed, newly validated copy.
 
         >>> PAPER.updated(scale=1, name="integers-INSECURE").unit == PAPER.w
@@ -246,13 +252,13 @@ def _missing_bits(ratio: float) -> int:
     return bits
 
 
-PAPER = Parameters(name="paper-INSECURE")
+PAPER = IntegerVectorParameters(name="paper-INSECURE")
 """The paper's toy parameters (w = 2^25, scale 1000, one extra entry), with balanced base-256 digits in practice."""
 
-PAPER_BITS = Parameters(name="paper-bits-INSECURE", base_bits=1, balanced=False)
+PAPER_BITS = IntegerVectorParameters(name="paper-bits-INSECURE", base_bits=1, balanced=False)
 """The same, with the bits of eq. (4) as printed."""
 
-MODULUS_TOY = Parameters(
+MODULUS_TOY = IntegerVectorParameters(
     name="modulus-toy-INSECURE",
     w_bits=44,
     scale=1,
@@ -265,7 +271,7 @@ MODULUS_TOY = Parameters(
 )
 """The scheme modulo q = 2^64 with proper noise, but in a dimension that lattice reduction breaks at once."""
 
-ADDITIVE_128 = Parameters(
+ADDITIVE_128 = IntegerVectorParameters(
     name="additive-128",
     w_bits=0,
     scale=1 << 36,
@@ -279,7 +285,7 @@ ADDITIVE_128 = Parameters(
 """128 bits with room to spare: numbers up to 2^16 at 36 bits after the point.  The largest modulus in dimension 2048 that both
 tables above allow.  Made for additions and linear maps; keys for products of ciphertexts grow as d^3."""
 
-COMPACT_128 = Parameters(
+COMPACT_128 = IntegerVectorParameters(
     name="compact-128",
     w_bits=0,
     scale=1 << 20,
@@ -296,7 +302,7 @@ Numbers stay below 32 and have 20 bits after the point, of which a long run of a
 PRESETS = {p.name: p for p in (PAPER, PAPER_BITS, MODULUS_TOY, ADDITIVE_128, COMPACT_128)}
 
 
-def preset(name: str) -> Parameters:
+def preset(name: str) -> IntegerVectorParameters:
     """Return the named set, or raise `ParameterError` with the names there are."""
     if name not in PRESETS:
         raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")

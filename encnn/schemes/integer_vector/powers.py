@@ -20,7 +20,7 @@ from math import comb, factorial, prod
 import numpy as np
 
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.powers import PowerSum, power_sum
 
 MAX_MONOMIALS = 2000
@@ -33,7 +33,7 @@ def count_monomials(f: PowerSum, d: int) -> int:
     return sum(comb(n + k - 1, k) for k in f.exponents)
 
 
-def worthwhile(f: PowerSum, parameters: Parameters) -> bool:
+def worthwhile(f: PowerSum, parameters: IntegerVectorParameters) -> bool:
     """Return whether a key for f is made: few monomials, no modulus (plain fractions), and something beyond a plain factor."""
     return parameters.q_bits is None and f.exponents != (1,) and count_monomials(f, parameters.d) <= MAX_MONOMIALS
 
@@ -45,7 +45,7 @@ def source_key(S: np.ndarray, f: PowerSum) -> np.ndarray:
     return extended[:, indices].prod(axis=-1) * multinomials
 
 
-def largest_source_key(parameters: Parameters, f: PowerSum) -> np.ndarray:
+def largest_source_key(parameters: IntegerVectorParameters, f: PowerSum) -> np.ndarray:
     """Return public bounds on |R|, the largest over its rows for each monomial, as float64: S at its largest."""
     S = np.concatenate([np.eye(f.width), np.full((f.width, parameters.d), float(parameters.T_bound))], axis=1)
     indices, multinomials, _ = _monomials(S.shape[1], f.exponents)
@@ -95,7 +95,7 @@ class PreparedPolynomial:
         return sum(abs(self.coefficients[k]) * c.value**k for k in self.f.exponents)
 
 
-def prepare(parameters: Parameters, width: int, plain: tuple[float, ...]) -> PreparedPolynomial:
+def prepare(parameters: IntegerVectorParameters, width: int, plain: tuple[float, ...]) -> PreparedPolynomial:
     """Return the polynomial sum_k plain[k - 1] x^k for vectors of this width, ready for use."""
     coefficients = (0.0, *plain)
     f = power_sum(width, coefficients)

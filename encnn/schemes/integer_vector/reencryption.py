@@ -64,11 +64,11 @@ from encnn.errors import FileError, KeyMismatchError, ParameterError
 from encnn.files.schema import Hex32, Width, check_array, check_names, parse
 from encnn.progress import progress
 from encnn.schemes.integer_vector import noise
-from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context
-from encnn.schemes.integer_vector.keys import TOY_ZEROS, SecretKey
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.ciphertext import CiphertextArray, IntegerVectorContext
+from encnn.schemes.integer_vector.keys import TOY_ZEROS, IntegerVectorSecretKey
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.ring import ZeroKey, ZeroStream, check_ring, make_zero_key, zero_block, zero_noise
-from encnn.schemes.integer_vector.storage import KeyHeader, entry_range, export_context, zeros_range
+from encnn.schemes.integer_vector.storage import IntegerVectorKeyHeader, entry_range, export_context, zeros_range
 
 PRECISION = 2.0**-10
 """What a switch shall at most add to a number (standard deviation), where the digit base is not chosen by hand."""
@@ -85,7 +85,7 @@ class RecipientKey:
     With a modulus a `ZeroKey`; the toy scheme without one has `TOY_ZEROS` ready encryptions of zero, int64 (m + 1, TOY_ZEROS).
     """
 
-    context: Context
+    context: IntegerVectorContext
     zeros: dict[int, ZeroKey | np.ndarray]
 
     @property
@@ -121,13 +121,13 @@ class RecipientKey:
 class ReencryptionKey:
     """The proxy's key: P_i for every vector width m, int64 of shape (l, m + 1, d), lowest digit first; and B's public key."""
 
-    source: Context
+    source: IntegerVectorContext
     recipient: RecipientKey
     base_bits: int
     blocks: dict[int, np.ndarray]
 
     @property
-    def target(self) -> Context:
+    def target(self) -> IntegerVectorContext:
         """Of the recipient's key."""
         return self.recipient.context
 
@@ -187,7 +187,7 @@ class ReencryptionKey:
         return header | {"widths": list(self.blocks)}, {f"blocks_{m}": block for m, block in self.blocks.items()} | zeros
 
 
-def make_recipient_key(secret: SecretKey, rng: np.random.Generator | None = None) -> RecipientKey:
+def make_recipient_key(secret: IntegerVectorSecretKey, rng: np.random.Generator | None = None) -> RecipientKey:
     """Return B's public key for all vector widths of its secret key; `rng` for experimental keys only."""
     p, randomness = secret.parameters, for_key(secret.context.experimental, rng)
     if p.q_bits is not None:
@@ -198,7 +198,10 @@ def make_recipient_key(secret: SecretKey, rng: np.random.Generator | None = None
 
 
 def make_reencryption_key(
-    secret: SecretKey, recipient: RecipientKey, base_bits: int | None = None, rng: np.random.Generator | None = None
+    secret: IntegerVectorSecretKey,
+    recipient: RecipientKey,
+    base_bits: int | None = None,
+    rng: np.random.Generator | None = None,
 ) -> ReencryptionKey:
     """Return the proxy's key for a switch from `secret`, A's, to the recipient's key.
 
@@ -248,7 +251,7 @@ def reencrypt(c: CiphertextArray, key: ReencryptionKey, rng: np.random.Generator
 # -- noise
 
 
-def deviation(p: Parameters, base_bits: int) -> float:
+def deviation(p: IntegerVectorParameters, base_bits: int) -> float:
     """Return the standard deviation of what a switch adds to a phase."""
     levels = _levels(p, base_bits)
     top_bits = (p.q_bits or 64) - base_bits * (levels - 1)
@@ -256,7 +259,7 @@ def deviation(p: Parameters, base_bits: int) -> float:
     return math.sqrt(p.d * squares + 1) * zero_deviation(p)
 
 
-def zero_deviation(p: Parameters) -> float:
+def zero_deviation(p: IntegerVectorParameters) -> float:
     """Return the standard deviation of the noise of an encryption of zero, over keys and zeros."""
     T = range(p.T_low, p.T_high)
     t_squared = sum(t * t for t in T) / len(T)
@@ -266,7 +269,7 @@ def zero_deviation(p: Parameters) -> float:
     return math.sqrt(e_squared * (2 * TOY_ZEROS / 3 + 1 + p.d * t_squared))
 
 
-def default_base_bits(p: Parameters) -> int:
+def default_base_bits(p: IntegerVectorParameters) -> int:
     """Return the digit base of a switch (see `make_reencryption_key`); without a modulus that of the parameters."""
     if p.q_bits is None:
         return p.base_bits
@@ -274,12 +277,12 @@ def default_base_bits(p: Parameters) -> int:
     return max(fitting, default=min(_bases(p)))
 
 
-def _bases(p: Parameters) -> list[int]:
+def _bases(p: IntegerVectorParameters) -> list[int]:
     """Return the digit bases that fit 64-bit integers and leave limbs of some bits."""
     return [b for b in range(2, 20) if b * _levels(p, b) <= 64]
 
 
-def _checked_base(p: Parameters, base_bits: int) -> int:
+def _checked_base(p: IntegerVectorParameters, base_bits: int) -> int:
     if base_bits not in _bases(p):
         raise ParameterError(f"base_bits is {base_bits}; for {p.name!r} it must be one of {_bases(p)}")
     return base_bits
@@ -288,7 +291,9 @@ def _checked_base(p: Parameters, base_bits: int) -> int:
 # -- arithmetic
 
 
-def _blocks(secret: SecretKey, recipient: RecipientKey, m: int, base_bits: int, randomness: Randomness) -> np.ndarray:
+def _blocks(
+    secret: IntegerVectorSecretKey, recipient: RecipientKey, m: int, base_bits: int, randomness: Randomness
+) -> np.ndarray:
     """Return P_i for all digits: encryptions of zero, with B^i T_A added to their first entries."""
     p = secret.parameters
     blocks = np.stack([recipient.block(m, randomness) for _ in range(_levels(p, base_bits))])
@@ -306,7 +311,7 @@ def linear_switch(c: np.ndarray, key: ReencryptionKey, m: int) -> np.ndarray:
     return _reduced(np.concatenate([tops, masks], axis=1), p)
 
 
-def _reduced(c: np.ndarray, p: Parameters) -> np.ndarray:
+def _reduced(c: np.ndarray, p: IntegerVectorParameters) -> np.ndarray:
     return c if p.q_bits is None else centred(c, p.q_bits)
 
 
@@ -324,7 +329,7 @@ def _masks(x: np.ndarray, key: ReencryptionKey, m: int) -> np.ndarray:
     return total
 
 
-def signed_digits(a: np.ndarray, base_bits: int, p: Parameters) -> np.ndarray:
+def signed_digits(a: np.ndarray, base_bits: int, p: IntegerVectorParameters) -> np.ndarray:
     """Return the balanced digits of |a| with the sign of a, lowest first, for a of shape (rows, d): (rows, l, d)."""
     levels = _levels(p, base_bits)
     a = a if p.q_bits is None else centred(a, p.q_bits)
@@ -332,7 +337,7 @@ def signed_digits(a: np.ndarray, base_bits: int, p: Parameters) -> np.ndarray:
     return np.moveaxis(found * np.sign(a)[..., None], -1, 1)
 
 
-def _levels(p: Parameters, base_bits: int) -> int:
+def _levels(p: IntegerVectorParameters, base_bits: int) -> int:
     """Return the number l of digits of an entry."""
     return -(-(p.q_bits or 64) // base_bits)
 
@@ -345,7 +350,7 @@ def _slices(count: int) -> Iterator[slice]:
 
 
 @dataclass(frozen=True)
-class RecipientHeader(KeyHeader):
+class RecipientHeader(IntegerVectorKeyHeader):
     """The header of a recipient's key: widths, and with a modulus the seed of the masks of each."""
 
     widths: list[Width]
@@ -356,7 +361,7 @@ class RecipientHeader(KeyHeader):
 class ReencryptionHeader:
     """The header of a re-encryption key: the key that it leads from, the recipient's (`RecipientHeader`), base, widths."""
 
-    source: KeyHeader
+    source: IntegerVectorKeyHeader
     target: dict
     base_bits: int
     widths: list[Width]
@@ -405,7 +410,7 @@ def _check_widths(widths: list[int], arrays: dict[str, np.ndarray], name: str) -
     check_names("the file", arrays, {f"{name}_{m}" for m in widths})
 
 
-def _as_file_error(check: Any, p: Parameters) -> None:
+def _as_file_error(check: Any, p: IntegerVectorParameters) -> None:
     try:
         check(p)
     except ParameterError as error:

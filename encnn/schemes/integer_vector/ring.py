@@ -39,8 +39,8 @@ from encnn.arithmetic.modular import centred
 from encnn.arithmetic.negacyclic import Multiplier, multiply
 from encnn.arithmetic.sampling import Randomness
 from encnn.errors import ParameterError
-from encnn.schemes.integer_vector.keys import SecretKey
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.keys import IntegerVectorSecretKey
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 
 _LARGEST_D = 1 << 14
 
@@ -51,7 +51,7 @@ _AHEAD = 8
 """How many u are drawn at a time: the key's transforms, which training drives out of the cache, are fetched once for all."""
 
 
-def check_ring(p: Parameters) -> None:
+def check_ring(p: IntegerVectorParameters) -> None:
     """Raise `ParameterError` unless the parameters have a ring: a modulus, d a power of two, small keys, Gaussian noise."""
     if p.q_bits is None or p.sigma is None or p.d & (p.d - 1) or p.d > _LARGEST_D or p.T_bound > 1:
         raise ParameterError(
@@ -60,12 +60,12 @@ def check_ring(p: Parameters) -> None:
         )
 
 
-def expand_polynomial(seed: bytes, p: Parameters) -> np.ndarray:
+def expand_polynomial(seed: bytes, p: IntegerVectorParameters) -> np.ndarray:
     """Return the polynomial a, int64 of shape (d,), uniform modulo q, that SHAKE-128 expands from a public seed."""
     return expand_polynomials(seed, 1, p)[0]
 
 
-def expand_polynomials(seed: bytes, count: int, p: Parameters) -> np.ndarray:
+def expand_polynomials(seed: bytes, count: int, p: IntegerVectorParameters) -> np.ndarray:
     """Return so many of them, int64 of shape (count, d); the first does not depend on the count."""
     return Randomness.from_public_seed(b"ring mask" + seed).words((count, p.d), p.q_bits or 64)
 
@@ -73,7 +73,7 @@ def expand_polynomials(seed: bytes, count: int, p: Parameters) -> np.ndarray:
 class Rows:
     """The masks a^(i) of a polynomial a, all of them views of one array of 2 d numbers."""
 
-    def __init__(self, a: np.ndarray, p: Parameters) -> None:
+    def __init__(self, a: np.ndarray, p: IntegerVectorParameters) -> None:
         backwards = centred(a, p.q_bits or 64)[::-1].astype(p.dtype)
         self._unrolled = np.concatenate([backwards, -backwards])
         self._windows = np.lib.stride_tricks.sliding_window_view(self._unrolled, p.d)
@@ -88,7 +88,7 @@ class Rows:
 class PadStream:
     """The owner's supply of fresh masks for vectors of width m: pads k_i = -<T, a^(i)> + e, each given out once."""
 
-    def __init__(self, secret: SecretKey, m: int, randomness: Randomness) -> None:
+    def __init__(self, secret: IntegerVectorSecretKey, m: int, randomness: Randomness) -> None:
         check_ring(secret.parameters)
         self._secret, self._m, self._randomness = secret, m, randomness
         self._seed, self._next, self._pads = b"", secret.parameters.d, np.empty((0, m), np.int64)
@@ -132,7 +132,7 @@ class ZeroKey:
         return len(self.b)
 
 
-def make_zero_key(secret: SecretKey, m: int, randomness: Randomness, samples: int = 1) -> ZeroKey:
+def make_zero_key(secret: IntegerVectorSecretKey, m: int, randomness: Randomness, samples: int = 1) -> ZeroKey:
     """Return the public key from which anyone makes encryptions of zero under this secret key."""
     p = secret.parameters
     check_ring(p)
@@ -141,12 +141,12 @@ def make_zero_key(secret: SecretKey, m: int, randomness: Randomness, samples: in
     return ZeroKey(seed, centred(randomness.gaussian(p.sigma or 0.0, product.shape) - product, p.q_bits or 64))
 
 
-def zero_noise(p: Parameters) -> float:
+def zero_noise(p: IntegerVectorParameters) -> float:
     """Return the largest noise of an encryption of zero: |e u| + |e1| + |t e2|."""
     return p.noise_bound * (2 * p.d + 1)
 
 
-def zero_block(key: ZeroKey, p: Parameters, randomness: Randomness) -> tuple[np.ndarray, np.ndarray]:
+def zero_block(key: ZeroKey, p: IntegerVectorParameters, randomness: Randomness) -> tuple[np.ndarray, np.ndarray]:
     """Return d encryptions of zero: their first entries (m, d), and the polynomial (d,) of which `Rows` are their masks.
 
     They are related (see above): this is for columns of public keys, which nobody adds to anything that must stay hidden.
@@ -165,7 +165,7 @@ class ZeroStream:
     alike in distribution, an encryption of zero is  [<b, u> + e1 ; a(1 / X) u + e2].
     """
 
-    def __init__(self, key: ZeroKey, p: Parameters, randomness: Randomness) -> None:
+    def __init__(self, key: ZeroKey, p: IntegerVectorParameters, randomness: Randomness) -> None:
         check_ring(p)
         self._b, self._parameters, self._randomness = key.b, p, randomness
         a = expand_polynomials(key.seed, key.samples, p)

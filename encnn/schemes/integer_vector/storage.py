@@ -20,8 +20,8 @@ from encnn.arithmetic.modular import centred
 from encnn.arithmetic.sampling import Randomness
 from encnn.errors import FileError, ParameterError
 from encnn.files.schema import Hex32, check_array, describe, parse
-from encnn.schemes.integer_vector.ciphertext import CiphertextArray, Context
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.ciphertext import CiphertextArray, IntegerVectorContext
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 
 _MASK_ROWS = 256
 MAX_EXPANDED_BYTES = 4 << 30
@@ -29,20 +29,20 @@ MAX_EXPANDED_BYTES = 4 << 30
 
 
 @dataclass(frozen=True)
-class KeyHeader:
+class IntegerVectorKeyHeader:
     """What the header of every key begins with: the parameters, and the name of the key."""
 
-    parameters: Parameters
+    parameters: IntegerVectorParameters
     key_id: Hex32
 
     @property
-    def context(self) -> Context:
+    def context(self) -> IntegerVectorContext:
         """The same as a context."""
-        return Context(self.parameters, self.key_id)
+        return IntegerVectorContext(self.parameters, self.key_id)
 
 
 @dataclass(frozen=True)
-class ArrayHeader:
+class IntegerVectorArrayHeader:
     """What is claimed of ciphertexts: scale, bounds on |v| and on the noise, and the seed of masks that are not stored."""
 
     scale: float
@@ -51,7 +51,7 @@ class ArrayHeader:
     seed: Hex32 | None
 
 
-def export_context(context: Context) -> dict:
+def export_context(context: IntegerVectorContext) -> dict:
     """Return the parameters and the name of the key."""
     return {"parameters": describe(context.parameters), "key_id": context.key_id}
 
@@ -66,15 +66,15 @@ def export_array(a: CiphertextArray) -> tuple[dict, np.ndarray]:
     value, noise = (
         min(bound, most) for bound, most in zip((a.value, a.noise), _largest_claims(p, a.scale, a.data), strict=True)
     )
-    header = describe(ArrayHeader(a.scale, value, noise, None if a.seed is None else a.seed.hex()))
+    header = describe(IntegerVectorArrayHeader(a.scale, value, noise, None if a.seed is None else a.seed.hex()))
     if a.seed is None:
         return header, a.data if p.q_bits is None else centred(a.data, p.q_bits)
     return header, np.ascontiguousarray(a.data[..., : a.shape[-1]])
 
 
-def restore_array(context: Context, header: object, data: np.ndarray, shape: tuple[int, ...]) -> CiphertextArray:
+def restore_array(context: IntegerVectorContext, header: object, data: np.ndarray, shape: tuple[int, ...]) -> CiphertextArray:
     """Return the array of ciphertexts of vectors of `shape` (..., m)."""
-    p, claims = context.parameters, parse(ArrayHeader, header, "the description of ciphertexts")
+    p, claims = context.parameters, parse(IntegerVectorArrayHeader, header, "the description of ciphertexts")
     seed = None if claims.seed is None else bytes.fromhex(claims.seed)
     if seed is not None:
         _check_expansion(p, shape)
@@ -86,19 +86,19 @@ def restore_array(context: Context, header: object, data: np.ndarray, shape: tup
     return CiphertextArray(data, context, claims.scale, _magnitude(data), claims.value, claims.noise, seed)
 
 
-def entry_range(p: Parameters) -> tuple[int, int]:
+def entry_range(p: IntegerVectorParameters) -> tuple[int, int]:
     """Return the least and the largest entry of a ciphertext: residues around 0, or without modulus what its limit allows."""
     half = p.entry_limit if p.q_bits is None else 1 << (p.q_bits - 1)
     return (1 - half, half - 1) if p.q_bits is None else (-half, half - 1)
 
 
-def zeros_range(p: Parameters) -> tuple[int, int]:
+def zeros_range(p: IntegerVectorParameters) -> tuple[int, int]:
     """Return the least and the largest entry of public encryptions of zero: residues, or E - T A and A themselves."""
     most = p.noise_bound + p.d * p.T_bound * p.A_high
     return (-most, most) if p.q_bits is None else entry_range(p)
 
 
-def _largest_claims(p: Parameters, scale: float, data: np.ndarray) -> tuple[float, float]:
+def _largest_claims(p: IntegerVectorParameters, scale: float, data: np.ndarray) -> tuple[float, float]:
     """Return what |v| and the noise of these ciphertexts can be at most.
 
     The phase is w scale v + e.  Modulo q it is below q / 2; without modulus |S c| is at most the L1 norm of a row of S times
@@ -110,7 +110,7 @@ def _largest_claims(p: Parameters, scale: float, data: np.ndarray) -> tuple[floa
     return phase / (p.w * scale), 2 * phase
 
 
-def _check_claims(p: Parameters, claims: ArrayHeader, data: np.ndarray) -> None:
+def _check_claims(p: IntegerVectorParameters, claims: IntegerVectorArrayHeader, data: np.ndarray) -> None:
     """Raise `FileError` for claims that the ciphertexts cannot have."""
     _check_scale(p, claims.scale)
     value, noise = _largest_claims(p, claims.scale, data)
@@ -124,7 +124,7 @@ def _check_claims(p: Parameters, claims: ArrayHeader, data: np.ndarray) -> None:
         )
 
 
-def expand_masks(seed: bytes, rows: tuple[int, ...], parameters: Parameters) -> np.ndarray:
+def expand_masks(seed: bytes, rows: tuple[int, ...], parameters: IntegerVectorParameters) -> np.ndarray:
     """Return masks of shape (*rows, d), uniform modulo q, that SHAKE-128 expands from a public seed."""
     p = parameters
     if p.q_bits is None:
@@ -134,7 +134,7 @@ def expand_masks(seed: bytes, rows: tuple[int, ...], parameters: Parameters) -> 
     return masks.reshape(*rows, p.d)
 
 
-def _fill_with_masks(masks: np.ndarray, seed: bytes, p: Parameters) -> None:
+def _fill_with_masks(masks: np.ndarray, seed: bytes, p: IntegerVectorParameters) -> None:
     """Expand masks in place, a few rows at a time, so that nothing twice their size is held."""
     stream = Randomness.from_public_seed(b"masks of ciphertexts" + seed)
     for start in range(0, len(masks), _MASK_ROWS):
@@ -142,7 +142,7 @@ def _fill_with_masks(masks: np.ndarray, seed: bytes, p: Parameters) -> None:
         part[:] = stream.words(part.shape, p.q_bits or 64)
 
 
-def _with_expanded_masks(data: np.ndarray, seed: bytes, p: Parameters) -> np.ndarray:
+def _with_expanded_masks(data: np.ndarray, seed: bytes, p: IntegerVectorParameters) -> np.ndarray:
     """Return ciphertexts of shape (..., m + d) from their other part, shape (..., m), and the seed of their masks."""
     full = np.empty(_with_masks(data.shape, p), p.dtype)
     full[..., : data.shape[-1]] = data
@@ -150,11 +150,11 @@ def _with_expanded_masks(data: np.ndarray, seed: bytes, p: Parameters) -> np.nda
     return full
 
 
-def _with_masks(shape: tuple[int, ...], p: Parameters) -> tuple[int, ...]:
+def _with_masks(shape: tuple[int, ...], p: IntegerVectorParameters) -> tuple[int, ...]:
     return (*shape[:-1], shape[-1] + p.d)
 
 
-def _check_expansion(p: Parameters, shape: tuple[int, ...]) -> None:
+def _check_expansion(p: IntegerVectorParameters, shape: tuple[int, ...]) -> None:
     """Raise `FileError` unless masks of these parameters can be expanded, within `MAX_EXPANDED_BYTES`."""
     if p.q_bits is None:
         raise FileError("the file gives a seed of masks, which its parameters without modulus do not have")
@@ -162,7 +162,7 @@ def _check_expansion(p: Parameters, shape: tuple[int, ...]) -> None:
         raise FileError(f"ciphertexts of shape {shape} with d = {p.d} would expand to more than {MAX_EXPANDED_BYTES >> 30} GiB")
 
 
-def _check_scale(p: Parameters, scale: float) -> None:
+def _check_scale(p: IntegerVectorParameters, scale: float) -> None:
     """Raise `FileError` unless products lead to this scale: without modulus there is one, with one they multiply."""
     powers = [float(p.scale)]
     while p.q_bits is not None and p.scale > 1 and powers[-1] * p.unit < 2.0 ** (p.q_bits - 1):

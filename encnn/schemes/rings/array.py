@@ -31,7 +31,7 @@ BLOCK = 8
 
 
 @dataclass(frozen=True)
-class Context:
+class RingContext:
     """What all ciphertexts of one key share: the parameters, the public name of the key, how its randomness was made."""
 
     parameters: RingParameters
@@ -108,7 +108,7 @@ class RingArray:
     __slots__ = ("_slack", "_width", "bounds", "context", "data")
     __array_ufunc__ = None  # plain array + ciphertexts is ours to compute
 
-    def __init__(self, data: np.ndarray, context: Context, width: int, bounds: Bounds, slack: float = 1.0) -> None:
+    def __init__(self, data: np.ndarray, context: RingContext, width: int, bounds: Bounds, slack: float = 1.0) -> None:
         self.data, self.context, self.bounds = data.view(np.int64), context, bounds
         self._width, self._slack = width, slack
 

@@ -22,10 +22,10 @@ from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.encoders import GENERATOR, SlotEncoder
 from encnn.schemes.rings import storage
-from encnn.schemes.rings.array import SLACK_LIMIT, Bounds, Context, RingArray, blocks, join
+from encnn.schemes.rings.array import SLACK_LIMIT, Bounds, RingArray, RingContext, blocks, join
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import base_conversion, rescaling
-from encnn.schemes.rings.switching import SwitchKey
+from encnn.schemes.rings.switching import RingSwitchKey
 from encnn.sigmoid import Sigmoid
 
 RELINEARISE = 0
@@ -41,7 +41,7 @@ class RingEvaluator(base.Evaluator):
     parts: int
 
     def __init__(
-        self, context: Context, public_key: np.ndarray | None = None, keys: dict[int, SwitchKey] | None = None
+        self, context: RingContext, public_key: np.ndarray | None = None, keys: dict[int, RingSwitchKey] | None = None
     ) -> None:
         self.context, self.public_key, self.keys = context, public_key, keys or {}
 
@@ -105,7 +105,7 @@ class RingEvaluator(base.Evaluator):
         moved = self.parameters.cipher_ring.automorphism(a.residues(), galois_element(self.parameters, steps))
         return self._switched(a.bounds, a, moved, self._key(steps), "rotation")
 
-    def _switched(self, bounds: Bounds, like: RingArray, data: np.ndarray, key: SwitchKey, operation: str) -> RingArray:
+    def _switched(self, bounds: Bounds, like: RingArray, data: np.ndarray, key: RingSwitchKey, operation: str) -> RingArray:
         """Return ciphertexts whose last part is switched by the key and added to the parts before it."""
         p = self.parameters
         bounds = replace(bounds, noise=bounds.noise + self._switch_noise).check(p, operation)
@@ -255,7 +255,7 @@ class RingEvaluator(base.Evaluator):
 
     # -- inside
 
-    def _key(self, name: int) -> SwitchKey:
+    def _key(self, name: int) -> RingSwitchKey:
         if name not in self.keys:
             what = "products" if name == RELINEARISE else f"rotations by {name}"
             raise MissingKeyError(f"the owner made no key for {what}; make_keys makes them for the products it is told")

@@ -44,7 +44,7 @@ class Factory:
 
     def restore_secret_key(self, header: dict, arrays: dict[str, np.ndarray]) -> RingSecretKey:
         """Return the secret key that its `export` took apart."""
-        described = parse(storage.KeyHeader, header, "the description of the secret key")
+        described = parse(storage.RingKeyHeader, header, "the description of the secret key")
         context = storage.restore_context(self.parameters, described)
         names = self.secret_key.secret_names
         return self.secret_key.from_polynomials(context, storage.secret_polynomials(context, arrays, names))

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Literal, Self
 from encnn.arithmetic.sampling import TAIL
 from encnn.data.checks import check_types, whole
 from encnn.errors import ParameterError
+from encnn.schemes.base import OwnerHelp
 from encnn.schemes.encoders import CoefficientEncoder, Encoder, FractionalEncoder, SlotEncoder
 from encnn.schemes.rings.primes import PRIME_BITS, check_primes, find_primes
 from encnn.schemes.rings.rns import MAX_TERMS, Ring, ring
@@ -115,6 +116,11 @@ class RingParameters:
         """The bits of security, and the sizes; INSECURE first where the name says it."""
         sizes = f"N={self.N}, log2 q={self.modulus_bits:.1f}, log2 t={math.log2(self.t):.1f}"
         return f"{'INSECURE: ' if self.insecure else ''}{self.cheapest_attack}; {sizes}"
+
+    @property
+    def owner_help(self) -> OwnerHelp:
+        """Fresh weights: ciphertexts hold so many products, and no more."""
+        return "weights"
 
     @property
     def insecure(self) -> bool:

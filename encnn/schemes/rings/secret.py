@@ -14,11 +14,11 @@ from encnn.schemes import base
 from encnn.schemes.encoders import SlotEncoder
 from encnn.schemes.powers import Product
 from encnn.schemes.rings import storage
-from encnn.schemes.rings.array import Bounds, Context, RingArray, blocks, scaled_up
+from encnn.schemes.rings.array import Bounds, RingArray, RingContext, blocks, scaled_up
 from encnn.schemes.rings.evaluator import RELINEARISE, galois_element
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import Ring, rescaling
-from encnn.schemes.rings.switching import SwitchKey
+from encnn.schemes.rings.switching import RingSwitchKey
 
 
 class RingSecretKey(base.SecretKey):
@@ -32,7 +32,7 @@ class RingSecretKey(base.SecretKey):
     def __init__(self, parameters: RingParameters, rng: np.random.Generator | None = None) -> None:
         self.parameters = parameters
         self._randomness = Randomness(rng)
-        self.context = Context(parameters, self._randomness.token().hex(), self._randomness.experimental)
+        self.context = RingContext(parameters, self._randomness.token().hex(), self._randomness.experimental)
 
     def __repr__(self) -> str:
         """Name the key; show nothing of it."""
@@ -42,7 +42,7 @@ class RingSecretKey(base.SecretKey):
 
     @classmethod
     @abstractmethod
-    def from_polynomials(cls, context: Context, polynomials: Sequence[np.ndarray]) -> Self:
+    def from_polynomials(cls, context: RingContext, polynomials: Sequence[np.ndarray]) -> Self:
         """Return the key with given secret polynomials, as read from a file."""
 
     @property
@@ -60,11 +60,11 @@ class RingSecretKey(base.SecretKey):
         """Return c_0 + c_1 s (FV), f c (YASHE) modulo q: residues of shape (..., k, N)."""
 
     @abstractmethod
-    def switch_key(self, F: np.ndarray) -> SwitchKey:
+    def switch_key(self, F: np.ndarray) -> RingSwitchKey:
         """Return the key that switches what the polynomial F multiplies; F transformed, of shape (k + 1, N)."""
 
     @abstractmethod
-    def relinearisation_key(self) -> SwitchKey:
+    def relinearisation_key(self) -> RingSwitchKey:
         """Return the key that brings products under this key again."""
 
     @abstractmethod
@@ -126,7 +126,7 @@ class RingSecretKey(base.SecretKey):
 
     # -- keys
 
-    def switch_keys(self, products: Sequence[Product]) -> dict[int, SwitchKey]:
+    def switch_keys(self, products: Sequence[Product]) -> dict[int, RingSwitchKey]:
         """Return the keys that these products need: relinearisation, and rotations for sums over vectors."""
         if not products:
             return {}
@@ -142,7 +142,7 @@ class RingSecretKey(base.SecretKey):
             keys[steps], steps = self.rotation_key(steps), 2 * steps
         return keys
 
-    def rotation_key(self, steps: int) -> SwitchKey:
+    def rotation_key(self, steps: int) -> RingSwitchKey:
         """Return the key for `evaluator.rotate(a, steps)`."""
         ring = self.parameters.key_ring
         rotated = ring.automorphism(ring.residues(self._polynomial), galois_element(self.parameters, steps))
@@ -177,7 +177,7 @@ class RingSecretKey(base.SecretKey):
         return storage.export_context(self.context), self._secret_part
 
 
-def encrypted(context: Context, v: np.ndarray, zeros: Callable[[tuple[int, ...]], np.ndarray], noise: float) -> RingArray:
+def encrypted(context: RingContext, v: np.ndarray, zeros: Callable[[tuple[int, ...]], np.ndarray], noise: float) -> RingArray:
     """Return encryptions of zero plus round(q m / t) for the plaintexts m of real vectors v."""
     p = context.parameters
     largest = float(np.abs(v).max(initial=0.0))

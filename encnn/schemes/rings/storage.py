@@ -18,17 +18,17 @@ import numpy as np
 
 from encnn.errors import FileError
 from encnn.files.schema import Hex32, Within, check_array, check_names, describe, parse, take
-from encnn.schemes.rings.array import Bounds, Context, RingArray
+from encnn.schemes.rings.array import Bounds, RingArray, RingContext
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import Ring
-from encnn.schemes.rings.switching import SwitchKey
+from encnn.schemes.rings.switching import RingSwitchKey
 
 MAX_BITS = 512
 """Largest log2 of the place of a digit in a file, and of a scale beyond t: what is decoded stays far within float64."""
 
 
 @dataclass(frozen=True)
-class KeyHeader:
+class RingKeyHeader:
     """What the header of every key begins with; the parameters are those of a scheme of their own."""
 
     parameters: dict
@@ -36,7 +36,7 @@ class KeyHeader:
 
 
 @dataclass(frozen=True)
-class EvaluatorHeader(KeyHeader):
+class RingEvaluatorHeader(RingKeyHeader):
     """The header of public keys: names of the switch keys, and whether there is a key to encrypt with."""
 
     switches: list[Annotated[int, Within(0, 1 << 16)]]
@@ -44,24 +44,24 @@ class EvaluatorHeader(KeyHeader):
 
 
 @dataclass(frozen=True)
-class ArrayHeader:
+class RingArrayHeader:
     """What is claimed of ciphertexts."""
 
     bounds: Bounds
 
 
-def export_context(context: Context) -> dict:
+def export_context(context: RingContext) -> dict:
     """Return the parameters and the name of the key."""
     return {"parameters": describe(context.parameters), "key_id": context.key_id}
 
 
-def restore_context(kind: type[RingParameters], header: KeyHeader) -> Context:
+def restore_context(kind: type[RingParameters], header: RingKeyHeader) -> RingContext:
     """Return the context that `export_context` described; `kind` is the scheme's class of parameters."""
-    return Context(parse(kind, header.parameters, "the file's parameters"), header.key_id)
+    return RingContext(parse(kind, header.parameters, "the file's parameters"), header.key_id)
 
 
 def export_keys(
-    context: Context, public_key: np.ndarray | None, keys: dict[int, SwitchKey]
+    context: RingContext, public_key: np.ndarray | None, keys: dict[int, RingSwitchKey]
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """Return (header, arrays) of all public keys."""
     arrays = {f"switch_{name}": key.values.view(np.int64) for name, key in keys.items()}
@@ -72,14 +72,14 @@ def export_keys(
 
 def restore_keys(
     kind: type[RingParameters], parts: int, header: dict, arrays: dict[str, np.ndarray]
-) -> tuple[Context, np.ndarray | None, dict[int, SwitchKey]]:
+) -> tuple[RingContext, np.ndarray | None, dict[int, RingSwitchKey]]:
     """Return (context, public key, switch keys); every array must be one that the header announces."""
-    described, arrays = parse(EvaluatorHeader, header, "the description of the keys"), dict(arrays)
+    described, arrays = parse(RingEvaluatorHeader, header, "the description of the keys"), dict(arrays)
     context = restore_context(kind, described)
     p, names = context.parameters, described.switches
     _check_ascending(names)
     shape = (len(p.q_primes), parts, p.key_ring.k, p.N)
-    keys = {n: SwitchKey(p, _checked(f"switch_{n}", take(arrays, f"switch_{n}"), shape, p.key_ring)) for n in names}
+    keys = {n: RingSwitchKey(p, _checked(f"switch_{n}", take(arrays, f"switch_{n}"), shape, p.key_ring)) for n in names}
     public = None
     if described.public:
         public = _checked("public", take(arrays, "public"), (parts, p.cipher_ring.k, p.N), p.cipher_ring)
@@ -87,9 +87,9 @@ def restore_keys(
     return context, public, keys
 
 
-def restore_array(context: Context, parts: int, header: object, data: np.ndarray, shape: tuple[int, ...]) -> RingArray:
+def restore_array(context: RingContext, parts: int, header: object, data: np.ndarray, shape: tuple[int, ...]) -> RingArray:
     """Return the array of ciphertexts of vectors of `shape` (..., width)."""
-    p, bounds = context.parameters, parse(ArrayHeader, header, "the description of ciphertexts").bounds
+    p, bounds = context.parameters, parse(RingArrayHeader, header, "the description of ciphertexts").bounds
     _check_bounds(p, bounds)
     counts = shape if p.encoder.per_number else shape[:-1]
     residues = _checked("ciphertexts", data, (*counts, parts, p.cipher_ring.k, p.N), p.cipher_ring)
@@ -129,7 +129,7 @@ def _checked(name: str, array: np.ndarray, shape: tuple[int, ...], ring: Ring) -
     return array.view(np.uint64)
 
 
-def secret_polynomials(context: Context, arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> list[np.ndarray]:
+def secret_polynomials(context: RingContext, arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> list[np.ndarray]:
     """Return the ternary secret polynomials of a file, by their names."""
     check_names("the secret key", arrays, set(names))
     return [check_array(f"the ternary {name}", arrays[name], (context.parameters.N,), np.int64, -1, 1) for name in names]

@@ -21,7 +21,7 @@ from encnn.schemes.rings.rns import rescaling, ring
 
 
 @dataclass(frozen=True)
-class SwitchKey:
+class RingSwitchKey:
     """Transformed polynomials of shape (digits, parts, k + 1, N), public."""
 
     parameters: RingParameters

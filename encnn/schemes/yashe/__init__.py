@@ -7,9 +7,10 @@ Read after `fv`, with which it shares the ring, arrays, encoders and key switchi
 `evaluator`; and `encnn.security.overstretched`, the attacks.
 """
 
+from encnn.schemes.base import ComparedPreset, Scheme
 from encnn.schemes.rings.factory import Factory
 from encnn.schemes.yashe.evaluator import YASHEEvaluator
-from encnn.schemes.yashe.keys import SecretKey
+from encnn.schemes.yashe.keys import YASHESecretKey
 from encnn.schemes.yashe.parameters import (
     ADDITIVE_128,
     DEEP,
@@ -17,22 +18,37 @@ from encnn.schemes.yashe.parameters import (
     FRACTIONAL_128,
     PRESETS,
     TOY,
-    Parameters,
+    YASHEParameters,
     preset,
 )
+from encnn.sigmoid import taylor
 
-factory = Factory(Parameters, SecretKey, YASHEEvaluator)
+factory = Factory(YASHEParameters, YASHESecretKey, YASHEEvaluator)
 make_keys = factory.make_keys
 
+SCHEME = Scheme(
+    YASHEEvaluator.scheme,
+    YASHEParameters,
+    make_keys,
+    factory.restore_evaluator,
+    factory.restore_secret_key,
+    list(PRESETS.values()),
+    [
+        ComparedPreset("YASHE, fixed point", ADDITIVE_128, taylor(1)),
+        ComparedPreset("YASHE, fractional", FRACTIONAL_128, taylor(1)),
+    ],
+)
+
 __all__ = [
+    "SCHEME",
     "ADDITIVE_128",
     "DEEP",
     "DEPTH_128",
     "FRACTIONAL_128",
     "PRESETS",
     "TOY",
-    "Parameters",
-    "SecretKey",
+    "YASHEParameters",
+    "YASHESecretKey",
     "YASHEEvaluator",
     "factory",
     "make_keys",

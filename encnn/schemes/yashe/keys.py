@@ -17,20 +17,20 @@ from typing import Self
 import numpy as np
 
 from encnn.errors import FileError
-from encnn.schemes.rings.array import Context, RingArray
+from encnn.schemes.rings.array import RingArray, RingContext
 from encnn.schemes.rings.secret import RingSecretKey
-from encnn.schemes.rings.switching import SwitchKey, gadget
+from encnn.schemes.rings.switching import RingSwitchKey, gadget
 from encnn.schemes.yashe import noise
-from encnn.schemes.yashe.parameters import Parameters
+from encnn.schemes.yashe.parameters import YASHEParameters
 
 
-class SecretKey(RingSecretKey):
+class YASHESecretKey(RingSecretKey):
     """The secret polynomials f' and g, and what the owner does with them."""
 
-    parameters: Parameters
+    parameters: YASHEParameters
     secret_names = ("T_secret", "T_g")
 
-    def __init__(self, parameters: Parameters, rng: np.random.Generator | None = None) -> None:
+    def __init__(self, parameters: YASHEParameters, rng: np.random.Generator | None = None) -> None:
         super().__init__(parameters, rng)
         self._g = self._ternary()
         self._f_prime = self._ternary()
@@ -38,7 +38,7 @@ class SecretKey(RingSecretKey):
             self._f_prime = self._ternary()
 
     @classmethod
-    def from_polynomials(cls, context: Context, polynomials: Sequence[np.ndarray]) -> Self:
+    def from_polynomials(cls, context: RingContext, polynomials: Sequence[np.ndarray]) -> Self:
         """Return the key with given f' and g, as read from a file; new randomness comes from the operating system."""
         key = cls(context.parameters)  # type: ignore[arg-type]
         (key._f_prime, key._g), key.context = polynomials, context
@@ -74,17 +74,17 @@ class SecretKey(RingSecretKey):
         ring = self.parameters.cipher_ring
         return ring.ntt.inverse(self._h[: ring.k])[None]
 
-    def relinearisation_key(self) -> SwitchKey:
+    def relinearisation_key(self) -> RingSwitchKey:
         """Return the switch from f^2."""
         return self.switch_key(self._secret_values * self._secret_values % self.parameters.key_ring.p)
 
-    def switch_key(self, F: np.ndarray) -> SwitchKey:
+    def switch_key(self, F: np.ndarray) -> RingSwitchKey:
         """Return P g_i F / f + e_i + h s_i for every digit i."""
         p = self.parameters
         ring, k = p.key_ring, len(p.q_primes)
         s, e = ring.ntt.forward(self._noise(ring, (k,))), ring.ntt.forward(self._noise(ring, (k,)))
         body = gadget(p, F * self._inverse_values % ring.p)
-        return SwitchKey(p, ring.add(ring.add(body, e), self._h * s % ring.p)[:, None])
+        return RingSwitchKey(p, ring.add(ring.add(body, e), self._h * s % ring.p)[:, None])
 
     @cached_property
     def _inverse_values(self) -> np.ndarray:

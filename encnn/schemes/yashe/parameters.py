@@ -17,7 +17,7 @@ from encnn.security.overstretched import NtruEstimate, estimate_ntru
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Parameters(RingParameters):
+class YASHEParameters(RingParameters):
     """A validated parameter set of YASHE (see `RingParameters` for the fields)."""
 
     scheme: ClassVar[str] = "yashe"
@@ -48,11 +48,11 @@ class Parameters(RingParameters):
 
 def _set(
     name: str, N: int, q_bits: tuple[int, ...], special_bits: int, t_bits: tuple[int, ...], **fields: object
-) -> Parameters:
+) -> YASHEParameters:
     special = primes_of_bits(N, (special_bits,)) if special_bits else ()
     q = primes_of_bits(N, q_bits, special)
     t = primes_of_bits(N, t_bits, (*special, *q))
-    return Parameters(name=name, N=N, q_primes=q, t_primes=t, special_prime=sum(special), **fields)  # type: ignore[arg-type]
+    return YASHEParameters(name=name, N=N, q_primes=q, t_primes=t, special_prime=sum(special), **fields)  # type: ignore[arg-type]
 
 
 ADDITIVE_128 = _set(
@@ -77,7 +77,7 @@ TOY = _set("yashe-toy-INSECURE", 64, (30,) * 6, 30, (17,))
 PRESETS = {p.name: p for p in (ADDITIVE_128, FRACTIONAL_128, DEPTH_128, DEEP, TOY)}
 
 
-def preset(name: str) -> Parameters:
+def preset(name: str) -> YASHEParameters:
     """Return the named set, or raise `ParameterError` with the names there are."""
     if name not in PRESETS:
         raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")
