@@ -605,3 +605,18 @@ def test_the_walker_finds_leading_digits() -> None:
     assert shows([np.hstack([spoilt * 0 + 7, spoilt])], T)
     assert shows([spoilt.T.astype(float)], T)
     assert not shows([spoilt[::-1]], T)
+
+
+@pytest.mark.parametrize("bound", [np.nan, np.inf])
+def test_ciphertexts_of_which_nothing_is_guaranteed_are_saved_and_read(tmp_path: Path, bound: float) -> None:
+    """After many steps without a modulus a bound is infinite, or infinity times zero."""
+    architecture = Architecture(3, hidden=2, pooling="sum")
+    owner = Owner(architecture, taylor(1), PAPER)
+    model = owner.encrypt(Network.initial(architecture, seeded()))
+    W1 = model.network.W1
+    model.network.W1 = type(W1)(W1.data, W1.context, W1.scale, W1.bound, bound, bound)
+    assert model.network.W1.noise == np.inf and model.network.W1.noise_budget_bits == -np.inf
+    model.save(tmp_path / "model.npz")
+    loaded = EncryptedModel.load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(loaded.network.W1.data, W1.data)
+    assert loaded.network.W1.noise < np.inf  # what ciphertexts of this size can have at most

@@ -7,7 +7,7 @@ import pytest
 
 from tools import notebooks as tool
 
-README = "notebooks/01_one.ipynb notebooks/02_two.ipynb"
+INDEX = "[one](01_one.ipynb) [two](02_two.ipynb)"
 
 
 def write(path: Path, *cells) -> Path:
@@ -33,7 +33,7 @@ def root(tmp_path):
     folder.mkdir()
     write(folder / "01_one.ipynb", markdown("# 01 - One\n\n**Goal**"), code("x = 1"), code("x + 1", 2))
     write(folder / "02_two.ipynb", markdown("# 02 - Two"), code("1"))
-    (tmp_path / "README.md").write_text(README)
+    (folder / "README.md").write_text(INDEX)
     assert tool.main(["links"], tmp_path) == 0
     return tmp_path
 
@@ -45,7 +45,7 @@ def change(path: Path, edit) -> None:
 
 
 def problems(root: Path) -> list[str]:
-    return tool.check(tool.find_notebooks(root / "notebooks"), (root / "README.md").read_text())
+    return tool.check(tool.find_notebooks(root / "notebooks"), (root / "notebooks/README.md").read_text())
 
 
 def test_good_notebooks_pass(root, capsys):
@@ -55,11 +55,11 @@ def test_good_notebooks_pass(root, capsys):
 
 def test_links_stand_below_the_title_and_at_the_foot(root):
     cells = nbformat.read(root / "notebooks/01_one.ipynb", as_version=4).cells
-    line = "[contents](../README.md#notebooks) | [next: 02 - Two](02_two.ipynb)"
+    line = "[contents](README.md) | [next: 02 - Two](02_two.ipynb)"
     assert cells[0].source.startswith("# 01 - One\n")
     assert [cells[1].source, cells[-1].source] == [line, line]
     last = nbformat.read(root / "notebooks/02_two.ipynb", as_version=4).cells[-1].source
-    assert last == "[previous: 01 - One](01_one.ipynb) | [contents](../README.md#notebooks)"
+    assert last == "[previous: 01 - One](01_one.ipynb) | [contents](README.md)"
 
 
 def test_linking_twice_changes_nothing(root):
@@ -79,6 +79,8 @@ FAULTS = {
     "never executed": lambda notebook: first_code(notebook).update(execution_count=None),
     "stores an error": lambda notebook: first_code(notebook).update(outputs=[ERROR]),
     "longer than 25": lambda notebook: first_code(notebook).update(source="\n".join(["x = 1"] * 26)),
+    "words longer than 25": lambda notebook: notebook.cells[0].update(source="# 01 - One" + "\n" * 25 + "end"),
+    "wider than 95 columns": lambda notebook: first_code(notebook).update(source="x = 1\n" + "y" * 96),
     "stray metadata": lambda notebook: notebook.metadata.update(widgets={}),
     "stray cell metadata": lambda notebook: first_code(notebook).metadata.update(collapsed=True),
     "expected a file": lambda notebook: notebook.cells[0].update(source="# 07 - One"),
@@ -86,7 +88,7 @@ FAULTS = {
     "navigation": lambda notebook: notebook.cells.pop(),
 }
 EXPECTED = {"never executed": "not executed", "stray cell metadata": "stray metadata"}
-EXPECTED |= {"expected a title": "expected a file"}
+EXPECTED |= {"words longer than 25": "longer than 25", "expected a title": "expected a file"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -96,11 +98,25 @@ def test_each_fault_is_named(root, fault):
     assert tool.main(["check"], root) == 1
 
 
+def test_the_longest_cell_and_the_widest_line_that_pass(root):
+    widest = "y" * 95
+    change(root / "notebooks/01_one.ipynb", lambda notebook: first_code(notebook).update(source="\n".join([widest] * 25)))
+    assert problems(root) == []
+
+
+def test_sliders_are_not_stored():
+    picture = nbformat.v4.new_output("display_data", data={"image/png": "", "text/plain": "a picture"})
+    slider = nbformat.v4.new_output("display_data", data={tool.WIDGET: {"model_id": "1"}, "text/plain": "VBox()"})
+    notebook = nbformat.v4.new_notebook(cells=[code("explore()", outputs=[picture, slider])])
+    tool.clean(notebook)
+    assert notebook.cells[0].outputs == [picture]
+
+
 def test_a_new_notebook_must_be_listed_and_linked(root):
     write(root / "notebooks/03_three.ipynb", markdown("# 03 - Three"), code("1"))
     assert problems(root) == [
         "02_two.ipynb: navigation lines are missing or old (make notebooks)",
-        "03_three.ipynb: not linked from the index in README.md",
+        "03_three.ipynb: not linked from notebooks/README.md",
         "03_three.ipynb: navigation lines are missing or old (make notebooks)",
     ]
 

@@ -4,7 +4,7 @@
     python tools/notebooks.py run       run all, or those named, top to bottom in fresh kernels, in place
     python tools/notebooks.py links     write the previous / contents / next lines, from the file names
 
-Notebooks are `notebooks/NN_name.ipynb`, open with the title `# NN - ...` and are listed in README.md.
+Notebooks are `notebooks/NN_name.ipynb`, open with the title `# NN - ...` and are listed in notebooks/README.md.
 """
 
 import argparse
@@ -17,13 +17,18 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
+INDEX = "README.md"
+"""The page in the folder of the notebooks that lists them."""
 MAX_CELL_LINES = 25
+MAX_COLUMNS = 95
+"""A longer line of code needs a scroll bar in a browser."""
 CELL_TIMEOUT_S = 1800
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 NAVIGATION_TAG = "navigation"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def find_notebooks(folder: Path) -> list[Path]:
@@ -45,7 +50,7 @@ def navigation(path: Path, titles: dict[Path, str]) -> str:
     """Return the line that leads from `path` to its neighbours; `titles` is in reading order."""
     paths = list(titles)
     here = paths.index(path)
-    links = ["[contents](../README.md#notebooks)"]
+    links = [f"[contents]({INDEX})"]
     if here > 0:
         links.insert(0, f"[previous: {titles[paths[here - 1]]}]({paths[here - 1].name})")
     if here + 1 < len(paths):
@@ -64,9 +69,11 @@ def with_navigation(notebook: NotebookNode, line: str) -> list[NotebookNode]:
 
 
 def clean(notebook: NotebookNode) -> None:
-    """Drop all metadata but the kernel's name and the tags of cells, in place."""
+    """Drop all metadata but the kernel's name and the tags of cells, and sliders, which need a kernel; in place."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in ("tags",) if cell.metadata.get(key)})
 
 
@@ -94,7 +101,7 @@ def link(paths: list[Path]) -> None:
 
 
 def cell_problems(notebook: NotebookNode) -> list[str]:
-    """Return what is wrong with the code cells: order, errors, length, metadata."""
+    """Return what is wrong with the cells: order, errors, length, width of code, metadata."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     problems = []
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
@@ -102,15 +109,18 @@ def cell_problems(notebook: NotebookNode) -> list[str]:
     for number, cell in enumerate(code, start=1):
         if any(output.output_type == "error" for output in cell.outputs):
             problems.append(f"code cell {number} stores an error")
+        if any(len(line) > MAX_COLUMNS for line in cell.source.splitlines()):
+            problems.append(f"code cell {number} has a line wider than {MAX_COLUMNS} columns: break it")
+    for number, cell in enumerate(notebook.cells, start=1):
         if len(cell.source.splitlines()) > MAX_CELL_LINES:
-            problems.append(f"code cell {number} is longer than {MAX_CELL_LINES} lines: move code to the package")
+            problems.append(f"cell {number} is longer than {MAX_CELL_LINES} lines: split it, or move code to the package")
     if notebook.metadata != METADATA or any(set(cell.metadata) - {"tags"} for cell in notebook.cells):
         problems.append("stray metadata (make notebooks)")
     return problems
 
 
-def check(paths: list[Path], readme: str) -> list[str]:
-    """Return every problem of the stored notebooks as `file: problem`; `readme` is the text of README.md."""
+def check(paths: list[Path], index: str) -> list[str]:
+    """Return every problem of the stored notebooks as `file: problem`; `index` is the text of the page that lists them."""
     notebooks = {path: nbformat.read(path, as_version=4) for path in paths}
     titles = {path: title(notebook) for path, notebook in notebooks.items()}
     problems = []
@@ -119,8 +129,8 @@ def check(paths: list[Path], readme: str) -> list[str]:
         number = re.match(r"\d\d(?=_)", path.name)
         if number is None or not titles[path].startswith(f"{number[0]} - "):
             found.append("expected a file NN_name.ipynb whose first line is '# NN - title'")
-        if f"notebooks/{path.name}" not in readme:
-            found.append("not linked from the index in README.md")
+        if f"({path.name})" not in index:
+            found.append(f"not linked from notebooks/{INDEX}")
         if notebook.cells != with_navigation(notebook, navigation(path, titles)):
             found.append("navigation lines are missing or old (make notebooks)")
         problems += [f"{path.name}: {problem}" for problem in found]
@@ -139,7 +149,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     elif options.command == "links":
         link(paths)
     else:
-        problems = check(paths, (root / "README.md").read_text(encoding="utf-8"))
+        problems = check(paths, (root / "notebooks" / INDEX).read_text(encoding="utf-8"))
         print("\n".join(problems) or f"{len(paths)} notebooks: no problems")
         return int(bool(problems))
     return 0

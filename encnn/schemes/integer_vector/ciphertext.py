@@ -62,7 +62,7 @@ class CiphertextArray:
         seed: bytes | None = None,
     ) -> None:
         self.data, self.context, self.scale, self.seed = data, context, scale, seed
-        self.bound, self.value, self.noise = bound, value, noise
+        self.bound, self.value, self.noise = bound, _known(value), _known(noise)
 
     @property
     def parameters(self) -> IntegerVectorParameters:
@@ -234,6 +234,11 @@ class CiphertextArray:
 
     def _like(self, data: np.ndarray) -> "CiphertextArray":
         return CiphertextArray(data, self.context, self.scale, self.bound, self.value, self.noise)
+
+
+def _known(bound: float) -> float:
+    """Return a bound; infinity where rules of noise made it infinity times zero: nothing is guaranteed then."""
+    return math.inf if math.isnan(bound) else bound
 
 
 def magnitude(x: np.ndarray | float | int, limit: float = math.inf) -> float:

@@ -1,0 +1,71 @@
+"""Sliders in notebooks: a picture that can be drawn again with other parameters.
+
+The picture is an ordinary output, so it is stored with the notebook and is seen without a kernel.  Where a kernel runs and
+ipywidgets is installed (the extra `notebooks`), sliders stand below it and draw it anew in its place.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from encnn.errors import ParameterError
+
+Draw = Callable[..., Figure]
+
+
+def starting_values(draw: Draw, choices: dict[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return the defaults of `draw` for the names in `choices`: where the sliders stand at first."""
+    parameters = inspect.signature(draw).parameters
+    start = {name: parameters[name].default if name in parameters else inspect.Parameter.empty for name in choices}
+    for name, value in start.items():
+        if value not in choices[name]:
+            raise ParameterError(f"the slider '{name}' needs a starting value: give {draw.__name__} the argument "
+                                 f"{name} with a default that is one of {list(choices[name])}")  # fmt: skip
+    return start
+
+
+def explore(draw: Draw, **choices: Sequence[Any]) -> None:
+    """Show the picture that `draw` makes from its defaults, and a slider for each of `choices`.
+
+    draw: returns a figure; each keyword in `choices` is an argument of it.  choices: the values that a slider steps through.
+    """
+    try:
+        from IPython.display import display
+    except ImportError:  # no notebook: the picture alone
+        draw(**starting_values(draw, choices))
+        return
+    picture = display(_closed(draw(**starting_values(draw, choices))), display_id=True)
+    sliders = make_sliders(draw, choices, picture)
+    if sliders is not None:
+        display(sliders)
+
+
+def make_sliders(draw: Draw, choices: dict[str, Sequence[Any]], picture: Any) -> Any:
+    """Return a box of sliders that renew `picture`, a display handle; None without ipywidgets."""
+    try:
+        import ipywidgets
+    except ImportError:
+        return None
+    start = starting_values(draw, choices)
+    sliders = {
+        name: ipywidgets.SelectionSlider(
+            options=list(values), value=start[name], description=name.replace("_", " "), continuous_update=False
+        )
+        for name, values in choices.items()
+    }
+
+    def renew(_change: Any) -> None:
+        picture.update(_closed(draw(**{name: slider.value for name, slider in sliders.items()})))
+
+    for slider in sliders.values():
+        slider.observe(renew, names="value")
+    return ipywidgets.VBox(list(sliders.values()))
+
+
+def _closed(figure: Figure) -> Figure:
+    """Return the figure, closed so that the notebook does not draw it a second time."""
+    plt.close(figure)
+    return figure

@@ -1,0 +1,58 @@
+"""Tables as notebooks show them: a caption, few digits, thousands apart, no number for each line.
+
+`show(frame)` is drawn as HTML in a notebook and is text elsewhere.  Both hold the same numbers, and neither holds an address or
+a random identifier, so a stored output can be compared with a new one.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+STYLES: Any = [
+    {"selector": "caption", "props": "caption-side: top; text-align: left; font-weight: bold; padding: 0 0 4px 0"},
+    {"selector": "th", "props": "text-align: right; padding: 2px 10px"},
+    {"selector": "td", "props": "text-align: right; padding: 2px 10px"},
+]
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table ready to be shown.
+
+    digits: places after the point of floats.  index: whether the lines have names of their own.
+    """
+
+    frame: pd.DataFrame
+    caption: str = ""
+    digits: int = 2
+    index: bool = False
+
+    def _repr_html_(self) -> str:
+        """Return the styled table; the identifier is fixed, so that equal tables are equal text."""
+        styler = self.frame.style.format(precision=self.digits, thousands=",", na_rep="-", escape="html")
+        styler = styler.set_uuid("table").set_table_styles(STYLES)
+        if self.caption:
+            styler = styler.set_caption(self.caption)
+        if not self.index:
+            styler = styler.hide(axis="index")
+        return str(styler.to_html())
+
+    def __repr__(self) -> str:
+        """Return the table as text, below its caption."""
+        body = self.frame.to_string(index=self.index, float_format=lambda x: f"{x:,.{self.digits}f}", na_rep="-")
+        return f"{self.caption}\n{body}".lstrip("\n")
+
+
+def show(frame: pd.DataFrame, caption: str = "", digits: int = 2, index: bool = False) -> TableView:
+    """Return `frame` as a notebook should show it.
+
+    >>> show(pd.DataFrame({"d": [1024], "bits": [137.21]}), "security", digits=1)
+    security
+       d  bits
+    1024 137.2
+    """
+    rounded = frame.copy()
+    for column in frame.select_dtypes("float"):
+        rounded[column] = frame[column].round(digits) + 0.0  # no "-0"
+    return TableView(rounded, caption, digits, index)
