@@ -27,7 +27,7 @@ from encnn.data.batches import Batch, Conditioned, TrainingFeatures, batches, tr
 from encnn.data.inputs import is_plain
 from encnn.errors import CapabilityError, CiphertextOverflowError, DataError, KeyMismatchError, ParameterError
 from encnn.network.architecture import Network, backward_products
-from encnn.network.partial_scores import in_parts, joined, largest_part, mean_parts, raise_bound
+from encnn.network.partial_scores import PartialScores, in_parts, joined, largest_part, mean_parts, raise_bound
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 from encnn.schemes.bilinear import vector_matrix
@@ -216,7 +216,7 @@ class _Scores:
         if self._pending:
             scores = joined(self._evaluator, self._pending)
             if self._keep:
-                self._reports.append(scores)
+                self._reports.append(_packed(self._evaluator, scores))  # 12 bytes each where the scheme can, and not 8 kB
             if self._on_scores is not None:
                 self._on_scores(self.reported, scores)
         self._pending, self.reported = [], done
@@ -238,8 +238,13 @@ def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int
 
 def _scores_of(evaluator: Evaluator, network: Network, batch: Batch, largest: float) -> Encrypted:
     """Return the scores of one batch, packed, in parts where a sum could pass the range of the scheme."""
-    scores = in_parts(evaluator, network, batch, largest)
-    return evaluator.pack(forward(evaluator, network, batch)[-1]) if scores is None else scores.packed(evaluator)
+    parts = in_parts(evaluator, network, batch, largest)
+    return _packed(evaluator, forward(evaluator, network, batch)[-1] if parts is None else parts)
+
+
+def _packed(evaluator: Evaluator, scores: Encrypted) -> Encrypted:
+    """Return scores, many in a ciphertext where the scheme can."""
+    return scores.packed(evaluator) if isinstance(scores, PartialScores) else evaluator.pack(scores)
 
 
 def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encrypted, Encrypted, Encrypted]:
