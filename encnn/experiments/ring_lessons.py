@@ -72,7 +72,7 @@ def encrypted_digit_growth(secret: Any, shift: int, start: float = 5.625) -> tup
 
 
 def hidden_layer_run(
-    parameters: fv.Parameters | yashe.Parameters, start: Network, plan: TrainingPlan, X: Any, y: np.ndarray
+    parameters: fv.FVParameters | yashe.YASHEParameters, start: Network, plan: TrainingPlan, X: Any, y: np.ndarray
 ) -> dict[str, Any]:
     """Train a network with a hidden layer, the owner renewing its weights between mini-batches, beside the clear twin.
 
