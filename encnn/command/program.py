@@ -1,0 +1,64 @@
+"""The command line: which subcommands there are, how errors are told, and the exit status.
+
+0      done
+1      an error of the package or of the system, told in one sentence
+2      wrong usage
+130    stopped by Ctrl-C
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+import encnn
+from encnn.command import demo, info, init, open, predict, read, train
+from encnn.errors import EncnnError
+from encnn.experiments.__main__ import JOBS
+from encnn.experiments.__main__ import main as run_job
+
+DONE, FAILED, STOPPED = 0, 1, 130
+
+COMMANDS: dict[str, tuple[ModuleType, str]] = {
+    "init": (init, "owner: make keys and an encrypted model that others can train"),
+    "read": (read, "owner: decrypt scores, and compare them with labels"),
+    "open": (open, "owner: decrypt the weights of a trained model"),
+    "train": (train, "trainer: train an encrypted model on data of your own"),
+    "predict": (predict, "user: compute encrypted scores of texts"),
+    "info": (info, "tell what a file is, and whether it holds a secret"),
+    "demo": (demo, "play owner, trainer and user in a temporary folder"),
+}
+"""Module and help of each subcommand.  A new one is a module and a line here."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments, by default those of the process; return the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if given and given[0] in JOBS:
+            return run_job(given)
+        options = _parser().parse_args(given)
+        options.run(options)
+    except (EncnnError, OSError) as error:
+        print(f"encnn: error: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("encnn: stopped", file=sys.stderr)
+        return STOPPED
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="encnn",
+        description="Train a neural network whose weights are encrypted: the owner alone can read them.",
+        epilog=f"Experiments, each with its own --help: {', '.join(JOBS)}.",
+    )
+    parser.add_argument("--version", action="version", version=f"encnn {encnn.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, (module, what) in COMMANDS.items():
+        formatter = argparse.RawDescriptionHelpFormatter
+        command = commands.add_parser(name, help=what, description=module.__doc__, formatter_class=formatter)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run, main=main)  # `demo` runs the others
+    return parser

@@ -1,0 +1,50 @@
+"""The learning rate that suits a model's parameters and the trainer's data, chosen in the clear on data held out.
+
+A rate too small is drowned by the noise of the bootstraps; one too large leads scores out of the range of the scheme.  The
+trainer trains in the clear, from zero, with the noise that bootstraps would add (`schemes.bootstrapped.simulation`), and looks
+how often the last fifth of its data is right, scores being read as the owner would read them: modulo the torus.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from encnn.errors import CapabilityError, DataError
+from encnn.network import Help, Network, TrainingPlan, predict, train
+from encnn.parties import EncryptedModel
+from encnn.schemes.bootstrapped import Parameters
+from encnn.schemes.bootstrapped.simulation import noisy_step
+from encnn.schemes.clear import ClearEvaluator
+
+RATES = (0.0025, 0.005, 0.01, 0.02, 0.04)
+HELD_OUT = 0.2
+FEWEST = 20
+"""Rows from which a choice can be made."""
+
+
+def chosen_rate(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> tuple[float, float]:
+    """Return the best of `RATES` for this plan on features X and labels y, and its share of right answers on data held out.
+
+    X, y: in an order in which labels take turns.  The answer is the same whenever it is asked for.
+    """
+    p = getattr(model.evaluator, "parameters", None)
+    if not isinstance(p, Parameters) or model.architecture.hidden:
+        raise CapabilityError("a learning rate is chosen for logistic regression by bootstrapping alone; name --learning-rate")
+    if len(y) < FEWEST:
+        raise DataError(f"{len(y)} rows are too few to choose a learning rate on; expected {FEWEST}, or name --learning-rate")
+    shares = {rate: _share_right(model, p, X, y, replace(plan, learning_rate=rate)) for rate in RATES}
+    best = max(shares, key=lambda rate: shares[rate])
+    return best, shares[best]
+
+
+def _share_right(model: EncryptedModel, p: Parameters, X: Any, y: np.ndarray, plan: TrainingPlan) -> float:
+    """Return how many of the rows held out are right after training on the others with the noise of parameters p."""
+    a, cut = model.architecture, round(len(y) * (1 - HELD_OUT))
+    network = Network(a, np.zeros((a.features, a.row_width)), None)
+    step = noisy_step(p, plan.sigmoid, np.random.default_rng(0))
+    with np.errstate(over="ignore", invalid="ignore"):  # a lost run is told by its share
+        train(ClearEvaluator(), network, X[:cut], y[:cut], plan, Help(step), keep_scores=False)
+        z, width = np.asarray(predict(ClearEvaluator(), network, X[cut:]))[:, 0], 2.0**p.z_bits
+        read = (z + width / 2) % width - width / 2
+    return float(np.mean((read >= 0) == (y[cut:] == 1)))

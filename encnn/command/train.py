@@ -1,0 +1,107 @@
+"""Train an encrypted model on data of your own, as the trainer.
+
+    encnn train model.encnn my-reviews.csv --out trained.encnn
+
+You see no weight, no score and no prediction; the owner is asked nothing. A run that is stopped is kept
+in a folder beside the result, and the same command goes on with it. Rows are shuffled in a fixed order.
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from encnn.command.inputs import add_data, labelled, recipe_of
+from encnn.command.outputs import ProgressLines, new_file, told_size
+from encnn.command.rate import chosen_rate
+from encnn.costs import announce
+from encnn.network import TrainingPlan
+from encnn.parties import EncryptedModel
+from encnn.scaling.checkpoints import forget_run, scores_in, train_resumably
+
+BATCH_SIZE = 16
+KEEP_EVERY = 500
+"""Rows between two models that are kept."""
+LONG = 2000
+"""Rows from which a run is worth an announcement of what it costs, which itself takes some seconds."""
+HARDLY_RIGHT = 0.05
+"""By how much a rehearsal has to beat the more frequent label, or a word of warning is due."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `encnn train`."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the encrypted model that the owner sent")
+    add_data(parser)
+    parser.add_argument("--out", type=Path, default=Path("trained.encnn"), help="the trained model (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=1, metavar="N", help="passes over the data (default: 1)")
+    parser.add_argument(
+        "--batch-size", type=int, default=BATCH_SIZE, metavar="N", help=f"rows per step (default: {BATCH_SIZE})"
+    )
+    parser.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="R",
+        help="default: chosen in the clear, on a fifth of the data held out, with the noise of the model's parameters",
+    )
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all processors")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, or go on with a run that was stopped; write the trained model."""
+    out = new_file(options.out)
+    folder = out.with_name(out.name + ".run")
+    model = EncryptedModel.load(options.model)
+    X, y = _shuffled(*labelled(recipe_of(model), options.data, options.text, options.label))
+    plan = _plan(options, model, X, y)
+    if len(y) * plan.epochs >= LONG and not scores_in(folder):
+        announce("training", X, plan, model.architecture, model.evaluator.parameters)  # type: ignore[attr-defined]
+    lines = ProgressLines(len(y) * plan.epochs)
+    trained = _trained(options, model, X, y, plan, folder, lines)
+    trained.save(out)
+    forget_run(folder)
+    print(f"Trained on {len(y) * plan.epochs:,} rows. Send {told_size(out)} to whoever is to use it, or to the owner.")
+
+
+def _trained(
+    options: argparse.Namespace,
+    model: EncryptedModel,
+    X: Any,
+    y: np.ndarray,
+    plan: TrainingPlan,
+    folder: Path,
+    lines: ProgressLines,
+) -> EncryptedModel:
+    """Return the trained model; on Ctrl-C say where the run is kept."""
+    if hasattr(model.evaluator, "threads"):
+        model.evaluator.threads = options.threads
+    try:
+        return train_resumably(model, X, y, plan, folder, KEEP_EVERY, lines).model
+    except KeyboardInterrupt:
+        print(
+            f"\nStopped after {lines.done:,} of {len(y) * plan.epochs:,} rows. The run is kept in {folder}: the same command "
+            "goes on with it; to give it up, remove that folder.",
+            file=sys.stderr,
+        )
+        raise
+
+
+def _plan(options: argparse.Namespace, model: EncryptedModel, X: Any, y: np.ndarray) -> TrainingPlan:
+    """Return the plan of the options, with a learning rate that is chosen if none is named."""
+    plan = TrainingPlan(model.sigmoid, batch_size=options.batch_size, epochs=options.epochs)
+    if options.learning_rate is not None:
+        return replace(plan, learning_rate=options.learning_rate)
+    rate, right = chosen_rate(model, X, y, plan)
+    print(f"Learning rate {rate:g}: a rehearsal in the clear with the same noise was right on {right:.1%} of rows held out.")
+    if right < max(y.mean(), 1 - y.mean()) + HARDLY_RIGHT:
+        print("WARNING: that is hardly more than the more frequent label alone gives; more data may help.", file=sys.stderr)
+    return replace(plan, learning_rate=rate)
+
+
+def _shuffled(X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
+    """Return the rows in another order, always the same one: labels must take turns, and a resumed run meets them again."""
+    order = np.random.default_rng(0).permutation(len(y))
+    return X[order], y[order]
