@@ -55,7 +55,7 @@ def _with_keys(path: Path, kind: str) -> dict[str, str]:
     """Return what a model or secret says beyond its contents."""
     holder = EncryptedModel.load(path) if kind == MODEL else Owner.load(path)
     evaluator = holder.evaluator
-    p = evaluator.parameters  # type: ignore[attr-defined]
+    p = evaluator.parameters
     return {
         "key": evaluator.context.key_id,  # type: ignore[attr-defined]
         "parameters": p.name,

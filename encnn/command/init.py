@@ -2,13 +2,14 @@
 
     encnn init reviews.csv --out owner
 
-The data is looked at for its words only (or, with --columns, for its columns). Two files are written:
+The data says which words the network sees (or, with --columns, which columns). Two files are written:
 
     owner/secret.key     never leaves you; whoever has it reads the weights
     owner/model.encnn    for the trainer: an encrypted model, its keys and its words
 
 The words are published with the model. By default those that lean to one class are kept, which tells
-something about the labels of this file; --polarity-cutoff 0 keeps words by frequency alone.
+something about the labels of this file; --polarity-cutoff 0 keeps words by frequency alone, and needs
+no labels.
 """
 
 import argparse
@@ -17,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from encnn.command.inputs import add_data, labelled
+from encnn.command.inputs import CsvFile, add_data
 from encnn.command.outputs import new_file, told_size
 from encnn.data.datasets import POLARITY_CUTOFF
 from encnn.data.recipes import Recipe, TableFeatures, WordFeatures
-from encnn.data.reviews import Reviews, Vocabulary
+from encnn.data.reviews import Vocabulary
 from encnn.errors import ParameterError
 from encnn.network import Architecture, Network
 from encnn.parties import Owner
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
     """Write the secret and the encrypted start; tell what they are."""
     secret, model = (new_file(options.out / name) for name in (SECRET, MODEL))
     p, recipe = PRESETS[options.parameters], _recipe(options)
-    X, y = labelled(recipe, options.data, options.text, options.label)
+    X = CsvFile.of(options.data, options).unlabelled(recipe)
     architecture = Architecture(X.shape[1], hidden=0, pooling="sum")
     owner = Owner(architecture, ExactSigmoid(), p, features=recipe)
     start = Network(architecture, np.zeros((architecture.features, architecture.row_width)), None)
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
     owner.save_model(owner.encrypt(start), model)
     if p.insecure:
         print(f"WARNING: {p.name} protects nothing: it is for lessons and tests only.", file=sys.stderr)
-    room = training_noise(p, X, USUAL_RATE).epochs_allowed * len(y)
+    room = training_noise(p, X, USUAL_RATE).epochs_allowed * X.shape[0]
     print(f"{architecture.features:,} weights, encrypted under {p.name}: {p.security.summary}.")
     print(f"The noise leaves room to train on about {float(f'{room:.2g}'):,.0f} rows like these, all epochs together.")
     print(f"Keep:  {told_size(secret)}, which never leaves you.")
@@ -84,7 +85,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         return TableFeatures(tuple(options.columns.split(",")))
     if options.max_words < 1:
         raise ParameterError(f"--max-words is {options.max_words}; expected at least 1")
-    reviews = Reviews.from_csv(options.data, options.text, options.label)
+    file, cutoff = CsvFile.of(options.data, options), options.polarity_cutoff or None
+    reviews = file.texts() if cutoff is None else file.reviews()
     least = max(2, len(reviews) // 1000) if options.min_count is None else options.min_count
-    cutoff = options.polarity_cutoff or None
     return WordFeatures(Vocabulary.select(reviews, least, cutoff, options.max_words))

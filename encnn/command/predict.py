@@ -9,7 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
-from encnn.command.inputs import add_data, recipe_of, unlabelled
+from encnn.command.inputs import CsvFile, add_data, recipe_of
 from encnn.command.outputs import new_file, told_size
 from encnn.parties import EncryptedModel, User
 
@@ -27,6 +27,6 @@ def run(options: argparse.Namespace) -> None:
     out, user = new_file(options.out), User(EncryptedModel.load(options.model))
     if hasattr(user.model.evaluator, "threads"):
         user.model.evaluator.threads = options.threads
-    X = unlabelled(recipe_of(user.model), options.data, options.text)
+    X = CsvFile.of(options.data, options).unlabelled(recipe_of(user.model))
     user.save_scores(user.predict(X), out)
     print(f"{X.shape[0]:,} encrypted scores. Send {told_size(out)} to the owner.")

@@ -8,8 +8,10 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 import encnn
 from encnn.command import demo, info, init, open, predict, read, train
@@ -35,17 +37,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments, by default those of the process; return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        if given and given[0] in JOBS:
-            return run_job(given)
-        options = _parser().parse_args(given)
-        options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            return _run(given)
     except (EncnnError, OSError) as error:
         print(f"encnn: error: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("encnn: stopped", file=sys.stderr)
         return STOPPED
+
+
+def _run(given: list[str]) -> int:
+    """Run a job or a subcommand; return the exit status."""
+    if given and given[0] in JOBS:
+        return run_job(given)
+    options = _parser().parse_args(given)
+    options.run(options)
     return DONE
+
+
+def _show_warning(message: Warning | str, *_: Any) -> None:
+    """Show a warning as a sentence, without the line of code that it came from."""
+    print(f"encnn: warning: {message}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

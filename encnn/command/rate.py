@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from encnn.errors import CapabilityError, DataError
+from encnn.errors import CapabilityError, DataError, DivergenceError
 from encnn.network import Help, Network, TrainingPlan, predict, train
+from encnn.network.rehearsal import from_zero
 from encnn.parties import EncryptedModel
 from encnn.schemes.bootstrapped import Parameters
 from encnn.schemes.bootstrapped.simulation import noisy_step
 from encnn.schemes.clear import ClearEvaluator
+from encnn.sigmoid import check_reach
 
 RATES = (0.0025, 0.005, 0.01, 0.02, 0.04)
 HELD_OUT = 0.2
@@ -33,9 +35,20 @@ def chosen_rate(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan
         raise CapabilityError("a learning rate is chosen for logistic regression by bootstrapping alone; name --learning-rate")
     if len(y) < FEWEST:
         raise DataError(f"{len(y)} rows are too few to choose a learning rate on; expected {FEWEST}, or name --learning-rate")
-    shares = {rate: _share_right(model, p, X, y, replace(plan, learning_rate=rate)) for rate in RATES}
-    best = max(shares, key=lambda rate: shares[rate])
-    return best, shares[best]
+    plans = [replace(plan, learning_rate=rate) for rate in RATES]
+    shares = {plan.learning_rate: _share_right(model, p, X, y, plan) for plan in plans}
+    ranked = sorted(plans, key=lambda plan: shares[plan.learning_rate], reverse=True)
+    best = next((plan for plan in ranked if _stays(model, X, y, plan)), plans[0])
+    return best.learning_rate, shares[best.learning_rate]
+
+
+def _stays(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> bool:
+    """Return whether scores stay in the range of the scheme in a rehearsal on all rows; `Trainer.train` refuses others."""
+    try:
+        check_reach(from_zero(model.architecture, X, y, plan), model.evaluator.activation_limit)
+    except DivergenceError:
+        return False
+    return True
 
 
 def _share_right(model: EncryptedModel, p: Parameters, X: Any, y: np.ndarray, plan: TrainingPlan) -> float:

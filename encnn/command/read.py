@@ -13,9 +13,9 @@ from typing import TextIO
 
 import numpy as np
 
-from encnn.command.inputs import add_label, labels_in
+from encnn.command.inputs import CsvFile, add_form, add_labels
 from encnn.command.outputs import new_file
-from encnn.errors import CapabilityError, DataError
+from encnn.errors import CapabilityError, DataError, DivergenceError
 from encnn.network import TrainingPlan
 from encnn.parties import Owner
 
@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("secret", type=Path, metavar="SECRET", help="your secret, written by `encnn init`")
     parser.add_argument("scores", type=Path, metavar="SCORES", help="encrypted scores, written by `encnn predict`")
     parser.add_argument("--labels", type=Path, metavar="DATA.csv", help="the same rows with their labels")
-    add_label(parser)
+    add_labels(parser)
+    add_form(parser)
     parser.add_argument("--out", type=Path, metavar="FILE.csv", help="write scores, probabilities and labels here")
 
 
@@ -47,10 +48,14 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _accuracy(owner: Owner, z: np.ndarray, options: argparse.Namespace) -> str:
-    y = labels_in(options.labels, options.label)
+    y = CsvFile.of(options.labels, options).labels()
     if len(y) != len(z):
         raise DataError(f"{len(z):,} scores, but {len(y):,} labels in {options.labels}; pass the labels of the very same rows")
-    return str(owner.evaluate(z, y, TrainingPlan(owner.sigmoid)).accuracy)
+    found = owner.evaluate(z, y, TrainingPlan(owner.sigmoid))
+    if not found.known.any():
+        raise DivergenceError("all scores left the range of the scheme; ask the trainer to train with a lower learning rate")
+    left = f"; {found.out_of_range:,} scores left the range of the scheme" if found.out_of_range else ""
+    return f"{found.accuracy}{left}"
 
 
 def _write(stream: TextIO, z: np.ndarray, p: np.ndarray) -> None:

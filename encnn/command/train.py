@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from encnn.command.inputs import add_data, labelled, recipe_of
+from encnn.command.inputs import CsvFile, add_data, recipe_of
 from encnn.command.outputs import ProgressLines, new_file, told_size
-from encnn.command.rate import chosen_rate
+from encnn.command.rate import HELD_OUT, chosen_rate
 from encnn.costs import announce
 from encnn.network import TrainingPlan
 from encnn.parties import EncryptedModel
@@ -28,8 +28,8 @@ KEEP_EVERY = 500
 """Rows between two models that are kept."""
 LONG = 2000
 """Rows from which a run is worth an announcement of what it costs, which itself takes some seconds."""
-HARDLY_RIGHT = 0.05
-"""By how much a rehearsal has to beat the more frequent label, or a word of warning is due."""
+CLEARLY = 3.0
+"""Standard deviations by which a rehearsal has to beat the more frequent label, or a word of warning is due."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +55,10 @@ def run(options: argparse.Namespace) -> None:
     out = new_file(options.out)
     folder = out.with_name(out.name + ".run")
     model = EncryptedModel.load(options.model)
-    X, y = _shuffled(*labelled(recipe_of(model), options.data, options.text, options.label))
+    X, y = _shuffled(*CsvFile.of(options.data, options).labelled(recipe_of(model)))
     plan = _plan(options, model, X, y)
     if len(y) * plan.epochs >= LONG and not scores_in(folder):
-        announce("training", X, plan, model.architecture, model.evaluator.parameters)  # type: ignore[attr-defined]
+        announce("training", X, plan, model.architecture, model.evaluator.parameters)
     lines = ProgressLines(len(y) * plan.epochs)
     trained = _trained(options, model, X, y, plan, folder, lines)
     trained.save(out)
@@ -96,8 +96,8 @@ def _plan(options: argparse.Namespace, model: EncryptedModel, X: Any, y: np.ndar
         return replace(plan, learning_rate=options.learning_rate)
     rate, right = chosen_rate(model, X, y, plan)
     print(f"Learning rate {rate:g}: a rehearsal in the clear with the same noise was right on {right:.1%} of rows held out.")
-    if right < max(y.mean(), 1 - y.mean()) + HARDLY_RIGHT:
-        print("WARNING: that is hardly more than the more frequent label alone gives; more data may help.", file=sys.stderr)
+    if right < max(y.mean(), 1 - y.mean()) + CLEARLY * 0.5 / np.sqrt(HELD_OUT * len(y)):
+        print("WARNING: that is not clearly more than the more frequent label alone; more data may help.", file=sys.stderr)
     return replace(plan, learning_rate=rate)
 
 
