@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from encnn.data.reviews import Vocabulary, load_reviews
 from encnn.experiments.__main__ import JOBS
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer
+from encnn.progress import progress
 from encnn.scaling import checkpoints
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
 from encnn.sigmoid import ExactSigmoid
@@ -226,6 +229,26 @@ def _stopped_after(walk: Walk, rows: int, monkeypatch: pytest.MonkeyPatch, *word
         return walk.train(*words, status=130)
 
 
+def test_a_long_run_says_first_what_it_costs(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("encnn.command.train.LONG", TRAINED)
+    walk.init()
+    assert "training: about" in walk.train()
+
+
+def test_the_bar_of_a_resumed_run_counts_new_work_only(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    walk.init()
+    _stopped_after(walk, 112, monkeypatch)
+    settings: list[dict[str, object]] = []
+
+    def bar(*given: object, **options: object) -> object:
+        settings.append(options)
+        return progress(*given, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("encnn.network.training.progress", bar)
+    walk.train()
+    assert [(o["initial"], o["total"]) for o in settings][-1] == (112, TRAINED)
+
+
 def test_a_run_that_is_stopped_goes_on_and_ends_as_if_it_had_not_been(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
     walk.init()
     said = _stopped_after(walk, 112, monkeypatch)
@@ -296,6 +319,34 @@ def test_a_rate_is_not_chosen_on_a_few_rows(walk: Walk) -> None:
     said = walk.train(status=1)
     assert "10 rows are too few" in said and "--learning-rate" in said
     walk.train("--learning-rate", "0.01")  # as advised
+
+
+# -- the owner assists
+
+
+@pytest.mark.slow
+def test_two_parties_train_with_assistance(walk: Walk, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    init = "init", walk.owner / "data.csv", "--out", walk.owner, "--parameters", "compact-128"
+    assert "128" in walk.say(*init) and "--with-owner" in walk.train(status=1)
+    line = [sys.executable, "-m", "encnn", "assist", walk.owner / SECRET, shared, "--wait", "60"]
+    with subprocess.Popen([str(word) for word in line], stdout=subprocess.PIPE, text=True) as owner:
+        walk.train("--with-owner", shared, "--wait", "60")
+        assert f"on {TRAINED} rows" in owner.communicate(timeout=60)[0]
+    assert owner.returncode == 0 and not list(shared.iterdir())
+    walk.predict()
+    assert right_in(walk.read("--labels", walk.user / "data.csv")) > 0.9 * TESTED
+
+
+def test_models_that_train_alone_are_not_assisted(walk: Walk, tmp_path: Path) -> None:
+    walk.init()
+    assert "train without assistance" in walk.say("assist", walk.owner / SECRET, tmp_path / "shared", status=1)
+
+
+def test_an_owner_who_does_not_come_is_waited_for_and_told(walk: Walk, tmp_path: Path) -> None:
+    walk.say("init", walk.owner / "data.csv", "--out", walk.owner, "--parameters", "compact-128")
+    said = walk.train("--with-owner", tmp_path / "nobody", "--wait", "0.1", status=1)
+    assert "did not come within 0.1 s" in said
 
 
 # -- what a file is
@@ -424,6 +475,11 @@ def test_jobs_are_reached_by_their_names(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["reproduce", "--help"])
     assert "--first-seed" in capsys.readouterr().out
+
+
+def test_the_command_is_installed_under_its_name() -> None:
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    assert EntryPoint("encnn", project["scripts"]["encnn"], "console_scripts").load() is main
 
 
 def test_it_runs_as_a_program() -> None:

@@ -1,7 +1,7 @@
 """The command `encnn`: three parties, who exchange files.
 
-    owner      init (keys and an encrypted start), read (scores), open (the trained weights)
-    trainer    train (alone, on data of its own)
+    owner      init (keys and an encrypted start), read (scores), open (the trained weights), assist
+    trainer    train (on data of its own, alone or with the owner's assistance)
     user       predict
     anybody    info (what a file is), demo (all three parties), and the jobs of `encnn.experiments` by their names
 

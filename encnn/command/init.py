@@ -26,11 +26,15 @@ from encnn.data.reviews import Vocabulary
 from encnn.errors import ParameterError
 from encnn.network import Architecture, Network
 from encnn.parties import Owner
-from encnn.schemes.bootstrapped import ONE_LEVEL_128, PRESETS
+from encnn.schemes import bootstrapped
+from encnn.schemes.bootstrapped import ONE_LEVEL_128
 from encnn.schemes.bootstrapped.noise import training_noise
+from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128
 from encnn.sigmoid import ExactSigmoid
 
 SECRET, MODEL = "secret.key", "model.encnn"
+PARAMETERS = bootstrapped.PRESETS | {p.name: p for p in (COMPACT_128, ADDITIVE_128)}
+"""Parameter sets by their names; the first ones train alone, the others with `encnn assist`."""
 MAX_WORDS = 10_000
 USUAL_RATE = 0.01
 """A learning rate to tell with how much training the noise leaves room for; it hardly depends on the rate."""
@@ -54,16 +58,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-words", type=int, default=MAX_WORDS, metavar="N", help=f"at most (default: {MAX_WORDS:,})")
     parser.add_argument(
         "--parameters",
-        choices=list(PRESETS),
+        choices=list(PARAMETERS),
         default=ONE_LEVEL_128.name,
-        help="parameter set (default: %(default)s); two-level-128 has less noise and takes twice the time",
+        help="parameter set (default: %(default)s); two-level-128 has less noise and takes twice the time; "
+        "compact-128 and additive-128 need `encnn assist`",
     )
 
 
 def run(options: argparse.Namespace) -> None:
     """Write the secret and the encrypted start; tell what they are."""
     secret, model = (new_file(options.out / name) for name in (SECRET, MODEL))
-    p, recipe = PRESETS[options.parameters], _recipe(options)
+    p, recipe = PARAMETERS[options.parameters], _recipe(options)
     X = CsvFile.of(options.data, options).unlabelled(recipe)
     architecture = Architecture(X.shape[1], hidden=0, pooling="sum")
     owner = Owner(architecture, ExactSigmoid(), p, features=recipe)
@@ -72,9 +77,10 @@ def run(options: argparse.Namespace) -> None:
     owner.save_model(owner.encrypt(start), model)
     if p.insecure:
         print(f"WARNING: {p.name} protects nothing: it is for lessons and tests only.", file=sys.stderr)
-    room = training_noise(p, X, USUAL_RATE).epochs_allowed * X.shape[0]
     print(f"{architecture.features:,} weights, encrypted under {p.name}: {p.security.summary}.")
-    print(f"The noise leaves room to train on about {float(f'{room:.2g}'):,.0f} rows like these, all epochs together.")
+    if isinstance(p, bootstrapped.Parameters):
+        room = training_noise(p, X, USUAL_RATE).epochs_allowed * X.shape[0]
+        print(f"The noise leaves room to train on about {float(f'{room:.2g}'):,.0f} rows like these, all epochs together.")
     print(f"Keep:  {told_size(secret)}, which never leaves you.")
     print(f"Send:  {told_size(model)}, to the trainer.")
 

@@ -1,5 +1,6 @@
-"""What commands write: files that must be new, and lines in a log that tell how far a run is."""
+"""What commands write, files that must be new and lines in a log that tell how far a run is; and how long they wait."""
 
+import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -10,6 +11,14 @@ from encnn.costs.units import duration_text, size_text
 from encnn.errors import FileError
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_TO_WAIT = 600.0
+
+
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how long owner and trainer wait for each other."""
+    parser.add_argument(
+        "--wait", type=float, default=SECONDS_TO_WAIT, metavar="SECONDS", help="for the other party (default: %(default)g)"
+    )
 
 
 def new_file(path: Path) -> Path:

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import encnn
-from encnn.command import demo, info, init, open, predict, read, train
+from encnn.command import assist, demo, info, init, open, predict, read, train
 from encnn.errors import EncnnError
 from encnn.experiments.__main__ import JOBS
 from encnn.experiments.__main__ import main as run_job
@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "init": (init, "owner: make keys and an encrypted model that others can train"),
     "read": (read, "owner: decrypt scores, and compare them with labels"),
     "open": (open, "owner: decrypt the weights of a trained model"),
+    "assist": (assist, "owner: answer a trainer who cannot train alone"),
     "train": (train, "trainer: train an encrypted model on data of your own"),
     "predict": (predict, "user: compute encrypted scores of texts"),
     "info": (info, "tell what a file is, and whether it holds a secret"),
@@ -40,9 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             return _run(given)
-    except (EncnnError, OSError) as error:
-        print(f"encnn: error: {error}", file=sys.stderr)
-        return FAILED
+    except EncnnError as error:
+        return _failed(str(error))
+    except OSError as error:
+        return _failed(str(error) if error.filename is None else f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         print("encnn: stopped", file=sys.stderr)
         return STOPPED
@@ -55,6 +57,11 @@ def _run(given: list[str]) -> int:
     options = _parser().parse_args(given)
     options.run(options)
     return DONE
+
+
+def _failed(reason: str) -> int:
+    print(f"encnn: error: {reason}", file=sys.stderr)
+    return FAILED
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:

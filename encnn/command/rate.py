@@ -2,7 +2,8 @@
 
 A rate too small is drowned by the noise of the bootstraps; one too large leads scores out of the range of the scheme.  The
 trainer trains in the clear, from zero, with the noise that bootstraps would add (`schemes.bootstrapped.simulation`), and looks
-how often the last fifth of its data is right, scores being read as the owner would read them: modulo the torus.
+how often the last fifth of its data is right; a score beyond the range is never right.  Where the owner assists, there is no
+such noise.
 """
 
 from dataclasses import replace
@@ -30,13 +31,12 @@ def chosen_rate(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan
 
     X, y: in an order in which labels take turns.  The answer is the same whenever it is asked for.
     """
-    p = getattr(model.evaluator, "parameters", None)
-    if not isinstance(p, Parameters) or model.architecture.hidden:
-        raise CapabilityError("a learning rate is chosen for logistic regression by bootstrapping alone; name --learning-rate")
+    if model.architecture.hidden:
+        raise CapabilityError("a learning rate is chosen for networks without a hidden layer only; name --learning-rate")
     if len(y) < FEWEST:
         raise DataError(f"{len(y)} rows are too few to choose a learning rate on; expected {FEWEST}, or name --learning-rate")
     plans = [replace(plan, learning_rate=rate) for rate in RATES]
-    shares = {plan.learning_rate: _share_right(model, p, X, y, plan) for plan in plans}
+    shares = {plan.learning_rate: _share_right(model, X, y, plan) for plan in plans}
     ranked = sorted(plans, key=lambda plan: shares[plan.learning_rate], reverse=True)
     best = next((plan for plan in ranked if _stays(model, X, y, plan)), plans[0])
     return best.learning_rate, shares[best.learning_rate]
@@ -45,19 +45,24 @@ def chosen_rate(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan
 def _stays(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> bool:
     """Return whether scores stay in the range of the scheme in a rehearsal on all rows; `Trainer.train` refuses others."""
     try:
-        check_reach(from_zero(model.architecture, X, y, plan), model.evaluator.activation_limit)
+        check_reach(from_zero(model.architecture, X, y, plan), _limit(model))
     except DivergenceError:
         return False
     return True
 
 
-def _share_right(model: EncryptedModel, p: Parameters, X: Any, y: np.ndarray, plan: TrainingPlan) -> float:
-    """Return how many of the rows held out are right after training on the others with the noise of parameters p."""
-    a, cut = model.architecture, round(len(y) * (1 - HELD_OUT))
+def _limit(model: EncryptedModel) -> float:
+    """Return the size of scores that the scheme can tell and train on."""
+    return min(model.evaluator.activation_limit, model.evaluator.score_limit)
+
+
+def _share_right(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> float:
+    """Return how many of the rows held out are right after training on the others with the noise of the model's parameters."""
+    a, cut, p = model.architecture, round(len(y) * (1 - HELD_OUT)), getattr(model.evaluator, "parameters", None)
     network = Network(a, np.zeros((a.features, a.row_width)), None)
-    step = noisy_step(p, plan.sigmoid, np.random.default_rng(0))
+    noisy = noisy_step(p, plan.sigmoid, np.random.default_rng(0)) if isinstance(p, Parameters) else None
     with np.errstate(over="ignore", invalid="ignore"):  # a lost run is told by its share
-        train(ClearEvaluator(), network, X[:cut], y[:cut], plan, Help(step), keep_scores=False)
-        z, width = np.asarray(predict(ClearEvaluator(), network, X[cut:]))[:, 0], 2.0**p.z_bits
-        read = (z + width / 2) % width - width / 2
-    return float(np.mean((read >= 0) == (y[cut:] == 1)))
+        train(ClearEvaluator(), network, X[:cut], y[:cut], plan, Help(noisy), keep_scores=False)
+        z = np.asarray(predict(ClearEvaluator(), network, X[cut:]))[:, 0]
+    told = np.abs(z) < _limit(model)
+    return float(np.mean(told & ((z >= 0) == (y[cut:] == 1))))

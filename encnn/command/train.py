@@ -2,26 +2,34 @@
 
     encnn train model.encnn my-reviews.csv --out trained.encnn
 
-You see no weight, no score and no prediction; the owner is asked nothing. A run that is stopped is kept
+You see no weight, no score and no prediction, and the owner is asked nothing, unless the model was made
+for training with assistance: then both name a folder that they share (--with-owner). A run that is stopped is kept
 in a folder beside the result, and the same command goes on with it. Rows are shuffled in a fixed order.
 """
 
 import argparse
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from encnn.assistance.folders import FolderChannel
+from encnn.assistance.scores import AssistedStep
 from encnn.command.inputs import CsvFile, add_data, recipe_of
-from encnn.command.outputs import ProgressLines, new_file, told_size
+from encnn.command.outputs import ProgressLines, add_wait, new_file, told_size
 from encnn.command.rate import HELD_OUT, chosen_rate
 from encnn.costs import announce
-from encnn.network import TrainingPlan
+from encnn.errors import CapabilityError
+from encnn.network import Help, TrainingPlan
+from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel
 from encnn.scaling.checkpoints import forget_run, scores_in, train_resumably
+from encnn.schemes import bootstrapped
 
 BATCH_SIZE = 16
 KEEP_EVERY = 500
@@ -47,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help="default: chosen in the clear, on a fifth of the data held out, with the noise of the model's parameters",
     )
+    parser.add_argument("--with-owner", type=Path, metavar="FOLDER", help="train with `encnn assist`, through this folder")
+    add_wait(parser)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all processors")
 
 
@@ -79,7 +89,8 @@ def _trained(
     if hasattr(model.evaluator, "threads"):
         model.evaluator.threads = options.threads
     try:
-        return train_resumably(model, X, y, plan, folder, KEEP_EVERY, lines).model
+        with _helped(options, model) as help:
+            return train_resumably(model, X, y, plan, folder, KEEP_EVERY, lines, help).model
     except KeyboardInterrupt:
         print(
             f"\nStopped after {lines.done:,} of {len(y) * plan.epochs:,} rows. The run is kept in {folder}: the same command "
@@ -87,6 +98,26 @@ def _trained(
             file=sys.stderr,
         )
         raise
+
+
+@contextmanager
+def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help]:
+    """Yield who helps: nobody, or the owner through a folder, who is told when the run ends."""
+    if options.with_owner is None:
+        if not isinstance(model.evaluator.parameters, bootstrapped.Parameters):
+            raise CapabilityError(
+                f"models of {model.evaluator.parameters.name!r} do not train alone; name a folder by --with-owner, and ask "
+                "the owner to run `encnn assist` on it"
+            )
+        yield NOBODY
+        return
+    context = model.evaluator.context  # type: ignore[attr-defined]
+    channel = FolderChannel(options.with_owner, context, options.wait)
+    try:
+        yield AssistedStep(channel)
+    finally:
+        if options.with_owner.is_dir():
+            channel.close()
 
 
 def _plan(options: argparse.Namespace, model: EncryptedModel, X: Any, y: np.ndarray) -> TrainingPlan:
