@@ -86,7 +86,7 @@ def right_in(said: str) -> int:
 def test_three_parties_train_and_read(walk: Walk) -> None:
     assert "protects nothing" in walk.init()
     said = walk.train("--threads", "1")
-    assert f"trained on {TRAINED} of {TRAINED} texts (100 %)" in said and "Learning rate 0.0" in said
+    assert f"trained on {TRAINED} of {TRAINED} rows (100 %)" in said and "Learning rate 0.0" in said
     assert "not clearly more" not in said
     assert f"{TESTED} encrypted scores" in walk.predict()
     assert right_in(walk.read("--labels", walk.user / "data.csv")) > 0.9 * TESTED
@@ -283,8 +283,8 @@ def test_lines_in_a_log_count_new_work_only(capsys: pytest.CaptureFixture) -> No
     for first in (500, 600, 700, 900):
         lines(first, np.zeros(200 if first == 700 else 100))
     assert capsys.readouterr().err.splitlines() == [
-        "trained on 700 of 1,000 texts (70 %), 20 texts per second, 15 s left",
-        "trained on 1,000 of 1,000 texts (100 %), 25 texts per second, 0 s left",
+        "trained on 700 of 1,000 rows (70 %), 20 rows per second, 15 s left",
+        "trained on 1,000 of 1,000 rows (100 %), 25 rows per second, 0 s left",
     ]
 
 
@@ -345,8 +345,10 @@ def test_models_that_train_alone_are_not_assisted(walk: Walk, tmp_path: Path) ->
 
 def test_an_owner_who_does_not_come_is_waited_for_and_told(walk: Walk, tmp_path: Path) -> None:
     walk.say("init", walk.owner / "data.csv", "--out", walk.owner, "--parameters", "compact-128")
-    said = walk.train("--with-owner", tmp_path / "nobody", "--wait", "0.1", status=1)
+    (tmp_path / "shared").mkdir()
+    said = walk.train("--with-owner", tmp_path / "shared", "--wait", "0.1", status=1)
     assert "did not come within 0.1 s" in said
+    assert not list((tmp_path / "shared").iterdir())  # so that an owner who comes later can begin
 
 
 # -- what a file is

@@ -37,7 +37,7 @@ def told_size(path: Path) -> str:
 class ProgressLines:
     """Tells in lines how far a training is: an `on_scores`.  On a terminal it is silent, since a bar tells it there.
 
-    total: texts of all epochs.  Speed and time left are those of the work since the first call of `train`, so texts that were
+    total: rows of all epochs.  Speed and time left are those of the work since the first call of `train`, so rows that were
     done before a resume do not count as fast ones.
     """
 
@@ -48,7 +48,7 @@ class ProgressLines:
         self._begun = self._told = clock()
 
     def __call__(self, first: int, scores: Any) -> None:
-        """Take the scores of texts from `first` on as done, and tell so now and then."""
+        """Take the scores of rows from `first` on as done, and tell so now and then."""
         self._first = first if self._first < 0 else self._first
         self.done = first + len(scores)
         now = self._clock()
@@ -62,6 +62,6 @@ class ProgressLines:
         left = (self._total - self.done) / speed
         share = 100 * self.done / self._total
         return (
-            f"trained on {self.done:,} of {self._total:,} texts ({share:.0f} %), {speed:.3g} texts per second, "
+            f"trained on {self.done:,} of {self._total:,} rows ({share:.0f} %), {float(f'{speed:.3g}'):,g} rows per second, "
             f"{duration_text(left)} left"
         )

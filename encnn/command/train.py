@@ -113,10 +113,11 @@ def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help
         return
     context = model.evaluator.context  # type: ignore[attr-defined]
     channel = FolderChannel(options.with_owner, context, options.wait)
+    step = AssistedStep(channel)
     try:
-        yield AssistedStep(channel)
+        yield step
     finally:
-        if options.with_owner.is_dir():
+        if step.trips:  # else the owner has not come, and would take the end for that of the next run
             channel.close()
 
 
@@ -126,7 +127,10 @@ def _plan(options: argparse.Namespace, model: EncryptedModel, X: Any, y: np.ndar
     if options.learning_rate is not None:
         return replace(plan, learning_rate=options.learning_rate)
     rate, right = chosen_rate(model, X, y, plan)
-    print(f"Learning rate {rate:g}: a rehearsal in the clear with the same noise was right on {right:.1%} of rows held out.")
+    print(
+        f"Learning rate {rate:g}: a rehearsal in the clear, with the noise to come, was right on {right:.1%} of rows held out.",
+        flush=True,
+    )
     if right < max(y.mean(), 1 - y.mean()) + CLEARLY * 0.5 / np.sqrt(HELD_OUT * len(y)):
         print("WARNING: that is not clearly more than the more frequent label alone; more data may help.", file=sys.stderr)
     return replace(plan, learning_rate=rate)
