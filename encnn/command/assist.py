@@ -18,7 +18,7 @@ from encnn.command.outputs import add_wait
 from encnn.costs.units import size_text
 from encnn.errors import CapabilityError
 from encnn.parties import Owner
-from encnn.schemes.integer_vector import SecretKey
+from encnn.schemes.integer_vector import IntegerVectorSecretKey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     """Answer until the trainer is done; remove the messages."""
     owner = Owner.load(options.secret)
     secret = owner.secret_key
-    if type(secret) is not SecretKey:
+    if type(secret) is not IntegerVectorSecretKey:
         raise CapabilityError(f"models of scheme {owner.evaluator.scheme!r} train without assistance; use `encnn train` alone")
     options.folder.mkdir(parents=True, exist_ok=True)
     assistant = Assistant(secret, owner.architecture.outputs, max_trips=options.trips)

@@ -26,14 +26,13 @@ from encnn.data.reviews import Vocabulary
 from encnn.errors import ParameterError
 from encnn.network import Architecture, Network
 from encnn.parties import Owner
-from encnn.schemes import bootstrapped
-from encnn.schemes.bootstrapped import ONE_LEVEL_128
+from encnn.schemes.bootstrapped import ONE_LEVEL_128, PRESETS, BootstrappedParameters
 from encnn.schemes.bootstrapped.noise import training_noise
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128
 from encnn.sigmoid import ExactSigmoid
 
 SECRET, MODEL = "secret.key", "model.encnn"
-PARAMETERS = bootstrapped.PRESETS | {p.name: p for p in (COMPACT_128, ADDITIVE_128)}
+PARAMETERS = PRESETS | {p.name: p for p in (COMPACT_128, ADDITIVE_128)}
 """Parameter sets by their names; the first ones train alone, the others with `encnn assist`."""
 MAX_WORDS = 10_000
 USUAL_RATE = 0.01
@@ -78,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     if p.insecure:
         print(f"WARNING: {p.name} protects nothing: it is for lessons and tests only.", file=sys.stderr)
     print(f"{architecture.features:,} weights, encrypted under {p.name}: {p.security.summary}.")
-    if isinstance(p, bootstrapped.Parameters):
+    if isinstance(p, BootstrappedParameters):
         room = training_noise(p, X, USUAL_RATE).epochs_allowed * X.shape[0]
         print(f"The noise leaves room to train on about {float(f'{room:.2g}'):,.0f} rows like these, all epochs together.")
     print(f"Keep:  {told_size(secret)}, which never leaves you.")

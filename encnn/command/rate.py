@@ -15,7 +15,7 @@ from encnn.errors import CapabilityError, DataError, DivergenceError
 from encnn.network import Help, Network, TrainingPlan, predict, train
 from encnn.network.rehearsal import from_zero
 from encnn.parties import EncryptedModel
-from encnn.schemes.bootstrapped import Parameters
+from encnn.schemes.bootstrapped import BootstrappedParameters
 from encnn.schemes.bootstrapped.simulation import noisy_step
 from encnn.schemes.clear import ClearEvaluator
 from encnn.sigmoid import check_reach
@@ -60,7 +60,7 @@ def _share_right(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPla
     """Return how many of the rows held out are right after training on the others with the noise of the model's parameters."""
     a, cut, p = model.architecture, round(len(y) * (1 - HELD_OUT)), getattr(model.evaluator, "parameters", None)
     network = Network(a, np.zeros((a.features, a.row_width)), None)
-    noisy = noisy_step(p, plan.sigmoid, np.random.default_rng(0)) if isinstance(p, Parameters) else None
+    noisy = noisy_step(p, plan.sigmoid, np.random.default_rng(0)) if isinstance(p, BootstrappedParameters) else None
     with np.errstate(over="ignore", invalid="ignore"):  # a lost run is told by its share
         train(ClearEvaluator(), network, X[:cut], y[:cut], plan, Help(noisy), keep_scores=False)
         z = np.asarray(predict(ClearEvaluator(), network, X[cut:]))[:, 0]

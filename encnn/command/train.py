@@ -29,7 +29,6 @@ from encnn.network import Help, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel
 from encnn.scaling.checkpoints import forget_run, scores_in, train_resumably
-from encnn.schemes import bootstrapped
 
 BATCH_SIZE = 16
 KEEP_EVERY = 500
@@ -104,7 +103,7 @@ def _trained(
 def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help]:
     """Yield who helps: nobody, or the owner through a folder, who is told when the run ends."""
     if options.with_owner is None:
-        if not isinstance(model.evaluator.parameters, bootstrapped.Parameters):
+        if model.evaluator.parameters.owner_help == "errors":
             raise CapabilityError(
                 f"models of {model.evaluator.parameters.name!r} do not train alone; name a folder by --with-owner, and ask "
                 "the owner to run `encnn assist` on it"
