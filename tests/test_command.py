@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -367,6 +368,8 @@ def test_info_tells_what_files_are(walk: Walk) -> None:
         assert f"security:    {BOOTSTRAP_TOY.security.summary}" in said and said.count("INSECURE") == 2
     assert "MAC:         yes" in walk.say("info", walk.owner / MODEL)
     assert "MAC:         no" in walk.say("info", walk.trainer / "trained")
+    files.write(walk.trainer / "other", "some-message", {}, {})
+    assert "a message between owner and trainer" in walk.say("info", walk.trainer / "other")
     scores = walk.say("info", walk.user / "scores")
     assert "encrypted scores" in scores and "It holds no secret." in scores
 
@@ -400,6 +403,27 @@ def test_weights_are_opened_after_a_yes_only(walk: Walk) -> None:
     assert not (walk.owner / "weights.csv").exists()
     walk.say("open", walk.owner / SECRET, walk.owner / MODEL, "--out", walk.owner / "weights.csv", "--yes")
     assert (walk.owner / "weights.csv").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), ("YES", 0), ("n", 1), ("", 1)])
+def test_the_answer_on_a_terminal_decides(walk: Walk, answer: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    walk.init()
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+    walk.say("open", walk.owner / SECRET, walk.owner / MODEL, "--out", walk.owner / "weights.csv", status=status)
+    assert (walk.owner / "weights.csv").exists() == (status == 0)
+
+
+def test_scores_that_left_the_range_are_counted_apart(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    walk.init()
+    (walk.owner / "labels.csv").write_text("label\n1\n0\n1\n")
+    z = np.array([[1.0], [1.0], [np.nan]])
+    monkeypatch.setattr(Owner, "load_scores", lambda *_: z)
+    said = walk.read("--labels", walk.owner / "labels.csv")
+    assert "right: 1 of 2 (50.00 %); out of the range of the scheme, and not counted: 1" in said
+    assert walk.read().splitlines()[-1] == "nan,nan,"
+    z[:] = np.nan
+    assert "lower learning rate" in walk.read("--labels", walk.owner / "labels.csv", status=1)
 
 
 def test_a_secret_opens_its_own_models_and_scores(walk: Walk, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def _accuracy(owner: Owner, z: np.ndarray, options: argparse.Namespace) -> str:
     found = owner.evaluate(z, y, TrainingPlan(owner.sigmoid))
     if not found.known.any():
         raise DivergenceError("all scores left the range of the scheme; ask the trainer to train with a lower learning rate")
-    left = f"; {found.out_of_range:,} scores left the range of the scheme" if found.out_of_range else ""
+    left = f"; out of the range of the scheme, and not counted: {found.out_of_range:,}" if found.out_of_range else ""
     return f"{found.accuracy}{left}"
 
 
