@@ -169,8 +169,7 @@ def train(
         parts = mean_parts(X, largest_part(evaluator, network))
         keep_scores = parts * scores_bytes(evaluator, network.architecture.outputs, X.shape[0], plan) <= KEPT_BYTES
     reviews, scores = X.shape[0], _Scores(evaluator, on_scores, keep_scores, first)
-    bar = progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review")
-    bar.update(first)
+    bar = progress(total=reviews * plan.epochs, initial=first, description=f"training ({evaluator.scheme})", unit="review")
     steps = help.steps(TrainingRun(evaluator, network, X, targets, plan, first, scores.wanted))
     quiet = np.errstate(over="ignore", invalid="ignore")  # a diverging run in the clear is told by its scores
     with bar, quiet, steps as train_batch:

@@ -90,6 +90,15 @@ def scores_in(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(Path(folder).glob(_SCORES + "*"), key=_number)
 
 
+def forget_run(folder: str | os.PathLike[str]) -> None:
+    """Remove the files of a run that is done, and the folder if nothing else is in it."""
+    folder = Path(folder)
+    for path in [*folder.glob(_MODEL + "*"), *scores_in(folder), folder / RUN]:
+        path.unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
 class _Writer:
     """Writes scores as they come, and the model every so often: an `on_scores` that takes place between two mini-batches."""
 
