@@ -14,12 +14,12 @@ encoder              plaintext                          what a product of plaint
 ===================  =================================  ======================================  ================================
 
 The first two need a scaling factor, and the scale of a product is the product of the scales.  The fractional encoder
-[DGLLNW15, GDLLNW16] needs none: X stands for the base b, and X^-i = -X^(N-i) for b^-i, so multiplying by a power of the base is
+[DGL+15, GDL+16] needs none: X stands for the base b, and X^-i = -X^(N-i) for b^-i, so multiplying by a power of the base is
 multiplying by a power of X, which moves the digits and makes none of them larger.  Nothing is ever carried: the digits of sums
 and products grow as far as t allows.  And each number fills a polynomial, where slots hold N of them.
 
-[DGLLNW15] Dowlin, Gilad-Bachrach, Laine, Lauter, Naehrig, Wernsing, "Manual for using homomorphic encryption for
-bioinformatics", MSR-TR-2015-87.  [GDLLNW16] the same, "CryptoNets", ICML 2016.  [SV14] Smart, Vercauteren, "Fully homomorphic
+[DGL+15] Dowlin, Gilad-Bachrach, Laine, Lauter, Naehrig, Wernsing, "Manual for using homomorphic encryption for
+bioinformatics", MSR-TR-2015-87.  [GDL+16] the same, "CryptoNets", ICML 2016.  [SV14] Smart, Vercauteren, "Fully homomorphic
 SIMD operations", Designs, Codes and Cryptography 71, 2014.
 """
 
