@@ -32,6 +32,7 @@ html_theme = "furo"
 html_title = "encnn"
 html_copy_source = False
 html_show_sourcelink = False
+nb_ipywidgets_js = {}  # no scripts from elsewhere: sliders show the stored picture
 
 
 def setup(app):
@@ -50,7 +51,7 @@ def add_contents(app, name, source):
 
 def rewrite_docstring(app, what, name, thing, options, lines):
     """Show docstrings, which are plain text, as they are meant."""
-    lines[:] = book.as_rest(lines)
+    lines[:] = [] if lines[:1] and lines[0].startswith("Alias for field") else book.as_rest(lines)
 
 
 def add_index(app, error):

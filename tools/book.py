@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +22,7 @@ ROOMS = (
 CHAPTERS = {
     "Start": ["docs/faq", "docs/schemes", "docs/how-it-flows", "docs/glossary"],
     "Notebooks": ["notebooks/README", "notebooks/[0-9][0-9]_*"],
-    "Security": ["SECURITY", "docs/threat-model"],
+    "Security": ["SECURITY", "docs/threat-model", "docs/attacks"],
     "Background": ["docs/deviations", "docs/performance", "docs/scale", "docs/related-work"],
     "Reference": [f"{REFERENCE}/index"],
     "Project": ["CONTRIBUTING", "CHANGELOG"],
@@ -31,8 +32,8 @@ CHAPTERS = {
 
 def pages(pattern: str, root: Path = ROOT) -> list[str]:
     """Return the pages that fit a pattern, in order, without their endings; a page that is not there is left out."""
-    found = {path.relative_to(root).with_suffix("") for ending in (".md", ".ipynb", ".rst") for path in root.glob(pattern + ending)}
-    return [page.as_posix() for page in sorted(found)]
+    found = {path.with_suffix("") for path in root.glob(f"{pattern}.*") if path.suffix in (".md", ".ipynb", ".rst")}
+    return [page.relative_to(root).as_posix() for page in sorted(found)]
 
 
 def contents(root: Path = ROOT) -> dict[str, list[str]]:
@@ -93,36 +94,30 @@ def description(name: str) -> str:
 def as_rest(lines: list[str]) -> list[str]:
     """Return the lines of a docstring as reStructuredText.
 
-    Our docstrings are plain text: paragraphs, lists, `code`, **bold**, blocks indented by four, and sessions of Python.
-    Paragraphs and lists keep their form, and blocks are shown as they stand.
+    Our docstrings are plain text: paragraphs, lists, `code`, **bold**, blocks indented by four, tables, and sessions of
+    Python.  Paragraphs and lists keep their form, and blocks and tables are shown as they stand.
     """
     rest: list[str] = []
     kind = ""
     for line in lines:
         before, kind = kind, _kind(line, kind)
-        if kind != before and kind in ("block", "session"):
-            rest += ["", "::" if kind == "block" else ".. code-block:: pycon", ""]
-        if kind != before and kind in ("text", "item"):
+        if kind in _OPENING and kind != before:
+            rest += _OPENING[kind]
+        elif kind and (kind != before or _ITEM.match(line)):
             rest.append("")
-        if kind == "item" and _ITEM.match(line):
-            rest.append("")
-        rest.append(f"   {line}" if kind == "session" else line if kind == "block" else _escaped(line))
+        rest.append(_SHOWN[kind](line))
     return rest
 
 
-_ITEM = re.compile(r"(-|\d+\.) ")
-_MARKED = re.compile(r"(``[^`]+``|`[^`]+`|\*\*[^*\s](?:[^*]*[^*\s])?\*\*)")
-
-
 def _kind(line: str, before: str) -> str:
-    """Return what a line belongs to: text, item, block or session; an empty line to what is before it."""
+    """Return what a line belongs to: text, item, block, table or session; an empty line to the item or block before it."""
     if not line.strip():
-        return "" if before in ("text", "session") else before
+        return before if before in ("item", "block") else ""
     if line.startswith(">>>") or before == "session":
         return "session"
-    if _ITEM.match(line):
-        return "item"
-    if line.startswith("  ") and before == "item":
+    if line.startswith("===") or before == "table":
+        return "table"
+    if _ITEM.match(line) or (before == "item" and line.startswith("  ")):
         return "item"
     return "block" if line.startswith("    ") else "text"
 
@@ -130,6 +125,19 @@ def _kind(line: str, before: str) -> str:
 def _escaped(line: str) -> str:
     """Return a line of a paragraph with `code` as code, **bold** as bold, and every other sign as itself."""
     parts = _MARKED.split(line)
-    parts[1::2] = [f"``{part.strip('`')}``" if part.startswith("`") else part for part in parts[1::2]]
+    parts[1::2] = [f"\\ ``{part.strip('`')}``\\ " if part.startswith("`") else f"\\ {part}\\ " for part in parts[1::2]]
     parts[0::2] = [re.sub(r"([\\*_|`<>])", r"\\\1", part) for part in parts[0::2]]
-    return "".join(f"{part}\\ " if i % 2 and parts[i + 1][:1].isalnum() else part for i, part in enumerate(parts))
+    return "".join(parts)
+
+
+_ITEM = re.compile(r"(-|\d+\.) ")
+_MARKED = re.compile(r"(``[^`]+``|`[^`]+`|\*\*[^*\s](?:[^*]*[^*\s])?\*\*)")
+_OPENING = {"table": ["", "::", ""], "block": ["", "::", ""], "session": ["", ".. code-block:: pycon", ""]}
+_SHOWN: dict[str, Callable[[str], str]] = {
+    "": str,
+    "text": _escaped,
+    "item": _escaped,
+    "block": str,
+    "table": "   {}".format,
+    "session": "   {}".format,
+}
