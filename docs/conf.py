@@ -10,6 +10,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 os.environ["NUMBA_DISABLE_JIT"] = "1"  # a compiled function shows neither its arguments nor its docstring
 
 import book  # noqa: E402  (found through the line above)
+from docutils import nodes  # noqa: E402
+from docutils.utils.math.latex2mathml import tex2mathml  # noqa: E402
 
 project = "encnn"
 author = "The encnn authors"
@@ -25,22 +27,32 @@ myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
 maximum_signature_line_length = 80
+default_role = "literal"  # tables of docstrings say `code`
 python_use_unqualified_type_names = True
 add_module_names = False
 
 html_theme = "furo"
 html_title = "encnn"
+html_static_path = html_css_files = ["book.css"]
+html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sourcelink = False
 nb_ipywidgets_js = {}  # no scripts from elsewhere: sliders show the stored picture
 
 
 def setup(app):
-    """Connect the parts that are generated: reference, table of contents, docstrings, and index.html."""
+    """Connect the parts that are generated: formulas, reference, table of contents, docstrings, and index.html."""
+    app.add_html_math_renderer("mathml", (show_formula, None), (show_formula, None))
     app.connect("builder-inited", lambda app: book.write_reference(ROOT / book.REFERENCE))
     app.connect("source-read", add_contents)
     app.connect("autodoc-process-docstring", rewrite_docstring)
     app.connect("build-finished", add_index)
+
+
+def show_formula(writer, node):
+    """Write a formula as MathML, which browsers show by themselves: no script from elsewhere is needed."""
+    writer.body.append(tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block)))
+    raise nodes.SkipNode
 
 
 def add_contents(app, name, source):

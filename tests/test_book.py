@@ -44,10 +44,10 @@ def test_the_reference_describes_every_module(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plain", "rest"),
     [
-        (["Use `x` and *y*_."], ["", r"Use \ ``x``\  and \*y\*\_."]),
+        (["Use `x`, *y* and z*_."], ["", r"Use \ ``x``\ , \ *y*\  and z\*\_."]),
         (["**Now** `a`^2 | b"], ["", r"\ **Now**\  \ ``a``\ ^2 \| b"]),
         (["So:", "", "    a  *b", "", "end"], ["", "So:", "", "", "::", "", "    a  *b", "", "", "end"]),
-        (["===  ===", "a    `b`", "===  ==="], ["", "::", "", "   ===  ===", "   a    `b`", "   ===  ==="]),
+        (["===  ===", "a    `b`", "===  ==="], ["", "===  ===", "a    `b`", "===  ==="]),
         (["one", "- two", "  three", "- four"], ["", "one", "", "- two", "  three", "", "- four"]),
         ([">>> f(1)", "2"], ["", ".. code-block:: pycon", "", "   >>> f(1)", "   2"]),
     ],

@@ -52,6 +52,8 @@ def table_of_contents(root: Path = ROOT) -> str:
 def write_reference(folder: Path) -> None:
     """Write the pages of the reference: an index, and one page per room and per package inside it."""
     folder.mkdir(parents=True, exist_ok=True)
+    for page in folder.glob("*.rst"):
+        page.unlink()
     names = [name for room in ROOMS for name in packages(f"encnn.{room}")]
     for name in names:
         (folder / f"{name}.rst").write_text(reference_page(name), encoding="utf-8")
@@ -69,7 +71,7 @@ def reference_page(name: str) -> str:
     """Return the page of a package and of the modules that lie directly in it."""
     inner = pkgutil.iter_modules(getattr(importlib.import_module(name), "__path__", []), f"{name}.")
     modules = sorted(module.name for module in inner if not module.ispkg and not module.name.endswith("__main__"))
-    sections = [heading(module, "-") + description(module) for module in modules]
+    sections = [heading(module.rpartition(".")[2], "-") + description(module) for module in modules]
     return heading(name, "=") + description(name) + "".join(sections)
 
 
@@ -94,7 +96,7 @@ def description(name: str) -> str:
 def as_rest(lines: list[str]) -> list[str]:
     """Return the lines of a docstring as reStructuredText.
 
-    Our docstrings are plain text: paragraphs, lists, `code`, **bold**, blocks indented by four, tables, and sessions of
+    Our docstrings are plain text: paragraphs, lists, `code`, **bold**, *italics*, blocks indented by four, tables, and sessions of
     Python.  Paragraphs and lists keep their form, and blocks and tables are shown as they stand.
     """
     rest: list[str] = []
@@ -123,7 +125,7 @@ def _kind(line: str, before: str) -> str:
 
 
 def _escaped(line: str) -> str:
-    """Return a line of a paragraph with `code` as code, **bold** as bold, and every other sign as itself."""
+    """Return a line of a paragraph with `code` as code, **bold** and *italics* as such, and every other sign as itself."""
     parts = _MARKED.split(line)
     parts[1::2] = [f"\\ ``{part.strip('`')}``\\ " if part.startswith("`") else f"\\ {part}\\ " for part in parts[1::2]]
     parts[0::2] = [re.sub(r"([\\*_|`<>])", r"\\\1", part) for part in parts[0::2]]
@@ -131,13 +133,13 @@ def _escaped(line: str) -> str:
 
 
 _ITEM = re.compile(r"(-|\d+\.) ")
-_MARKED = re.compile(r"(``[^`]+``|`[^`]+`|\*\*[^*\s](?:[^*]*[^*\s])?\*\*)")
-_OPENING = {"table": ["", "::", ""], "block": ["", "::", ""], "session": ["", ".. code-block:: pycon", ""]}
+_MARKED = re.compile(r"(``[^`]+``|`[^`]+`|\*\*[^*\s](?:[^*]*[^*\s])?\*\*|(?<![\w)*])\*[A-Za-z][\w -]*\w\*(?![\w*]))")
+_OPENING = {"table": [""], "block": ["", "::", ""], "session": ["", ".. code-block:: pycon", ""]}
 _SHOWN: dict[str, Callable[[str], str]] = {
     "": str,
     "text": _escaped,
     "item": _escaped,
     "block": str,
-    "table": "   {}".format,
+    "table": lambda line: line.replace("|", "\N{DIVIDES}"),  # bars would name a substitution
     "session": "   {}".format,
 }
