@@ -96,8 +96,8 @@ def description(name: str) -> str:
 def as_rest(lines: list[str]) -> list[str]:
     """Return the lines of a docstring as reStructuredText.
 
-    Our docstrings are plain text: paragraphs, lists, `code`, **bold**, *italics*, blocks indented by four, tables, and sessions of
-    Python.  Paragraphs and lists keep their form, and blocks and tables are shown as they stand.
+    Our docstrings are plain text: paragraphs, lists, `code`, **bold**, *italics*, blocks indented by four, tables, and
+    sessions of Python.  Paragraphs and lists keep their form, and blocks and tables are shown as they stand.
     """
     rest: list[str] = []
     kind = ""
@@ -133,7 +133,7 @@ def _escaped(line: str) -> str:
 
 
 _ITEM = re.compile(r"(-|\d+\.) ")
-_MARKED = re.compile(r"(``[^`]+``|`[^`]+`|\*\*[^*\s](?:[^*]*[^*\s])?\*\*|(?<![\w)*])\*[A-Za-z][\w -]*\w\*(?![\w*]))")
+_MARKED = re.compile(r"(``[^`]+``|`[^`]+`|\*\*[^*\s](?:[^*]*[^*\s])?\*\*|(?<![\w)*])\*[A-Za-z](?:[\w -]*\w)?\*(?![\w*]))")
 _OPENING = {"table": [""], "block": ["", "::", ""], "session": ["", ".. code-block:: pycon", ""]}
 _SHOWN: dict[str, Callable[[str], str]] = {
     "": str,
