@@ -11,7 +11,7 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"  # a compiled function shows neither its a
 
 import book  # noqa: E402  (found through the line above)
 from docutils import nodes  # noqa: E402
-from docutils.utils.math.latex2mathml import tex2mathml  # noqa: E402
+from latex2mathml.converter import convert  # noqa: E402
 
 project = "encnn"
 author = "The encnn authors"
@@ -51,7 +51,8 @@ def setup(app):
 
 def show_formula(writer, node):
     """Write a formula as MathML, which browsers show by themselves: no script from elsewhere is needed."""
-    writer.body.append(tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block)))
+    display = "block" if isinstance(node, nodes.math_block) else "inline"
+    writer.body.append(convert(node.astext(), display=display))
     raise nodes.SkipNode
 
 
