@@ -1,17 +1,17 @@
 """Real numbers as polynomials of Z_t[X]/(X^N + 1), the plaintexts of FV and YASHE: four ways.
 
-===================  =================================  ======================================  ================================
-encoder              plaintext                          what a product of plaintexts does       where it breaks
-===================  =================================  ======================================  ================================
-`CoefficientEncoder` numbers side by side, one a        multiplies by single numbers only       |x| reaches t / 2
-                     coefficient, x = scale v
-`SlotEncoder`        numbers x = scale v are the        multiplies entry by entry (SIMD)        |x| reaches t / 2
-                     values at the roots of X^N + 1
-`IntegerEncoder`     the digits of one whole number     multiplies the numbers                  a digit reaches t / 2, or the
-                                                                                                degree N
-`FractionalEncoder`  the digits of one real number;     multiplies the numbers                  a digit reaches t / 2, or the
-                     digit -i stands at -X^(N-i)                                                fraction meets the integers
-===================  =================================  ======================================  ================================
+====================  =================================  ======================================  ===============================
+encoder               plaintext                          what a product of plaintexts does       where it breaks
+====================  =================================  ======================================  ===============================
+`CoefficientEncoder`  numbers side by side, one a        multiplies by single numbers only       |x| reaches t / 2
+                      coefficient, x = scale v
+`SlotEncoder`         numbers x = scale v are the        multiplies entry by entry (SIMD)        |x| reaches t / 2
+                      values at the roots of X^N + 1
+`IntegerEncoder`      the digits of one whole number     multiplies the numbers                  a digit reaches t / 2, or the
+                                                                                                 degree N
+`FractionalEncoder`   the digits of one real number;     multiplies the numbers                  a digit reaches t / 2, or the
+                      digit -i stands at -X^(N-i)                                                fraction meets the integers
+====================  =================================  ======================================  ===============================
 
 The first two need a scaling factor, and the scale of a product is the product of the scales.  The fractional encoder
 [DGL+15, GDL+16] needs none: X stands for the base b, and X^-i = -X^(N-i) for b^-i, so multiplying by a power of the base is
