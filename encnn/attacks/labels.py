@@ -47,7 +47,7 @@ def copy_from(X: Features, y: np.ndarray, learning_rate: float) -> Network:
     epochs = max(1, MIN_UPDATES // X.shape[0])
     plan = TrainingPlan(ExactSigmoid(), learning_rate, epochs=epochs, decay=1.0 if epochs > 1 else 0.0)
     architecture = Architecture(X.shape[1], hidden=0, pooling="sum")
-    return train_in_clear(Network(architecture, np.zeros((X.shape[1], 1)), None), X, y, plan)
+    return train_in_clear(Network.zeros(architecture), X, y, plan)
 
 
 def copies(

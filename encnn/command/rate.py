@@ -59,7 +59,7 @@ def _limit(model: EncryptedModel) -> float:
 def _share_right(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> float:
     """Return how many of the rows held out are right after training on the others with the noise of the model's parameters."""
     a, cut, p = model.architecture, round(len(y) * (1 - HELD_OUT)), getattr(model.evaluator, "parameters", None)
-    network = Network(a, np.zeros((a.features, a.row_width)), None)
+    network = Network.zeros(a)
     noisy = noisy_step(p, plan.sigmoid, np.random.default_rng(0)) if isinstance(p, BootstrappedParameters) else None
     with np.errstate(over="ignore", invalid="ignore"):  # a lost run is told by its share
         train(ClearEvaluator(), network, X[:cut], y[:cut], plan, Help(noisy), keep_scores=False)

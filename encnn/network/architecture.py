@@ -108,6 +108,12 @@ class Network:
                 raise ParameterError(f"{name} holds NaN or infinity; look for a diverged run, and start from finite weights")
 
     @classmethod
+    def zeros(cls, architecture: Architecture) -> "Network":
+        """Return a start in the clear whose weights are all zero, which needs no randomness."""
+        W2 = np.zeros(architecture.hidden * architecture.outputs) if architecture.hidden else None
+        return cls(architecture, np.zeros((architecture.features, architecture.row_width)), W2)
+
+    @classmethod
     def initial(cls, architecture: Architecture, rng: np.random.Generator, first_layer_sd: float = 0.0) -> "Network":
         """Return a start in the clear: W2 standard normal, W1 zero or normal with the given deviation."""
         checks.instance("rng", rng, np.random.Generator)

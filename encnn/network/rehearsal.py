@@ -41,9 +41,7 @@ def check_rehearsal(
 
 def from_zero(architecture: Architecture, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> np.ndarray:
     """Return the scores of a rehearsal from weights of zero."""
-    W2 = np.zeros(architecture.hidden * architecture.outputs) if architecture.hidden else None
-    start = Network(architecture, np.zeros((architecture.features, architecture.row_width)), W2)
-    return rehearse(start, X, y, plan)
+    return rehearse(Network.zeros(architecture), X, y, plan)
 
 
 def _advice(limit: float, architecture: Architecture, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> str:
