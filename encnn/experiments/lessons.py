@@ -15,21 +15,21 @@ from encnn.errors import DivergenceError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import Evaluation, Owner, Trainer
 from encnn.schemes import ClearParameters
-from encnn.schemes.integer_vector import PAPER, IntegerVectorEvaluator, SecretKey, make_keys
+from encnn.schemes.integer_vector import PAPER, IntegerVectorEvaluator, IntegerVectorSecretKey, make_keys
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray
-from encnn.schemes.integer_vector.parameters import Parameters
+from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.sigmoid import PolynomialSigmoid, Sigmoid
 
 Step = Callable[[CiphertextArray], CiphertextArray]
 """One operation on a ciphertext."""
 
 
-def E_variance(parameters: Parameters) -> float:
+def E_variance(parameters: IntegerVectorParameters) -> float:
     """Return the variance of an entry of E, which is uniform on the integers in [-E_bound, E_bound]."""
     return ((2 * parameters.E_bound + 1) ** 2 - 1) / 12
 
 
-def encryption_deviation(parameters: Parameters, width: int, largest: int) -> float:
+def encryption_deviation(parameters: IntegerVectorParameters, width: int, largest: int) -> float:
     """Return the predicted standard deviation of E c* for messages that are uniform on the integers in [-largest, largest]."""
     phases = np.arange(-largest, largest + 1)[:, None] << parameters.w_bits
     c_star = digits(phases, parameters.base_bits, parameters.n_digits, parameters.balanced).astype(float)
@@ -37,7 +37,7 @@ def encryption_deviation(parameters: Parameters, width: int, largest: int) -> fl
 
 
 def encryption_noise(
-    parameters: Parameters, width: int, largest: int, keys: int, messages: int, rng: np.random.Generator
+    parameters: IntegerVectorParameters, width: int, largest: int, keys: int, messages: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Return the noise of deterministic encryptions of such messages under many keys, shape (keys, messages, width)."""
     noise = []
@@ -48,14 +48,16 @@ def encryption_noise(
     return np.array(noise)
 
 
-def switch_noise(parameters: Parameters, m: int, keys: int, messages: int, seed: int, low: int = -(2**26)) -> pd.DataFrame:
+def switch_noise(
+    parameters: IntegerVectorParameters, m: int, keys: int, messages: int, seed: int, low: int = -(2**26)
+) -> pd.DataFrame:
     """Return the noise that key switches add to vectors uniform on [low, 2^26), as columns key, entry, noise, predicted.
 
     predicted: the standard deviation of E c* for the digits that the ciphertext of that line really has.
     """
     rng, parts = np.random.default_rng(seed), []
     for key in range(keys):
-        old, new = SecretKey(parameters, [m], rng), SecretKey(parameters, [m], rng)
+        old, new = IntegerVectorSecretKey(parameters, [m], rng), IntegerVectorSecretKey(parameters, [m], rng)
         x = rng.integers(low, 2**26, (messages, m))
         c = old.encrypt(x)
         switched = IntegerVectorEvaluator(new.context).switch(c, old.re_key(new, m))
@@ -67,7 +69,7 @@ def switch_noise(parameters: Parameters, m: int, keys: int, messages: int, seed:
     return pd.concat(parts, ignore_index=True)
 
 
-def neutral_steps(secret: SecretKey, evaluator: IntegerVectorEvaluator, x: np.ndarray) -> dict[str, Step]:
+def neutral_steps(secret: IntegerVectorSecretKey, evaluator: IntegerVectorEvaluator, x: np.ndarray) -> dict[str, Step]:
     """Return operations that leave the values x as they are, so that only noise grows; x holds equal numbers.
 
     add: an encryption of zero.  times 2: twice the ciphertext, less an encryption of x.  linear: the entries in rotated order.
@@ -82,7 +84,7 @@ def neutral_steps(secret: SecretKey, evaluator: IntegerVectorEvaluator, x: np.nd
     }
 
 
-def chain(secret: SecretKey, step: Step, count: int, x: np.ndarray) -> pd.DataFrame:
+def chain(secret: IntegerVectorSecretKey, step: Step, count: int, x: np.ndarray) -> pd.DataFrame:
     """Apply a step `count` times to an encryption of x; return columns count, predicted_bits, measured_bits, right.
 
     predicted_bits: of the bound, which needs no key.  measured_bits: of the largest noise in the batch.  right: whether all

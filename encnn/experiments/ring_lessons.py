@@ -72,7 +72,7 @@ def encrypted_digit_growth(secret: Any, shift: int, start: float = 5.625) -> tup
 
 
 def hidden_layer_run(
-    parameters: fv.Parameters | yashe.Parameters, start: Network, plan: TrainingPlan, X: Any, y: np.ndarray
+    parameters: fv.FVParameters | yashe.YASHEParameters, start: Network, plan: TrainingPlan, X: Any, y: np.ndarray
 ) -> dict[str, Any]:
     """Train a network with a hidden layer, the owner renewing its weights between mini-batches, beside the clear twin.
 
@@ -121,7 +121,7 @@ def deepest(scheme: ModuleType, N: int, t_bits: int = 17) -> tuple[float, int] |
     for count in range(1, 40):
         q = primes_of_bits(N, (28,) * count, special)
         t = primes_of_bits(N, (t_bits,), (*special, *q))
-        p = scheme.Parameters(name="any-INSECURE", N=N, q_primes=q, t_primes=t, special_prime=special[0], value_limit=1.0)
+        p = scheme.SCHEME.parameters(name="any-INSECURE", N=N, q_primes=q, t_primes=t, special_prime=special[0], value_limit=1.0)
         if p.security_bits < 128:
             break
         found = round(p.modulus_bits), p.depth
