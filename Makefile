@@ -6,13 +6,14 @@ JOBS ?= 2
 BIN := .venv/bin
 RUN := .venv/.ready-run
 ALL := .venv/.ready-all
+BOOK := .venv/.ready-book
 
 # One thread per process, so that times are CPU times; no progress bars in stored outputs.
 reproduce assisted unassisted ckks comparison figures unit notebooks-check notebooks bench: export OMP_NUM_THREADS = 1
 notebooks-check notebooks: export TQDM_DISABLE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce assisted unassisted ckks comparison publish test lint unit notebooks-check lab notebooks figures bench clean
+.PHONY: help reproduce assisted unassisted ckks comparison publish test lint unit notebooks-check lab notebooks book figures bench clean
 
 JOB := $(BIN)/python -m encnn.experiments
 
@@ -61,6 +62,11 @@ notebooks: $(ALL)  ## run every notebook again, in place, and renew the links be
 	$(BIN)/python tools/notebooks.py links
 	$(BIN)/python tools/notebooks.py run
 
+book: $(BOOK)  ## build one web site from README, notebooks, docs/ and docstrings, in build/book
+	rm -rf build/book
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -d build/book-pages -c docs . build/book
+	@echo "open build/book/index.html"
+
 figures: $(RUN)  ## draw every picture of figures/ again, from the published tables
 	$(JOB) figures
 	$(BIN)/python -m benchmarks --figures
@@ -75,7 +81,8 @@ clean:  ## remove what the targets above made, the virtual environment included
 # Stamps: .venv holds what the extras name.  Once pyproject.toml is newer, pip brings .venv up to date.
 $(RUN): EXTRAS := word2vec
 $(ALL): EXTRAS := word2vec,fast,distributed,lattice,seal,notebooks,dev
-$(RUN) $(ALL): pyproject.toml
+$(BOOK): EXTRAS := word2vec,fast,distributed,lattice,seal,book
+$(RUN) $(ALL) $(BOOK): pyproject.toml
 	@test -x $(BIN)/python || { $(call check-python,$(PYTHON)) && $(PYTHON) -m venv .venv; }
 	@$(call check-python,$(BIN)/python)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'

@@ -24,7 +24,6 @@ from encnn.experiments.linear import linear_start
 from encnn.network import TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.progress import progress
-from encnn.report import paper
 from encnn.scaling.workers import Workers
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, BootstrappedParameters
 from encnn.sigmoid import ExactSigmoid
@@ -33,6 +32,8 @@ BATCHES = (16, 64, 256)
 WORKERS = (1, 2)
 REVIEWS = 2048
 ROUNDS = 5
+LEARNING_RATE = 0.005
+"""A learning rate that one level of rotation allows."""
 KEEP_MEMORY = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1 << 32,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 1 << 30,
@@ -53,10 +54,10 @@ def scaling(
     with ExitStack() as stack:
         clients = {k: stack.enter_context(_client(k)) for k in WORKERS}
         for k, client in clients.items():  # compiles the loops
-            _a_review(client, model, data, TrainingPlan(sigmoid, paper.LEARNING_RATE, batch_size=k), 2 * k)
+            _a_review(client, model, data, TrainingPlan(sigmoid, LEARNING_RATE, batch_size=k), 2 * k)
         turns = list(product(range(rounds), batches, WORKERS))
         for _, batch, k in progress(turns, "workers", unit="run"):
-            plan = TrainingPlan(sigmoid, paper.LEARNING_RATE, batch_size=batch)
+            plan = TrainingPlan(sigmoid, LEARNING_RATE, batch_size=batch)
             wall_ms, moved = _a_review(clients[k], model, data, plan, reviews)
             lines.append({"batch": batch, "workers": k, "wall_ms": wall_ms, "bytes_a_review": round(moved)})
     least = pd.DataFrame(lines).groupby(["batch", "workers"], as_index=False).min()

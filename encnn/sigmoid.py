@@ -20,7 +20,7 @@ import numpy as np
 from numpy.polynomial import chebyshev, legendre, polynomial
 from numpy.typing import ArrayLike
 
-from encnn.data.checks import check_types, real, whole
+from encnn.arithmetic.checks import check_types, real, whole
 from encnn.errors import DivergenceError, ParameterError
 
 if TYPE_CHECKING:

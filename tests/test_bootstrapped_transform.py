@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from encnn.arithmetic import row_sums as kernels
 from encnn.schemes.bootstrapped import compiled, engine, transform
+from encnn.schemes.bootstrapped.frequencies import frequency_order
 from encnn.schemes.bootstrapped.rotation import round_and_decompose
 
 SIZES = st.sampled_from([2, 4, 8, 64])
@@ -75,12 +76,12 @@ def test_keys_keep_values_in_the_order_of_the_engine(N):
     kept = transform.stored(values)
     assert kept.dtype == np.float64 and kept.shape == (2, N)
     np.testing.assert_array_equal(transform.unstored(kept), values)
-    np.testing.assert_array_equal(kept[:, : N // 2], values.real[:, engine.frequency_order(N)])
+    np.testing.assert_array_equal(kept[:, : N // 2], values.real[:, frequency_order(N)])
 
 
 @pytest.mark.parametrize("N", [2, 256, 1024])
 def test_an_order_names_every_frequency_once(N):
-    np.testing.assert_array_equal(np.sort(engine.frequency_order(N)), np.arange(N // 2))
+    np.testing.assert_array_equal(np.sort(frequency_order(N)), np.arange(N // 2))
 
 
 # Compiled

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from encnn.data.datasets import words_dataset
+from encnn.data.datasets import grams_dataset, words_dataset
 from encnn.data.reviews import load_reviews
 from encnn.experiments import unassisted
 from encnn.network import TrainingPlan
@@ -14,6 +14,7 @@ from encnn.schemes.bootstrapped import ONE_LEVEL_128, TWO_LEVEL_128
 from encnn.sigmoid import ExactSigmoid
 
 REVIEWS = 64
+FEW = unassisted.Choice(unassisted.WORDS, ONE_LEVEL_128, (0.02,), epochs=(1, 2), decays=(0.5,))
 PLANS = [TrainingPlan(ExactSigmoid(), 0.02, batch_size=16), TrainingPlan(ExactSigmoid(), 0.02, 0.5, 16, epochs=2)]
 
 
@@ -27,29 +28,32 @@ def part_of(d):
 
 
 def test_plans_are_chosen_on_training_reviews_held_out(data):
-    choice = unassisted.choose(data, PLANS, simulations=2)
+    choice = unassisted.choose(FEW, data, simulations=2)
     assert list(choice["epochs"]) == [1, 2]
     assert choice[["held-out percent, clear", "held-out percent, with noise"]].stack().between(0, 100).all()
-    assert [unassisted.plan_of(unassisted.best(choice, several)) for several in (False, True)] == PLANS
+    found = [unassisted.plan_of(unassisted.best(choice, unassisted.WORDS, several)) for several in (False, True)]
+    assert found == [(plan, 1) for plan in PLANS]
 
 
 def test_the_best_plan_is_the_best_under_noise():
     table = pd.DataFrame(
         {
-            "learning rate": [0.1, 0.2, 0.3],
+            "features": ["words", "words", "words", "words and pairs"],
+            "learning rate": [0.1, 0.2, 0.3, 0.4],
             "decay": 0.0,
-            "epochs": [1, 1, 2],
-            "held-out percent, clear": [90.0, 80.0, 95.0],
-            "held-out percent, with noise": [70.0, 75.0, 60.0],
+            "epochs": [1, 1, 2, 1],
+            "held-out percent, clear": [90.0, 80.0, 95.0, 99.0],
+            "held-out percent, with noise": [70.0, 75.0, 60.0, 99.0],
         }
     )
-    assert unassisted.best(table, several=False)["learning rate"] == 0.2
-    assert unassisted.best(table, several=True)["learning rate"] == 0.3
+    assert unassisted.best(table, unassisted.WORDS)["learning rate"] == 0.2
+    assert unassisted.best(table, unassisted.WORDS, several=True)["learning rate"] == 0.3
 
 
 def test_the_cases_cover_what_the_scheme_is_for(data):
-    found = unassisted.cases(unassisted.choose(data, PLANS, simulations=1))
-    assert [case.labels for case in found] == ["sent", "sent", "sent", "encrypted"]
+    found = unassisted.cases(CHOICE)
+    assert [case.labels for case in found] == [*["sent"] * 4, "encrypted"]
+    assert found[-1].recipe.conditioned == "by features"  # labels that are secret must not be seen in the multipliers
     assert {case.parameters for case in found} == {ONE_LEVEL_128, TWO_LEVEL_128}
     assert found[1].plan.epochs > 1
 
@@ -63,27 +67,30 @@ def test_noise_changes_what_a_low_rate_learns(data):
 
 @pytest.mark.slow
 def test_the_job_writes_its_tables_and_does_not_run_twice(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(unassisted, "words_dataset", lambda *a, **k: part_of(words_dataset(*a, **k)))
-    monkeypatch.setattr(unassisted, "choose", lambda data: CHOICE)
+    for make in (words_dataset, grams_dataset):
+        monkeypatch.setattr(unassisted, make.__name__, lambda *a, make=make, **k: part_of(make(*a, **k)))
+    monkeypatch.setattr(unassisted, "choose", lambda of, data: CHOICE[CHOICE["features"] == of.recipe.name])
     monkeypatch.setattr(unassisted, "CURVE_STEP", 32)
     options = ["--corpus", "toy", "--keys", "1", "--folder", str(tmp_path), "--runs", str(tmp_path / "runs"), "--threads", "2"]
     assert unassisted.main(options) == 0
     assert "NOT THE PAPER'S NUMBERS" in capsys.readouterr().out
     table, curve = (pd.read_csv(tmp_path / "toy" / f"unassisted{part}.csv") for part in ("", "_curve"))
-    assert list(table["labels"]) == ["sent", "sent", "sent", "encrypted"]
+    assert list(table["labels"]) == [*["sent"] * 4, "encrypted"]
     assert (table["bits"] >= 128).all() and not table["owner in the loop"].any()
     assert ((table["correct"] - table["clear twin correct"]).abs() <= 8).all()
     assert (table["CPU ms a review"] > 1).all()
-    assert curve.groupby("case")["reviews"].apply(list).tolist() == [[32, 64]] * 4
+    assert curve.groupby("case")["reviews"].apply(list).tolist() == [[32, 64]] * 5
     monkeypatch.setattr(unassisted, "bootstrapped_run", None)
     assert unassisted.main(options) == 0  # every run is kept
 
 
 CHOICE = pd.DataFrame(
     {
-        "learning rate": [0.02, 0.02],
-        "decay": [0.0, 0.5],
-        "epochs": [1, 2],
+        "features": ["words", "words", "words and pairs", "words and pairs, no label seen"],
+        "learning rate": [0.02, 0.02, 0.01, 0.01],
+        "largest multiplier": [1, 1, 4, 4],
+        "decay": [0.0, 0.5, 0.0, 0.0],
+        "epochs": [1, 2, 1, 1],
         "held-out percent, clear": 90.0,
         "held-out percent, with noise": 90.0,
     }

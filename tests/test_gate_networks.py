@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gate_cases import LABELS, REVIEWS, SCHEMES, WORDS, bag, outcome, scheme
 
-from encnn.data import checks
+from encnn.arithmetic import checks
 from encnn.data.reviews import Vocabulary, load_reviews
 from encnn.errors import DataError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan, training

@@ -1,4 +1,4 @@
-"""Put measured tables into docs/performance.md and docs/scale.md: `python tools/docs.py check | write`."""
+"""Put measured tables into pages of docs/: `python tools/docs.py check | write`."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from encnn.costs.units import size_text
+from encnn.report.comparison_figures import overview
 from encnn.report.names import operation_name, scheme_name
 
 ROOT = Path(__file__).parent.parent
@@ -133,6 +134,13 @@ def scale(table: pd.DataFrame) -> str:
     return _markdown(names, rows) + "\nOf those with 128 bits:\n\n" + best
 
 
+def schemes(table: pd.DataFrame) -> str:
+    """Return what each scheme costs under the same network as Markdown."""
+    shown = overview(table)
+    names = [name for name in map(str, shown) if name.split()[0] not in ("features", "sigmoid", "products", "off")]
+    return _markdown(names, shown[names].to_numpy().tolist())
+
+
 def _hours(line: dict[Any, Any]) -> float:
     return line["trainers_cpu_h"] + line["owner_cpu_h"]
 
@@ -149,6 +157,7 @@ BLOCKS: dict[str, tuple[str, str, Callable[[pd.DataFrame], str]]] = {
     "growth": ("performance.md", "benchmarks/growth.csv", growth),
     "predictions": ("performance.md", "figures/comparison.csv", predictions),
     "workers": ("performance.md", "benchmarks/workers.csv", workers),
+    "schemes": ("schemes.md", "figures/comparison.csv", schemes),
     "scale": ("scale.md", "benchmarks/scale.csv", scale),
 }
 """For each block its page, the table that it is made of, and what makes it."""

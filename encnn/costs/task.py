@@ -6,10 +6,10 @@ from typing import Literal, Self
 import numpy as np
 from scipy.sparse import csr_array
 
+from encnn.arithmetic.checks import check_types
 from encnn.assistance import weights
 from encnn.data import Features, features_of
 from encnn.data.batches import batches
-from encnn.data.checks import check_types
 from encnn.errors import ParameterError
 from encnn.network import Architecture, TrainingPlan
 from encnn.schemes import SchemeParameters

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from encnn.data import Features
-from encnn.data.reviews import Corpus, Vocabulary, bag_of_words, word2vec_features
+from encnn.data.batches import TrainingFeatures
+from encnn.data.reviews import Corpus, Vocabulary, bag_of_grams, bag_of_words, select_grams, word2vec_features
 
 MIN_COUNT = 20
 """Words seen more often than this in the training reviews are in the vocabulary."""
 POLARITY_CUTOFF = 0.1
 """Words whose log ratio lies nearer to zero than this are left out."""
+MOST = 5000
+"""Grams of more training reviews than this are left out: scores would share errors by them, and they say little."""
 HELD_OUT = 0.2
 """Share of the training reviews that choices are made on."""
 LONGEST = 12.0
@@ -26,7 +29,7 @@ class Dataset:
     """Plaintext features and labels, for training and for the test."""
 
     name: str
-    X: Features
+    X: TrainingFeatures  # conditioned, perhaps
     y: np.ndarray
     X_test: Features
     y_test: np.ndarray
@@ -51,6 +54,13 @@ def bags_of_words(corpus: Corpus, vocabulary: Vocabulary) -> Dataset:
     """Return bags of words over this vocabulary."""
     X, X_test = (bag_of_words(reviews, vocabulary) for reviews in (corpus.train, corpus.test))
     return Dataset(corpus.name, X, corpus.train.labels, X_test, corpus.test.labels)
+
+
+def grams_dataset(corpus: Corpus, least: int, most: int = MOST) -> Dataset:
+    """Return which words and pairs of words each review has, of those in `least` to `most` training reviews."""
+    grams = select_grams(corpus.train, least=least, most=most)
+    X, X_test = (bag_of_grams(reviews, grams) for reviews in (corpus.train, corpus.test))
+    return Dataset(f"{corpus.name}, words and pairs", X, corpus.train.labels, X_test, corpus.test.labels)
 
 
 def word2vec_dataset(corpus: Corpus) -> Dataset:

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csr_array
 
-from encnn.data.checks import shown
+from encnn.arithmetic.checks import shown
 from encnn.errors import DataError
 
 Features: TypeAlias = np.ndarray | csr_array

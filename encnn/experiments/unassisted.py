@@ -5,12 +5,14 @@ keys; each review's error is one bootstrap (`schemes.bootstrapped`), and the own
 here are the encrypted scores, from which it reads the running accuracy.  Every run has a clear twin, the same training without
 encryption.
 
-Four cases: one epoch with one rotation level; more epochs; one epoch with two levels, at a learning rate that needs them; and
-one epoch with labels encrypted by the owner.  The last one's vocabulary is chosen by frequency alone, and so has the most
-common words of all, by which reviews share more errors than the noise budget of one level allows: it takes two.  Learning rates
-and epochs are chosen on training reviews held out, in the clear with the noise that bootstraps would add (`simulation`).
+Features are of two kinds.  **Words** that lean, as in the other jobs: one epoch with one rotation level, more epochs, and one
+epoch with two levels.  **Words and pairs of words**, conditioned by the trainer (`data.reviews.conditioning`), with two levels:
+once with plain labels, and once with labels that the owner encrypts, where features and conditioning look at no label.
 
-Writes unassisted.csv (a line for each run), unassisted_choice.csv (the choice) and unassisted_curve.csv (running accuracy).  A
+Learning rates, epochs and the largest multiplier are chosen on training reviews held out, in the clear with the noise that
+bootstraps would add (`simulation`).  Test reviews choose nothing.
+
+Writes unassisted.csv (a line for each run), unassisted_choice.csv (the choices) and unassisted_curve.csv (running accuracy).  A
 run takes minutes, so each is written to a folder as it goes, and goes on there when the job is started again.
 """
 
@@ -19,8 +21,9 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +32,10 @@ import pandas as pd
 
 from encnn.costs import announce
 from encnn.costs.peak_memory import peak_memory_mb
-from encnn.data.datasets import Dataset, held_out, words_dataset
+from encnn.data.datasets import Dataset, grams_dataset, held_out, words_dataset
+from encnn.data.reviews import Corpus
 from encnn.data.reviews.cache import cache_folder
+from encnn.data.reviews.conditioning import with_labels, without_labels
 from encnn.experiments.columns import security
 from encnn.experiments.console import begin, heading, job_options
 from encnn.experiments.linear import linear_start
@@ -47,12 +52,56 @@ BATCH_SIZE = 16
 KEYS = 3
 CURVE_STEP = 500
 SIMULATIONS = 3
-CHOICES = [
-    TrainingPlan(ExactSigmoid(), rate, decay, BATCH_SIZE, epochs)
-    for epochs in (1, 2, 3)
-    for rate in (0.005, 0.0075, 0.01, 0.015)
-    for decay in ((0.0,) if epochs == 1 else (0.0, 0.5, 1.0))
-]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How reviews become features, and how the trainer conditions them."""
+
+    name: str
+    least: int = 0  # reviews that a gram is in at least; 0: single words that lean
+    conditioned: str = "no"  # or "by features" alone, or "by labels"
+
+    def dataset(self, corpus: Corpus) -> Dataset:
+        """Return plain features of the corpus."""
+        return grams_dataset(corpus, self.least if corpus.is_real else 1) if self.least else words_dataset(corpus)
+
+    def prepared(self, data: Dataset, largest: int) -> Dataset:
+        """Return the data with its training reviews conditioned, by multipliers up to `largest`."""
+        if self.conditioned == "no":
+            return data
+        X = without_labels(data.X, largest) if self.conditioned == "by features" else with_labels(data.X, data.y, largest)
+        return replace(data, X=X)
+
+
+WORDS = Recipe("words")
+PAIRS = Recipe("words and pairs", least=5, conditioned="by labels")
+PAIRS_UNLABELLED = Recipe("words and pairs, no label seen", least=10, conditioned="by features")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Plans to choose from for a recipe: all combinations, each with the largest multiplier that goes with it."""
+
+    recipe: Recipe
+    parameters: BootstrappedParameters
+    rates: tuple[float, ...]  # of the features with the largest multiplier
+    multipliers: tuple[int, ...] = (1,)
+    epochs: tuple[int, ...] = (1,)
+    decays: tuple[float, ...] = (0.0,)
+
+    def plans(self) -> Iterator[tuple[TrainingPlan, int]]:
+        """Yield each plan, and its largest multiplier; a rate decays in several epochs only."""
+        for epochs, rate, largest in product(self.epochs, self.rates, self.multipliers):
+            for decay in self.decays if epochs > 1 else (0.0,):
+                yield TrainingPlan(ExactSigmoid(), rate / largest, decay, BATCH_SIZE, epochs), largest
+
+
+CHOICES = (
+    Choice(WORDS, ONE_LEVEL_128, (0.005, 0.0075, 0.01, 0.015), epochs=(1, 2, 3), decays=(0.0, 0.5, 1.0)),
+    Choice(PAIRS, TWO_LEVEL_128, (0.035, 0.05, 0.07), multipliers=(8, 12)),
+    Choice(PAIRS_UNLABELLED, TWO_LEVEL_128, (0.0175, 0.025, 0.035), multipliers=(6, 12)),
+)
 TWO_LEVEL_RATE = 0.002
 """Where one level's noise would be half of a typical error: what two levels are for."""
 
@@ -62,44 +111,50 @@ class BootstrappedCase:
     """One or several lines of the table: what is trained, how, and with how many keys."""
 
     name: str
+    recipe: Recipe
     parameters: BootstrappedParameters
     plan: TrainingPlan
+    largest: int = 1  # multiplier
     labels: str = "sent"  # to the trainer in plain, or "encrypted"
     keys: int = 1
 
 
 def cases(choice: pd.DataFrame, keys: int = KEYS) -> list[BootstrappedCase]:
-    """Return the cases, with the best plans of the choice for one epoch and for several.  A new case is one line here."""
-    one, several = (plan_of(best(choice, epochs)) for epochs in (False, True))
+    """Return the cases, with the best plans of the choices.  A new case is one line here."""
+    one, several = (plan_of(best(choice, WORDS, several)) for several in (False, True))
+    pairs, unlabelled = (plan_of(best(choice, recipe)) for recipe in (PAIRS, PAIRS_UNLABELLED))
     slow = TrainingPlan(ExactSigmoid(), TWO_LEVEL_RATE, batch_size=BATCH_SIZE)
     return [
-        BootstrappedCase("one epoch", ONE_LEVEL_128, one, keys=keys),
-        BootstrappedCase("several epochs", ONE_LEVEL_128, several),
-        BootstrappedCase("two levels", TWO_LEVEL_128, slow),
-        BootstrappedCase("encrypted labels", TWO_LEVEL_128, one, "encrypted"),
+        BootstrappedCase("words, one epoch", WORDS, ONE_LEVEL_128, *one, keys=keys),
+        BootstrappedCase("words, several epochs", WORDS, ONE_LEVEL_128, *several),
+        BootstrappedCase("words, two levels", WORDS, TWO_LEVEL_128, slow),
+        BootstrappedCase("words and pairs", PAIRS, TWO_LEVEL_128, *pairs, keys=keys),
+        BootstrappedCase("words and pairs, encrypted labels", PAIRS_UNLABELLED, TWO_LEVEL_128, *unlabelled, "encrypted", keys),
     ]
 
 
-def best(choice: pd.DataFrame, several: bool) -> pd.Series:
-    """Return the line with the best held-out accuracy under noise, of one epoch or of several."""
-    lines = choice[(choice["epochs"] > 1) == several]
+def best(choice: pd.DataFrame, recipe: Recipe, several: bool = False) -> pd.Series:
+    """Return the line of a recipe with the best held-out accuracy under noise, of one epoch or of several."""
+    lines = choice[(choice["features"] == recipe.name) & ((choice["epochs"] > 1) == several)]
     return lines.iloc[int(lines["held-out percent, with noise"].argmax())]
 
 
-def plan_of(line: pd.Series) -> TrainingPlan:
-    """Return the plan of a line of the choice."""
-    return TrainingPlan(ExactSigmoid(), float(line["learning rate"]), float(line["decay"]), BATCH_SIZE, int(line["epochs"]))
+def plan_of(line: pd.Series) -> tuple[TrainingPlan, int]:
+    """Return the plan and the largest multiplier of a line of the choices."""
+    rate, decay = float(line["learning rate"]), float(line["decay"])
+    return TrainingPlan(ExactSigmoid(), rate, decay, BATCH_SIZE, int(line["epochs"])), int(line["largest multiplier"])
 
 
-def choose(data: Dataset, plans: Iterable[TrainingPlan] = tuple(CHOICES), simulations: int = SIMULATIONS) -> pd.DataFrame:
+def choose(of: Choice, data: Dataset, simulations: int = SIMULATIONS) -> pd.DataFrame:
     """Return how plans do on the last fifth of the training reviews, trained on the others: in the clear, and with noise."""
-    part = held_out(data)
-    lines = []
-    for plan in progress(list(plans), "choosing on training reviews held out", unit="plan"):
-        noisy = [simulated(part, plan, ONE_LEVEL_128, seed)[1] for seed in range(simulations)]
-        lines.append((plan.learning_rate, plan.decay, plan.epochs, simulated(part, plan)[1], float(np.mean(noisy))))
-    columns = ["learning rate", "decay", "epochs", "held-out percent, clear", "held-out percent, with noise"]
-    return pd.DataFrame(lines, columns=columns).round(dict.fromkeys(columns[3:], 3))
+    part, lines = held_out(data), []
+    for plan, largest in progress(list(of.plans()), f"choosing for {of.recipe.name}", unit="plan"):
+        prepared = of.recipe.prepared(part, largest)
+        noisy = [simulated(prepared, plan, of.parameters, seed)[1] for seed in range(simulations)]
+        settings = of.recipe.name, of.parameters.name, plan.learning_rate, largest, plan.decay, plan.epochs
+        lines.append((*settings, round(simulated(prepared, plan)[1], 3), round(float(np.mean(noisy)), 3)))
+    columns = ["features", "parameters", "learning rate", "largest multiplier", "decay", "epochs"]
+    return pd.DataFrame(lines, columns=[*columns, "held-out percent, clear", "held-out percent, with noise"])
 
 
 def simulated(data: Dataset, plan: TrainingPlan, p: BootstrappedParameters | None = None, seed: int = 0) -> tuple[float, float]:
@@ -118,7 +173,9 @@ def bootstrapped_run(
     """
     p, plan = case.parameters, case.plan
     owner = _owner(case, data, folder / "owner")
-    y = data.y if case.labels == "sent" else owner.encrypt_labels(data.y, plan.learning_rate)
+    widths = getattr(data.X, "widths", None)
+    rates = plan.learning_rate if widths is None else plan.learning_rate / widths
+    y = data.y if case.labels == "sent" else owner.encrypt_labels(data.y, rates)
     clock = _Clock()
     trainer = train_resumably(_prepared(owner, data, threads), data.X, y, plan, folder / "run", on_scores=clock)
     z = np.concatenate([owner.load_scores(path) for path in scores_in(folder / "run")])
@@ -131,7 +188,8 @@ def bootstrapped_run(
         "wall ms a review": round(1e3 * clock.wall_seconds / max(clock.reviews, 1), 3),
         "threads": threads,
         "keys MB": round(owner.evaluator.nbytes / 1e6, 1),  # type: ignore[attr-defined]
-        "model MB": round(trainer.model.network.W1.nbytes / 1e6, 1),
+        "model MB": round(trainer.model.network.W1.nbytes / 1e6, 3),
+        "labels MB": 0.0 if isinstance(y, np.ndarray) else round(y.nbytes / 1e6, 3),
         "keys and start on disk MB": round((folder / "start").stat().st_size / 1e6, 1),
         "peak memory MB": round(peak_memory_mb(), 0),
     }
@@ -149,11 +207,15 @@ def _settings(case: BootstrappedCase, key: int) -> dict[str, Any]:
         "k N": p.d,
         **security(p),
         "owner in the loop": False,
+        "features": case.recipe.name,
+        "conditioned": case.recipe.conditioned,
+        "largest multiplier": case.largest,
         "labels": case.labels,
         "key": key,
         "learning rate": plan.learning_rate,
         "decay": plan.decay,
         "epochs": plan.epochs,
+        "batch": plan.batch_size,
     }
 
 
@@ -202,16 +264,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, print the tables and write them; return the exit status."""
     options = _options(arguments)
     corpus, results = begin(options)
-    words, frequent = words_dataset(corpus), words_dataset(corpus, cutoff=None)
-    choice = choose(words)
+    plain = {of.recipe.name: of.recipe.dataset(corpus) for of in CHOICES}
+    choice = pd.concat([choose(of, plain[of.recipe.name]) for of in CHOICES], ignore_index=True)
     heading("Plans in the clear and with noise, on training reviews held out")
     print(choice.to_string(index=False))
     results.store("unassisted_choice", choice)
     jobs = [(case, key) for case in cases(choice, options.keys) for key in range(case.keys)]
     lines, curves = [], []
     for case, key in progress(jobs, "training by bootstrapping", unit="run"):
-        data, name = words if case.labels == "sent" else frequent, f"{case.name} {key}".replace(" ", "-")
-        line, points = _kept(options.runs / corpus.name / name, case, data, key, options.threads)
+        folder = options.runs / corpus.name / f"{case.name} {key}".replace(" ", "-")
+        line, points = _kept(folder, case, plain[case.recipe.name], key, options.threads)
         lines.append(line)
         curves.append(points)
         results.store("unassisted", pd.DataFrame(lines))
@@ -242,7 +304,7 @@ def _kept(folder: Path, case: BootstrappedCase, data: Dataset, key: int, threads
     line, points = folder / "line.json", folder / "curve.csv"
     if not line.exists():
         announce(f"{case.name}, key {key}", data.X, case.plan, linear_start(data).architecture, case.parameters)
-        found, frame = bootstrapped_run(case, data, key, folder, threads)
+        found, frame = bootstrapped_run(case, case.recipe.prepared(data, case.largest), key, folder, threads)
         _forget(folder)
         frame.to_csv(points, index=False)
         line.write_text(json.dumps(found))
@@ -284,7 +346,7 @@ def _decrypted_test(owner: Owner, trainer: Trainer, data: Dataset, rows: int = 5
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = job_options(__name__, "Train at 128 bits, nobody assisting.")
-    parser.add_argument("--keys", type=int, default=KEYS, help=f"keys for the one-epoch case (default: {KEYS})")
+    parser.add_argument("--keys", type=int, default=KEYS, help=f"keys for the main cases (default: {KEYS})")
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count() or 1, help="threads that share a mini-batch (default: all)"
     )

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from encnn.data import checks
+from encnn.arithmetic import checks
 from encnn.errors import ParameterError
 from encnn.schemes import Product
 from encnn.schemes.base import Encrypted

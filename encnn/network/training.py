@@ -21,12 +21,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from encnn.data import Features, checks, features_of, labels_of
+from encnn.arithmetic import checks
+from encnn.data import Features, features_of, labels_of
 from encnn.data.batches import Batch, Conditioned, TrainingFeatures, batches, training_features
 from encnn.data.inputs import is_plain
 from encnn.errors import CapabilityError, CiphertextOverflowError, DataError, KeyMismatchError, ParameterError
 from encnn.network.architecture import Network, backward_products
-from encnn.network.partial_scores import in_parts, joined, largest_part, mean_parts, raise_bound
+from encnn.network.partial_scores import PartialScores, in_parts, joined, largest_part, mean_parts, raise_bound
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 from encnn.schemes.bilinear import vector_matrix
@@ -168,8 +169,7 @@ def train(
         parts = mean_parts(X, largest_part(evaluator, network))
         keep_scores = parts * scores_bytes(evaluator, network.architecture.outputs, X.shape[0], plan) <= KEPT_BYTES
     reviews, scores = X.shape[0], _Scores(evaluator, on_scores, keep_scores, first)
-    bar = progress(total=reviews * plan.epochs, description=f"training ({evaluator.scheme})", unit="review")
-    bar.update(first)
+    bar = progress(total=reviews * plan.epochs, initial=first, description=f"training ({evaluator.scheme})", unit="review")
     steps = help.steps(TrainingRun(evaluator, network, X, targets, plan, first, scores.wanted))
     quiet = np.errstate(over="ignore", invalid="ignore")  # a diverging run in the clear is told by its scores
     with bar, quiet, steps as train_batch:
@@ -215,7 +215,7 @@ class _Scores:
         if self._pending:
             scores = joined(self._evaluator, self._pending)
             if self._keep:
-                self._reports.append(scores)
+                self._reports.append(_packed(self._evaluator, scores))  # 12 bytes each where the scheme can, and not 8 kB
             if self._on_scores is not None:
                 self._on_scores(self.reported, scores)
         self._pending, self.reported = [], done
@@ -237,8 +237,13 @@ def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int
 
 def _scores_of(evaluator: Evaluator, network: Network, batch: Batch, largest: float) -> Encrypted:
     """Return the scores of one batch, packed, in parts where a sum could pass the range of the scheme."""
-    scores = in_parts(evaluator, network, batch, largest)
-    return evaluator.pack(forward(evaluator, network, batch)[-1]) if scores is None else scores.packed(evaluator)
+    parts = in_parts(evaluator, network, batch, largest)
+    return _packed(evaluator, forward(evaluator, network, batch)[-1] if parts is None else parts)
+
+
+def _packed(evaluator: Evaluator, scores: Encrypted) -> Encrypted:
+    """Return scores, many in a ciphertext where the scheme can."""
+    return scores.packed(evaluator) if isinstance(scores, PartialScores) else evaluator.pack(scores)
 
 
 def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encrypted, Encrypted, Encrypted]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encnn.data import Features, checks, features_of, labels_of, metrics
+from encnn.arithmetic import checks
+from encnn.data import Features, features_of, labels_of, metrics
 from encnn.network import predict
 from encnn.parties import EncryptedModel, Owner
 from encnn.schemes.clear import ClearEvaluator

@@ -10,7 +10,7 @@ computes on ciphertexts.  The clear network is the `Network` that training gives
 The client learns scores, and from enough of them the model: a clear model behind an interface is no secret.  The scores are
 approximate, and the noise in them belongs to the client's key: the client shows the server none of them.
 
-[GDLLNW16] R. Gilad-Bachrach, N. Dowlin, K. Laine, K. Lauter, M. Naehrig, J. Wernsing, "CryptoNets: applying neural networks to
+[GDL+16] R. Gilad-Bachrach, N. Dowlin, K. Laine, K. Lauter, M. Naehrig, J. Wernsing, "CryptoNets: applying neural networks to
 encrypted data with high throughput and accuracy", ICML 2016.
 """
 

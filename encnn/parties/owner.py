@@ -8,7 +8,8 @@ from typing import NoReturn
 import numpy as np
 
 from encnn import files
-from encnn.data import checks, labels_of, metrics
+from encnn.arithmetic import checks
+from encnn.data import labels_of, metrics
 from encnn.data.fingerprints import check_fingerprints
 from encnn.data.recipes import Recipe, check_width
 from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError

@@ -164,7 +164,7 @@ def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
 def choice(table: pd.DataFrame) -> Figure:
     """Which plan?  Held-out accuracy over the learning rate, a panel for each number of epochs, a colour for each decay.
 
-    table: the columns of figures/unassisted_choice.csv.
+    table: the columns of figures/unassisted_choice.csv, of one kind of features.
     """
     epochs = sorted(table["epochs"].unique())
     figure, panels = plt.subplots(1, len(epochs), figsize=(4.2 * len(epochs), 4.2), sharey=True, squeeze=False)

@@ -20,7 +20,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from encnn import files
-from encnn.data import checks, labels_of
+from encnn.arithmetic import checks
+from encnn.data import labels_of
 from encnn.data.batches import Conditioned, TrainingFeatures, training_features
 from encnn.data.inputs import is_plain
 from encnn.errors import DataError, FileError
@@ -87,6 +88,15 @@ def train_resumably(
 def scores_in(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the files of encrypted scores, in the order of training."""
     return sorted(Path(folder).glob(_SCORES + "*"), key=_number)
+
+
+def forget_run(folder: str | os.PathLike[str]) -> None:
+    """Remove the files of a run that is done, and the folder if nothing else is in it."""
+    folder = Path(folder)
+    for path in [*folder.glob(_MODEL + "*"), *scores_in(folder), folder / RUN]:
+        path.unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 class _Writer:

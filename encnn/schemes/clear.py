@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from encnn.arithmetic.checks import check_types
 from encnn.data.batches import Batch
-from encnn.data.checks import check_types
 from encnn.errors import FileError, ParameterError
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap

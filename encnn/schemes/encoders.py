@@ -1,25 +1,25 @@
 """Real numbers as polynomials of Z_t[X]/(X^N + 1), the plaintexts of FV and YASHE: four ways.
 
-===================  =================================  ======================================  ================================
-encoder              plaintext                          what a product of plaintexts does       where it breaks
-===================  =================================  ======================================  ================================
-`CoefficientEncoder` numbers side by side, one a        multiplies by single numbers only       |x| reaches t / 2
-                     coefficient, x = scale v
-`SlotEncoder`        numbers x = scale v are the        multiplies entry by entry (SIMD)        |x| reaches t / 2
-                     values at the roots of X^N + 1
-`IntegerEncoder`     the digits of one whole number     multiplies the numbers                  a digit reaches t / 2, or the
-                                                                                                degree N
-`FractionalEncoder`  the digits of one real number;     multiplies the numbers                  a digit reaches t / 2, or the
-                     digit -i stands at -X^(N-i)                                                fraction meets the integers
-===================  =================================  ======================================  ================================
+====================  =================================  ======================================  ===============================
+encoder               plaintext                          what a product of plaintexts does       where it breaks
+====================  =================================  ======================================  ===============================
+`CoefficientEncoder`  numbers side by side, one a        multiplies by single numbers only       |x| reaches t / 2
+                      coefficient, x = scale v
+`SlotEncoder`         numbers x = scale v are the        multiplies entry by entry (SIMD)        |x| reaches t / 2
+                      values at the roots of X^N + 1
+`IntegerEncoder`      the digits of one whole number     multiplies the numbers                  a digit reaches t / 2, or the
+                                                                                                 degree N
+`FractionalEncoder`   the digits of one real number;     multiplies the numbers                  a digit reaches t / 2, or the
+                      digit -i stands at -X^(N-i)                                                fraction meets the integers
+====================  =================================  ======================================  ===============================
 
 The first two need a scaling factor, and the scale of a product is the product of the scales.  The fractional encoder
-[DGLLNW15, GDLLNW16] needs none: X stands for the base b, and X^-i = -X^(N-i) for b^-i, so multiplying by a power of the base is
+[DGL+15, GDL+16] needs none: X stands for the base b, and X^-i = -X^(N-i) for b^-i, so multiplying by a power of the base is
 multiplying by a power of X, which moves the digits and makes none of them larger.  Nothing is ever carried: the digits of sums
 and products grow as far as t allows.  And each number fills a polynomial, where slots hold N of them.
 
-[DGLLNW15] Dowlin, Gilad-Bachrach, Laine, Lauter, Naehrig, Wernsing, "Manual for using homomorphic encryption for
-bioinformatics", MSR-TR-2015-87.  [GDLLNW16] the same, "CryptoNets", ICML 2016.  [SV14] Smart, Vercauteren, "Fully homomorphic
+[DGL+15] Dowlin, Gilad-Bachrach, Laine, Lauter, Naehrig, Wernsing, "Manual for using homomorphic encryption for
+bioinformatics", MSR-TR-2015-87.  [GDL+16] the same, "CryptoNets", ICML 2016.  [SV14] Smart, Vercauteren, "Fully homomorphic
 SIMD operations", Designs, Codes and Cryptography 71, 2014.
 """
 

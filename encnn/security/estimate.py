@@ -38,7 +38,7 @@ References: [ACPS09] Applebaum, Cash, Peikert, Sahai, CRYPTO 2009.  [ADPS16] Alk
 Security 2016.  [AGPS20] Albrecht, Gheorghiu, Postlethwaite, Schanck, ASIACRYPT 2020.  [AGVW17] Albrecht, Goepfert,
 Virdia, Wunderer, ASIACRYPT 2017.  [BDGL16] Becker, Ducas, Gama, Laarhoven, SODA 2016.  [BG14] Bai, Galbraith, ACISP 2014.
 [Chen13] Y. Chen, thesis, Paris 7, 2013.  [CMST25] Carrier, Meyer-Hilfiger, Shen, Tillich, CRYPTO 2025, ePrint 2022/1750.
-[DP23] Ducas, Pulles, "Does the dual-sieve attack on LWE even work?", CRYPTO 2023.  [Duc18] Ducas, EUROCRYPT 2018.
+[DP23] Ducas, Pulles, CRYPTO 2023.  [Duc18] Ducas, EUROCRYPT 2018.
 [GJ21] Guo, Johansson, ASIACRYPT 2021.  [HES18] Albrecht et al., Homomorphic Encryption Standard v1.1, 2018, ePrint
 2019/939.  [LN13] Liu, Nguyen, CT-RSA 2013.  [May21] May, CRYPTO 2021.  [MATZOV22] MATZOV, Report on the security of LWE,
 2022, Zenodo 6412487.  [MR09] Micciancio, Regev, in Post-Quantum Cryptography, 2009.  [Sch03] Schnorr, STACS 2003. A far

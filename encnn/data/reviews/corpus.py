@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from encnn.data.checks import instance, shown, whole
+from encnn.arithmetic.checks import instance, shown, whole
 from encnn.data.inputs import mapped_labels
 from encnn.data.reviews import archive, toy
 from encnn.data.reviews.cache import cache_folder, load_arrays, pack_strings, save_arrays, unpack_strings
@@ -135,10 +135,10 @@ class Reviews:
         >>> Reviews.from_csv("stars.tsv", sep="\t", header=["stars", "text"], label="stars",
         ...                  labels={1: 0, 2: 0, 4: 1, 5: 1})  # doctest: +SKIP
         """
-        frame = _read_table(path, sep, encoding, header)
+        frame = read_table(path, sep, encoding, header)
         if labels is None or not all(isinstance(key, str) for key in labels):
             if list(frame.columns).count(label) == 1:
-                frame[label] = _numbers_or_words(frame[label])
+                frame[label] = numbers_or_words(frame[label])
         return cls.from_frame(frame, text, label, raw=raw, labels=labels)
 
     def shuffled(self, rng: np.random.Generator) -> "Reviews":
@@ -249,7 +249,9 @@ def _label_number(row: int, label: object) -> float:
     raise DataError(f"Label {row} is {shown(label)}; {_LABELS_HELP}. Fill in or drop missing labels. {_MAPPING_HELP}")
 
 
-def _read_table(path: str | os.PathLike, sep: str, encoding: str, header: Sequence[str] | None) -> "pd.DataFrame":
+def read_table(
+    path: str | os.PathLike, sep: str = ",", encoding: str = "utf-8", header: Sequence[str] | None = None
+) -> "pd.DataFrame":
     """Return the fields of a CSV file as strings, missing where they are empty, under the names of its columns."""
     import pandas as pd  # a second to import, and no training needs it
 
@@ -270,7 +272,7 @@ def _read_table(path: str | os.PathLike, sep: str, encoding: str, header: Sequen
     return table.set_axis(names, axis=1).reset_index(drop=True)
 
 
-def _numbers_or_words(column: "pd.Series") -> "pd.Series":
+def numbers_or_words(column: "pd.Series") -> "pd.Series":
     """Return a column of strings as numbers or truth values if all of them are."""
     import pandas as pd
 

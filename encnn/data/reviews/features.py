@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from scipy import sparse
 
-from encnn.data.checks import choice, real, whole
+from encnn.arithmetic.checks import choice, real, whole
 from encnn.data.fingerprints import Rule, fingerprint_of_names, marked
 from encnn.data.reviews.cache import load_arrays, pack_strings, save_arrays, unpack_strings
 from encnn.data.reviews.corpus import Reviews

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from encnn.data.checks import real, whole
+from encnn.arithmetic.checks import real, whole
 from encnn.data.reviews.corpus import Reviews
 from encnn.data.reviews.text import words_of
 from encnn.errors import DataError

@@ -20,7 +20,7 @@ from numba import njit
 from encnn.arithmetic.negacyclic import roots
 from encnn.arithmetic.placement import placed
 from encnn.errors import ParameterError
-from encnn.schemes.bootstrapped.engine import frequency_order
+from encnn.schemes.bootstrapped.frequencies import frequency_order
 
 N, M, COMPONENTS = 1024, 512, 3
 _OPTIONS: Any = {"nogil": True, "boundscheck": False, "error_model": "numpy", "cache": True}

@@ -12,6 +12,7 @@ from numba import njit
 from encnn.arithmetic.placement import placed
 from encnn.arithmetic.row_sums import check_rows
 from encnn.errors import ParameterError
+from encnn.schemes.bootstrapped.automorphisms import exponents, permutation, unit
 from encnn.schemes.bootstrapped.compiled import (
     _OPTIONS,
     _ROUND,
@@ -23,7 +24,6 @@ from encnn.schemes.bootstrapped.compiled import (
     _transform_back,
     check_array,
 )
-from encnn.schemes.bootstrapped.trace import exponents, permutation, unit
 
 TOGETHER = 4
 """Ciphertexts that take a step of the trace one after the other, while its part of the key is in the cache."""

@@ -46,8 +46,8 @@ from encnn.arithmetic.sampling import TAIL
 from encnn.data.batches import Conditioned, TrainingFeatures
 from encnn.data.inputs import features_of
 from encnn.errors import ParameterError
+from encnn.schemes.bootstrapped.automorphisms import unit
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
-from encnn.schemes.bootstrapped.trace import unit
 
 FFT_ERROR = 3.5
 """Deviation of a sum of products formed by transforms in float64, over that of the sum, in units of 2^-53: as measured in

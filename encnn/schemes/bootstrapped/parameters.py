@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import log2
 
-from encnn.data.checks import check_types
+from encnn.arithmetic.checks import check_types
 from encnn.errors import ParameterError
 from encnn.schemes import integer_vector
 from encnn.schemes.base import OwnerHelp

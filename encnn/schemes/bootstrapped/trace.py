@@ -22,7 +22,7 @@ Fractions of the refined torus are float64, which holds them exactly; what a key
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from encnn.arithmetic.negacyclic import multiply
 from encnn.arithmetic.placement import placed
 from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine, transform
+from encnn.schemes.bootstrapped.automorphisms import automorphism, exponents, unit
 from encnn.schemes.bootstrapped.parameters import KEY_BITS, TORUS_BITS, BootstrappedParameters
 
 
@@ -77,34 +78,6 @@ def make_trace_key(p: BootstrappedParameters, S: np.ndarray, randomness: Randomn
     for j in range(p.k):
         bodies -= multiply(masks[..., j, :], S[j], KEY_BITS)
     return TraceKey(p, seed, bodies)
-
-
-def exponents(N: int) -> list[int]:
-    """Return the exponents d of the automorphisms X -> X^d, in the order of the trace.
-
-    >>> exponents(8)
-    [9, 5, 3]
-    """
-    return [(N >> s) + 1 for s in range(N.bit_length() - 1)]
-
-
-def automorphism(p: np.ndarray, d: int) -> np.ndarray:
-    """Return p(X^d) modulo X^N + 1, for polynomials of shape (..., N).
-
-    >>> automorphism(np.array([1, 2, 3, 4]), 3)     # 1 + 2 X^3 + 3 X^6 + 4 X^9 = 1 + 4 X - 3 X^2 + 2 X^3
-    array([ 1,  4, -3,  2])
-    """
-    source, sign = permutation(p.shape[-1], d)
-    return p[..., source] * sign.astype(p.dtype)
-
-
-@cache
-def permutation(N: int, d: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (source, sign), int64 and float64 of shape (N,): coefficient j of p(X^d) is sign[j] p[source[j]]."""
-    target = np.arange(N) * d % (2 * N)
-    source, sign = np.empty(N, np.int64), np.empty(N)
-    source[target % N], sign[target % N] = np.arange(N), np.where(target < N, 1.0, -1.0)
-    return source, sign
 
 
 def trace(key: TraceKey, acc: np.ndarray) -> np.ndarray:
@@ -183,11 +156,6 @@ def trace_exact(key: TraceKey, acc: np.ndarray) -> np.ndarray:
         C += (total + (1 << fine >> 1)) >> fine << fine
         C[:, 0] += turned[:, 0]
     return _to_torus(C * 2.0**-KEY_BITS)
-
-
-def unit(N: int) -> float:
-    """Return the unit of the refined torus."""
-    return 2.0**-TORUS_BITS / N
 
 
 def fraction_digits(x: np.ndarray, bits: int, levels: int) -> Iterator[np.ndarray]:

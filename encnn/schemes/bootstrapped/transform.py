@@ -7,7 +7,7 @@ that `noise` accounts for.
 import numpy as np
 
 from encnn.arithmetic.negacyclic import all_roots, backward, forward, roots
-from encnn.schemes.bootstrapped import engine
+from encnn.schemes.bootstrapped.frequencies import frequency_order
 
 __all__ = ["backward", "forward", "monomial_product", "monomial_values", "roots", "schoolbook", "stored", "unstored"]
 
@@ -20,7 +20,7 @@ def monomial_values(exponent: np.ndarray, N: int) -> np.ndarray:
 
 def stored(values: np.ndarray) -> np.ndarray:
     """Return complex values as keys hold them: float64 of shape (..., N), real parts first, in the order of the engine."""
-    order = engine.frequency_order(2 * values.shape[-1])
+    order = frequency_order(2 * values.shape[-1])
     return np.concatenate([values.real[..., order], values.imag[..., order]], axis=-1)
 
 
@@ -28,7 +28,7 @@ def unstored(key: np.ndarray) -> np.ndarray:
     """Return the complex values, frequencies in natural order, of what `stored` returned."""
     M = key.shape[-1] // 2
     values = np.empty((*key.shape[:-1], M), np.complex128)
-    values[..., engine.frequency_order(2 * M)] = key[..., :M] + 1j * key[..., M:]
+    values[..., frequency_order(2 * M)] = key[..., :M] + 1j * key[..., M:]
     return values
 
 

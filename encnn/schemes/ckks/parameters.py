@@ -22,7 +22,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-from encnn.data.checks import check_types
+from encnn.arithmetic.checks import check_types
 from encnn.errors import ParameterError
 from encnn.schemes.base import OwnerHelp
 from encnn.security.estimate import Estimate, estimate

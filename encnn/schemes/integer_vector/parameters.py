@@ -30,9 +30,9 @@ from typing import Any
 
 import numpy as np
 
+from encnn.arithmetic.checks import check_types
 from encnn.arithmetic.digits import digit_bound, largest
 from encnn.arithmetic.sampling import TAIL
-from encnn.data.checks import check_types
 from encnn.errors import ParameterError
 from encnn.schemes.base import OwnerHelp
 from encnn.security.estimate import Estimate, estimate

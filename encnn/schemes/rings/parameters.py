@@ -18,8 +18,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
+from encnn.arithmetic.checks import check_types, whole
 from encnn.arithmetic.sampling import TAIL
-from encnn.data.checks import check_types, whole
 from encnn.errors import ParameterError
 from encnn.schemes.base import OwnerHelp
 from encnn.schemes.encoders import CoefficientEncoder, Encoder, FractionalEncoder, SlotEncoder

@@ -1,0 +1,131 @@
+"""Data in CSV files: features by the recipe of a model, and labels."""
+
+import argparse
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from encnn.data.fingerprints import marked
+from encnn.data.recipes import Recipe, TableFeatures, UnpublishedFeatures, WordFeatures
+from encnn.data.reviews import Reviews, numbers_or_words, read_table
+from encnn.errors import CapabilityError, DataError, DataWarning
+from encnn.parties import EncryptedModel
+
+
+def add_data(parser: argparse.ArgumentParser, labels: bool = True) -> None:
+    """Add the argument for a CSV file and the options that say how it is read."""
+    parser.add_argument("data", type=Path, metavar="DATA.csv", help="CSV file with a header line")
+    parser.add_argument("--text", default="text", metavar="COLUMN", help="the column of texts (default: %(default)s)")
+    if labels:
+        add_labels(parser)
+    add_form(parser)
+
+
+def add_labels(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where labels are and what they mean."""
+    parser.add_argument("--label", default="label", metavar="COLUMN", help="the column of labels (default: %(default)s)")
+    parser.add_argument(
+        "--positive", metavar="VALUE", help="the label that counts as 1, all others as 0 (default: labels are 0 and 1)"
+    )
+
+
+def add_form(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a CSV file is written."""
+    parser.add_argument("--sep", default=",", metavar="CHARACTER", help="what stands between fields (default: a comma)")
+    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of the CSV file (default: %(default)s)")
+
+
+def recipe_of(model: EncryptedModel) -> Recipe:
+    """Return how data becomes the features of a model; `CapabilityError` if the model does not say."""
+    if model.features is None or isinstance(model.features, UnpublishedFeatures):
+        raise CapabilityError(
+            "this model does not say how data becomes its features, so a CSV file cannot be used with it; ask its owner for a "
+            "model made by `encnn init`, or make the features in Python"
+        )
+    return model.features
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A CSV file, and what the options say of its columns."""
+
+    path: Path
+    text: str = "text"
+    label: str = "label"
+    positive: str | None = None
+    sep: str = ","
+    encoding: str = "utf-8"
+
+    @classmethod
+    def of(cls, path: Path, options: argparse.Namespace) -> "CsvFile":
+        """Return the file at a path, read as the options say."""
+        given = {name: getattr(options, name) for name in ("text", "label", "positive", "sep", "encoding") if name in options}
+        return cls(path, **given)
+
+    def labelled(self, recipe: Recipe) -> tuple[Any, np.ndarray]:
+        """Return features, shape (rows, features), and labels, int8 of shape (rows,)."""
+        if isinstance(recipe, TableFeatures):
+            return self.unlabelled(recipe), self.labels()
+        reviews = self.reviews(_raw(recipe))
+        return recipe(reviews), reviews.labels
+
+    def unlabelled(self, recipe: Recipe) -> Any:
+        """Return features, shape (rows, features)."""
+        return _whole_numbers(recipe, self._table()) if isinstance(recipe, TableFeatures) else recipe(self.texts(_raw(recipe)))
+
+    def reviews(self, raw: bool = True) -> Reviews:
+        """Return texts with their labels; raw: bring them into the paper's text form."""
+        table = self._with_numbers(self._table())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*labels come sorted", DataWarning)  # `encnn train` shuffles
+            return Reviews.from_frame(table, self.text, self.label, raw=raw)
+
+    def texts(self, raw: bool = True) -> Reviews:
+        """Return texts whose labels are all 0, whatever the file says."""
+        table = self._table()
+        self._check_column(table, self.text)
+        return Reviews.from_frame(table.assign(**{self.label: 0}), self.text, self.label, raw=raw)
+
+    def labels(self) -> np.ndarray:
+        """Return the labels, int8 of shape (rows,)."""
+        table = self._with_numbers(self._table())
+        return Reviews(("",) * len(table), table[self.label].to_numpy()).labels  # which checks labels and knows their words
+
+    def _table(self) -> Any:
+        return read_table(self.path, self.sep, self.encoding)
+
+    def _with_numbers(self, table: Any) -> Any:
+        """Return the table with 0 and 1 in the column of labels; labels that are missing stay so, and are refused later."""
+        self._check_column(table, self.label)
+        labels = table[self.label]
+        if self.positive is None:
+            return table.assign(**{self.label: numbers_or_words(labels)})
+        return table.assign(**{self.label: labels.map(lambda found: int(found == self.positive), na_action="ignore")})
+
+    def _check_column(self, table: Any, name: str) -> None:
+        if list(table.columns).count(name) != 1:
+            raise DataError(f"{self.path} has no column {name!r}, or several; name one of its columns {list(table)!r:.200}")
+
+
+def _whole_numbers(recipe: TableFeatures, table: Any) -> csr_array:
+    """Return columns of a table as a csr_array of whole numbers with the recipe's fingerprint."""
+    try:
+        values = recipe(table).astype("float64").to_numpy()
+    except ValueError as error:
+        raise DataError(f"a column of {list(recipe.columns)!r:.200} holds more than numbers ({error}); use others") from error
+    wrong = np.argwhere(~np.isfinite(values) | (values != np.rint(values)))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"row {row} of column {recipe.columns[column]!r} holds {values[row, column]}; expected small whole numbers: scale "
+            "the column and round it, in the same way for owner, trainer and user"
+        )
+    return marked(csr_array(values.astype(np.int64)), recipe.fingerprint)
+
+
+def _raw(recipe: Recipe) -> bool:
+    return isinstance(recipe, WordFeatures) and recipe.raw

@@ -1,0 +1,67 @@
+"""What commands write, files that must be new and lines in a log that tell how far a run is; and how long they wait."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from encnn.costs.units import duration_text, size_text
+from encnn.errors import FileError
+
+SECONDS_BETWEEN_LINES = 10.0
+SECONDS_TO_WAIT = 600.0
+
+
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how long owner and trainer wait for each other."""
+    parser.add_argument(
+        "--wait", type=float, default=SECONDS_TO_WAIT, metavar="SECONDS", help="for the other party (default: %(default)g)"
+    )
+
+
+def new_file(path: Path) -> Path:
+    """Return the path of a file to be written, its folder made; `FileError` if there is such a file already."""
+    if path.exists():
+        raise FileError(f"{path} exists already; name another file, or remove it if nobody needs it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def told_size(path: Path) -> str:
+    """Return the path and size of a file that was written."""
+    return f"{path} ({size_text(path.stat().st_size)})"
+
+
+class ProgressLines:
+    """Tells in lines how far a training is: an `on_scores`.  On a terminal it is silent, since a bar tells it there.
+
+    total: rows of all epochs.  Speed and time left are those of the work since the first call of `train`, so rows that were
+    done before a resume do not count as fast ones.
+    """
+
+    def __init__(self, total: int, watched: bool | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.done, self._first = 0, -1
+        self._total, self._clock = total, clock
+        self._watched = sys.stderr.isatty() if watched is None else watched
+        self._begun = self._told = clock()
+
+    def __call__(self, first: int, scores: Any) -> None:
+        """Take the scores of rows from `first` on as done, and tell so now and then."""
+        self._first = first if self._first < 0 else self._first
+        self.done = first + len(scores)
+        now = self._clock()
+        due = now - self._told >= SECONDS_BETWEEN_LINES or self.done == self._total
+        if due and not self._watched:
+            self._told = now
+            print(self._line(now - self._begun), file=sys.stderr, flush=True)
+
+    def _line(self, seconds: float) -> str:
+        speed = (self.done - self._first) / max(seconds, 1e-9)
+        left = (self._total - self.done) / speed
+        share = 100 * self.done / self._total
+        return (
+            f"trained on {self.done:,} of {self._total:,} rows ({share:.0f} %), {float(f'{speed:.3g}'):,g} rows per second, "
+            f"{duration_text(left)} left"
+        )

@@ -1,0 +1,68 @@
+"""The learning rate that suits a model's parameters and the trainer's data, chosen in the clear on data held out.
+
+A rate too small is drowned by the noise of the bootstraps; one too large leads scores out of the range of the scheme.  The
+trainer trains in the clear, from zero, with the noise that bootstraps would add (`schemes.bootstrapped.simulation`), and looks
+how often the last fifth of its data is right; a score beyond the range is never right.  Where the owner assists, there is no
+such noise.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from encnn.errors import CapabilityError, DataError, DivergenceError
+from encnn.network import Help, Network, TrainingPlan, predict, train
+from encnn.network.rehearsal import from_zero
+from encnn.parties import EncryptedModel
+from encnn.schemes.bootstrapped import BootstrappedParameters
+from encnn.schemes.bootstrapped.simulation import noisy_step
+from encnn.schemes.clear import ClearEvaluator
+from encnn.sigmoid import check_reach
+
+RATES = (0.0025, 0.005, 0.01, 0.02, 0.04)
+HELD_OUT = 0.2
+FEWEST = 20
+"""Rows from which a choice can be made."""
+
+
+def chosen_rate(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> tuple[float, float]:
+    """Return the best of `RATES` for this plan on features X and labels y, and its share of right answers on data held out.
+
+    X, y: in an order in which labels take turns.  The answer is the same whenever it is asked for.
+    """
+    if model.architecture.hidden:
+        raise CapabilityError("a learning rate is chosen for networks without a hidden layer only; name --learning-rate")
+    if len(y) < FEWEST:
+        raise DataError(f"{len(y)} rows are too few to choose a learning rate on; expected {FEWEST}, or name --learning-rate")
+    plans = [replace(plan, learning_rate=rate) for rate in RATES]
+    shares = {plan.learning_rate: _share_right(model, X, y, plan) for plan in plans}
+    ranked = sorted(plans, key=lambda plan: shares[plan.learning_rate], reverse=True)
+    best = next((plan for plan in ranked if _stays(model, X, y, plan)), plans[0])
+    return best.learning_rate, shares[best.learning_rate]
+
+
+def _stays(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> bool:
+    """Return whether scores stay in the range of the scheme in a rehearsal on all rows; `Trainer.train` refuses others."""
+    try:
+        check_reach(from_zero(model.architecture, X, y, plan), _limit(model))
+    except DivergenceError:
+        return False
+    return True
+
+
+def _limit(model: EncryptedModel) -> float:
+    """Return the size of scores that the scheme can tell and train on."""
+    return min(model.evaluator.activation_limit, model.evaluator.score_limit)
+
+
+def _share_right(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> float:
+    """Return how many of the rows held out are right after training on the others with the noise of the model's parameters."""
+    a, cut, p = model.architecture, round(len(y) * (1 - HELD_OUT)), getattr(model.evaluator, "parameters", None)
+    network = Network(a, np.zeros((a.features, a.row_width)), None)
+    noisy = noisy_step(p, plan.sigmoid, np.random.default_rng(0)) if isinstance(p, BootstrappedParameters) else None
+    with np.errstate(over="ignore", invalid="ignore"):  # a lost run is told by its share
+        train(ClearEvaluator(), network, X[:cut], y[:cut], plan, Help(noisy), keep_scores=False)
+        z = np.asarray(predict(ClearEvaluator(), network, X[cut:]))[:, 0]
+    told = np.abs(z) < _limit(model)
+    return float(np.mean(told & ((z >= 0) == (y[cut:] == 1))))

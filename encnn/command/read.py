@@ -1,0 +1,66 @@
+"""Decrypt scores that a user or trainer sent, as the owner.
+
+    encnn read owner/secret.key scores.encnn --labels texts.csv
+
+With --labels the share of right answers is told, with --out the scores go to a CSV file; with neither
+they are printed. A score above 0 says label 1.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from encnn.command.inputs import CsvFile, add_form, add_labels
+from encnn.command.outputs import new_file
+from encnn.errors import CapabilityError, DataError, DivergenceError
+from encnn.network import TrainingPlan
+from encnn.parties import Owner
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `encnn read`."""
+    parser.add_argument("secret", type=Path, metavar="SECRET", help="your secret, written by `encnn init`")
+    parser.add_argument("scores", type=Path, metavar="SCORES", help="encrypted scores, written by `encnn predict`")
+    parser.add_argument("--labels", type=Path, metavar="DATA.csv", help="the same rows with their labels")
+    add_labels(parser)
+    add_form(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE.csv", help="write scores, probabilities and labels here")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Tell what the scores say."""
+    owner = Owner.load(options.secret)
+    z = owner.load_scores(options.scores)
+    if z.shape[1] != 1:
+        raise CapabilityError(f"the model has {z.shape[1]} outputs; this command reads one, so use Owner.load_scores in Python")
+    p = np.asarray(owner.sigmoid(z))
+    if options.labels is not None:
+        print(f"right: {_accuracy(owner, z, options)}")
+    if options.out is not None:
+        with open(new_file(options.out), "x", encoding="utf-8") as stream:
+            _write(stream, z[:, 0], p[:, 0])
+        print(f"{len(z):,} scores are in {options.out}.")
+    if options.labels is None and options.out is None:
+        _write(sys.stdout, z[:, 0], p[:, 0])
+
+
+def _accuracy(owner: Owner, z: np.ndarray, options: argparse.Namespace) -> str:
+    y = CsvFile.of(options.labels, options).labels()
+    if len(y) != len(z):
+        raise DataError(f"{len(z):,} scores, but {len(y):,} labels in {options.labels}; pass the labels of the very same rows")
+    found = owner.evaluate(z, y, TrainingPlan(owner.sigmoid))
+    if not found.known.any():
+        raise DivergenceError("all scores left the range of the scheme; ask the trainer to train with a lower learning rate")
+    left = f"; out of the range of the scheme, and not counted: {found.out_of_range:,}" if found.out_of_range else ""
+    return f"{found.accuracy}{left}"
+
+
+def _write(stream: TextIO, z: np.ndarray, p: np.ndarray) -> None:
+    """Write a line for each score; a score that cannot be told has no label."""
+    print("score,probability,label", file=stream)
+    for score, probability in zip(z.tolist(), p.tolist(), strict=True):
+        label = "" if np.isnan(score) else int(probability >= 0.5)
+        print(f"{score:.6g},{probability:.6g},{label}", file=stream)

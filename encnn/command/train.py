@@ -1,0 +1,141 @@
+"""Train an encrypted model on data of your own, as the trainer.
+
+    encnn train model.encnn my-reviews.csv --out trained.encnn
+
+You see no weight, no score and no prediction, and the owner is asked nothing, unless the model was made
+for training with assistance: then both name a folder that they share (--with-owner). A run that is stopped is kept
+in a folder beside the result, and the same command goes on with it. Rows are shuffled in a fixed order.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from encnn.assistance.folders import FolderChannel
+from encnn.assistance.scores import AssistedStep
+from encnn.command.inputs import CsvFile, add_data, recipe_of
+from encnn.command.outputs import ProgressLines, add_wait, new_file, told_size
+from encnn.command.rate import HELD_OUT, chosen_rate
+from encnn.costs import announce
+from encnn.errors import CapabilityError
+from encnn.network import Help, TrainingPlan
+from encnn.network.training import NOBODY
+from encnn.parties import EncryptedModel
+from encnn.scaling.checkpoints import forget_run, scores_in, train_resumably
+
+BATCH_SIZE = 16
+KEEP_EVERY = 500
+"""Rows between two models that are kept."""
+LONG = 2000
+"""Rows from which a run is worth an announcement of what it costs, which itself takes some seconds."""
+CLEARLY = 3.0
+"""Standard deviations by which a rehearsal has to beat the more frequent label, or a word of warning is due."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `encnn train`."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the encrypted model that the owner sent")
+    add_data(parser)
+    parser.add_argument("--out", type=Path, default=Path("trained.encnn"), help="the trained model (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=1, metavar="N", help="passes over the data (default: 1)")
+    parser.add_argument(
+        "--batch-size", type=int, default=BATCH_SIZE, metavar="N", help=f"rows per step (default: {BATCH_SIZE})"
+    )
+    parser.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="R",
+        help="default: chosen in the clear, on a fifth of the data held out, with the noise of the model's parameters",
+    )
+    parser.add_argument("--with-owner", type=Path, metavar="FOLDER", help="train with `encnn assist`, through this folder")
+    add_wait(parser)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all processors")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, or go on with a run that was stopped; write the trained model."""
+    out = new_file(options.out)
+    folder = out.with_name(out.name + ".run")
+    model = EncryptedModel.load(options.model)
+    X, y = _shuffled(*CsvFile.of(options.data, options).labelled(recipe_of(model)))
+    plan = _plan(options, model, X, y)
+    if len(y) * plan.epochs >= LONG and not scores_in(folder):
+        announce("training", X, plan, model.architecture, model.evaluator.parameters)
+    lines = ProgressLines(len(y) * plan.epochs)
+    trained = _trained(options, model, X, y, plan, folder, lines)
+    trained.save(out)
+    forget_run(folder)
+    print(f"Trained on {len(y) * plan.epochs:,} rows. Send {told_size(out)} to whoever is to use it, or to the owner.")
+
+
+def _trained(
+    options: argparse.Namespace,
+    model: EncryptedModel,
+    X: Any,
+    y: np.ndarray,
+    plan: TrainingPlan,
+    folder: Path,
+    lines: ProgressLines,
+) -> EncryptedModel:
+    """Return the trained model; on Ctrl-C say where the run is kept."""
+    if hasattr(model.evaluator, "threads"):
+        model.evaluator.threads = options.threads
+    try:
+        with _helped(options, model) as help:
+            return train_resumably(model, X, y, plan, folder, KEEP_EVERY, lines, help).model
+    except KeyboardInterrupt:
+        print(
+            f"\nStopped after {lines.done:,} of {len(y) * plan.epochs:,} rows. The run is kept in {folder}: the same command "
+            "goes on with it; to give it up, remove that folder.",
+            file=sys.stderr,
+        )
+        raise
+
+
+@contextmanager
+def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help]:
+    """Yield who helps: nobody, or the owner through a folder, who is told when the run ends."""
+    if options.with_owner is None:
+        if model.evaluator.parameters.owner_help == "errors":
+            raise CapabilityError(
+                f"models of {model.evaluator.parameters.name!r} do not train alone; name a folder by --with-owner, and ask "
+                "the owner to run `encnn assist` on it"
+            )
+        yield NOBODY
+        return
+    context = model.evaluator.context  # type: ignore[attr-defined]
+    channel = FolderChannel(options.with_owner, context, options.wait)
+    step = AssistedStep(channel)
+    try:
+        yield step
+    finally:
+        if step.trips:  # else the owner has not come, and would take the end for that of the next run
+            channel.close()
+
+
+def _plan(options: argparse.Namespace, model: EncryptedModel, X: Any, y: np.ndarray) -> TrainingPlan:
+    """Return the plan of the options, with a learning rate that is chosen if none is named."""
+    plan = TrainingPlan(model.sigmoid, batch_size=options.batch_size, epochs=options.epochs)
+    if options.learning_rate is not None:
+        return replace(plan, learning_rate=options.learning_rate)
+    rate, right = chosen_rate(model, X, y, plan)
+    print(
+        f"Learning rate {rate:g}: a rehearsal in the clear, with the noise to come, was right on {right:.1%} of rows held out.",
+        flush=True,
+    )
+    if right < max(y.mean(), 1 - y.mean()) + CLEARLY * 0.5 / np.sqrt(HELD_OUT * len(y)):
+        print("WARNING: that is not clearly more than the more frequent label alone; more data may help.", file=sys.stderr)
+    return replace(plan, learning_rate=rate)
+
+
+def _shuffled(X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
+    """Return the rows in another order, always the same one: labels must take turns, and a resumed run meets them again."""
+    order = np.random.default_rng(0).permutation(len(y))
+    return X[order], y[order]

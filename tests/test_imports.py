@@ -1,0 +1,84 @@
+"""Imports point one way: down the list of rooms that README.md shows, and never in a circle."""
+
+import ast
+import re
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import encnn
+
+PACKAGE = Path(encnn.__file__).parent
+README = PACKAGE.parent / "README.md"
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(name: str, path: Path, known: dict[str, Path]) -> set[str]:
+    """Return the modules of the package that a module imports, wherever the import stands in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("encnn"):
+            found |= {f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in known else node.module for a in node.names}
+        if isinstance(node, ast.Import):
+            found |= {a.name for a in node.names if a.name.startswith("encnn")}
+    return found - {name}
+
+
+def graph() -> dict[str, set[str]]:
+    known = modules()
+    return {name: imports(name, path, known) for name, path in known.items() if name != "encnn"}
+
+
+def rooms() -> list[str]:
+    """Return the rooms of the package in the order of the README: one bold name at the beginning of each line of the list."""
+    layout = README.read_text().split("## Layout")[1].split("\n## ")[0]
+    return [name for line in re.findall(r"^- (.*?):", layout, re.MULTILINE) for name in re.findall(r"`(\w+)/?`", line)]
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_the_readme_names_every_room() -> None:
+    entries = {p.stem for p in PACKAGE.iterdir() if p.name not in ("__init__.py", "__main__.py", "py.typed", "__pycache__")}
+    assert sorted(rooms()) == sorted(entries) and len(entries) <= 16
+
+
+def test_no_module_imports_a_higher_room() -> None:
+    order = {name: place for place, name in enumerate(rooms())}
+    upward = [
+        f"{name} imports {target}"
+        for name, targets in graph().items()
+        for target in targets
+        if target != "encnn" and order[room_of(target)] > order[room_of(name)]
+    ]
+    assert not upward
+
+
+def test_nothing_imports_in_a_circle() -> None:
+    found = {name: targets - {"encnn"} for name, targets in graph().items()}
+    # a package's own __init__ gathers what is in it; whoever imports a module below it does not import what it gathers
+    tuple(TopologicalSorter(found).static_order())
+
+
+def test_a_circle_would_be_found() -> None:
+    with pytest.raises(CycleError):
+        tuple(TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())
+
+
+def test_no_two_classes_have_one_name() -> None:
+    names = [
+        node.name
+        for path in modules().values()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert not {name for name in names if names.count(name) > 1}
