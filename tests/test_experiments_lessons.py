@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from encnn import Network, TrainingPlan, taylor
+from encnn.arithmetic.sigmoid import least_squares
 from encnn.data.reviews import load_reviews
 from encnn.errors import DivergenceError
 from encnn.experiments import lessons, ring_lessons
@@ -14,7 +15,6 @@ from encnn.schemes.bilinear import elementwise
 from encnn.schemes.integer_vector import MODULUS_TOY, PAPER, make_keys
 from encnn.schemes.rings.parameters import primes_of_bits
 from encnn.schemes.rings.rns import ring
-from encnn.sigmoid import least_squares
 
 INTEGERS = PAPER.updated(scale=1, name="integers-INSECURE")
 

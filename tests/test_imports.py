@@ -34,7 +34,7 @@ def imports(name: str, path: Path, known: dict[str, Path]) -> set[str]:
 
 def graph() -> dict[str, set[str]]:
     known = modules()
-    return {name: imports(name, path, known) for name, path in known.items() if name != "encnn"}
+    return {name: imports(name, path, known) for name, path in known.items() if name not in ("encnn", "encnn.__main__")}
 
 
 def rooms() -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import vstack
 
+from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.attacks.training import agreement, train_in_clear
 from encnn.data import Features, features_of
 from encnn.data.datasets import MIN_COUNT, Dataset, words_dataset
@@ -21,7 +22,6 @@ from encnn.data.reviews import Corpus, Vocabulary
 from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.progress import progress
 from encnn.schemes.clear import ClearEvaluator
-from encnn.sigmoid import ExactSigmoid
 
 POSITIVE = ("amazing", "beautiful", "best", "brilliant", "enjoyed", "excellent", "fantastic", "great", "loved", "perfect",
             "superb", "wonderful")  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from encnn.arithmetic.sigmoid import check_reach
 from encnn.errors import CapabilityError, DataError, DivergenceError
 from encnn.network import Help, Network, TrainingPlan, predict, train
 from encnn.network.rehearsal import from_zero
@@ -18,7 +19,6 @@ from encnn.parties import EncryptedModel
 from encnn.schemes.bootstrapped import BootstrappedParameters
 from encnn.schemes.bootstrapped.simulation import noisy_step
 from encnn.schemes.clear import ClearEvaluator
-from encnn.sigmoid import check_reach
 
 RATES = (0.0025, 0.005, 0.01, 0.02, 0.04)
 HELD_OUT = 0.2

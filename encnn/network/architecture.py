@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from encnn.arithmetic import checks
+from encnn.arithmetic.sigmoid import PolynomialSigmoid, Sigmoid
 from encnn.errors import ParameterError
 from encnn.schemes import Product
 from encnn.schemes.base import Encrypted
@@ -21,7 +22,6 @@ from encnn.schemes.bilinear import (
     vector_transposed_matrix,
 )
 from encnn.schemes.powers import power_sum
-from encnn.sigmoid import PolynomialSigmoid, Sigmoid
 
 MOST_ROWS = (1 << 31) - 1
 """Rows of W1, hidden units and outputs at most: mini-batches number rows by 32 bits."""

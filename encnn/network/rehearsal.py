@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from encnn.arithmetic.sigmoid import check_reach
 from encnn.data.batches import TrainingFeatures
 from encnn.errors import DivergenceError
 from encnn.network.architecture import Architecture, Network
 from encnn.network.training import OnScores, TrainingPlan, train
 from encnn.schemes.clear import ClearEvaluator
-from encnn.sigmoid import check_reach
 
 HALVINGS = 12
 """How often the learning rate is halved in the search for one that can be advised."""

@@ -22,6 +22,7 @@ from typing import Any, cast
 import numpy as np
 
 from encnn.arithmetic import checks
+from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data import Features, features_of, labels_of
 from encnn.data.batches import Batch, Conditioned, TrainingFeatures, batches, training_features
 from encnn.data.inputs import is_plain
@@ -31,7 +32,6 @@ from encnn.network.partial_scores import PartialScores, in_parts, joined, larges
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 from encnn.schemes.bilinear import vector_matrix
-from encnn.sigmoid import Sigmoid
 
 OnScores = Callable[[int, Encrypted], None]
 """(first review, encrypted scores z of the reviews from there on), as they come; may raise to stop the run."""
