@@ -26,6 +26,7 @@ myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
+autodoc_default_options = {"no-value": True}  # tables of functions would fill pages
 maximum_signature_line_length = 80
 viewcode_follow_imported_members = False
 default_role = "literal"  # tables of docstrings say `code`
