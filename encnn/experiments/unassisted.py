@@ -5,8 +5,8 @@ keys; each review's error is one bootstrap (`schemes.bootstrapped`), and the own
 here are the encrypted scores, from which it reads the running accuracy.  Every run has a clear twin, the same training without
 encryption.
 
-Features are of two kinds.  **Words** that lean, as in the other jobs: one epoch with one rotation level, and more epochs with two
-levels, since the noise of one would drown them.  **Words and pairs of words**, conditioned by the trainer
+Features are of two kinds.  **Words** that lean, as in the other jobs: one epoch with one rotation level, and more epochs with
+two levels, since the noise of one would drown them.  **Words and pairs of words**, conditioned by the trainer
 (`data.reviews.conditioning`), with two levels: once with plain labels, and once with labels that the owner encrypts, where
 features and conditioning look at no label.
 
