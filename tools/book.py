@@ -23,7 +23,7 @@ CHAPTERS = {
     "Start": ["docs/faq", "docs/schemes", "docs/commands", "docs/how-it-flows", "docs/glossary"],
     "Notebooks": ["notebooks/README", "notebooks/[0-9][0-9]_*"],
     "Security": ["SECURITY", "docs/threat-model", "docs/attacks"],
-    "Background": ["docs/deviations", "docs/performance", "docs/scale", "docs/related-work"],
+    "Background": ["docs/deviations", "docs/results", "docs/performance", "docs/scale", "docs/related-work"],
     "Reference": [f"{REFERENCE}/index"],
     "Project": ["CONTRIBUTING", "CHANGELOG"],
 }
