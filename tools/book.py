@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = "docs/reference"
 
 ROOMS = (
-    "errors progress arithmetic sigmoid files security data schemes network parties assistance scaling attacks costs report"
+    "errors progress arithmetic files security data schemes network parties assistance scaling attacks costs report"
     " experiments command"
 ).split()
 """The parts of the package in the order of imports: each may use those before it."""
