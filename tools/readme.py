@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -120,7 +121,7 @@ def current(page: str, text: str) -> str:
     return text
 
 
-PAGES = {
+PAGES: dict[str, dict[str, Callable[[pd.DataFrame], str]]] = {
     "README.md": {"table3": table3, "unassisted": unassisted},
     "docs/results.md": {"assisted": assisted, "comparison": comparison},
 }
