@@ -84,7 +84,7 @@ def word2vec_features(
     are trained on `train` alone, once: they are kept in the cache folder under its digest and the settings.  The defaults of
     `window`, `subsampling` and `learning_rate` did best on held-out real *training* reviews (the job `word2vec`).
 
-    skip_gram: skip-gram if True, else continuous bag of words.  epochs, window: passes over the texts, and words of company on each side.
+    skip_gram: skip-gram if True, else continuous bag of words.  epochs, window: passes over the texts, words of each side.
     min_count: words seen more often than this get a vector.
     subsampling: share of the text above which a frequent word is left out at random in training.  It is tuned to the
         real reviews; a corpus of few different words, such as "toy", wants 0, which leaves none out.
