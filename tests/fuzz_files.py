@@ -54,7 +54,7 @@ UNCHECKABLE = {
     **dict.fromkeys(CHECKED_BY_OWNER, "the owner refuses ciphertexts of another key or of other parameters"),
     r"(.*\.)?(value|noise)|.*bounds\.(magnitude|noise|low|high)": "bounds of computed ciphertexts: only the key tells",
     r".*bounds\.scale|scores\.scale|.*parts\[\d+\]\[0\]\.scale": "the scale of computed ciphertexts: only the key tells",
-    r"(.*\.)?seed|seeds\.\d+|keys\.[a-z]+_seed": "another seed is other ciphertexts, as other arrays are",
+    r"(.*\.)?seed|(.*\.)?seeds\.\d+|keys\.[a-z]+_seed": "another seed is other ciphertexts, as other arrays are",
     r"sigmoid\..*|architecture\.hidden_sigmoid.*": "a sigmoid with a name of its own, whose products fit the keys",
     r"architecture\.(features|hidden|outputs)": "sizes of a network that neither its key nor blocks of numbers show",
     r"(.*\.)?places(\[.*)?|shape\[0\]": "where numbers stand in their blocks, and how many of them",
