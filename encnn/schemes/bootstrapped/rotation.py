@@ -13,8 +13,8 @@ At most one bit s_i is set in a block of the key, so one sum serves all bits of 
     C + sum_i (X^a_i - 1) digits(C) . GGSW(s_i)    has the phase    X^(sum_i a_i s_i) phase(C) + noise.
 
 Each sum costs one transform of the digits and one transform back.  The **blind rotation** does one such step per block and so
-multiplies C by X^<a, s>.  Each step first rounds C to the precision of its digits.  The rounding error then enters once;
-without the rounding, each digit product would lose it again.
+multiplies C by X^<a, s>.  Each step first rounds C to the precision of its digits, so the rounding error enters only once.
+Without this, the step would add the error twice: as it is, and multiplied by X^(a s).
 
 The masks of GGSW encryptions are expanded from a public seed (SHAKE-128), so a file holds only one of k + 1 polynomials.  The
 trainer computes with transforms (see `transform`), the reference with integers.  GLWE accumulators are int32 in units of 2^-32.
