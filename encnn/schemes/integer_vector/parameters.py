@@ -8,7 +8,7 @@ S = [I, T] the key.  A real number v is encrypted as the integer plaintext x = s
 There are two families:
 
 - **No modulus** (`q_bits=None`) is the paper's scheme: integers that must never leave 64 bits.  Every ciphertext carries a
-  bound on its entries, derived from the limits below, and operations that could leave 64 bits are refused.
+  bound on its entries, derived from the limits below.  Operations that could leave 64 bits raise an error.
 - **Modulus** q = 2^q_bits: arithmetic wraps modulo q, keys are small (ternary), masks uniform modulo q, noise Gaussian.  This
   is LWE of dimension d.  Dividing ciphertexts cannot keep fractions here, so plaintexts are integers and scales multiply.
 
@@ -291,7 +291,7 @@ COMPACT_128 = IntegerVectorParameters(
     sigma=3.2,
 )
 """128 bits in a quarter of the space: dimension 1024 and the largest modulus there that both tables above allow, in int32.
-Numbers stay below 32 and have 20 bits after the point, 10 or more of which are above the noise after a long run of additions."""
+Numbers stay below 32 and have 20 bits after the point.  A long run of additions leaves 10 or more of them above the noise."""
 
 PRESETS = {p.name: p for p in (PAPER, PAPER_BITS, MODULUS_TOY, ADDITIVE_128, COMPACT_128)}
 

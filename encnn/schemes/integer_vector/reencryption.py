@@ -304,7 +304,7 @@ def _blocks(
 
 
 def linear_switch(c: np.ndarray, key: ReencryptionKey, m: int) -> np.ndarray:
-    """Return [b ; 0] + sum_i P_i a_i for c = [b ; a], int64 of shape (rows, m + d).  z is missing, so never publish the result."""
+    """Return [b ; 0] + sum_i P_i a_i for c = [b ; a], int64 of shape (rows, m + d).  Never publish it: z is missing."""
     p, blocks = key.source.parameters, key.blocks[m]
     x = signed_digits(c[:, m:], key.base_bits, p)
     tops = np.einsum("rld,lmd->rm", x, blocks[:, :m]) + c[:, :m]
