@@ -45,7 +45,7 @@ TORUS_BITS = 32
 KEY_BITS = 64
 MAX_N = 1 << 16
 TRACE_BITS = 48
-"""Largest number of bits that the digits of a trace may have together; lower bits are hardly kept or not at all (see `trace`)."""
+"""Largest number of bits that the digits of a trace may have together; lower bits are hardly kept, or not at all."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -12,7 +12,8 @@ There are two families:
 - **Modulus** q = 2^q_bits: arithmetic wraps modulo q, keys are small (ternary), masks uniform modulo q, noise Gaussian.  This
   is LWE of dimension d.  Dividing ciphertexts cannot keep fractions here, so plaintexts are integers and scales multiply.
 
-Every set has an estimate, `security`, and shows it when printed.  A set must not promise more than the estimate.  The presets of 128 bits also stay within two published tables.  Largest log2 q for 128 bits, ternary keys, sigma = 3.2:
+Every set has an estimate, `security`, and shows it when printed.  A set must not promise more than the estimate.  The
+presets of 128 bits also stay within two published tables.  Largest log2 q for 128 bits, ternary keys, sigma = 3.2:
 
     ========  ========  ========  =====================================================================================
     .         d = 1024  d = 2048  source

@@ -27,7 +27,7 @@ from encnn.schemes.rings.rns import rescaling
 SLACK_LIMIT = 2.0**32
 """Entries of unreduced sums stay below 2^32 * 2^30, within int64."""
 BLOCK = 8
-"""Ciphertexts that are worked on at a time where there are many."""
+"""Number of ciphertexts that are handled together where there are many."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ class RingArray:
         """Return factor * v, without any key.
 
         Fixed point: n v at 2^k times the scale for the factor n / 2^k, so a power of two changes the scale and no ciphertext.
-        Fractional: a sum of shifted polynomials, one a digit of the factor, so a power of two is a shift and makes no noise.
+        Fractional: a sum of shifted polynomials, one per digit of the factor, so a power of two is a shift and adds no noise.
         Other factors are rounded to one part in 1024.
         """
         if isinstance(factor, RingArray):  # type: ignore[unreachable]
@@ -336,5 +336,5 @@ def join(arrays: Sequence[RingArray]) -> RingArray:
 
 
 def blocks(count: int) -> list[slice]:
-    """Return slices that cover so many, `BLOCK` at a time: what is computed with those stays in the cache, in used memory."""
+    """Return slices that cover `count` items, `BLOCK` at a time, so that intermediate results stay in the cache."""
     return [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
