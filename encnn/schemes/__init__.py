@@ -1,4 +1,4 @@
-"""The schemes: one training loop, several arithmetics.  Their parameters say which is which."""
+"""The schemes: one training loop with several kinds of arithmetic.  The type of the parameters chooses the scheme."""
 
 from collections.abc import Iterable, Sequence
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 SCHEMES: list[Scheme] = [clear.SCHEME, integer_vector.SCHEME, yashe.SCHEME, fv.SCHEME, ckks.SCHEME, bootstrapped.SCHEME]
-"""The table of schemes: a new one is a folder, and its line here."""
+"""The table of schemes.  A new scheme is a folder and one entry here."""
 
 
 def make_keys(
@@ -60,7 +60,7 @@ def restore_secret_key(scheme: str, header: dict, arrays: dict[str, np.ndarray])
 
 
 def check_preset(parameters: SchemeParameters) -> None:
-    """Raise `ParameterError` for parameters that are called as one of our presets, and are others."""
+    """Raise `ParameterError` for parameters that have the name of a preset but differ from it."""
     presets = {p.name: p for scheme in SCHEMES for p in scheme.presets}
     if presets.get(parameters.name, parameters) != parameters:
         raise ParameterError(

@@ -1,11 +1,11 @@
-"""What the network asks of a scheme.
+"""The interface that the network needs from a scheme.
 
 A scheme has two sides.  The **secret key** (owner) encrypts and decrypts.  The **evaluator** (trainer, user) holds public
-material only and computes on encrypted arrays.  An encrypted array stands for real vectors: its last axis is the vector, the
-axes before it count ciphertexts, and `+`, `-` work between arrays of one scheme and between an array and plain numbers.
+material only and computes on encrypted arrays.  An encrypted array stands for real vectors.  Its last axis is the vector; the
+axes before it count ciphertexts.  `+` and `-` work between arrays of one scheme and between an array and plain numbers.
 
-The training loop is written over these few methods, so a scheme that has them can train the network.  What a scheme cannot do
-raises `CapabilityError`, naming the scheme, the operation and a scheme that has it.
+The training loop uses only these few methods, so a scheme that has them can train the network.  An operation that a scheme
+lacks raises `CapabilityError`, which names the scheme, the operation and a scheme that has it.
 """
 
 import math
@@ -26,15 +26,15 @@ Encrypted = Any
 
 
 OwnerHelp = Literal["none", "errors", "weights"]
-"""What a scheme asks of the owner while a network trains: nothing, errors for its scores, or fresh weights."""
+"""What the owner sends while a network trains: nothing, errors for its scores, or fresh weights."""
 
 
 class SchemeParameters(Protocol):
-    """What the parameters of every scheme say; their type chooses the scheme."""
+    """What the parameters of every scheme have; their type chooses the scheme."""
 
     @property
     def name(self) -> str:
-        """How the set is called."""
+        """The name of the set."""
 
     @property
     def insecure(self) -> bool:
@@ -50,36 +50,35 @@ class SchemeParameters(Protocol):
 
 @dataclass(frozen=True)
 class ComparedPreset:
-    """A line of the comparison of all schemes: parameters, and what stands for the sigmoid under them."""
+    """A line of the comparison of all schemes: parameters, and the sigmoid to use with them."""
 
-    name: str  # of the scheme, as a reader knows it
+    name: str  # the scheme's name for readers
     parameters: SchemeParameters
-    sigmoid: Sigmoid | None  # None where the task's own is used, with dense features
-    keys: int = 1  # to run it with
+    sigmoid: Sigmoid | None  # None for the task's own, with dense features
+    keys: int = 1  # number of keys to run it with
 
 
 @dataclass(frozen=True)
 class Scheme:
     """A scheme: what makes its keys and restores them, its presets, and its lines in the comparison.
 
-    make_keys(parameters, widths, products, rng, public_widths) -> (secret key, evaluator).  restore_evaluator(header, arrays,
-    products), restore_secret_key(header, arrays): None for a scheme without files.
+    Both functions that restore are None for a scheme without files.
     """
 
     name: str
-    parameters: type
-    make_keys: Callable[..., tuple["SecretKey", "Evaluator"]]
-    restore_evaluator: Callable[..., "Evaluator"] | None
-    restore_secret_key: Callable[..., "SecretKey"] | None
+    parameters: type  # the class of its parameters
+    make_keys: Callable[..., tuple["SecretKey", "Evaluator"]]  # (parameters, widths, products, rng, public_widths)
+    restore_evaluator: Callable[..., "Evaluator"] | None  # (header, arrays, products)
+    restore_secret_key: Callable[..., "SecretKey"] | None  # (header, arrays)
     presets: Sequence[SchemeParameters] = ()
-    compared: Sequence[ComparedPreset] = ()
+    compared: Sequence[ComparedPreset] = ()  # its lines in the comparison
 
 
 class SecretKey(ABC):
     """The owner's side of a scheme."""
 
     def __reduce__(self) -> NoReturn:
-        """Refuse pickling and copying: both would spread the secret unseen, into caches, logs and other processes."""
+        """Refuse pickling and copying, which could spread the secret unnoticed into caches, logs and other processes."""
         raise TypeError("a secret key is not pickled or copied; write it to a private file with Owner.save_secret(path)")
 
     @abstractmethod
@@ -87,7 +86,7 @@ class SecretKey(ABC):
         """Return fresh, randomised encryptions of real vectors, shape (..., m)."""
 
     def encrypt_many(self, v: np.ndarray) -> Encrypted:
-        """Return fresh encryptions of many real vectors, shape (rows, m), in the form in which weights and labels are kept."""
+        """Return fresh encryptions of many real vectors, shape (rows, m), in the form of weights and labels."""
         return self.encrypt(v)
 
     @abstractmethod
@@ -107,24 +106,24 @@ class Evaluator(ABC):
     labels_carry_rate: ClassVar[bool] = False
     """Whether encrypted labels are encryptions of rate * y, because the scheme cannot multiply them afterwards."""
     scores_together: ClassVar[int] = 256
-    """Reviews whose scores are computed together in predictions."""
+    """Number of reviews whose scores are computed together in predictions."""
 
     @property
     def score_limit(self) -> float:
-        """The limit R of a scheme that tells numbers modulo 2 R: what passes it is read as another number.
+        """The limit R of a scheme that keeps numbers modulo 2 R, so that a number beyond R is read as another number.
 
-        Infinity for schemes that are right or raise.
+        Infinity for schemes that raise an error instead.
         """
         return math.inf
 
     @property
     def activation_limit(self) -> float:
-        """The |z| from which on the sigmoid of a score is read at another place, so that training goes wrong unseen."""
+        """The |z| beyond which the sigmoid of a score is read at a wrong place, so that training goes wrong unnoticed."""
         return math.inf
 
     @abstractmethod
     def multiply_plain(self, a: Encrypted, factor: float | np.ndarray) -> Encrypted:
-        """Return factor * a; `factor` is a number or has shape (B, 1), one number a ciphertext."""
+        """Return factor * a; `factor` is a number or has shape (B, 1), one number per ciphertext."""
 
     @abstractmethod
     def bilinear(self, f: BilinearMap, a: Encrypted, b: Encrypted, gain: float = 1.0, total: bool = False) -> Encrypted:
@@ -157,7 +156,7 @@ class Evaluator(ABC):
     def readable(self, a: Encrypted) -> bool:
         """Return whether some ciphertext of the array has no mask, so that anybody reads it without a key.
 
-        Such a ciphertext is what a plain number is under every key.  It is found only if its maker did not hide what it is.
+        Such a ciphertext is a plain number under every key.  It is found only if its maker did not disguise it.
         """
         return False
 
@@ -168,8 +167,8 @@ class Evaluator(ABC):
     def polynomial(self, z: Encrypted, coefficients: Sequence) -> Encrypted:
         """Return sum_k coefficients[k] z^k, entry by entry; the constant may be an array that broadcasts to z.
 
-        Even and odd part are evaluated in u = z^2 by Horner's rule, which for an odd polynomial of degree 2 j + 1 takes
-        j + 1 products of ciphertexts (none for degree 1) and forms no power higher than the polynomial needs.
+        The even and the odd part are evaluated in u = z^2 by Horner's rule.  An odd polynomial of degree 2 j + 1 takes j + 1
+        products of ciphertexts (none for degree 1), and no power is higher than the polynomial needs.
         """
         constant, even, odd = coefficients[0], _trimmed(coefficients[2::2]), _trimmed(coefficients[1::2])
         u = self.multiply(z, z) if len(even) or len(odd) > 1 else None
@@ -187,7 +186,7 @@ class Evaluator(ABC):
         return self.multiply(z, self._times_horner(u, u, coefficients[1:]) + coefficients[0])
 
     def reciprocal(self, a: Encrypted, guess: float, steps: int) -> Encrypted:
-        """Return 1 / a by `steps` Newton steps x <- x (2 - a x) from x = `guess`; two products a step.
+        """Return 1 / a by `steps` Newton steps x <- x (2 - a x) from x = `guess`; a step takes two products.
 
         Converges for 0 < a guess < 2, and squares the relative error |1 - a guess| in every step.
         """
@@ -233,19 +232,19 @@ class Evaluator(ABC):
     def error_in_place(
         self, sigmoid: Sigmoid, z: Encrypted, targets: Encrypted | np.ndarray, rate: float
     ) -> tuple[Encrypted, float]:
-        """Return what `error` does, when z is needed no more: a scheme of wide ciphertexts may use its memory."""
+        """Return what `error` does, for a z that is not needed afterwards: schemes of wide ciphertexts may use its memory."""
         return self.error(sigmoid, z, targets, rate)
 
     def pack(self, a: Encrypted) -> Encrypted:
-        """Return an array in the smallest form in which an owner can read it: what scores are sent in."""
+        """Return an array in the smallest form that an owner can read, as scores are sent."""
         return a
 
     def unpack(self, a: Encrypted) -> Encrypted:
-        """Return an array as ciphertexts that can be used one by one: what `pack` and `SecretKey.encrypt_many` put together."""
+        """Return an array as single ciphertexts; this undoes `pack` and `SecretKey.encrypt_many`."""
         return a
 
     def update_of(self, W: Encrypted, X: Batch, G: Encrypted) -> tuple[np.ndarray, Encrypted] | None:
-        """Return (which parts of W change, what is added to them) in W -= X^T G; None where rows of G and X are smaller."""
+        """Return (which parts of W change, what is added to them) in W -= X^T G; None if rows of G and X are smaller."""
         return None
 
     def add_update(self, W: Encrypted, changed: np.ndarray, update: Encrypted) -> None:
@@ -253,7 +252,7 @@ class Evaluator(ABC):
         raise CapabilityError(f"scheme {self.scheme!r} passes on rows of errors, no updates of weights; use scatter_subtract")
 
     def check_weights(self, W: Encrypted) -> None:
-        """Raise `ParameterError` for weights that are none to train or to use: those that anybody can read, above all."""
+        """Raise `ParameterError` for weights that must not be trained or used, above all those that anybody can read."""
         if self.readable(W):
             raise ParameterError(
                 "weights have no masks, so anybody reads them without a key, and they would stay so in training: whoever made "
@@ -265,14 +264,14 @@ class Evaluator(ABC):
         return self.multiply_plain(W, factor)
 
     def prepare(self) -> None:  # noqa: B027  most schemes have nothing to prepare
-        """Do now what the first use of the evaluation keys would else do, so that no measurement is charged for it."""
+        """Do now what the first use of the evaluation keys would otherwise do, so that measurements do not include it."""
 
     def scores_bytes(self, reviews: int, outputs: int) -> int:
-        """Return the bytes of the encrypted scores of a mini-batch of so many reviews; here of float64 in the clear."""
+        """Return the bytes of the encrypted scores of a mini-batch with this number of reviews; here float64 in the clear."""
         return 8 * reviews * outputs
 
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:  # noqa: B027  most schemes have nothing to say
-        """Raise `ParameterError` if training on features X, so many epochs at rates up to this, is known to fail."""
+        """Raise `ParameterError` if training on X for this number of epochs, at rates up to this one, is known to fail."""
 
 
 def width(a: Encrypted) -> int:
@@ -291,5 +290,5 @@ def _trimmed(coefficients: Sequence[float]) -> Sequence[float]:
 ErrorStep = Callable[..., tuple[Encrypted, float]]
 """(evaluator, z, targets, rate) -> (e, gain) with gain * e the encrypted rate * (sigmoid(z) - targets).
 
-Of features that give reviews widths (`data.batches.Conditioned`) a fifth argument follows, the widths (`Evaluator.error`).
+If the features give widths to reviews (`data.batches.Conditioned`), the widths follow as a fifth argument (`Evaluator.error`).
 """

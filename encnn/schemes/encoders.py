@@ -14,9 +14,9 @@ encoder               plaintext                          what a product of plain
 ====================  =================================  ======================================  ===============================
 
 The first two need a scaling factor, and the scale of a product is the product of the scales.  The fractional encoder
-[DGL+15, GDL+16] needs none: X stands for the base b, and X^-i = -X^(N-i) for b^-i, so multiplying by a power of the base is
-multiplying by a power of X, which moves the digits and makes none of them larger.  Nothing is ever carried: the digits of sums
-and products grow as far as t allows.  And each number fills a polynomial, where slots hold N of them.
+[DGL+15, GDL+16] needs none.  X stands for the base b, and X^-i = -X^(N-i) for b^-i.  So multiplying by a power of the base is
+multiplying by a power of X, which moves the digits and makes none of them larger.  Digits are never carried: those of sums and
+products grow as far as t allows.  But each number fills a whole polynomial, while slots hold N numbers.
 
 [DGL+15] Dowlin, Gilad-Bachrach, Laine, Lauter, Naehrig, Wernsing, "Manual for using homomorphic encryption for
 bioinformatics", MSR-TR-2015-87.  [GDL+16] the same, "CryptoNets", ICML 2016.  [SV14] Smart, Vercauteren, "Fully homomorphic
@@ -152,7 +152,7 @@ class SlotEncoder(Encoder):
 
 
 class FractionalEncoder(Encoder):
-    """Numbers by their digits, each at a polynomial of its own; `fraction_digits` of them after the point.
+    """Numbers by their digits, one polynomial per number; `fraction_digits` digits are after the point.
 
     base: 2 or more; digits lie between -(base - 1) and base - 1, all with the sign of the number.
     """
@@ -190,7 +190,7 @@ class FractionalEncoder(Encoder):
         """Return the sum of digit * base^place over the places -low .. high; exact until the last division."""
         exponents = np.arange(-low, high + 1)
         digits = self.ring.lift(m[..., exponents % self.ring.N])
-        digits = np.where(exponents // self.ring.N % 2 == 1, -digits, digits)  # X^N = -1, once a turn
+        digits = np.where(exponents // self.ring.N % 2 == 1, -digits, digits)  # X^N = -1 turns the sign once per N places
         total = np.zeros(digits.shape[:-1], object)
         for j in reversed(range(len(exponents))):
             total = total * self.base + digits[..., j]

@@ -1,8 +1,8 @@
-"""LWE with programmable bootstrapping: training at 128 bits with nobody in the loop.
+"""LWE with programmable bootstrapping: training at 128 bits without the owner's help.
 
-Scores and errors are the integer-vector ciphertexts of the paper, with S = [I, T]: LWE.  What is new is one operation, the
-bootstrap, which evaluates any function of one encrypted number by a look-up table and returns a fresh ciphertext.  Weights and
-labels, of which there are many, are packed: a thousand of them are the coefficients of one ciphertext of polynomials.
+Scores and errors are the integer-vector ciphertexts of the paper, with S = [I, T]: LWE.  The new operation is the bootstrap.
+It evaluates any function of one encrypted number by a look-up table and returns a fresh ciphertext.  Weights and labels are
+many, so they are packed: a thousand of them are the coefficients of one ciphertext of polynomials.
 
 Read in this order: `parameters`, `transform` (products of polynomials), `switching`, `rotation`, `tables`, `trace` (one
 coefficient alone), `blocks` (packed numbers), `bootstrap` (all of it together), `noise` (predicted), `keys`, `evaluator`,
@@ -20,7 +20,7 @@ from encnn.schemes.bootstrapped.parameters import BOOTSTRAP_TOY, ONE_LEVEL_128, 
 from encnn.schemes.bootstrapped.tables import make_table, read_table
 
 KEYS = 5
-"""Keys that the comparison runs these presets with, since each bootstrap adds noise to an update."""
+"""Number of keys with which the comparison runs these presets, since each bootstrap adds noise to an update."""
 
 SCHEME = Scheme(
     BootstrappedEvaluator.scheme,

@@ -1,22 +1,22 @@
-"""Blocks: N numbers as the coefficients of one GLWE ciphertext, and what training does to them.
+"""Blocks: N numbers as the coefficients of one GLWE ciphertext, and the operations of training on them.
 
 A block is (b, a_1, ..., a_k), k+1 polynomials modulo X^N + 1 and 2^32, whose phase b + sum_j a_j S_j has the numbers v_0, v_1,
-... times the scale as coefficients.  A number takes 4 (k+1) bytes, where an LWE ciphertext of its own takes 4 (1 + k N).
+... times the scale as coefficients.  A number takes 4 (k+1) bytes in a block and 4 (1 + k N) bytes as an LWE ciphertext.
 
     gather    sum_i x_i X^-i block, then the constant coefficient    a ciphertext of sum_i x_i v_i
     scatter   block -= sum_i x_i X^i E                               v_i -= x_i e, for a ciphertext E of the constant e
 
-X^i block is the block in two contiguous runs, the second one with its sign turned: additions only, and no noise but that of the
-ciphertexts that are added.
+X^i block is the block in two contiguous runs, one of them with its sign turned.  So both operations are additions only, and
+they add no noise but that of the ciphertexts.
 
     extract   the constant coefficient of a GLWE ciphertext as an LWE ciphertext    a change of order and signs
     embed     the way back: (b, 0, ..., 0) for a body, and the masks in their order
 
-What `embed` returns has the number in its constant coefficient, and others of no meaning elsewhere.  The trace removes those.
+The result of `embed` has the number in its constant coefficient and meaningless numbers elsewhere.  The trace removes those.
 
-**A block without masks is a plaintext.**  Whatever is added to nothing but such blocks stays one: scores of zeros without masks
-would be zeros without masks, rotations by 0 add nothing of a key, and a network would be trained in the open with results that
-look perfect.  `without_masks` tells such blocks; whoever reads or trains a model refuses them.
+**A block without masks is a plaintext.**  Sums of such blocks are plaintexts, too.  If weights had no masks, their scores would
+have none, rotations by 0 would add nothing of a key, and a network would be trained in the open with results that look perfect.
+`without_masks` finds such blocks, and reading or training a model refuses them.
 """
 
 from collections.abc import Sequence
@@ -33,19 +33,15 @@ from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
 
 @dataclass
 class BlockArray:
-    """Real numbers, shape (rows, 1), in blocks: int32 of shape (blocks, k+1, N).
+    """Real numbers, shape (rows, 1), in blocks.  Parts of an array share its blocks."""
 
-    places: of each number, N block + coefficient; None where they are 0, 1, 2, ...  Parts of an array share its blocks.
-    scale, value, noise: as those of a `CiphertextArray`.  seed: of the masks of fresh blocks, which stands for them in files.
-    """
-
-    data: np.ndarray
-    rows: int
+    data: np.ndarray  # the blocks, int32 of shape (blocks, k+1, N)
+    rows: int  # how many numbers there are
     context: IntegerVectorContext
-    value: float
-    noise: float
-    places: np.ndarray | None = None
-    seed: bytes | None = None
+    value: float  # bound on |v|, as in `CiphertextArray`
+    noise: float  # bound on the noise, as in `CiphertextArray`
+    places: np.ndarray | None = None  # of each number, N block + coefficient; None for 0, 1, 2, ...
+    seed: bytes | None = None  # gives the masks of fresh blocks, so that files need not store them
 
     @property
     def parameters(self) -> BootstrappedParameters:
@@ -89,7 +85,7 @@ class BlockArray:
         return BlockArray(self.data.copy(), self.rows, self.context, self.value, self.noise, self.places)
 
     def numbers(self) -> CiphertextArray:
-        """Return one ciphertext for each number: as wide as they are without blocks."""
+        """Return one LWE ciphertext for each number."""
         return gather(self, SparseBatch(np.arange(self.rows), np.arange(self.rows + 1), None, self.rows))
 
 
@@ -99,7 +95,7 @@ def blocks_for(rows: int, N: int) -> int:
 
 
 def without_masks(data: np.ndarray) -> np.ndarray:
-    """Return which GLWE ciphertexts, shape (B, k+1, N), have no mask: these are plaintexts, for all to read."""
+    """Return which GLWE ciphertexts, shape (B, k+1, N), have no mask: anybody can read these."""
     return np.asarray(~data[:, 1:].any(axis=(1, 2)))
 
 
@@ -113,7 +109,7 @@ def extract(acc: np.ndarray) -> np.ndarray:
 
 
 def embed(ciphertexts: np.ndarray, N: int) -> np.ndarray:
-    """Return GLWE ciphertexts with these numbers as constant coefficients, int32 of shape (B, k+1, N); others mean nothing."""
+    """Return GLWE ciphertexts, int32 (B, k+1, N), with these numbers as constant coefficients; the others mean nothing."""
     masks = _reflected(ciphertexts[:, 1:].reshape(len(ciphertexts), ciphertexts.shape[1] // N, N))
     body = np.zeros((len(masks), 1, N), np.int32)
     body[:, 0, 0] = ciphertexts[:, 0]
@@ -132,7 +128,7 @@ def gather(W: BlockArray, X: Batch) -> CiphertextArray:
 def scatter_subtract(W: BlockArray, X: Batch, errors: np.ndarray, value: float, noise: float) -> None:
     """Do W -= X^T e in place; noises add, weighted by |X|.
 
-    errors: GLWE ciphertexts of e alone, traced, int32 of shape (B, k+1, N).  value, noise: bounds on each.
+    errors: traced GLWE ciphertexts of e, int32 of shape (B, k+1, N).  value, noise: bounds on each of them.
     """
     places, pointers, factors = _entries(W, X)
     loops = engine.compiled_blocks(W.parameters.N, W.parameters.k)
@@ -142,7 +138,7 @@ def scatter_subtract(W: BlockArray, X: Batch, errors: np.ndarray, value: float, 
 
 
 def gather_numpy(data: np.ndarray, places: np.ndarray, pointers: np.ndarray, factors: np.ndarray, sums: np.ndarray) -> None:
-    """Write to sums, int32 of shape (B, k+1, N), what is extracted from: sum factor X^-place block for each row."""
+    """Write sum factor X^-place block for each row to sums, int32 of shape (B, k+1, N)."""
     N = data.shape[-1]
     for r in range(len(sums)):
         row = slice(pointers[r], pointers[r + 1])
@@ -161,7 +157,7 @@ def scatter_subtract_numpy(
 
 
 def concatenate(arrays: Sequence[BlockArray]) -> BlockArray:
-    """Return the arrays joined, each with blocks of its own, with the largest of their bounds."""
+    """Return the arrays joined, with the largest of their bounds; each keeps its own blocks."""
     for other in arrays[1:]:
         check_same_key(arrays[0], other)
     starts = arrays[0].parameters.N * np.cumsum([0, *(len(a.data) for a in arrays)])
@@ -181,7 +177,7 @@ def check_same_key(a: BlockArray, b: BlockArray | CiphertextArray) -> None:
 
 
 def _entries(W: BlockArray, X: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what X names: places in W, where each review begins among them, and whole factors."""
+    """Return (places in W, first index of each review among them, whole factors) for the entries of X."""
     columns, pointers, values = X.entries()
     factors = np.ones(len(columns), np.int32) if values is None else values.astype(np.int32)
     if values is not None and not (factors == values).all():
@@ -198,5 +194,5 @@ def _ciphertexts(W: BlockArray, data: np.ndarray, weight: float) -> CiphertextAr
 
 
 def _reflected(masks: np.ndarray) -> np.ndarray:
-    """Return (a_0, -a_(N-1), ..., -a_1) for each polynomial a, which is the way there and back."""
+    """Return (a_0, -a_(N-1), ..., -a_1) for each polynomial a; doing it twice gives a again."""
     return np.concatenate([masks[..., :1], -masks[..., :0:-1]], axis=-1)

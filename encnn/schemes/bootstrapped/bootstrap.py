@@ -1,12 +1,12 @@
-"""A bootstrap: a ciphertext of z in, a fresh ciphertext of f(z) out, whatever noise z had.
+"""A bootstrap: it turns a ciphertext of z, however noisy, into a fresh ciphertext of f(z).
 
     ciphertext of z  -- key switch -->  small LWE  -- modulus switch -->  positions modulo 2 N
        -- blind rotation of the table of f -->  GLWE  -- sample extraction -->  ciphertext of f(z)
 
-What training adds to blocks of weights are numbers alone, made by the trace of the same ciphertext (`alone`).
+Training adds the result to blocks of weights.  For that, the trace removes all coefficients but the constant one (`alone`).
 
-The noise of the result is that of the rotation alone.  The noise that z arrives with, and that of the two switches, only moves
-the place at which the table is read: f(z + e) instead of f(z) (`noise.table_input`).
+The noise of the result is that of the rotation only.  The noise of z and of the two switches only moves the place at which the
+table is read: f(z + e) instead of f(z) (`noise.table_input`).
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from encnn.schemes.bootstrapped.trace import TraceKey, pack, trace
 
 @dataclass(frozen=True)
 class BootstrapKey:
-    """All that a bootstrap needs: public."""
+    """The three public keys of a bootstrap."""
 
     switch: SmallSwitchKey
     rotation: RotationKey
@@ -36,15 +36,15 @@ class BootstrapKey:
         return self.switch.nbytes + self.rotation.nbytes + self.trace.nbytes
 
     def prepare(self) -> None:
-        """Expand masks and transform the key now; else the first bootstrap does, in a few seconds."""
+        """Expand masks and transform the key now, which takes a few seconds; otherwise the first bootstrap does it."""
         self.switch.rows, self.rotation.transforms, self.trace.transforms  # noqa: B018  both are kept
 
 
 def bootstrap(key: BootstrapKey, ciphertexts: np.ndarray, table: np.ndarray, threads: int = 1) -> np.ndarray:
-    """Return ciphertexts of f(z), int32 of shape (B, 1 + d), of ciphertexts of z in the same shape.
+    """Return ciphertexts of f(z) for ciphertexts of z; both are int32 of shape (B, 1 + d).
 
-    table: of f (`tables.make_table`), shape (N,), or one for each ciphertext, shape (B, N).  `threads` shares the batch; it
-    does not change the result.
+    table: the table of f (`tables.make_table`), shape (N,), or one table per ciphertext, shape (B, N).
+    threads: they share the batch and do not change the result.
     """
     key.prepare()
     tables = np.broadcast_to(table, (len(ciphertexts), table.shape[-1]))
@@ -52,11 +52,11 @@ def bootstrap(key: BootstrapKey, ciphertexts: np.ndarray, table: np.ndarray, thr
 
 
 def alone(key: BootstrapKey, ciphertexts: np.ndarray, threads: int = 1) -> np.ndarray:
-    """Return GLWE ciphertexts of numbers alone, int32 of shape (B, k+1, N), of ciphertexts of shape (B, 1 + d).
+    """Return GLWE ciphertexts, int32 of shape (B, k+1, N), of the numbers in ciphertexts of shape (B, 1 + d).
 
     The number is the constant coefficient; the others are 0, up to noise (`noise.trace`).
     """
-    N, _ = key.trace.parameters.N, key.trace.transforms  # made here, and not by every thread
+    N, _ = key.trace.parameters.N, key.trace.transforms  # computed here once, and not by every thread
     return _shared(lambda rows: trace(key.trace, embed(ciphertexts[rows], N)), len(ciphertexts), threads)
 
 
@@ -68,7 +68,7 @@ def packed(key: BootstrapKey, ciphertexts: np.ndarray) -> np.ndarray:
 
 
 def _shared(work: Callable[[slice], np.ndarray], batch: int, threads: int) -> np.ndarray:
-    """Return what the work makes of a batch, in parts by as many threads."""
+    """Return the results of `work` for a batch, which the threads share."""
     if threads == 1 or batch <= 1:
         return work(slice(None))
     parts = min(threads, batch)
@@ -79,7 +79,9 @@ def _shared(work: Callable[[slice], np.ndarray], batch: int, threads: int) -> np
 
 def _bootstrap(key: BootstrapKey, ciphertexts: np.ndarray, tables: np.ndarray) -> np.ndarray:
     p = key.rotation.parameters
+    # the small dimension and the modulus 2 N make the rotation short, and its exponents powers of X
     positions = to_positions(switch_key(key.switch, ciphertexts), p.N)
+    # together both lines multiply the table by X^-phase: entry `phase` of the table becomes the constant coefficient
     acc = rotated_table(tables, positions[:, 0], p.k)
     blind_rotate(key.rotation, acc, -positions[:, 1:])
     return extract(acc)

@@ -1,14 +1,15 @@
 """The hot loops of a bootstrap, compiled by numba: blind rotation for N = 1024 and k = 2, and the key switch.
 
-`rotation` and `switching` have the same in numpy, which is the reference.  They import this module where numba is installed and
-the sizes fit; nothing else needs it.  Ciphertexts are computed one by one, so what comes out depends neither on the batch nor
-on threads, and all functions release Python's lock.  Nothing is compiled with fast-math flags: with multiplications and
-additions contracted, code just compiled and the same code from numba's cache differ in the last bit.
+`rotation` and `switching` hold the same operations in numpy, which are the reference.  They import this module if numba is
+installed and the sizes fit.  Each ciphertext is computed by itself, so results depend neither on the batch nor on threads.  All
+functions release Python's lock.  Fast-math flags are off: they would fuse multiplications with additions, and then freshly
+compiled code and the same code from numba's cache could differ in the last bit.
 
-**Transform.**  A real polynomial of 1024 coefficients becomes 512 complex numbers (p_j + i p_(j + 512)) exp(i pi j / 1024) and
-then their discrete Fourier transform.  512 = 8 * 8 * 8: three stages of 64 butterflies of eight, over 64 neighbours in memory
-at a time, so that the compiler can make vectors of them.  Real parts fill the first half of an array of 1024 and imaginary
-parts the second; one array, because the compiler must see that both are apart.  Frequencies come out in the order `ORDER`.
+**Transform.**  A real polynomial of 1024 coefficients becomes the 512 complex numbers (p_j + i p_(j + 512)) exp(i pi j / 1024)
+and then their discrete Fourier transform.  Since 512 = 8 * 8 * 8, the transform has three stages of 64 butterflies of size
+eight.  A stage works on 64 neighbours in memory at a time, so that the compiler can use vector instructions.  Real parts fill
+the first half of an array of 1024, imaginary parts the second half.  One array holds both, because the compiler must see that
+they do not overlap.  Frequencies come out in the order `ORDER`.
 """
 
 from collections.abc import Iterator
@@ -25,15 +26,15 @@ from encnn.schemes.bootstrapped.frequencies import frequency_order
 N, M, COMPONENTS = 1024, 512, 3
 _OPTIONS: Any = {"nogil": True, "boundscheck": False, "error_model": "numpy", "cache": True}
 _ROUND = 1.5 * 2.0**52
-"""Added to a float64 below 2^51 and taken away again, it rounds to a whole number: additions must not be reordered here."""
+"""Adding this to a float64 below 2^51 and subtracting it again rounds to a whole number, if the order of additions is kept."""
 _HALF_ROOT = float(np.sqrt(0.5))
 
 ORDER = frequency_order(N)
-"""Frequency at each place of a transform."""
+"""The frequency at each place of a transform."""
 
 
 def _turns(numerators: np.ndarray, denominator: int) -> np.ndarray:
-    """Return cos and sin of 2 pi numerators / denominator, one after the other."""
+    """Return the cosines and then the sines of 2 pi numerators / denominator."""
     found = roots(numerators, denominator).ravel()
     return np.concatenate([found.real, found.imag])
 
@@ -76,20 +77,20 @@ def _load(w, p, s, re, im):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def _turned(w, t, p, re, im):  # type: ignore[no-untyped-def]
-    """Return the number at p, turned by the one at p of t."""
+    """Return the complex number of w at p times that of t at p."""
     return w[p + re] * t[p] - w[p + im] * t[p + 512], w[p + re] * t[p + 512] + w[p + im] * t[p]
 
 
 @njit(inline="always")
 def _put(w, t, p, re, im, x, y):  # type: ignore[no-untyped-def]
-    """Store x + i y at p, turned by the number at p of t."""
+    """Store x + i y, times the complex number of t at p, at p."""
     w[p + re] = x * t[p] - y * t[p + 512]
     w[p + im] = x * t[p + 512] + y * t[p]
 
 
 @njit(inline="always")
 def _stage_then_turn(w, t, re, im):  # type: ignore[no-untyped-def]
-    """Transform over the highest of the three digits of the index, then turn by t."""
+    """Transform over the highest of the three octal digits of the index, then multiply by the factors t."""
     for p in range(64):
         x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7 = _load(w, p, 64, re, im)
         w[p + re] = x0
@@ -105,7 +106,7 @@ def _stage_then_turn(w, t, re, im):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def _turn_then_stage(w, t, re, im):  # type: ignore[no-untyped-def]
-    """Turn by t, then transform over the highest of the three digits of the index."""
+    """Multiply by the factors t, then transform over the highest of the three octal digits of the index."""
     for p in range(64):
         a1, b1 = _turned(w, t, p + 64, re, im)
         a2, b2 = _turned(w, t, p + 128, re, im)
@@ -131,7 +132,7 @@ def _store(w, p, s, re, im, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, 
 
 @njit(inline="always")
 def _middle_stage(w, re, im):  # type: ignore[no-untyped-def]
-    """Transform over the middle digit."""
+    """Transform over the middle octal digit of the index."""
     for high in range(0, 512, 64):
         for low in range(8):
             p = high + low
@@ -144,6 +145,7 @@ def _transform(w, v):  # type: ignore[no-untyped-def]
     """Write to v the Fourier transform of w, kernel exp(-2 pi i / 512); w is overwritten."""
     _stage_then_turn(w, _FIRST, 0, 512)
     _middle_stage(w, 0, 512)
+    # swap the digits of the index so that the last stage, too, works on 64 neighbours
     for half in range(0, 1024, 512):
         for s in range(64):
             for low in range(8):
@@ -155,7 +157,7 @@ def _transform(w, v):  # type: ignore[no-untyped-def]
 def _transform_back(v, w):  # type: ignore[no-untyped-def]
     """Write to w 512 times the inverse transform of v, which is overwritten.
 
-    The same stages in reverse, with real and imaginary parts exchanged: that makes every factor its conjugate.
+    The stages are the same in reverse order.  Exchanging real and imaginary parts has the effect of conjugating every factor.
     """
     _stage_then_turn(v, _LAST, 512, 0)
     for half in range(0, 1024, 512):
@@ -174,7 +176,7 @@ def _shifted(a, bits):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def _round_to_digits(p, shift, d):  # type: ignore[no-untyped-def]
-    """Round the entries of p, int32 modulo 2^32, to multiples of 2^shift; write them to d, shifted down to whole numbers."""
+    """Round the entries of p, int32 modulo 2^32, to multiples of 2^shift, in place, and write their quotients to d."""
     for j in range(N):
         d[j] = _shifted(p[j], shift)
         p[j] = d[j] << np.int32(shift)
@@ -182,7 +184,7 @@ def _round_to_digits(p, shift, d):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def _take_digits(d, bits, digits):  # type: ignore[no-untyped-def]
-    """Move the lowest balanced digits of d to `digits`, and what is left down by as many bits."""
+    """Write the lowest balanced digits of d to `digits`, and replace d by what is left, divided by 2^bits."""
     for j in range(N):
         above = _shifted(d[j], bits)
         digits[j] = d[j] - np.int32(above << np.int32(bits))
@@ -191,7 +193,7 @@ def _take_digits(d, bits, digits):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def _twisted(digits, w):  # type: ignore[no-untyped-def]
-    """Write the twisted complex numbers of a polynomial of int32 to w."""
+    """Write the complex numbers (p_j + i p_(j + 512)) exp(i pi j / 1024) of an int32 polynomial p = digits to w."""
     for j in range(M):
         x, y = np.float64(digits[j]), np.float64(digits[j + 512])
         w[j] = x * _TWIST[j] - y * _TWIST[j + 512]
@@ -202,8 +204,8 @@ def _twisted(digits, w):  # type: ignore[no-untyped-def]
 def _monomial_less_one(a, w):  # type: ignore[no-untyped-def]
     """Write the values of X^a - 1 to w, for 0 <= a < 2 N.
 
-    The one of frequency f is exp(2 pi i a (1 - 4 f) / 2 N) - 1.  Frequencies at places 64 apart differ by 64, hence the powers
-    by eighths of a turn.
+    The value at frequency f is exp(2 pi i a (1 - 4 f) / 2 N) - 1.  Frequencies at places 64 apart differ by 64, so their powers
+    differ by eighths of a turn: 64 table look-ups and seven cheap factors give all 512 values.
     """
     for s in range(64):
         turn = (a * _SLOT_TURNS[s]) & (2 * N - 1)
@@ -246,22 +248,22 @@ def _add_inner_product(v, key, o, factor, total):  # type: ignore[no-untyped-def
 
 @njit(**_OPTIONS)
 def _add_to_torus(w, p):  # type: ignore[no-untyped-def]
-    """Untwist w and add it to p, int32; w is in units of the torus, times 512."""
+    """Undo the factors exp(i pi j / 1024) of w and add the result to p, int32; w is in units of the torus, times 512."""
     for j in range(M):
         x = (w[j] * _TWIST[j] + w[j + 512] * _TWIST[j + 512]) * (1.0 / 512)
         y = (w[j + 512] * _TWIST[j] - w[j] * _TWIST[j + 512]) * (1.0 / 512)
-        x -= (x + _ROUND) - _ROUND
+        x -= (x + _ROUND) - _ROUND  # only the fraction counts on the torus, and it must fit 32 bits
         y -= (y + _ROUND) - _ROUND
         w[j] = x * 2.0**32 + _ROUND
         w[j + 512] = y * 2.0**32 + _ROUND
-    low_bits = w.view(np.int32)[::2]  # where such a sum keeps its whole number
+    low_bits = w.view(np.int32)[::2]  # adding _ROUND put the rounded whole number into the low 32 bits
     for j in range(N):
         p[j] += low_bits[j]
 
 
 @njit(**_OPTIONS)
 def _digit_transforms(p, bits, levels, v, c, d, digits, w):  # type: ignore[no-untyped-def]
-    """Round a polynomial p of int32 to its digits and write their transforms to v[:, c]; d, digits, w are room to work in."""
+    """Round an int32 polynomial p to its digits and write their transforms to v[:, c]; d, digits, w are work arrays."""
     _round_to_digits(p, 32 - bits * levels, d)
     for t in range(levels - 1, 0, -1):
         _take_digits(d, bits, digits)
@@ -274,10 +276,10 @@ def _digit_transforms(p, bits, levels, v, c, d, digits, w):  # type: ignore[no-u
 def blind_rotate(acc: np.ndarray, exponents: np.ndarray, key: np.ndarray, block: int, bits: int, levels: int) -> None:
     """Multiply each GLWE ciphertext by X^<exponents, s>, in place.
 
-    acc: int32 of shape (B, 3, 1024).  exponents: int64 of shape (B, n), from 0 to 2047.  key: float64 of shape
-    (n, levels, 3, 3, 1024), the transforms of GGSW encryptions of s in units of the torus: digit (the most significant first),
-    component that the digit is taken of, component of the result; best at the beginning of a page (`placement.placed`).  block:
-    bits a block of s.
+    acc: int32 of shape (B, 3, 1024).  exponents: int64 of shape (B, n), from 0 to 2047.  block: number of bits of s per block.
+    key: transforms of GGSW encryptions of s in units of the torus, float64 of shape (n, levels, 3, 3, 1024).  Its axes are: bit
+    of s, digit (most significant first), component of the ciphertext, component of the result, value.  It is fastest if it
+    begins at the start of a page (`placement.placed`).
     """
     n = exponents.shape[-1]
     check_array("acc", acc, np.int32, (len(exponents), COMPONENTS, N))
@@ -290,7 +292,7 @@ def blind_rotate(acc: np.ndarray, exponents: np.ndarray, key: np.ndarray, block:
 
 
 def switch_key(ciphertexts: np.ndarray, key: np.ndarray, bits: int, levels: int, out: np.ndarray) -> None:
-    """Write to out, int32 of shape (B, 1 + n), what the digits of the masks select from the key.
+    """Write the switched ciphertexts to out, int32 of shape (B, 1 + n): body plus the digits of the mask times the key.
 
     ciphertexts: int32 of shape (B, 1 + d), d a multiple of 4.  key: int32 of shape (d, levels, 1 + n), most significant digit
     first.
@@ -306,7 +308,7 @@ def switch_key(ciphertexts: np.ndarray, key: np.ndarray, bits: int, levels: int,
 
 
 def check_array(name: str, a: np.ndarray, dtype: Any, shape: tuple[int, ...]) -> None:
-    """Raise `ParameterError` unless an array has this type and shape: compiled loops read as far as these say."""
+    """Raise `ParameterError` unless an array has this type and shape, because compiled loops do not check their bounds."""
     if a.dtype != dtype or a.shape != shape:
         raise ParameterError(f"{name} is {a.dtype} of shape {a.shape}, expected {np.dtype(dtype)} of shape {shape}")
 
@@ -317,7 +319,7 @@ def _check_digits(bits: int, levels: int) -> None:
 
 
 def _room(levels: int) -> Iterator[np.ndarray]:
-    """Yield the arrays to work in, each at a place of a page of its own: at the same one they take up to twice the time."""
+    """Yield the work arrays, each at another offset within its page: at equal offsets the loops take up to twice the time."""
     integers, numbers = [(np.int32, (N,))] * 2, [(float, (N,))] * 2
     transforms = [(float, (levels, COMPONENTS, N)), (float, (COMPONENTS, N))]
     for i, (dtype, shape) in enumerate([*integers, *numbers, *transforms], start=1):
@@ -326,17 +328,20 @@ def _room(levels: int) -> Iterator[np.ndarray]:
 
 @njit(**_OPTIONS)
 def _blind_rotate(acc, exponents, key, block, bits, levels, d, digits, w, factor, v, sums):  # type: ignore[no-untyped-def]
-    """Do what `blind_rotate` does; d, digits, w, factor, v, sums are room to work in."""
+    """Do what `blind_rotate` does; d, digits, w, factor, v, sums are work arrays."""
+    # blocks outside, ciphertexts inside: the part of the key that a block needs stays in the cache for the whole batch
     for first in range(0, exponents.shape[1], block):
         for b in range(acc.shape[0]):
+            # small digits keep the noise of the key small; one transform per digit serves all bits of the block
             for c in range(COMPONENTS):
                 _digit_transforms(acc[b, c], bits, levels, v, c, d, digits, w)
             sums[:, :] = 0.0
             for i in range(first, first + block):
-                _monomial_less_one(exponents[b, i], factor)
+                _monomial_less_one(exponents[b, i], factor)  # (X^a_i - 1) C is what must be added if s_i is set
                 for t in range(levels):
                     for o in range(COMPONENTS):
                         _add_inner_product(v[t], key[i, t], o, factor, sums[o])
+            # sums of values are values of sums, so one transform back per component is enough
             for c in range(COMPONENTS):
                 _transform_back(sums[c], w)
                 _add_to_torus(w, acc[b, c])
@@ -363,13 +368,13 @@ def _add_four_rows(total, f, row_0, row_1, row_2, row_3):  # type: ignore[no-unt
 
 @njit(**_OPTIONS)
 def _switch_key(ciphertexts, key, bits, levels, out):  # type: ignore[no-untyped-def]
-    """Do what `switch_key` does.  Four rows of the key at a time: sums are read and written once for four products."""
+    """Do what `switch_key` does, with four rows of the key at a time: each sum is read and written once per four products."""
     d = ciphertexts.shape[1] - 1
     digit = np.empty((levels, 4), np.int32)
     out[:] = 0
     for b in range(ciphertexts.shape[0]):
         out[b, 0] = ciphertexts[b, 0]
-    for i in range(0, d, 4):
+    for i in range(0, d, 4):  # rows outside, ciphertexts inside: the rows stay in the cache for the whole batch
         for b in range(ciphertexts.shape[0]):
             for r in range(4):
                 _digits(ciphertexts[b, 1 + i + r], bits, levels, digit[:, r])

@@ -1,7 +1,8 @@
 """The loops over blocks of weights, compiled by numba: gather, scatter and trace for N = 1024 and k = 2.
 
-`blocks` and `trace` have the same in numpy, which is the reference; they import this module as others import `compiled`, whose
-transforms it uses.  Each ciphertext is computed by itself, so that results depend neither on the batch nor on threads.
+`blocks` and `trace` hold the same operations in numpy, which are the reference; they import this module through `engine`.  The
+transforms are those of `compiled`.  Each ciphertext is computed by itself, so results depend neither on the batch nor on
+threads.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from encnn.schemes.bootstrapped.compiled import (
 )
 
 TOGETHER = 4
-"""Ciphertexts that take a step of the trace one after the other, while its part of the key is in the cache."""
+"""Number of ciphertexts that take the same step of the trace in turn, while that step's key is in the cache."""
 
 _UNIT = unit(N)
 _SOURCES = np.stack([permutation(N, d)[0] for d in exponents(N)])
@@ -35,15 +36,15 @@ _SIGNS = np.stack([permutation(N, d)[1] for d in exponents(N)])
 
 @njit(inline="always")
 def _add(total, run, factor):  # type: ignore[no-untyped-def]
-    """Add factor times a run to as many numbers, int32."""
+    """Do total += factor * run, int32."""
     for j in range(run.shape[0]):
         total[j] += factor * run[j]
 
 
 def gather(blocks: np.ndarray, places: np.ndarray, pointers: np.ndarray, factors: np.ndarray, sums: np.ndarray) -> None:
-    """Write to sums, int32 of shape (B, 3, N), the sum of factor X^-place block of each review.
+    """Write sum factor X^-place block of each review to sums, int32 of shape (B, 3, N).
 
-    Of the bodies only the constant coefficient is formed, which is all that is extracted.
+    Only the constant coefficient of each body is computed, since nothing else of it is extracted.
     """
     _check_places(blocks, places, pointers, factors)
     check_array("sums", sums, np.int32, (len(pointers) - 1, COMPONENTS, N))
@@ -73,6 +74,7 @@ def _gather(blocks, places, pointers, factors, sums):  # type: ignore[no-untyped
         sums[r] = 0
         for t in range(pointers[r], pointers[r + 1]):
             block, i = blocks[places[t] >> 10], places[t] & (N - 1)
+            # X^-i moves coefficient i to place 0; what passes place 0 comes back at the top with its sign turned
             sums[r, 0, 0] += factors[t] * block[0, i]
             for c in range(1, COMPONENTS):
                 _add(sums[r, c, : N - i], block[c, i:], factors[t])
@@ -93,7 +95,7 @@ def _scatter_subtract(blocks, places, pointers, factors, errors):  # type: ignor
 def trace(acc: np.ndarray, key: np.ndarray, bits: int) -> np.ndarray:
     """Return the traces of GLWE ciphertexts, int32 of shape (B, 3, N).
 
-    key: float64 of shape (10, 2, levels, 3, N), transforms in units of the torus.  bits: of a digit.
+    key: transforms in units of the torus, float64 of shape (10, 2, levels, 3, N).  bits: number of bits per digit.
     """
     steps, levels = len(_SOURCES), key.shape[2] if key.ndim == 5 else 0
     check_array("acc", acc, np.int32, (len(acc), COMPONENTS, N))
@@ -121,7 +123,7 @@ def _add_automorphism(C, s, key, base, rest, w, v, sums):  # type: ignore[no-unt
 
 
 def _room(levels: int) -> Iterator[np.ndarray]:
-    """Yield the arrays to work in, each at a place of a page of its own (see `compiled._room`)."""
+    """Yield the work arrays, each at another offset within its page (see `compiled._room`)."""
     shapes = [(TOGETHER, COMPONENTS, N), (N,), (N,), (2 * levels, N), (COMPONENTS, N)]
     for i, shape in enumerate(shapes, start=1):
         yield placed(shape, float, place=512 * i)
@@ -129,13 +131,13 @@ def _room(levels: int) -> Iterator[np.ndarray]:
 
 @njit(**_OPTIONS)
 def _trace(acc, key, base, out, C, rest, w, v, sums):  # type: ignore[no-untyped-def]
-    """Do what `trace` does; C, rest, w, v, sums are room to work in."""
+    """Do what `trace` does; C, rest, w, v, sums are work arrays."""
     for first in range(0, acc.shape[0], TOGETHER):
         count = min(TOGETHER, acc.shape[0] - first)
         for b in range(count):
             for c in range(COMPONENTS):
                 for j in range(N):
-                    C[b, c, j] = acc[first + b, c, j] * _UNIT
+                    C[b, c, j] = acc[first + b, c, j] * _UNIT  # the division by N (see `trace`)
         for s in range(key.shape[0]):
             for b in range(count):
                 _step(C[b], s, key[s], base, rest, w, v, sums)
@@ -146,12 +148,12 @@ def _trace(acc, key, base, out, C, rest, w, v, sums):  # type: ignore[no-untyped
 
 @njit(**_OPTIONS)
 def _step(C, s, key, base, rest, w, v, sums):  # type: ignore[no-untyped-def]
-    """Add to a GLWE ciphertext of fractions its automorphism of step s, switched by the key of that step."""
+    """Do C += switch(sigma_d(C)) for one GLWE ciphertext of fractions, with the d and the key of step s."""
     levels = key.shape[1]
-    for c in range(2):
+    for c in range(2):  # only the two masks need the switch
         _turn(C[c + 1], s, rest)
         _digit_transforms(rest, base, levels, w, v[c * levels : (c + 1) * levels])
-    _turn(C[0], s, rest)
+    _turn(C[0], s, rest)  # before C[0] changes below
     for o in range(COMPONENTS):
         _inner_product(v, key.reshape(2 * levels, COMPONENTS, N), o, sums[o])
         _transform_back(sums[o], w)
@@ -163,7 +165,7 @@ def _step(C, s, key, base, rest, w, v, sums):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def _turn(p, s, turned):  # type: ignore[no-untyped-def]
-    """Write the automorphism of step s of p to turned."""
+    """Write sigma_d(p), with the d of step s, to turned."""
     for j in range(N):
         turned[j] = p[_SOURCES[s, j]] * _SIGNS[s, j]
 
@@ -186,7 +188,7 @@ def _digit_transforms(rest, base, levels, w, v):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def _inner_product(v, key, o, total):  # type: ignore[no-untyped-def]
-    """Write to total the sum of products of transforms v, shape (rows, N), with component o of the rows of a key; rows even."""
+    """Write sum_r v[r] key[r, o], products of transforms, to total; v has shape (rows, N) with an even number of rows."""
     total[:] = 0.0
     for r in range(0, v.shape[0], 2):
         a, b, f, g = v[r], v[r + 1], key[r, o], key[r + 1, o]
@@ -197,7 +199,7 @@ def _inner_product(v, key, o, total):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def _add_fractions(w, p):  # type: ignore[no-untyped-def]
-    """Untwist w, units of the torus times 512, round it to the unit of the refined torus and add it to p."""
+    """Undo the factors exp(i pi j / 1024) of w, round to the unit of the refined torus and add to p; w is torus times 512."""
     for j in range(M):
         x = (w[j] * _TWIST[j] + w[j + M] * _TWIST[j + M]) * (1.0 / M)
         y = (w[j + M] * _TWIST[j] - w[j] * _TWIST[j + M]) * (1.0 / M)
@@ -211,9 +213,9 @@ def _add_fractions(w, p):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def _to_torus(p, w, out):  # type: ignore[no-untyped-def]
-    """Write fractions of the torus to out, int32; w is room to work in."""
+    """Write fractions of the torus to out, int32; w is a work array."""
     for j in range(N):
         w[j] = p[j] * 2.0**32 + _ROUND
-    low_bits = w.view(np.int32)[::2]  # where such a sum keeps its whole number
+    low_bits = w.view(np.int32)[::2]  # adding _ROUND put the rounded whole number into the low 32 bits
     for j in range(N):
         out[j] = low_bits[j]

@@ -1,4 +1,4 @@
-"""Which loops run: those of `compiled` where numba is installed and the sizes are the ones they are written for, else numpy."""
+"""The choice of loops: those of `compiled` if numba is installed and the sizes are theirs, otherwise numpy."""
 
 from types import ModuleType
 
@@ -10,7 +10,7 @@ def compiled(N: int, k: int = COMPILED_K) -> ModuleType | None:
     """Return the compiled loops for these sizes, or None.  The first call imports numba, which takes a second."""
     if N != COMPILED_N or k != COMPILED_K or not row_sums.available():
         return None
-    from encnn.schemes.bootstrapped import compiled as loops  # here, since importing numba takes longer than most programs
+    from encnn.schemes.bootstrapped import compiled as loops  # not at the top, because importing numba is slow
 
     return loops
 

@@ -1,8 +1,8 @@
 """The public side of the scheme with bootstrapping: additions, as for integer vectors, and any function of one number.
 
-The error of a mini-batch is one bootstrap a review: a table holds rate (sigmoid(z) - 1/2), and rate (1/2 - y) is added to what
-comes out, in plain or as the owner's encryption of rate y.  So nothing is ever multiplied, scores of any size that the table
-knows are fine, and every error is a fresh ciphertext: training goes on without the owner.
+The error of a mini-batch takes one bootstrap per review.  A table holds rate (sigmoid(z) - 1/2).  Then rate (1/2 - y) is added
+to the result, in plain or with the owner's encryption of rate y.  So no ciphertexts are multiplied, the table handles scores of
+any size that it covers, and every error is a fresh ciphertext.  Training goes on without the owner.
 """
 
 import math
@@ -26,7 +26,7 @@ from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, 
 class BootstrappedEvaluator(IntegerVectorEvaluator):
     """Operations on `CiphertextArray`s of width 1 and on blocks of them (`BlockArray`), with the key to bootstrap them.
 
-    `threads` share a batch of bootstraps; results do not depend on it.
+    `threads` share a batch of bootstraps; results do not depend on their number.
     """
 
     scheme: ClassVar[str] = "bootstrapped"
@@ -49,7 +49,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     @property
     def activation_limit(self) -> float:
-        """Half the width of the torus, from which on the table of a sigmoid is read with the wrong sign."""
+        """Half the width of the torus; beyond it the table of a sigmoid is read with the wrong sign."""
         return 2 * self.parameters.z_half
 
     @property
@@ -68,9 +68,9 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return blocks.gather(W, X)
 
     def scatter_subtract(self, W: BlockArray, X: Batch, G: CiphertextArray) -> None:  # type: ignore[override]
-        """Do W -= X^T G in place: each number of G alone, by a trace, then added to blocks (`blocks.scatter_subtract`).
+        """Do W -= X^T G in place: a trace isolates each number of G, which is then added to blocks (`blocks.scatter_subtract`).
 
-        Noises add, weighted by |X|; that of a trace reaches all numbers of a block.
+        Noises add, weighted by |X|; the noise of a trace reaches all numbers of a block.
         """
         blocks.check_same_key(W, G)
         errors = alone(self.key, G.data, self.threads)
@@ -155,10 +155,10 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return centred + constant
 
     def shrink(self, W: BlockArray, factor: float, largest: float = 0.5) -> BlockArray:
-        """Return factor * W by one bootstrap and one trace a weight, which also replaces its noise by fresh noise.
+        """Return factor * W by one bootstrap and one trace per weight, which also replaces its noise by fresh noise.
 
-        Weights are spread over the whole table first, by a whole factor m = z_half / largest, so what they are read with is the
-        noise of a table's input divided by m; they must stay below `largest`.
+        Weights are first multiplied by a whole number m = z_half / largest, so that they fill the table.  This divides the
+        noise of the table's input by m.  Weights must stay below `largest`.
         """
         p = self.parameters
         m = max(1, int(p.z_half / largest))
@@ -211,7 +211,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def _sigmoid_table(self, sigmoid: Sigmoid, rate: float) -> np.ndarray:
         """Return the table of rate (sigmoid(z) - 1/2), which is odd for every sigmoid."""
         if (sigmoid, rate) not in self._tables:
-            self._tables.clear()  # a decaying rate would else leave a table a batch behind
+            self._tables.clear()  # otherwise a decaying rate would leave one table per batch behind
             self._tables[sigmoid, rate] = make_table(self.parameters, lambda z: rate * (sigmoid(z) - 0.5))
         return self._tables[sigmoid, rate]
 

@@ -6,9 +6,9 @@ COMPILED_N, COMPILED_K = 1024, 2
 
 
 def frequency_order(N: int) -> np.ndarray:
-    """Return the order in which keys keep the N / 2 values of a polynomial; the one of the compiled transform for its N.
+    """Return the order in which keys keep the N / 2 values of a polynomial.
 
-    For N = 1024 that is the digit order of a transform in three stages of eight; it does not depend on numba being there.
+    For N = 1024 it is the digit order of the compiled transform in three stages of eight, whether numba is installed or not.
     """
     if N != COMPILED_N:
         return np.arange(N // 2)

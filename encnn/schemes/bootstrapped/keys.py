@@ -1,6 +1,6 @@
 """The owner's key of the scheme with bootstrapping: T, as for integer vectors, and the bits s of the small dimension.
 
-s is block binary [LMSS23] (`parameters`): in each block of bits at most one is set.
+s is block binary [LMSS23] (see `parameters`): at most one bit is set in each block.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
     """T of shape (1, k N), which is also the GLWE key S of k polynomials, and the small key s of n bits.
 
     Numbers are encrypted one by one, width 1, or many at a time as the coefficients of blocks (`blocks`).  `rng` makes an
-    experimental key that repeats.
+    experimental key that can be reproduced.
     """
 
     parameters: BootstrappedParameters
@@ -41,7 +41,7 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
             )
         super().__init__(parameters, widths, rng)
         chosen = self._randomness.integers(0, parameters.block + 1, (parameters.n // parameters.block, 1))
-        self._s = (chosen == np.arange(parameters.block)).astype(np.int64).ravel()  # the last case leaves a block empty
+        self._s = (chosen == np.arange(parameters.block)).astype(np.int64).ravel()  # chosen = block leaves the block empty
 
     @classmethod
     def from_parts(cls, context: IntegerVectorContext, T: np.ndarray, s: np.ndarray) -> "BootstrappedSecretKey":
@@ -58,7 +58,7 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
     def bootstrap_key(self) -> BootstrapKey:
         """Return the public key with which anyone bootstraps.
 
-        It encrypts s under T and T under s: that this is safe is the usual assumption of circular security.
+        It encrypts s under T and T under s.  That this is safe is the usual assumption of circular security.
         """
         p, T, S = self.parameters, self.T(1)[0], self.polynomials
         switch = make_small_switch_key(p, self._s, T, self._randomness)
@@ -75,7 +75,7 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
     def encrypt_many(self, v: np.ndarray) -> BlockArray:
         """Return fresh encryptions of real numbers v, shape (rows, 1), as the coefficients of blocks.
 
-        Noise: at most `noise_bound`.  Masks are expanded from a fresh public seed, which stands for them in files.
+        Noise: at most `noise_bound`.  Masks are expanded from a fresh public seed, so that files need not store them.
         """
         p, rows = self.parameters, len(v)
         phase = np.zeros(blocks_for(rows, p.N) * p.N, np.int64)
@@ -84,14 +84,14 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
         data = np.empty((len(phase) // p.N, p.k + 1, p.N), np.int64)
         data[:, 1:] = expand_masks(seed, (len(data),), p).reshape(-1, p.k, p.N)
         data[:, 0] = phase.reshape(-1, p.N) + self._noise((len(data), p.N)) - self._masked(data)
-        value = 2.0 ** (TORUS_BITS - 1) / p.scale  # whatever is encrypted: a measured bound would tell of it
+        value = 2.0 ** (TORUS_BITS - 1) / p.scale  # not measured, because that would tell something about the numbers
         return BlockArray(data.astype(np.int32), rows, self.context, value, p.noise_bound, seed=seed)
 
     def decrypt(self, c: CiphertextArray | BlockArray) -> np.ndarray:
         """Return the real numbers, shape (..., 1)."""
         if isinstance(c, CiphertextArray):
             return super().decrypt(c)
-        self._check_own(cast(CiphertextArray, c))  # of which it looks at the key alone
+        self._check_own(cast(CiphertextArray, c))  # it looks at the key only
         phases = self.glwe_phase(c.data).ravel()
         return phases[c.at(np.arange(c.rows)), None] / c.scale
 
@@ -111,11 +111,11 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
         return phase / self.parameters.scale
 
     def position(self, positions: np.ndarray) -> np.ndarray:
-        """Return where tables are read, from 0 to 2 N - 1, of ciphertexts modulo 2 N of shape (B, 1 + n): shape (B,)."""
+        """Return the table positions, from 0 to 2 N - 1, of ciphertexts modulo 2 N of shape (B, 1 + n): shape (B,)."""
         return (positions[:, 0] + positions[:, 1:] @ self._s) % (2 * self.parameters.N)
 
     def position_z(self, positions: np.ndarray) -> np.ndarray:
-        """Return the same as scores z, from -2^(z_bits - 1) on."""
+        """Return the same positions as scores z, from -2^(z_bits - 1) to 2^(z_bits - 1)."""
         p = self.parameters
         m = self.position(positions)
         return np.where(m < p.N, m, m - 2 * p.N) * p.step

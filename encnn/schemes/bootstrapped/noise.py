@@ -1,4 +1,4 @@
-"""Noise of every step, predicted: variances in squares of the torus, q = 2^32 being 1.
+"""The predicted noise of every step: variances in squares of the torus, where q = 2^32 counts as 1.
 
 For a binary T, a small key in blocks of m bits, digits of b bits with mean square D = (2^(2 b) + 2) / 12 and l levels:
 
@@ -15,23 +15,23 @@ For a binary T, a small key in blocks of m bits, digits of b bits with mean squa
                      with V_s = k l N D glwe_sigma^2  +  k N / 2 * left away  +  (1 + k N / 2) (unit^2 / 12
                                 + k l N D / 12 (FFT_ERROR 2^-53)^2 )              of a key switch, for the trace's digits
 
-The first two move the place at which a table is read; the third is the noise of what comes out, and it is the same whatever
-went in.  The trace adds to the third, and to all other weights of a block.  In its first step masks are N times smaller than
-later, since the torus has just been refined, so the digits of their upper log2 N bits are zero, or nearly (`_first_digits`).
-A number with j = 0 has its noise doubled by each later step; others meet noise of their own.
+The first two move the place at which a table is read.  The third is the noise of the result, and it does not depend on the
+input.  The trace adds noise to the result and to all other weights of a block.  In its first step masks are N times smaller
+than later, since the torus has just been refined.  So the digits of their upper log2 N bits are zero, or nearly
+(`_first_digits`).  Each later step doubles the noise of the number with j = 0; other numbers get independent noise.
 
-**In training** the error e_r of review r's bootstrap reaches all of its words, so the noises of weights are correlated: for
+**In training** the error e_r of review r's bootstrap reaches all words of r, so the noises of weights are correlated.  For
 another review r' with words in common,
 
     Var z' <= (sigma_out^2 + (a sigma_in / 4)^2) sum_r |r and r'|^2 = (...) |X x'|^2            (open loop)
 
-which is what `TrainingNoise` predicts.  The second term is the noise of the place, at the learning rate a: the table of
-a sigmoid(z) is nowhere steeper than a / 4.  The trace adds  sum_r sum_j c_r(j)^2 trace_j,  c_r(j) being the coefficients of
-sum over blocks of (sum_i x_i X^i) (sum_i x'_i X^-i): how often r' reads what r left j places away (c_r(0) is |r and r'|).  With
-multipliers of steps, x_i becomes m_i x_i in r; a review of width s has a / s^2 instead of a.  All of it is a bound in practice:
-later steps see the noise in z, and correct part.
+`TrainingNoise` predicts this.  The second term is the noise of the place at the learning rate a: the table of a sigmoid(z) is
+nowhere steeper than a / 4.  The trace adds  sum_r sum_j c_r(j)^2 trace_j.  Here c_r(j) are the coefficients of the sum over
+blocks of (sum_i x_i X^i) (sum_i x'_i X^-i).  They count how often r' reads what r left j places away; c_r(0) is |r and r'|.
+With multipliers of steps, x_i becomes m_i x_i in r.  A review of width s has a / s^2 instead of a.  In practice the sum is a
+bound, because later steps see the noise in z and correct part of it.
 
-[CGGI20] Chillotti, Gama, Georgieva, Izabachene, J. Cryptology 2020, section 4, has the first three for random digits.
+[CGGI20] Chillotti, Gama, Georgieva, Izabachene, J. Cryptology 2020, section 4, gives the first three for random digits.
 """
 
 import math
@@ -50,18 +50,18 @@ from encnn.schemes.bootstrapped.automorphisms import unit
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
 
 FFT_ERROR = 3.5
-"""Deviation of a sum of products formed by transforms in float64, over that of the sum, in units of 2^-53: as measured in
-phases under binary keys for N = 1024 (tests), the same in numpy and compiled.  Single coefficients are off by a tenth more."""
+"""Relative deviation of a sum of products that float64 transforms compute, in units of 2^-53.  It is measured (in the tests) in
+phases under binary keys for N = 1024; numpy and compiled loops agree.  Single coefficients have a tenth more."""
 
 ERROR_NOISE = 0.25
 """Largest deviation of a bootstrap's noise in sigmoid - y, of which 1/2 is a typical size."""
 MAX_LEVELS = 4
-"""Most levels of rotation digits that are advised."""
+"""Largest number of levels of rotation digits that error messages advise."""
 _SAMPLE = 128
-"""Reviews on which the growth of noise in z is computed."""
+"""Number of reviews on which the growth of noise in z is computed."""
 
 _FEW = 24
-"""Reviews, on either side, from which the part that traces add beside their own number is computed."""
+"""Number of reviews, on either side, from which the noise that traces add to other coefficients is computed."""
 
 
 def key_switch(p: BootstrappedParameters) -> float:
@@ -154,13 +154,10 @@ def misread_probability(p: BootstrappedParameters, z: np.ndarray, limit: float |
 
 @dataclass(frozen=True)
 class TrainingNoise:
-    """What training on these reviews does to scores: the growth of Var z' an epoch, in squares of z.
+    """The growth of the noise in scores while training on these reviews."""
 
-    variance_per_epoch: mean over reviews r' of the bound on Var z'.  limit: the deviation in z that a run may reach.
-    """
-
-    variance_per_epoch: float
-    limit: float
+    variance_per_epoch: float  # mean over reviews r' of the bound on Var z', per epoch, in squares of z
+    limit: float  # the deviation in z that a run may reach
 
     def deviation(self, epochs: float) -> float:
         """Return the predicted standard deviation of the noise in z after so many epochs, in units of z."""
@@ -197,7 +194,7 @@ def training_noise(p: BootstrappedParameters, X: TrainingFeatures, rate: float) 
 
 
 def _beside(p: BootstrappedParameters, left: csr_array, read: csr_array) -> float:
-    """Return what traces add to scores by other coefficients, an epoch: from some reviews that leave it and that read it."""
+    """Return the variance per epoch that traces add to scores by other coefficients, from a few reviews on either side."""
     variances = trace(p) * 4.0**p.z_bits
     variances[0] = 0.0
     leaving, reading = (_entries(X[_spread(X.shape[0], _FEW)]) for X in (left, read))
@@ -267,5 +264,5 @@ def _digit_square(bits: int) -> float:
 
 
 def _rounding(kept_bits: int, bits: int = 32) -> float:
-    """Return the mean square of what rounding so many bits to the upper ones leaves away."""
+    """Return the mean square of the error when numbers of `bits` bits are rounded to their upper `kept_bits`."""
     return (4.0**-kept_bits + 2 * 4.0**-bits) / 12 if kept_bits < bits else 0.0

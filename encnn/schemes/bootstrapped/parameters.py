@@ -10,16 +10,19 @@ A bootstrap leads through two more kinds of ciphertext, each with noise of its o
     GLWE, GGSW    k polynomials of N coefficients, modulus 2^64,  deviation glwe_sigma   (the rotation key)
 
 The deviations are fractions of the torus, as in the literature.  The GLWE key has the d = k N coefficients of T.  The small key
-is **block binary** [LMSS23]: n bits in blocks of `block`, each block with at most one bit set, all block + 1 cases equally
-likely.  A blind rotation then takes one step a block instead of one a bit.  Blocks of one are an ordinary binary key.
+is **block binary** [LMSS23]: n bits in blocks of `block` bits.  Each block has at most one bit set, and all block + 1 cases are
+equally likely.  A blind rotation then takes one step per block instead of one per bit.  Blocks of one are an ordinary binary
+key.
 
-**Security** is that of the weaker of the two (`lwe_security`, `glwe_security`).  The presets start from published sets: that
-of [TFHE-go] for three bits gives k, N, lwe_sigma and blocks of four, and [TFHE-rs] gives glwe_sigma.  [TFHE-go] has n = 820,
-804 before, and counts primal uSVP and a dual attack with guessing.  By `encnn.security.estimate` n = 804 has 114 bits and
-n = 820 has 117: the dual attack is cheaper if it guesses block by block and takes no more samples than it needs.  n = 908 is
-the least multiple of four that holds 128 bits against it.  Longer blocks take fewer steps, but leave a key that a meet in the
-middle finds: the attack of [May21] takes about the fourth root of the number of keys, at best, so `key_entropy` is at least
-512 for 128 bits.  Wider noise allows a smaller n; the key switch then needs more digits, which take what the rotation gains.
+**Security** is that of the weaker of the two (`lwe_security`, `glwe_security`).  The presets start from published sets: k, N,
+lwe_sigma and blocks of four are from the set of [TFHE-go] for three bits, and glwe_sigma is from [TFHE-rs].  [TFHE-go] has
+n = 820 (earlier 804) and counts primal uSVP and a dual attack with guessing.  By `encnn.security.estimate` n = 804 has 114 bits
+and n = 820 has 117.  The dual attack is cheaper here because it guesses block by block and takes no more samples than it needs.
+n = 908 is the least multiple of four that holds 128 bits against it.
+
+Longer blocks take fewer steps, but a meet-in-the-middle attack then finds the key.  The attack of [May21] takes at best about
+the fourth root of the number of keys, so `key_entropy` is at least 512 for 128 bits.  Wider noise would allow a smaller n, but
+then the key switch needs more digits, which cost what the rotation gains.
 
 [CGGI20] Chillotti, Gama, Georgieva, Izabachene, TFHE, J. Cryptology 2020 (ePrint 2018/421).
 [LMSS23] Lee, Min, Seo, Song, Faster TFHE Bootstrapping with Block Binary Keys, ASIA CCS 2023 (ePrint 2023/958).
@@ -42,19 +45,14 @@ TORUS_BITS = 32
 KEY_BITS = 64
 MAX_N = 1 << 16
 TRACE_BITS = 48
-"""Most bits that the digits of a trace may have together: what lies below is not kept (`trace.unit`), or hardly."""
+"""Largest number of bits that the digits of a trace may have together; lower bits are hardly kept, or not at all."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class BootstrappedParameters(integer_vector.IntegerVectorParameters):
     """A validated parameter set; raises `ParameterError` when made if its parts do not fit.
 
-    n, block, lwe_sigma: dimension of the small LWE, bits a block of its key, and noise; block must divide n.
-    k, N, glwe_sigma: of GLWE; d must be k N, and N a power of two.
-    rotation_bits, rotation_levels: digits of GLWE coefficients in the blind rotation.  switch_bits, switch_levels: digits of
-    masks in the key switch.  trace_bits, trace_levels: digits of masks in the trace.  z_bits: log2 of the width of the torus in
-    z; `scale` follows from it.
-    The inherited sigma is the noise of fresh weights, in units of 2^-32.
+    Fields without a comment are inherited; d must be k N, and sigma is the noise of fresh weights in units of 2^-32.
     """
 
     d: int = 2048
@@ -65,18 +63,18 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
     T_low: int = 0
     T_high: int = 2
     sigma: float | None = 3.2
-    n: int = 908
-    block: int = 4
-    k: int = 2
-    N: int = 1024
-    lwe_sigma: float = 2.433797421598353e-6
-    glwe_sigma: float = 2.845267479601915e-15
-    rotation_bits: int = 23
-    rotation_levels: int = 1
-    switch_bits: int = 5
-    switch_levels: int = 3
-    trace_bits: int = 12
-    trace_levels: int = 3
+    n: int = 908  # dimension of the small LWE
+    block: int = 4  # bits per block of the small key; must divide n
+    k: int = 2  # polynomials of the GLWE key
+    N: int = 1024  # coefficients of a polynomial, a power of two
+    lwe_sigma: float = 2.433797421598353e-6  # noise of the small LWE, as a fraction of the torus
+    glwe_sigma: float = 2.845267479601915e-15  # noise of GLWE, as a fraction of the torus
+    rotation_bits: int = 23  # bits per digit of GLWE coefficients in the blind rotation
+    rotation_levels: int = 1  # number of these digits
+    switch_bits: int = 5  # bits per digit of masks in the key switch
+    switch_levels: int = 3  # number of these digits
+    trace_bits: int = 12  # bits per digit of masks in the trace
+    trace_levels: int = 3  # number of these digits
 
     def __post_init__(self) -> None:
         """Check the parts, then what an integer-vector set must be."""
@@ -91,7 +89,7 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
 
     @property
     def z_half(self) -> float:
-        """Tables are free on scores in [-z_half, z_half), a quarter of the torus to each side."""
+        """A quarter of the width of the torus in z: a table can hold any function on [-z_half, z_half)."""
         return 2.0 ** (self.z_bits - 2)
 
     @property
@@ -116,12 +114,12 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
 
     @cached_property
     def glwe_security(self) -> Estimate:
-        """Estimate of GLWE, taken for LWE of dimension k N."""
+        """Estimate of GLWE, counted as LWE of dimension k N."""
         return estimate(self.k * self.N, KEY_BITS, self.glwe_sigma * 2.0**KEY_BITS, "binary")
 
     @cached_property
     def security(self) -> Estimate:
-        """The weaker of the two; fresh weights, with the key of GLWE and a smaller modulus, are harder than both."""
+        """The weaker of the two.  Fresh weights, which have the key of GLWE and a smaller modulus, are harder to break."""
         return min(self.lwe_security, self.glwe_security, key=lambda e: e.bits)
 
     def _check_parts(self) -> None:
@@ -153,12 +151,12 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
 
 
 ONE_LEVEL_128 = BootstrappedParameters(name="one-level-128")
-"""128 bits, one digit of 23 bits: the fastest.  A bootstrap leaves noise of about 2^-15 of the torus, which a learning rate of
-0.005 or more drowns out."""
+"""128 bits, one digit of 23 bits: the fastest set.  A bootstrap leaves noise of about 2^-15 of the torus, which is small beside
+errors at a learning rate of 0.005 or more."""
 
 TWO_LEVEL_128 = BootstrappedParameters(name="two-level-128", rotation_bits=15, rotation_levels=2, trace_bits=10, trace_levels=4)
-"""128 bits, two digits of 15 bits: nearly twice the time, noise of about 2^-22 of the torus, for learning rates of 0.002 and
-below."""
+"""128 bits, two digits of 15 bits.  It takes nearly twice the time and leaves noise of about 2^-22 of the torus, for learning
+rates of 0.002 and below."""
 
 BOOTSTRAP_TOY = BootstrappedParameters(
     name="bootstrap-toy-INSECURE",

@@ -1,21 +1,23 @@
-"""The rotation key and blind rotation: X^<a, s> times a GLWE ciphertext, for a plain a and the encrypted bits s.
+"""The rotation key and blind rotation: multiply a GLWE ciphertext by X^<a, s>, where a is plain and the bits s are encrypted.
 
 A GLWE ciphertext (b, a_1, ..., a_k) of polynomials modulo X^N + 1 has the phase b + sum_j a_j S_j.  A GGSW encryption of a bit
-s is, for each component c and each digit t, a GLWE encryption of s g_t times what c is multiplied with in the phase (1 for b,
-S_c for a_c), g_t = 2^-((t + 1) bits).  So the **external product**, digits of a ciphertext times the rows,
+s has one row for each component c and each digit t.  The row is a GLWE encryption of s g_t times the factor of c in the phase,
+which is 1 for b and S_c for a_c; g_t = 2^-((t + 1) bits).  The **external product** multiplies the digits of a ciphertext by
+these rows:
 
-    digits(C) . GGSW(s)  has the phase  s phase(C) + noise,
+    digits(C) . GGSW(s)  has the phase  s phase(C) + noise.
 
-and with it a bit chooses between a ciphertext and its rotation: C + (X^a - 1) digits(C) . GGSW(s) has the phase
-X^(a s) phase(C).  In a block of the key at most one bit s_i is set, so one sum serves for all of its bits [LMSS23]:
+It lets a bit choose between a ciphertext and its rotation: C + (X^a - 1) digits(C) . GGSW(s) has the phase X^(a s) phase(C).
+At most one bit s_i is set in a block of the key, so one sum serves all bits of the block [LMSS23]:
 
-    C + sum_i (X^a_i - 1) digits(C) . GGSW(s_i)    has the phase    X^(sum_i a_i s_i) phase(C) + noise,
+    C + sum_i (X^a_i - 1) digits(C) . GGSW(s_i)    has the phase    X^(sum_i a_i s_i) phase(C) + noise.
 
-at the price of one transform of the digits, and one back.  A step a block turns C by X^<a, s>: the **blind rotation**.
-Before each step C is rounded to what its digits can tell, so that what they leave away is lost once, not turned and added.
+Each sum costs one transform of the digits and one transform back.  The **blind rotation** does one such step per block and so
+multiplies C by X^<a, s>.  Each step first rounds C to the precision of its digits, so the rounding error enters only once.
+Without this, the step would add the error twice: as it is, and multiplied by X^(a s).
 
-Masks of GGSW encryptions are expanded from a public seed (SHAKE-128), so a file holds one polynomial in k + 1.  The trainer
-computes with transforms (see `transform`), the reference with integers.  GLWE accumulators are int32, fractions of 2^32.
+The masks of GGSW encryptions are expanded from a public seed (SHAKE-128), so a file holds only one of k + 1 polynomials.  The
+trainer computes with transforms (see `transform`), the reference with integers.  GLWE accumulators are int32 in units of 2^-32.
 """
 
 from dataclasses import dataclass
@@ -30,26 +32,29 @@ from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.parameters import KEY_BITS, BootstrappedParameters
 
 _CHUNK = 64
-"""GGSW encryptions that are handled at a time: a hundred of them fill some megabytes."""
+"""Number of GGSW encryptions that are handled together; a hundred of them fill some megabytes."""
 
 
 @dataclass(frozen=True)
 class RotationKey:
-    """GGSW encryptions of the n bits of the small key: seed of the masks, and bodies, int64 (n, levels, k+1, N)."""
+    """GGSW encryptions of the n bits of the small key."""
 
     parameters: BootstrappedParameters
-    seed: bytes
-    bodies: np.ndarray
+    seed: bytes  # public; the masks are expanded from it
+    bodies: np.ndarray  # int64 of shape (n, levels, k+1, N)
 
     @property
     def nbytes(self) -> int:
-        """Bytes in use: the transforms."""
+        """Bytes of the transforms, which stay in memory."""
         p = self.parameters
         return 8 * p.n * p.rotation_levels * (p.k + 1) ** 2 * p.N
 
     @cached_property
     def transforms(self) -> np.ndarray:
-        """Transforms in units of the torus, float64 of shape (n, levels, k+1, k+1, N): digit, component, result component."""
+        """Transforms in units of the torus, float64 of shape (n, levels, k+1, k+1, N).
+
+        The axes are: bit of the key, digit, component of the ciphertext, component of the result, value.
+        """
         p = self.parameters
         found = placed((p.n, p.rotation_levels, p.k + 1, p.k + 1, p.N), float)
         for first, integers in self.integers():
@@ -57,7 +62,7 @@ class RotationKey:
         return found
 
     def integers(self):  # type: ignore[no-untyped-def]
-        """Yield (first, GGSW encryptions from there on) as int64 of shape (., levels, k+1, k+1, N), a few at a time."""
+        """Yield (first, GGSW encryptions from bit `first` on), int64 of shape (., levels, k+1, k+1, N), a few at a time."""
         stream = Randomness.from_public_seed(b"masks of rotation key" + self.seed)
         for first in range(0, self.parameters.n, _CHUNK):
             bodies = self.bodies[first : first + _CHUNK]
@@ -75,6 +80,7 @@ def make_rotation_key(p: BootstrappedParameters, s: np.ndarray, S: np.ndarray, r
     for first in range(0, p.n, _CHUNK):
         part = bodies[first : first + _CHUNK]
         masks = _masks(stream, part.shape, p.k)
+        # the body is message + noise - sum_j mask_j S_j, so that the phase is message + noise
         part[:] = s[first : first + _CHUNK, None, None, None] * message
         part += randomness.gaussian(p.glwe_sigma * 2.0**KEY_BITS, part.shape)
         for j in range(p.k):
@@ -97,20 +103,25 @@ def blind_rotate(key: RotationKey, acc: np.ndarray, exponents: np.ndarray) -> No
 
 
 def blind_rotate_numpy(key: RotationKey, acc: np.ndarray, exponents: np.ndarray) -> None:
-    """Do what `blind_rotate` does, in numpy, all ciphertexts at once: the readable version."""
+    """Do what `blind_rotate` does, in numpy and for all ciphertexts at once: the readable version."""
     p = key.parameters
-    for first in range(0, p.n, p.block):
+    for first in range(0, p.n, p.block):  # one step per block of key bits
+        # products with small digits keep the key's noise small; products with whole coefficients would not
         digits = round_and_decompose(acc, p.rotation_bits, p.rotation_levels)
+        # a product of polynomials is a product of their values; the digits are transformed once for the whole block
         values = transform.forward(digits.astype(np.float64))
         total = np.zeros((*acc.shape[:2], p.N // 2), np.complex128)
         for i in range(first, first + p.block):
+            # external product: its phase is s_i phase(acc), and at most one s_i of the block is 1
             product = np.einsum("tbcf,tcof->bof", values, transform.unstored(key.transforms[i]))
+            # X^a_i - 1 is what must be added if s_i is set; it multiplies the values, so it needs no transform
             total += (transform.monomial_values(exponents[:, i : i + 1], p.N) - 1) * product
+        # one transform back per block, since sums of values are values of sums
         acc += _to_torus(transform.backward(total))
 
 
 def blind_rotate_exact(key: RotationKey, acc: np.ndarray, exponents: np.ndarray) -> None:
-    """Do what `blind_rotate` does, in integers modulo 2^64, with products by the schoolbook: the reference for small N."""
+    """Do what `blind_rotate` does, in integers modulo 2^64 with schoolbook products: the reference for small N."""
     p = key.parameters
     ggsw = np.concatenate([rows for _, rows in key.integers()])
     for first in range(0, p.n, p.block):
@@ -122,11 +133,11 @@ def blind_rotate_exact(key: RotationKey, acc: np.ndarray, exponents: np.ndarray)
                 for c in range(p.k + 1):
                     product += transform.schoolbook(digits[t, :, c, None, :], ggsw[i, t, c])
             total += transform.monomial_product(product, exponents[:, i : i + 1]) - product
-        acc += ((total + (1 << 31)) >> 32).astype(np.int32)
+        acc += ((total + (1 << 31)) >> 32).astype(np.int32)  # from units of 2^-64, rounded, to units of 2^-32
 
 
 def round_and_decompose(acc: np.ndarray, bits: int, levels: int) -> np.ndarray:
-    """Round int32 fractions of 2^32 to their upper bits * levels bits, in place; return the digits of these (`decompose`)."""
+    """Round int32 fractions of 2^32 to their upper bits * levels bits, in place, and return their digits (`decompose`)."""
     shift = 32 - bits * levels
     acc[:] = _shifted(acc, shift) << np.int32(shift)
     return decompose(acc, bits, levels)
@@ -135,10 +146,11 @@ def round_and_decompose(acc: np.ndarray, bits: int, levels: int) -> np.ndarray:
 def decompose(a: np.ndarray, bits: int, levels: int) -> np.ndarray:
     """Return the balanced digits of int32 fractions of 2^32, most significant first: int32 of shape (levels, *a.shape).
 
-    What lies below a digit is rounded away, halves to even, and becomes the next one; what lies below the last is lost.  So
-    digits go from -2^(bits - 1) to 2^(bits - 1) and have mean 0: with another rule for halves they would have a mean of 1/2,
-    and the sum of the noises of a key, times it, would shift all that is computed with this key in the same direction.
-    a = sum_t digit_t 2^(32 - (t + 1) bits) up to what is lost and modulo 2^32.
+    a = sum_t digit_t 2^(32 - (t + 1) bits) modulo 2^32, except for the bits below the last digit, which are rounded away.
+
+    Each digit is rounded, halves to even, and the remainder becomes the next digit.  So digits lie between -2^(bits - 1) and
+    2^(bits - 1) and have mean 0.  Another rule for halves would give them the mean 1/2.  That mean times the sum of the key's
+    noise would shift everything that is computed with this key in the same direction.
 
     >>> decompose(np.array([3 << 28, -1 << 20], np.int32), bits=4, levels=2)
     array([[3, 0],
@@ -146,7 +158,7 @@ def decompose(a: np.ndarray, bits: int, levels: int) -> np.ndarray:
     """
     rest = _shifted(a, 32 - bits * levels)
     digits = np.empty((levels, *a.shape), np.int32)
-    for t in range(levels - 1, 0, -1):
+    for t in range(levels - 1, 0, -1):  # from the lowest digit up, because a rounded-up digit carries into the next
         above = _shifted(rest, bits)
         digits[t] = rest - (above << np.int32(bits))
         rest = above

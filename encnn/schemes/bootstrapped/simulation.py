@@ -1,7 +1,7 @@
-"""Training in the clear with the noise that bootstraps would add: what an encrypted run will do, at a thousandth of its cost.
+"""Training in the clear with the noise that bootstraps would add: it predicts an encrypted run at a thousandth of the cost.
 
-The trainer's dry run.  It takes nothing secret, and what it draws from its generator is not what an encrypted run meets; the
-spread over generators is what a run can be expected to do.
+This is the trainer's dry run and takes nothing secret.  Its random noise is not the noise of the encrypted run.  The spread of
+results over several generators shows what to expect of a run.
 """
 
 from typing import Any
@@ -16,11 +16,11 @@ from encnn.schemes.bootstrapped.tables import read_function
 
 
 def noisy_step(p: BootstrappedParameters, sigmoid: Sigmoid, rng: np.random.Generator) -> ErrorStep:
-    """Return an error step for the clear scheme that reads tables where noise leads it, and adds the noise of rotations.
+    """Return an error step for the clear scheme that reads tables at noisy places and adds the noise of rotations.
 
-    Deviations are `noise.input_deviation` and `noise.error_deviation`; positions are rounded, and wrap, as tables do.  What a
-    trace adds to the other weights of a block is left out: it is less than a hundredth of the variance with the digits of the
-    presets.
+    Deviations are `noise.input_deviation` and `noise.error_deviation`.  Positions are rounded and wrap as those of tables do.
+    The noise that a trace adds to the other weights of a block is left out.  With the digits of the presets it is less than a
+    hundredth of the variance.
     """
     into, out = noise.input_deviation(p), noise.error_deviation(p)
 

@@ -1,11 +1,11 @@
-"""From the dimension of weights to the small one, and on to the positions of a table.
+"""The two switches before a rotation: from the dimension of weights to the small one, then to positions in a table.
 
-**Key switch.**  Equation (9) once more, in int32 and to another dimension: with the balanced digits a_i = sum_t a_it g_t of the
-masks, g_t = 2^-((t + 1) bits), and small encryptions (b_it ; a_it) of T_i g_t,
+**Key switch.**  This is equation (9) in int32, to another dimension.  It takes the balanced digits a_i = sum_t a_it g_t of the
+masks, g_t = 2^-((t + 1) bits), and small encryptions K_it of T_i g_t:
 
     c' = (b ; 0) + sum_it a_it K_it    has the phase    b + sum_i T_i a_i + noise.
 
-**Modulus switch.**  All entries times 2 N / 2^32, rounded: the phase becomes a position from 0 to 2 N - 1 in a table.
+**Modulus switch.**  All entries are multiplied by 2 N / 2^32 and rounded.  The phase becomes a position from 0 to 2 N - 1.
 """
 
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from encnn.schemes.bootstrapped.rotation import decompose
 
 @dataclass(frozen=True)
 class SmallSwitchKey:
-    """Small encryptions of the entries of T: the seed of their masks, and bodies, int32 of shape (d, levels)."""
+    """Small encryptions of the entries of T."""
 
     parameters: BootstrappedParameters
-    seed: bytes
-    bodies: np.ndarray
+    seed: bytes  # public; the masks are expanded from it
+    bodies: np.ndarray  # int32 of shape (d, levels)
 
     @property
     def nbytes(self) -> int:
@@ -48,7 +48,7 @@ def make_small_switch_key(p: BootstrappedParameters, s: np.ndarray, T: np.ndarra
 
 
 def switch_key(key: SmallSwitchKey, ciphertexts: np.ndarray) -> np.ndarray:
-    """Return small ciphertexts, int32 of shape (B, 1 + n), of ciphertexts, int32 of shape (B, 1 + d), with the same phase.
+    """Return small ciphertexts, int32 of shape (B, 1 + n), with the phases of ciphertexts, int32 of shape (B, 1 + d).
 
     Noise: `noise.key_switch`.
     """

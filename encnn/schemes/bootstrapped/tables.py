@@ -1,13 +1,13 @@
-"""Look-up tables: what a bootstrap evaluates.
+"""Look-up tables: a bootstrap evaluates a function by reading one.
 
-A table has N entries, for the positions 0 to N - 1 of 2 N on the torus; X^N = -1 fixes the other half, which reads the same
-entries with the sign turned.  In z, positions are steps of 2^z_bits / (2 N), so
+A table has N entries, for the positions 0 to N - 1 of the 2 N on the torus.  Because X^N = -1, the other positions read the
+same entries with the opposite sign.  In units of z, positions are steps of 2^z_bits / (2 N), so
 
     entry m = f(z),  z = m step            and therefore        at z - 2^(z_bits - 1):  -f(z).
 
-Hence a function on half the torus, [-z_half, z_half), may be *any*; outside, the table reads -f(z -+ 2 z_half).  For an odd
-function that is f mirrored at z_half: sigmoid(z) - 1/2 comes back down beyond z_half as slowly as it went up, has the right
-sign until 2 z_half, and is exactly wrong only from there.
+So the function can be *any* function on half of the torus, [-z_half, z_half).  Outside, the table reads -f(z -+ 2 z_half).  For
+an odd function this is f mirrored at z_half.  Beyond z_half, sigmoid(z) - 1/2 falls as slowly as it rose.  It keeps the right
+sign up to 2 z_half and has the wrong sign only from there on.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ Function = Callable[[np.ndarray], np.ndarray]
 def make_table(p: BootstrappedParameters, f: Function) -> np.ndarray:
     """Return the table of f on [-z_half, z_half), int32 of shape (N,): phases f(z) * scale.
 
-    Of an f whose values have the shape (B, N) these are the tables of B functions, in the same shape.
+    If the values of f have the shape (B, N), the result holds the tables of B functions, in the same shape.
 
-    Raises `ParameterError` where f leaves what the torus holds, [-2 z_half, 2 z_half).
+    Raises `ParameterError` if a value is outside what the torus holds, [-2 z_half, 2 z_half).
     """
     z = np.arange(p.N) * p.step
     upper = z >= p.z_half
@@ -40,7 +40,7 @@ def make_table(p: BootstrappedParameters, f: Function) -> np.ndarray:
 
 
 def read_table(table: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Return what a bootstrap with this table would give at positions modulo 2 N without noise, in the type of the table.
+    """Return what a bootstrap with this table would give without noise, at positions modulo 2 N, in the table's type.
 
     >>> read_table(np.array([1, 2, 3, 4], np.int32), np.array([1, 5]))
     array([ 2, -2], dtype=int32)
@@ -51,7 +51,7 @@ def read_table(table: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def read_function(p: BootstrappedParameters, f: Function, positions: np.ndarray) -> np.ndarray:
-    """Return what the table of f would give at positions modulo 2 N, but for its rounding: f itself, shape of the positions."""
+    """Return what the table of f would give at positions modulo 2 N if its entries were not rounded; shape of the positions."""
     above = (np.asarray(positions) + p.N // 2) % (2 * p.N)
     z = (above % p.N - p.N // 2) * p.step
     return np.where(above < p.N, 1.0, -1.0) * f(z)

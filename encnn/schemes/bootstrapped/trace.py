@@ -1,21 +1,21 @@
-"""The trace: what keeps one coefficient of a ciphertext and removes all others.
+"""The trace: it keeps the constant coefficient of a ciphertext's phase and removes all others.
 
-X -> X^d, for odd d, is an automorphism of polynomials modulo X^N + 1.  Applied to a GLWE ciphertext it gives one of sigma_d(m)
-under the key sigma_d(S), and a **key switch** leads back to S: with the digits of the masks, and GLWE encryptions K of
-sigma_d(S_j) g_t under S,
+For odd d, sigma_d: X -> X^d is an automorphism of polynomials modulo X^N + 1.  Applied to a GLWE ciphertext of m under S, it
+gives a ciphertext of sigma_d(m) under the key sigma_d(S).  A **key switch** leads back to S.  It needs GLWE encryptions K_jt of
+sigma_d(S_j) g_t under S, and the digits of the masks:
 
     switch(sigma_d(b, a_1, ..., a_k))  =  (sigma_d(b), 0, ..., 0) + sum_jt digit_t(sigma_d(a_j)) K_jt.
 
-For d = N + 1, N / 2 + 1, ..., 5, 3 in turn,  C <- C + switch(sigma_d(C))  doubles the coefficients of X^j that sigma_d leaves
-in place, and cancels those whose sign it turns: in step s those with 2^s as the largest power of two in j [CDKS21].  After
-log2 N steps only N times the constant coefficient is left.
+The trace does  C <- C + switch(sigma_d(C))  for d = N + 1, N / 2 + 1, ..., 5, 3 in turn.  A step doubles the coefficients of
+X^j that sigma_d leaves in place and cancels those whose sign it turns.  In step s these are the j of which 2^s is the largest
+power of two that divides them [CDKS21].  After log2 N steps only N times the constant coefficient is left.
 
-**Divided by N.**  That N has no inverse modulo 2^32, and a ciphertext whose noise grew by N would be useless.  So the torus is
-refined by log2 N bits first: c units of 2^-32 become c units of 2^-32 / N.  The phase is then that divided by N, up to a
-multiple of 1 / N in each coefficient.  The trace makes that multiple a whole number in the constant coefficient, and cancels it
-elsewhere: the noise that came in is as large as before, and only that of the key switches is added (`noise.trace`).
+**Division by N.**  N has no inverse modulo 2^32, and a ciphertext whose noise grew by the factor N would be useless.  So the
+torus is first refined by log2 N bits: c units of 2^-32 become c units of 2^-32 / N.  This divides the phase by N, up to a
+multiple of 1 / N in each coefficient.  The trace turns that multiple into a whole number in the constant coefficient and
+cancels it elsewhere.  The noise that came in keeps its size, and only the noise of the key switches is added (`noise.trace`).
 
-Fractions of the refined torus are float64, which holds them exactly; what a key switch adds is rounded to them.
+Fractions of the refined torus are float64, which holds them exactly.  The result of a key switch is rounded to them.
 
 [CDKS21] Chen, Dai, Kim, Song, Efficient Homomorphic Conversion between (Ring) LWE Ciphertexts, ACNS 2021 (ePrint 2020/015).
 """
@@ -36,15 +36,15 @@ from encnn.schemes.bootstrapped.parameters import KEY_BITS, TORUS_BITS, Bootstra
 
 @dataclass(frozen=True)
 class TraceKey:
-    """GLWE encryptions of sigma_d(S_j) g_t, for all d: seed of the masks, and bodies, int64 (log2 N, k, levels, N)."""
+    """GLWE encryptions of sigma_d(S_j) g_t, for all d."""
 
     parameters: BootstrappedParameters
-    seed: bytes
-    bodies: np.ndarray
+    seed: bytes  # public; the masks are expanded from it
+    bodies: np.ndarray  # int64 of shape (log2 N, k, levels, N)
 
     @property
     def nbytes(self) -> int:
-        """Bytes in use: the transforms."""
+        """Bytes of the transforms, which stay in memory."""
         return 8 * self.bodies.size * (self.parameters.k + 1)
 
     @cached_property
@@ -68,22 +68,22 @@ def key_shape(p: BootstrappedParameters) -> tuple[int, int, int, int]:
 def make_trace_key(p: BootstrappedParameters, S: np.ndarray, randomness: Randomness) -> TraceKey:
     """Return the key of the trace under the GLWE key S, shape (k, N).  Noise: `glwe_sigma`.
 
-    It encrypts functions of S under S, as bootstrapping does: the assumption of circular security.
+    It encrypts functions of S under S.  That this is safe is the assumption of circular security, as for bootstrapping.
     """
     seed, shape = randomness.token(), key_shape(p)
     masks = _masks(seed, shape, p.k)
     gadget = np.array([1 << (KEY_BITS - p.trace_bits * (t + 1)) for t in range(p.trace_levels)], np.uint64).view(np.int64)
     turned = np.stack([automorphism(S, d) for d in exponents(p.N)])
     bodies = turned[:, :, None] * gadget[:, None] + randomness.gaussian(p.glwe_sigma * 2.0**KEY_BITS, shape)
-    for j in range(p.k):
+    for j in range(p.k):  # the body is message + noise - sum_j mask_j S_j, so that the phase is message + noise
         bodies -= multiply(masks[..., j, :], S[j], KEY_BITS)
     return TraceKey(p, seed, bodies)
 
 
 def trace(key: TraceKey, acc: np.ndarray) -> np.ndarray:
-    """Return GLWE ciphertexts of the constant coefficients of those in acc, int32 of shape (B, k+1, N), 0 elsewhere.
+    """Return GLWE ciphertexts with the constant coefficients of those in acc, and 0 elsewhere; int32 of shape (B, k+1, N).
 
-    Noise: `noise.trace`, by coefficient.
+    Noise: `noise.trace` for each coefficient.
     """
     p = key.parameters
     loops = engine.compiled_blocks(p.N, p.k)
@@ -93,8 +93,8 @@ def trace(key: TraceKey, acc: np.ndarray) -> np.ndarray:
 
 
 def trace_numpy(key: TraceKey, acc: np.ndarray) -> np.ndarray:
-    """Do what `trace` does, in numpy, all ciphertexts at once: the readable version."""
-    C = acc * unit(key.parameters.N)
+    """Do what `trace` does, in numpy and for all ciphertexts at once: the readable version."""
+    C = acc * unit(key.parameters.N)  # read in units of 2^-32 / N: this is the division by N
     for s in range(len(key.transforms)):
         add_automorphism_numpy(key, C, s)
     return _to_torus(C)
@@ -103,25 +103,25 @@ def trace_numpy(key: TraceKey, acc: np.ndarray) -> np.ndarray:
 def pack(key: TraceKey, acc: np.ndarray) -> np.ndarray:
     """Return one GLWE ciphertext, int32 (k+1, N), whose coefficient i is the constant one of acc[i], for at most N of them.
 
-    Traces that share their steps [CDKS21]: where sigma_d leaves the numbers of A in their places and turns the signs of those
-    of B, moved by a power of X,  A + X^h B + sigma_d(A - X^h B)  has both, doubled, and of the rest only what later steps
-    remove.  So N traces take N automorphisms together.  The last step comes first.
+    The traces share their steps [CDKS21].  In a step, sigma_d leaves the numbers of A in place and turns the signs of those of
+    X^h B.  So  A + X^h B + sigma_d(A - X^h B)  holds both, doubled, and otherwise only what later steps remove.  Together N
+    traces need fewer than N automorphisms.  The steps run in reverse order.
 
-    Noise: in each coefficient what a trace adds to the constant one (`noise.trace`).
+    Noise: each coefficient gets what a trace adds to the constant one (`noise.trace`).
     """
     C, half = acc * unit(key.parameters.N), key.parameters.N
     for s in reversed(range(len(key.transforms))):
-        half //= 2
-        A, moved = C[:half], transform.monomial_product(C[half:], half)  # fewer than A where the ciphertexts are not N
+        half //= 2  # each step joins ciphertext i with ciphertext i + half, and halves their number
+        A, moved = C[:half], transform.monomial_product(C[half:], half)  # `moved` is shorter than A for fewer than N
         A[: len(moved)] = _reduced(A[: len(moved)] - moved)
-        add_automorphism(key, A, s)
-        A[: len(moved)] = _reduced(A[: len(moved)] + 2 * moved)
+        add_automorphism(key, A, s)  # now A - X^h B + sigma_d(A - X^h B)
+        A[: len(moved)] = _reduced(A[: len(moved)] + 2 * moved)  # adding 2 X^h B makes it the sum above
         C = A
     return _to_torus(C[0])
 
 
 def add_automorphism(key: TraceKey, C: np.ndarray, s: int) -> None:
-    """Do C += switch(sigma_d(C)) for the exponent of step s, in place, for GLWE ciphertexts of fractions, (B, k+1, N)."""
+    """Do C += switch(sigma_d(C)) in place, with the d of step s, for GLWE ciphertexts of fractions, shape (B, k+1, N)."""
     p = key.parameters
     loops = engine.compiled_blocks(p.N, p.k)
     if loops is None:
@@ -134,15 +134,17 @@ def add_automorphism_numpy(key: TraceKey, C: np.ndarray, s: int) -> None:
     """Do what `add_automorphism` does, in numpy."""
     p = key.parameters
     turned = automorphism(C, exponents(p.N)[s])
+    # only masks need the switch; small digits keep the key's noise small
     digits = np.stack(list(fraction_digits(turned[:, 1:], p.trace_bits, p.trace_levels)))
     product = np.einsum("tbcf,ctof->bof", transform.forward(digits), transform.unstored(key.transforms[s]))
+    # rounded to the unit, so that float64 goes on holding C exactly
     C += np.rint(_reduced(transform.backward(product)) / unit(p.N)) * unit(p.N)
-    C[:, 0] += turned[:, 0]
-    C -= np.rint(C)
+    C[:, 0] += turned[:, 0]  # the body meets no key, so it is added as it is
+    C -= np.rint(C)  # numbers modulo 1
 
 
 def trace_exact(key: TraceKey, acc: np.ndarray) -> np.ndarray:
-    """Do what `trace` does, in integers modulo 2^64, with products by the schoolbook: the reference for small N."""
+    """Do what `trace` does, in integers modulo 2^64 with schoolbook products: the reference for small N."""
     p = key.parameters
     fine = KEY_BITS - TORUS_BITS - (p.N.bit_length() - 1)
     C = acc.astype(np.int64) << fine
@@ -161,8 +163,8 @@ def trace_exact(key: TraceKey, acc: np.ndarray) -> np.ndarray:
 def fraction_digits(x: np.ndarray, bits: int, levels: int) -> Iterator[np.ndarray]:
     """Yield the balanced digits of fractions x of the torus in [-1/2, 1/2], float64, most significant first.
 
-    x = sum_t digit_t 2^-((t + 1) bits) up to what lies below the last one.  Halves go to even numbers, so that digits have
-    mean 0 (see `rotation.decompose`).
+    x = sum_t digit_t 2^-((t + 1) bits), except for the bits below the last digit.  Halves are rounded to even numbers, so that
+    digits have mean 0 (see `rotation.decompose`).
 
     >>> [d.tolist() for d in fraction_digits(np.array([0.3125, -0.0625]), bits=2, levels=2)]
     [[1.0, -0.0], [1.0, -1.0]]
@@ -180,7 +182,7 @@ def _reduced(x: np.ndarray) -> np.ndarray:
 
 
 def _to_torus(x: np.ndarray) -> np.ndarray:
-    """Return fractions of the torus, exact ones, as int32 fractions of 2^32; halves go to even numbers."""
+    """Return fractions of the torus as int32 fractions of 2^32; halves are rounded to even numbers."""
     return np.rint(x * 2.0**TORUS_BITS).astype(np.int64).astype(np.int32)
 
 

@@ -1,7 +1,7 @@
-"""Products of polynomials modulo X^N + 1: exactly, and as keys of the blind rotation hold them (see `negacyclic`).
+"""Products of polynomials modulo X^N + 1: exact ones, and by the transforms in which rotation keys are kept (see `negacyclic`).
 
-float64 rounds: a product of digits below 2^b with fractions of the torus is off by about 2^(b - 53) sqrt(N), which is noise
-that `noise` accounts for.
+float64 rounds.  A product of digits below 2^b with fractions of the torus has an error of about 2^(b - 53) sqrt(N), which
+`noise` counts as noise.
 """
 
 import numpy as np

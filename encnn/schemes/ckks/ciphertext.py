@@ -1,9 +1,9 @@
-"""Packed arrays: real vectors in the slots of CKKS ciphertexts, with what can be done to them without any key.
+"""Packed arrays: real vectors in the slots of CKKS ciphertexts, and the operations that need no key.
 
-The numbers are approximate: noise of the encryption and rounding of every encoding stay in them, and decryption gives what is
-there.  **What the owner decrypts is for the owner alone**: an approximate decryption shows the noise to whoever knows the
-numbers, and the noise gives the key (Li, Micciancio, EUROCRYPT 2021: CKKS is not IND-CPA-D).  What goes back to a trainer is a
-fresh encryption (`encnn.assistance.weights`), never a decrypted number.
+The numbers are approximate: the noise of encryption and the rounding of every encoding stay in them and in what is decrypted.
+**Decrypted numbers are for the owner only.**  Anyone who knows the exact numbers sees the noise in an approximate decryption,
+and the noise gives the key (Li, Micciancio, EUROCRYPT 2021: CKKS is not IND-CPA-D).  The owner sends a trainer only fresh
+encryptions (`encnn.assistance.weights`), never a decrypted number.
 """
 
 import math
@@ -22,12 +22,12 @@ from encnn.schemes.ckks.seal import SealRing, ring
 
 @dataclass(frozen=True)
 class CKKSContext:
-    """What all arrays of one key share: the parameters, the public name of the key, and the slots of a row."""
+    """What all arrays of one key share."""
 
     parameters: CKKSParameters
-    key_id: str
-    stride: int = 1
-    experimental: bool = False
+    key_id: str  # the public name of the key
+    stride: int = 1  # slots per row
+    experimental: bool = False  # whether its randomness can be reproduced
 
     @property
     def ring(self) -> SealRing:
@@ -43,14 +43,14 @@ class CKKSContext:
 class PackedArray:
     """Ciphertexts that stand for a vector (m,) or for rows (rows, width), laid out as in `packing`.
 
-    `blocks` are SEAL ciphertexts, `rows` how many rows each holds (empty for a vector).  `+`, `-` work with another array of
-    the same shape and key and with plain numbers or arrays, `*` with a plain number.  Blocks are never changed, so copies share
-    them.  `messages` are the bytes of fresh ciphertexts, half as long as what they expand to since a seed stands for the mask;
-    whatever is computed has none.
+    `blocks` are SEAL ciphertexts; `rows` says how many rows each holds (empty for a vector).  `+` and `-` take another array of
+    the same shape and key, or plain numbers or arrays; `*` takes a plain number.  Blocks are never changed, so copies share
+    them.  `messages` are the bytes of fresh ciphertexts.  They hold a seed instead of the mask and so have half of the size.
+    Computed arrays have no messages.
     """
 
     __slots__ = ("blocks", "context", "messages", "rows", "shape")
-    __array_ufunc__ = None  # plain array + ciphertexts is ours to compute
+    __array_ufunc__ = None  # makes numpy leave plain array + ciphertexts to `__radd__`
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class PackedArray:
         self.blocks, self.rows, self.messages = other.blocks, other.rows, other.messages
 
     def __getitem__(self, rows: slice) -> "PackedArray":
-        """Return some of the rows: whole ciphertexts only, since cutting one would take a product."""
+        """Return some of the rows, in whole ciphertexts only, since cutting one would take a product."""
         ends = [0, *accumulate(self.rows)]
         start, stop, step = rows.indices(len(self)) if isinstance(rows, slice) else (-1, -1, 0)
         if step != 1 or start not in ends or stop not in ends:
@@ -125,7 +125,7 @@ class PackedArray:
         return self * -1.0
 
     def __add__(self, other: "PackedArray | np.ndarray | float") -> "PackedArray":
-        """Return the sum; arrays of different scale cost a level (see `Ring.sum`)."""
+        """Return the sum; arrays of different scale cost a level (see `SealRing.sum`)."""
         return self._sum(other, subtract=False) if isinstance(other, PackedArray) else self._plus_plain(other)
 
     __radd__ = __add__
@@ -139,7 +139,7 @@ class PackedArray:
         return (-self)._plus_plain(other)
 
     def __mul__(self, factor: float) -> "PackedArray":
-        """Return factor * v for a plain number other than 0: no level, no noise (see `Ring.times_constant`)."""
+        """Return factor * v for a plain number other than 0: no level, no noise (see `SealRing.times_constant`)."""
         if isinstance(factor, PackedArray):  # type: ignore[unreachable]
             raise CapabilityError("a product of two ciphertexts needs an evaluation key: use evaluator.multiply(a, b)")
         number = float(factor)

@@ -1,8 +1,8 @@
-"""What trainers and users compute on packed arrays; holds evaluation keys (rotations, relinearisation) and nothing secret.
+"""The operations of trainers and users on packed arrays.  It holds evaluation keys (rotations, relinearisation), no secrets.
 
-Levels spent: X W and X^T G one each; a product of ciphertexts one; a plain number none (`Ring.times_constant`), so learning
-rates and the coefficients of polynomials are free; a polynomial what `polynomial_depth` says.  A step of logistic regression
-with a cubic sigmoid takes 1 + 2 + 1 levels.
+X W, X^T G and a product of ciphertexts spend one level each.  A plain number spends none (`SealRing.times_constant`), so
+learning rates and coefficients are free.  A polynomial spends `polynomial_depth` levels.  A step of logistic regression with a
+cubic sigmoid takes 1 + 2 + 1 levels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,12 +44,12 @@ class CKKSEvaluator(base.Evaluator):
 
     @property
     def batch_rows(self) -> int:
-        """Reviews that fill one ciphertext: the best size of a mini-batch."""
+        """The number of reviews that fill one ciphertext: the best size of a mini-batch."""
         return self.context.packing.rows
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all evaluation keys in memory: for each prime of the data two polynomials modulo all primes."""
+        """Bytes of all evaluation keys in memory: each has two polynomials modulo all primes per prime of the data."""
         p = self.parameters
         primes = len(p.modulus_bits)
         return (len(self.steps) + (self.relinearisation is not None)) * (primes - 1) * 2 * primes * p.degree * 8
@@ -57,7 +57,7 @@ class CKKSEvaluator(base.Evaluator):
     # -- the two products with plain features
 
     def gather(self, X: Batch, W: PackedArray) -> PackedArray:
-        """Return X W for dense features; one level.  Where all of X is 0 it is W times 1 / the plaintexts' scale: noise."""
+        """Return X W for dense features, at one level.  If all of X is 0, it is W times 1 / the plaintexts' scale: noise."""
         features, packing = self._features(X, W), self.context.packing
         rows = packing.blocks(len(features))
         parts = [features[start:stop] for start, stop in pairwise([0, *accumulate(rows)])]
@@ -108,7 +108,7 @@ class CKKSEvaluator(base.Evaluator):
                 total = self._rotated(total, packing.stride * len(babies))
             if giant_sum is not None:
                 total = ring.sum_into(total, ring.rescaled_to(giant_sum, scale))
-        if total is None:  # all features are 0; SEAL refuses that product, the least plain number stands for it
+        if total is None:  # all features are 0; SEAL refuses that product, so the smallest plain number replaces 0
             total = ring.rescaled_to(ring.add_product(None, c, 1.0 / plain_scale, plain_scale), scale)
         return total
 
@@ -120,7 +120,7 @@ class CKKSEvaluator(base.Evaluator):
         return total
 
     def _folded(self, c: Any, rows: int, period: int) -> Any:
-        """Return the sum of c moved by every multiple of `rows` below `period` rows: slots of one row modulo `rows` add up."""
+        """Return the sum of c moved by every multiple of `rows` below `period` rows: rows equal modulo `rows` add up."""
         while rows < period:
             c = self.context.ring.sum_into(self._rotated(c, rows * self.context.stride), c)
             rows *= 2
@@ -137,7 +137,7 @@ class CKKSEvaluator(base.Evaluator):
     # -- products
 
     def multiply_plain(self, a: PackedArray, factor: float | np.ndarray) -> PackedArray:
-        """Return factor * a; one number costs nothing, one number a row a level."""
+        """Return factor * a.  One number for all rows costs no level; one number per row costs one level."""
         if np.size(factor) == 1:
             return a * float(np.asarray(factor).item())
         blocks = zip(a.blocks, a.packed(factor), strict=True)

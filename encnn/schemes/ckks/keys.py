@@ -16,8 +16,8 @@ from encnn.schemes.ckks.parameters import CKKSParameters
 class CKKSSecretKey(base.SecretKey):
     """SEAL's ternary secret key, and what encrypts and decrypts with it.
 
-    SEAL draws keys and noise from the operating system by itself, so no key repeats.  Never hand what `decrypt` returns to whom
-    the ciphertexts came from (see `ciphertext`).
+    SEAL itself draws keys and noise from the operating system, so no key can be reproduced.  Never give what `decrypt` returns
+    to the party that sent the ciphertexts (see `ciphertext`).
     """
 
     def __init__(self, parameters: CKKSParameters, stride: int) -> None:
@@ -31,7 +31,7 @@ class CKKSSecretKey(base.SecretKey):
         return key
 
     def _take(self, context: CKKSContext, given: tuple[Any, ...]) -> None:
-        """Make what encrypts and decrypts, from a secret that is given or from a new one."""
+        """Make the encryptor and the decryptor, from a given secret or from a new one."""
         self.context, s, seal = context, context.ring.seal, context.ring.context
         self._generator = s.KeyGenerator(seal, *given)
         secret = self._generator.secret_key()
@@ -53,7 +53,7 @@ class CKKSSecretKey(base.SecretKey):
         return PackedArray(blocks, self.context, values.shape, rows, messages)
 
     def _encrypted(self, slots: np.ndarray) -> bytes:
-        """Return the bytes of a fresh ciphertext: SEAL gives those that hold a seed as bytes only."""
+        """Return the bytes of a fresh ciphertext; SEAL gives ciphertexts with a seed only as bytes."""
         p, ring = self.context.parameters, self.context.ring
         return ring.to_bytes(self._encryptor.encrypt_symmetric(ring.encode(slots, p.levels, p.scale)))
 

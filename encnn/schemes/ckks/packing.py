@@ -1,4 +1,4 @@
-"""Which number is in which slot, and matrices as plaintext diagonals.
+"""The layout of numbers in slots, and matrices as plaintext diagonals.
 
 **Rows.**  An array of shape (rows, width) fills the slots row by row.  Each row has `stride` slots, a power of two at least as
 large as every width of the network: a row of width 1 repeats its number in all of them, a wider row is followed by zeros.
@@ -105,5 +105,5 @@ class Packing:
         return filled
 
     def _spread(self, diagonal: np.ndarray) -> np.ndarray:
-        """Return one number a row as slots."""
+        """Return the slots for one number per row."""
         return np.tile(np.repeat(diagonal, self.stride), self.rows // len(diagonal))

@@ -1,11 +1,11 @@
 """Parameters of CKKS: ring degree, the primes of the modulus, the scale of numbers, and named sets.
 
-A ciphertext lives in Z_q[X]/(X^N + 1) and holds N / 2 real numbers in its **slots**, each multiplied by a **scale** and
-rounded.  q is a product of primes.  Each product multiplies the scales; dividing by one prime (rescaling) takes the scale
-back and spends a **level**.  A fresh ciphertext has `levels` of them; what has none left can be added, not multiplied.
+A ciphertext is in Z_q[X]/(X^N + 1) and holds N / 2 real numbers in its **slots**, each multiplied by a **scale** and rounded.
+q is a product of primes.  Each product multiplies the scales.  Dividing by one prime (rescaling) brings the scale back and
+spends a **level**.  A fresh ciphertext has `levels` of them; without any left it can be added but not multiplied.
 
 Security is that of LWE in dimension N with a ternary secret, sigma = 3.2 and the *whole* modulus, the special prime of the
-evaluation keys included.  The number of bits is from `security.estimate`; besides, sets of 128 bits stay within the published
+evaluation keys included.  The number of bits is from `security.estimate`.  Sets of 128 bits also stay within the published
 tables.  Largest log2 q for 128 bits, ternary secrets:
 
     ========  ======  ======  ======  ======  ======  ===================================================================
@@ -39,17 +39,15 @@ SIGMA = 3.2
 class CKKSParameters:
     """A validated parameter set; raises `ParameterError` when made if SEAL or the security estimate would refuse it.
 
-    name: how it is called; a set without protection must have INSECURE in its name.
-    degree: N, a power of two.  modulus_bits: sizes of the primes: the last to remain, one for each level, the special prime
-    of the evaluation keys.  scale_bits: log2 of the scale of fresh ciphertexts, near the size of the primes between.
-    features: rows of W1 that the packing provides for, a power of two; fewer are filled up with zeros.
+    A set without protection must have INSECURE in its name.  modulus_bits gives the sizes of the primes: first the one that
+    remains last, then one per level, at the end the special prime of the evaluation keys.
     """
 
-    name: str
-    degree: int
+    name: str  # of the set
+    degree: int  # N, a power of two
     modulus_bits: tuple[int, ...]
-    scale_bits: int
-    features: int = 128
+    scale_bits: int  # log2 of the scale of fresh ciphertexts, near the size of the primes of the levels
+    features: int = 128  # rows of W1 in the packing, a power of two; missing rows are zeros
 
     def __post_init__(self) -> None:
         """Check ranges, then that the name tells what the set protects."""
@@ -106,7 +104,7 @@ class CKKSParameters:
 
     @property
     def owner_help(self) -> OwnerHelp:
-        """Fresh weights: ciphertexts hold so many products, and no more."""
+        """The owner sends fresh weights, since ciphertexts allow a limited number of products."""
         return "weights"
 
     @property

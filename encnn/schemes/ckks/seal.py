@@ -74,7 +74,7 @@ class SealRing:
     # -- plaintexts
 
     def encode(self, values: np.ndarray | float, level: int, scale: float) -> Any:
-        """Return the plaintext of one number for all slots, or of one number a slot."""
+        """Return the plaintext of one number for all slots, or of one number per slot."""
         plain = self.seal.Plaintext()
         numbers = values if isinstance(values, float) else values.tolist()
         self._check_room(scale, level)
@@ -170,7 +170,7 @@ class SealRing:
         return out
 
     def plus_plain(self, c: Any, values: np.ndarray) -> Any:
-        """Return c + plain numbers, one a slot."""
+        """Return c + plain numbers, one per slot."""
         out = self.seal.Ciphertext()
         self.evaluator.add_plain(c, self.encode(values, self.level(c), c.scale), out)
         return out

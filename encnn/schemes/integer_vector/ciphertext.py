@@ -1,14 +1,14 @@
-"""Arrays of integer-vector ciphertexts, with what can be done to them without any key: additions and plain factors.
+"""Arrays of integer-vector ciphertexts, and the operations that need no key: additions and plain factors.
 
 A ciphertext c in Z^n of a vector x in Z^m satisfies, equation (1),
 
     S c = w x + e + q k
 
-so ciphertexts of one key add, and may be multiplied by plain integers.  Without a modulus they may also be multiplied by plain
-fractions and rounded: S round(f c) = f (w x + e) + S r with |r| <= 1/2, which is how the paper divides by its scaling factor.
+so ciphertexts of one key can be added and multiplied by plain integers.  Without a modulus they can also be multiplied by plain
+fractions and rounded: S round(f c) = f (w x + e) + S r with |r| <= 1/2.  This is how the paper divides by its scaling factor.
 
-Three bounds travel with an array, all public and all worst-case: `bound` on |c| (without modulus only, with one the entries
-are anything modulo q), `value` on |v|, `noise` on |e|.
+An array carries three bounds, all public and all for the worst case: `bound` on |c|, `value` on |v|, `noise` on |e|.  `bound`
+counts without modulus only, since with one the entries can be anything modulo q.
 """
 
 import math
@@ -22,34 +22,34 @@ from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchEr
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 
 FLOAT_ERROR = 2.0**-50
-"""Relative error of a product or quotient of int64 numbers that was formed in float64: at most five roundings of 2^-53."""
+"""Relative error of a product or quotient of int64 numbers that is computed in float64: at most five roundings of 2^-53."""
 
 PLAIN_BITS = 61
 """Without modulus the phase of a plain number stays below 2^61, so that it can be added to a ciphertext of half the limit."""
 
 FEW = 1000
-"""Up to so many entries, `magnitude` uses the Euclidean norm."""
+"""Up to this number of entries, `magnitude` uses the Euclidean norm."""
 
 
 @dataclass(frozen=True)
 class IntegerVectorContext:
-    """What all ciphertexts of one key share: the parameters, the public name of the key, how its randomness was made."""
+    """What all ciphertexts of one key share."""
 
     parameters: IntegerVectorParameters
-    key_id: str
-    experimental: bool = False
+    key_id: str  # the public name of the key
+    experimental: bool = False  # whether its randomness can be reproduced
 
 
 class CiphertextArray:
     """Ciphertexts as integers (`parameters.dtype`) of shape (..., n), standing for real vectors of shape (..., m).
 
-    `scale` is the plaintext integer per 1.0: the phase S c is w * scale * v + e.  `+`, `-` work with another array of the same
-    key and scale and with plain numbers or arrays of shape (..., m); `*` and `/` with plain numbers or shape (B, 1).
-    `seed` is that of the masks of fresh ciphertexts, from which a file rebuilds them; whatever is computed has none.
+    `scale` is the plaintext integer of 1.0: the phase S c is w * scale * v + e.  `+` and `-` take another array of the same key
+    and scale, plain numbers, or arrays of shape (..., m).  `*` and `/` take plain numbers or shape (B, 1).
+    `seed` gives the masks of fresh ciphertexts, so that files need not store them; computed ciphertexts have none.
     """
 
     __slots__ = ("bound", "context", "data", "noise", "scale", "seed", "value")
-    __array_ufunc__ = None  # plain array + ciphertexts is ours to compute
+    __array_ufunc__ = None  # makes numpy leave plain array + ciphertexts to `__radd__`
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class CiphertextArray:
         return self._like(-self.data)
 
     def __add__(self, other: "CiphertextArray | np.ndarray | float") -> "CiphertextArray":
-        """Return the sum; noises add.  Adding plain numbers adds at most 1/2 of noise (their rounding)."""
+        """Return the sum; noises add.  Rounding of plain numbers adds noise of at most 1/2."""
         if not isinstance(other, CiphertextArray):
             return self._add_plain(other)
         return self._combined(other, np.add)
@@ -128,7 +128,7 @@ class CiphertextArray:
         return (-self)._add_plain(other)
 
     def __mul__(self, factor: float | np.ndarray) -> "CiphertextArray":
-        """Return factor * v; noise times |factor|, and for fractions the rounding, at most (1 + d |T|) / 2."""
+        """Return factor * v.  The noise is multiplied by |factor|; rounding of fractions adds at most (1 + d |T|) / 2."""
         if isinstance(factor, CiphertextArray):  # type: ignore[unreachable]
             raise CapabilityError("a product of two ciphertexts needs an evaluation key: use evaluator.multiply(a, b)")
         if isinstance(factor, np.ndarray) and factor.ndim and factor.shape[-1] != 1:
@@ -157,7 +157,7 @@ class CiphertextArray:
         return self._reduced(self.data.sum(axis=0), bound, k * self.value, k * self.noise)
 
     def tightened(self, factor: float) -> float:
-        """Return a bound on factor * |c| below the limit; measure |c| if the carried bound is too loose; else raise."""
+        """Return a bound on factor * |c| below the limit, or raise; |c| is measured if the carried bound is too loose."""
         limit = self.context.parameters.entry_limit
         if factor * self.bound < limit or self.context.parameters.q_bits is not None:
             return factor * self.bound
@@ -170,7 +170,7 @@ class CiphertextArray:
         )
 
     def check_same_key(self, other: "CiphertextArray") -> None:
-        """Raise `KeyMismatchError` unless both arrays belong to one key and one scale."""
+        """Raise `KeyMismatchError` unless both arrays belong to one key."""
         if self.context is not other.context and self.context != other.context:
             raise KeyMismatchError(
                 f"ciphertexts of key {self.context.key_id} and of key {other.context.key_id} do not combine; "
@@ -203,7 +203,7 @@ class CiphertextArray:
         x: np.ndarray | int
         if isinstance(plain, np.ndarray) and plain.size == 1:
             plain = plain.item()
-        if isinstance(plain, float) and p.q_bits is None:  # a third of the time of an array of one
+        if isinstance(plain, float) and p.q_bits is None:  # takes a third of the time of an array with one entry
             x, largest, rounding = _encode_number(plain, p, self.scale)
         else:
             x, largest, rounding = encode(plain, p, self.scale)
@@ -237,14 +237,14 @@ class CiphertextArray:
 
 
 def _known(bound: float) -> float:
-    """Return a bound; infinity where rules of noise made it infinity times zero: nothing is guaranteed then."""
+    """Return a bound; infinity for NaN, which comes from infinity times zero and guarantees nothing."""
     return math.inf if math.isnan(bound) else bound
 
 
 def magnitude(x: np.ndarray | float | int, limit: float = math.inf) -> float:
-    """Return a bound on |x|: its maximum, or for a few entries the Euclidean norm, which takes a third of the time.
+    """Return a bound on |x|: its maximum, or for few entries the Euclidean norm, which takes a third of the time.
 
-    Where the norm is not below `limit` it is the maximum, too.
+    If the norm is not below `limit`, the maximum is returned instead.
     """
     if not isinstance(x, np.ndarray):
         return float(abs(x))
@@ -258,9 +258,9 @@ def magnitude(x: np.ndarray | float | int, limit: float = math.inf) -> float:
 def encode(plain: np.ndarray | float, parameters: IntegerVectorParameters, scale: float) -> tuple[np.ndarray, float, float]:
     """Return the phase of plain numbers, a bound on it, and the noise of its rounding.
 
-    Without modulus round(w scale v), so fractions below 1 / scale are kept; with one w round(scale v), a whole plaintext,
-    whose rounding changes the plaintext and is no noise.  Raises `ParameterError` where a phase would pass half of the limit
-    of ciphertexts, with a modulus q / 2.
+    Without modulus the phase is round(w scale v), which keeps fractions below 1 / scale.  With one it is w round(scale v), a
+    whole plaintext; this rounding changes the plaintext and is not noise.  Raises `ParameterError` if a phase would pass half
+    of the limit of ciphertexts, or q / 2 with a modulus.
     """
     p = parameters
     if p.q_bits is not None:
@@ -273,10 +273,10 @@ def encode(plain: np.ndarray | float, parameters: IntegerVectorParameters, scale
 
 
 def declared_bound(phase: np.ndarray, parameters: IntegerVectorParameters) -> float:
-    """Return the bound on |phase| that travels with a fresh ciphertext, for all to see.
+    """Return the public bound on |phase| that a fresh ciphertext carries.
 
-    Without modulus, where nothing is hidden, it is measured.  With one it is q / 2, whatever is encrypted: a measured bound on
-    a single number *is* that number.
+    Without modulus nothing is hidden, so it is measured.  With a modulus it is always q / 2, because a measured bound on a
+    single number *is* that number.
     """
     if parameters.q_bits is not None:
         return 2.0 ** (parameters.q_bits - 1)
@@ -311,7 +311,7 @@ def concatenate(arrays: Sequence[CiphertextArray]) -> CiphertextArray:
         np.concatenate([a.data for a in arrays]),
         first.context,
         first.scale,
-        max([a.bound for a in arrays]),  # of lists: generators take twice the time for two arrays
+        max([a.bound for a in arrays]),  # lists, because generators take twice the time for two arrays
         max([a.value for a in arrays]),
         max([a.noise for a in arrays]),
     )

@@ -1,11 +1,11 @@
-"""The public side of the integer-vector scheme: what a trainer computes with.  No secret is reachable from here.
+"""The public side of the integer-vector scheme: a trainer computes with it.  No secret is reachable from here.
 
-A product of two ciphertexts is, for t = round(c1 (x) c2 / divisor),
+A product of two ciphertexts starts from t = round(c1 (x) c2 / divisor), for which
 
-    vec(S1^T H S2) . t = H(x1, x2) scaled + noise,
+    vec(S1^T H S2) . t = H(x1, x2) scaled + noise.
 
-so it is a key switch of t from the key vec(S1^T H S2).  Without modulus the divisor is w * scale, which keeps one scale
-throughout and keeps fractions; with a modulus it is w (which divides q), and scales multiply.
+So the product is a key switch of t from the key vec(S1^T H S2).  Without modulus the divisor is w * scale, so that all arrays
+keep one scale and their fractions.  With a modulus the divisor is w, which divides q, and scales multiply.
 """
 
 import math
@@ -36,11 +36,11 @@ from encnn.schemes.integer_vector.powers import PreparedPolynomial
 from encnn.schemes.powers import power_sum
 
 _ROWS = 256
-"""Ciphertexts that are looked at together."""
+"""Number of ciphertexts that are checked together."""
 
 
 class IntegerVectorEvaluator(base.Evaluator):
-    """Operations on `CiphertextArray`s of one key, by the evaluation keys that its owner made."""
+    """Operations on `CiphertextArray`s of one key, with the evaluation keys that its owner made."""
 
     scheme: ClassVar[str] = "integer_vector"
 
@@ -66,7 +66,7 @@ class IntegerVectorEvaluator(base.Evaluator):
 
     @property
     def score_limit(self) -> float:
-        """Half the width of the modulus in numbers, q / (2 w scale); infinity without modulus, where bounds are kept."""
+        """Half of the modulus as a real number, q / (2 w scale); infinity without modulus, where bounds are checked instead."""
         p = self.parameters
         return math.inf if p.q_bits is None else 2.0 ** (p.q_bits - 1) / p.unit
 
@@ -81,7 +81,7 @@ class IntegerVectorEvaluator(base.Evaluator):
     def encrypt_deterministic(self, v: np.ndarray) -> CiphertextArray:
         """Return the paper's encryption of real vectors v, shape (..., m): c = M (w x)*, a key switch from the key I.
 
-        Equal vectors give equal ciphertexts, so whoever can guess a vector can check the guess.  Noise: |E c*|.
+        Equal vectors give equal ciphertexts, so anyone who guesses a vector can check the guess.  Noise: |E c*|.
         """
         v = np.asarray(v, dtype=np.float64)
         p = self.parameters
@@ -92,9 +92,10 @@ class IntegerVectorEvaluator(base.Evaluator):
         return CiphertextArray(data, self.context, p.scale, bound, (largest + rounding) / p.unit, added + rounding)
 
     def encrypt(self, v: np.ndarray, rng: np.random.Generator | None = None) -> CiphertextArray:
-        """Return randomised public-key encryptions of real vectors v: the deterministic one plus an encryption of zero.
+        """Return randomised public-key encryptions of real vectors v: the deterministic ones plus encryptions of zero.
 
-        Zero is P r + e' with r ternary and fresh noise e' (LWE public-key encryption).  Noise: |E c*| + `noise.zero`.
+        An encryption of zero is P r + e' with r ternary and fresh noise e' (LWE public-key encryption).
+        Noise: |E c*| + `noise.zero`.
         rng: for experimental keys only.
         """
         randomness, c = for_key(self.context.experimental, rng), self.encrypt_deterministic(v)
@@ -126,7 +127,7 @@ class IntegerVectorEvaluator(base.Evaluator):
     def switch(self, c: CiphertextArray, key: IntegerVectorSwitchKey) -> CiphertextArray:
         """Return c' = M c*, equation (9): the same vectors (or their linear map) under the key that M leads to.
 
-        Noise: key_norm / (1 + d |T|) times the old, plus |E c*|.
+        Noise: key_norm / (1 + d |T|) times the old noise, plus |E c*|.
         """
         gain = max(1.0, key.key_norm / self.parameters.key_row_bound)
         if key.entries != c.data.shape[-1]:
@@ -143,9 +144,9 @@ class IntegerVectorEvaluator(base.Evaluator):
     def bilinear(
         self, f: BilinearMap, a: CiphertextArray, b: CiphertextArray, gain: float = 1.0, total: bool = False
     ) -> CiphertextArray:
-        """Return gain * f(a, b) as one key switch; with `total` the sum over the batch, tensors added before the switch.
+        """Return gain * f(a, b) as one key switch; with `total` the sum over the batch, whose tensors are added before it.
 
-        The gain is part of the divisor, so it costs nothing and scales no key-switch noise.  With a modulus it must be 1.
+        The gain is part of the divisor, so it costs nothing and leaves key-switch noise as it is.  With a modulus it must be 1.
         Noise: `noise.product` + `noise.key_switch`.
         """
         key = self.products.get(f.name)
@@ -173,9 +174,9 @@ class IntegerVectorEvaluator(base.Evaluator):
         return CiphertextArray(data, self.context, scale, bound, abs(gain) * terms * a.value * b.value, added)
 
     def polynomial(self, z: CiphertextArray, coefficients: Sequence) -> CiphertextArray:
-        """Return sum_k coefficients[k] z^k, entry by entry: one key switch if there is a key for these powers, else by Horner.
+        """Return sum_k coefficients[k] z^k, entry by entry: by one key switch if there is a key for it, else by Horner's rule.
 
-        Noise: `powers.noise`, the rounding of the monomials under their key, and `noise.key_switch`.
+        Noise: `PreparedPolynomial.noise`, the rounding of the monomials under their key, and `noise.key_switch`.
         """
         prepared = self._prepared(z, tuple(coefficients[1:]))
         if prepared is None:
@@ -190,7 +191,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         return CiphertextArray(data, self.context, z.scale, bound, prepared.value(z), added) + coefficients[0]
 
     def _prepared(self, z: CiphertextArray, plain: tuple[float, ...]) -> PreparedPolynomial | None:
-        """Return the polynomial ready for one key switch, or None if it is no more than a factor or there is no key for it."""
+        """Return the polynomial ready for one key switch, or None if it is only a factor or there is no key for it."""
         if len(plain) < 2:
             return None
         name = (z.data.shape[-1], plain)
@@ -200,7 +201,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         return self._polynomials[name]
 
     def _check_product(self, largest: float) -> None:
-        """Raise unless the entries of a tensor are within the limit."""
+        """Raise `CiphertextOverflowError` unless the entries of a tensor are within the limit."""
         p = self.context.parameters
         if not largest < p.entry_limit:
             raise CiphertextOverflowError(
@@ -213,7 +214,7 @@ class IntegerVectorEvaluator(base.Evaluator):
     ) -> tuple[np.ndarray, float, float]:
         """Return round(c1 (x) c2 / divisor) as (..., n1 n2), a bound on its entries, and one on their rounding errors.
 
-        summed: 0, or the number of ciphertexts whose tensors are added up.  The bound on entries may be loose below `limit`.
+        summed: the number of ciphertexts whose tensors are added up, or 0.  The bound on entries may be loose below `limit`.
         """
         p = self.context.parameters
         if p.q_bits is not None:
@@ -225,9 +226,9 @@ class IntegerVectorEvaluator(base.Evaluator):
         if summed > 1:
             left, right = _same_batch(left, right)
             quotient, batch = left.T @ right, ()
-            # entries may cancel, so what bounds their errors is |c1| |c2| (Cauchy-Schwarz), not the sum that is left
+            # entries may cancel, so their errors are bounded by |c1| |c2| (Cauchy-Schwarz) and not by the remaining sum
             float_error = (summed + 5) * 2.0**-53 * math.sqrt(np.vdot(left, left) * np.vdot(right, right))
-        elif right.ndim == 1:  # one ciphertext for the whole batch: a product of matrices takes a third of the time
+        elif right.ndim == 1:  # one ciphertext serves the whole batch: a matrix product takes a third of the time
             quotient, batch = left.reshape(-1, 1).dot(right[None]), left.shape[:-1]
         else:
             quotient = left[..., :, None] * right[..., None, :]
@@ -240,7 +241,7 @@ class IntegerVectorEvaluator(base.Evaluator):
     def _switch(
         self, c: np.ndarray, key: IntegerVectorSwitchKey, message_bound: float, largest: float = math.inf
     ) -> tuple[np.ndarray, float, float]:
-        """Return c' = M c*, a bound on its entries, and the noise added; raise if c' could leave 64 bits.
+        """Return c' = M c*, a bound on its entries, and the added noise; raise `CiphertextOverflowError` if c' may not fit.
 
         largest: a bound on |c|, if one is known.
         """
@@ -262,7 +263,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         return a * factor
 
     def gather(self, X: Batch, W: CiphertextArray) -> CiphertextArray:
-        """Return X W, shape (B, m); noises add, weighted by |X|, and fractions are rounded."""
+        """Return X W, shape (B, m).  Noises add, weighted by |X|; fractions are rounded."""
         weight = X.largest_row()
         bound = W.tightened(weight)
         data = X.gather(W.data)
@@ -273,7 +274,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         return self._array(W, data, bound, weight * W.value, weight * W.noise + rounding)
 
     def scatter_subtract(self, W: CiphertextArray, X: Batch, G: CiphertextArray) -> None:
-        """Do W -= X^T G in place; noises add, weighted by |X|, and fractions are rounded."""
+        """Do W -= X^T G in place.  Noises add, weighted by |X|; fractions are rounded."""
         W.check_same_scale(G)
         if not X.is_whole():
             self._refuse_fractions("features with fractions")
@@ -318,7 +319,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         return storage.restore_array(self.context, header, array, shape)
 
     def readable(self, a: CiphertextArray) -> bool:
-        """Return whether some ciphertext has a mask of zeros, [w x ; 0]; False without modulus, where masks hide nothing."""
+        """Return whether some ciphertext is [w x ; 0], without a mask; False without modulus, where masks hide nothing."""
         p = self.parameters
         if p.q_bits is None:
             return False
@@ -330,7 +331,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         return CiphertextArray(self._reduce(data), self.context, like.scale, bound, value, noise_)
 
     def _float_rounding(self, bound: float, terms: int) -> float:
-        """Return the noise of sums of `terms` products in float64, sums of |products| below `bound`, rounded."""
+        """Return the noise of rounding sums of `terms` float64 products, if the sums of |products| are below `bound`."""
         return (0.5 + (terms + 5) * 2.0**-53 * bound) * self.parameters.key_row_bound
 
     def _refuse_fractions(self, what: str) -> None:
@@ -346,13 +347,13 @@ class IntegerVectorEvaluator(base.Evaluator):
 
 
 def _batch_size(a: CiphertextArray, b: CiphertextArray) -> int:
-    """Return the number of ciphertexts of a batch, of which one side may be a single one."""
+    """Return the number of ciphertexts of a batch; one side may be a single ciphertext."""
     left, right = a.data.shape, b.data.shape
     return max(left[0] if len(left) > 1 else 1, right[0] if len(right) > 1 else 1)
 
 
 def _same_batch(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as (B, n), a single ciphertext repeated."""
+    """Return both as (B, n); a single ciphertext is repeated."""
     if left.ndim == right.ndim == 2 and len(left) == len(right):
         return left, right
     B = max(left.size // left.shape[-1], right.size // right.shape[-1])

@@ -1,4 +1,4 @@
-"""Making and restoring both sides of a key: the owner's `IntegerVectorSecretKey` and everybody's `IntegerVectorEvaluator`."""
+"""Make and restore both sides of a key: the owner's `IntegerVectorSecretKey` and the public `IntegerVectorEvaluator`."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -35,8 +35,8 @@ def make_keys(
 ) -> tuple[IntegerVectorSecretKey, IntegerVectorEvaluator]:
     """Return a new secret key and its evaluator.
 
-    widths: lengths of the vectors to encrypt.  products: maps that the evaluator shall be able to compute.
-    public_widths: lengths of vectors that anyone shall be able to encrypt.  Without `rng` the key is real.
+    widths: lengths of the vectors to encrypt.  products: maps that the evaluator must be able to compute.
+    public_widths: lengths of vectors that anyone must be able to encrypt.  rng: for experimental keys only.
     """
     products = _switched(parameters, products)
     _check_size(parameters, products)
@@ -47,10 +47,10 @@ def make_keys(
 
 @dataclass(frozen=True)
 class IntegerVectorEvaluatorHeader(storage.IntegerVectorKeyHeader):
-    """The header of evaluation keys: names of the products in the order of their arrays, and widths of the public keys."""
+    """The header of evaluation keys."""
 
-    products: list[str]
-    public_widths: list[Width]
+    products: list[str]  # names, in the order of their arrays
+    public_widths: list[Width]  # widths of the public keys
 
 
 def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> IntegerVectorEvaluator:
@@ -104,19 +104,19 @@ def _public_key(p: IntegerVectorParameters, arrays: dict[str, np.ndarray], m: in
 
 
 def _switched(p: IntegerVectorParameters, products: Sequence[Product]) -> list[Product]:
-    """Return those of the products that get a key of their own."""
+    """Return the products that get a key of their own."""
     return [f for f in products if isinstance(f, BilinearMap) or powers.worthwhile(f, p)]
 
 
 def _size(p: IntegerVectorParameters, f: Product) -> tuple[int, int]:
-    """Return the size of the key of a product: entries switched, width of the result."""
+    """Return (entries that are switched, width of the result) for the key of a product."""
     if isinstance(f, BilinearMap):
         return (f.left + p.d) * (f.right + p.d), f.out
     return powers.count_monomials(f, p.d), f.width
 
 
 def _switch(p: IntegerVectorParameters, arrays: dict[str, np.ndarray], name: str, f: Product) -> IntegerVectorSwitchKey:
-    """Return the key of a product.  Its size is checked before its bounds are computed, which takes memory of that order."""
+    """Return the key of a product.  Its size is checked first, because computing its bounds takes memory of that size."""
     M_transposed = _matrix(p, arrays, name, *_size(p, f))
     return IntegerVectorSwitchKey(
         p, M_transposed, *(product_bounds(p, f) if isinstance(f, BilinearMap) else power_bounds(p, f))
@@ -124,7 +124,7 @@ def _switch(p: IntegerVectorParameters, arrays: dict[str, np.ndarray], name: str
 
 
 def _matrix(p: IntegerVectorParameters, arrays: dict[str, np.ndarray], name: str, entries: int, out: int) -> np.ndarray:
-    """Return the matrix M^T of eq. (8); without modulus its part S* - T A + E wraps modulo 2^64, so it may hold anything."""
+    """Return the matrix M^T of eq. (8).  Without modulus its part S* - T A + E wraps modulo 2^64, so any entry is allowed."""
     within = (None, None) if p.q_bits is None else storage.entry_range(p)
     M_transposed = check_array(name, take(arrays, name), (entries * p.n_digits, out + p.d), np.int64, *within)
     _check_masks(p, name, M_transposed[:, out:])
@@ -132,13 +132,13 @@ def _matrix(p: IntegerVectorParameters, arrays: dict[str, np.ndarray], name: str
 
 
 def _check_masks(p: IntegerVectorParameters, name: str, A: np.ndarray) -> None:
-    """Raise `FileError` for a public A that the parameters do not draw; with a modulus it holds any residues."""
+    """Raise `FileError` for a public A that these parameters cannot draw; with a modulus any residues are allowed."""
     if p.q_bits is None:
         check_array(f"the masks of {name}", A, A.shape, np.int64, 0, p.A_high - 1)
 
 
 def _check_size(p: IntegerVectorParameters, products: Sequence[Product]) -> None:
-    """Refuse keys that no machine of today holds before making them: they grow as (m + d)^3."""
+    """Raise `ParameterError` for keys above `MAX_KEY_BYTES`, before they are made: they grow as (m + d)^3."""
     for f in products:
         entries, out = _size(p, f)
         size = 8 * entries * p.n_digits * (out + p.d)

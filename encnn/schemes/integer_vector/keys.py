@@ -5,11 +5,11 @@
     c' = M c*                              (9)
     S' c' = S* c* + E c* = S c + E c*      (10)
 
-A key switch takes a ciphertext of any key, given by its row(s) R = S over the old ciphertext, to the key S'.  Everything is
-one of these switches: encryption (from the key I, ciphertext w x), a linear map G (from the key G S), and a bilinear map
-(from the key vec(S1^T H_k S2), on the ciphertext round(c1 (x) c2 / w)).
+A key switch takes a ciphertext c of any key R, which has one row per output, to the key S'.  Three operations are such
+switches: encryption (from the key I and the ciphertext w x), a linear map G (from the key G S), and a bilinear map (from the
+key vec(S1^T H_k S2) and the ciphertext round(c1 (x) c2 / w)).
 
-The secret key lives in `IntegerVectorSecretKey` only; `repr` never shows it.
+Only `IntegerVectorSecretKey` holds the secret key; `repr` never shows it.
 """
 
 import math
@@ -33,21 +33,17 @@ from encnn.schemes.integer_vector.storage import expand_masks, export_context
 from encnn.schemes.powers import PowerSum
 
 TOY_ZEROS = 64
-"""Public encryptions of zero per vector width when there is no modulus (with one: d, as in LWE public-key encryption)."""
+"""Number of public encryptions of zero per vector width without a modulus; with one it is d, as in LWE encryption."""
 
 
 @dataclass(frozen=True)
 class IntegerVectorSwitchKey:
-    """A key-switch matrix M of shape (n', N l), stored transposed, with what is publicly known of its source key.
-
-    key_norm: the largest L1 norm that a row of the source key can have.  terms: the most products that one output of a
-    bilinear map adds up.
-    """
+    """A key-switch matrix M of shape (n', N l), with public bounds on its source key."""
 
     parameters: IntegerVectorParameters
-    M_transposed: np.ndarray
-    key_norm: float
-    terms: int = 1
+    M_transposed: np.ndarray  # shape (N l, n'), most significant digit of each entry first
+    key_norm: float  # the largest L1 norm that a row of the source key can have
+    terms: int = 1  # the largest number of products that one output of a bilinear map adds up
 
     @property
     def M(self) -> np.ndarray:
@@ -56,47 +52,49 @@ class IntegerVectorSwitchKey:
 
     @cached_property
     def noise(self) -> float:
-        """The noise that its use adds at most, |E c*|."""
+        """A bound on the noise that a switch adds, |E c*|."""
         return noise.key_switch(self.parameters, self.entries)
 
     @cached_property
     def mask(self) -> float:
-        """Without modulus: what A c* can add to an entry of the phase's other half, (1 + d |T|) |A c*|."""
+        """Without modulus: a bound on what the masks A c* add to an entry of the result, (1 + d |T|) |A c*|."""
         p = self.parameters
         return self.entries * p.n_digits * p.digit_bound * p.A_high * p.key_row_bound
 
     @cached_property
     def entries(self) -> int:
-        """Entries N of the ciphertexts that it switches."""
+        """The number N of entries of the ciphertexts that it switches."""
         return self.M_transposed.shape[0] // self.parameters.n_digits
 
     def apply(self, c: np.ndarray, largest: float = math.inf) -> np.ndarray:
-        """Return c* M^T modulo 2^64 for int64 c of shape (..., N): exact, though the product runs in float64 (BLAS).
+        """Return c* M^T modulo 2^64 for int64 c of shape (..., N).  The result is exact, though BLAS multiplies in float64.
 
         M is cut into limbs so small that no sum of digits times limbs can reach 2^53.  largest: a bound on |c|, if one is
-        known; where it says that the leading digits are zero, they are left out, and one limb can do.
+        known.  If it shows that the leading digits are zero, they are left out, and one limb can be enough.
         """
         p = self.parameters
-        if largest < math.inf:
+        if largest < math.inf:  # a small c has few digits, whose products with all of M fit 53 bits: one product, no limbs
             for bound, n_digits, M in self._single_limbs:
                 if largest <= bound:
                     d = digits_lowest_first(c, p.base_bits, n_digits, p.balanced)
                     return d.astype(np.float64).dot(M).astype(np.int64)
         limbs, recombine = self._limbs
         d = digits_lowest_first(c, p.base_bits, p.n_digits, p.balanced)
+        # float64 products are exact below 2^53; int64 then joins the limbs, and wraps modulo 2^64 as ciphertexts do
         return d.astype(np.float64).dot(limbs).astype(np.int64) @ recombine
 
     @cached_property
     def _single_limbs(self) -> list[tuple[float, int, np.ndarray]]:
-        """Return (bound on |c|, digits to take, their part of M^T as float64), the fewest digits first.
+        """Return (bound on |c|, number of digits to take, their part of M^T as float64), the fewest digits first.
 
-        Half of the digits or all are taken, which as machine integers is as fast as taking fewer.  Those beyond the bound, for
-        which one limb would not be enough, are zero and meet zeros.
+        Either half of the digits or all are taken: both sizes are machine integers, and fewer digits would not be faster.
+        Digits beyond the bound would need more than one limb.  They are zero for such c, so their rows of M are set to zero.
         """
         p = self.parameters
         M = self._lowest_first().reshape(self.entries, p.n_digits, -1).astype(np.float64)
-        reach = p.digit_bound * np.abs(M).sum(axis=0).cumsum(axis=0).max(axis=1)  # of sums over the lowest 1, 2, ... digits
-        exact = int(np.searchsorted(reach, 2.0**52))  # and not 2^53, since the reach itself is rounded
+        # the largest sum that the lowest 1, 2, ... digits can give
+        reach = p.digit_bound * np.abs(M).sum(axis=0).cumsum(axis=0).max(axis=1)
+        exact = int(np.searchsorted(reach, 2.0**52))  # not 2^53, because `reach` itself is rounded
         M[:, exact:] = 0.0
         return [
             (float(largest_of(p.base_bits, min(exact, k), p.balanced)), k, M[:, :k].reshape(self.entries * k, -1))
@@ -110,8 +108,9 @@ class IntegerVectorSwitchKey:
 
     @cached_property
     def _limbs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the limbs of M^T side by side, float64, and what joins them."""
+        """Return the limbs of M^T side by side, float64, and the matrix that joins their products."""
         rows, n_new = self.M_transposed.shape
+        # a sum of `rows` products of a digit and a limb must stay below 2^53, where float64 is exact
         limb_bits = 53 - (rows * self.parameters.digit_bound).bit_length()
         shifts = range(0, 64, limb_bits)
         M = self._lowest_first()
@@ -123,16 +122,16 @@ class IntegerVectorSwitchKey:
 
 @dataclass(frozen=True)
 class PublicKey:
-    """What anyone needs to encrypt vectors of one width: the switch from the key I, and encryptions of zero P, (n, k)."""
+    """What anyone needs to encrypt vectors of one width."""
 
-    switch: IntegerVectorSwitchKey
-    zeros: np.ndarray
+    switch: IntegerVectorSwitchKey  # from the key I
+    zeros: np.ndarray  # encryptions of zero P, shape (n, k)
 
 
 class IntegerVectorSecretKey(base.SecretKey):
     """The owner's key: one matrix T of shape (m, d) for every vector width m in use.
 
-    `rng` makes an experimental key that repeats; without it the key comes from the operating system's entropy.
+    `rng` makes an experimental key that can be reproduced.  Without it the key comes from the operating system's entropy.
     """
 
     def __init__(
@@ -152,11 +151,11 @@ class IntegerVectorSecretKey(base.SecretKey):
         return key
 
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
-        """Return (header, arrays): *the secret*, every T by its width."""
+        """Return (header, arrays).  The arrays are *the secret*: every T, named by its width."""
         return export_context(self.context), {f"T_{m}": T for m, T in self._T.items()}
 
     def __repr__(self) -> str:
-        """Name the key; show nothing of it."""
+        """Show the key's name, never its entries."""
         return f"SecretKey({self.parameters.name!r}, widths={list(self._T)}, key_id={self.context.key_id}, T=<secret>)"
 
     @property
@@ -179,8 +178,8 @@ class IntegerVectorSecretKey(base.SecretKey):
     def encrypt(self, v: np.ndarray) -> CiphertextArray:
         """Return fresh ciphertexts of real vectors v, shape (..., m): c = [w x + e - T a ; a] with a fresh mask a.
 
-        Noise: at most `noise_bound` (plus 1/2 of rounding).  The owner's own way; without the secret see `PublicKey`.  With a
-        modulus the masks of an array of ciphertexts are expanded from a fresh public seed, which stands for them in files.
+        Noise: at most `noise_bound` (plus 1/2 of rounding).  This needs the secret; `PublicKey` is for everybody else.  With a
+        modulus the masks of an array of ciphertexts are expanded from a fresh public seed, and files store only the seed.
         """
         v = np.asarray(v, dtype=np.float64)
         p = self.parameters
@@ -196,13 +195,13 @@ class IntegerVectorSecretKey(base.SecretKey):
         )
 
     def phase(self, c: CiphertextArray) -> np.ndarray:
-        """Return S c, modulo q when there is one: w x + e, shape (..., m)."""
+        """Return S c = w x + e, modulo q if there is a modulus; shape (..., m)."""
         self._check_own(c)
         m = c.shape[-1]
         return self._reduce((c.data[..., :m] + c.data[..., m:] @ self._columns(m)).astype(np.int64, copy=False))
 
     def decrypt(self, c: CiphertextArray) -> np.ndarray:
-        """Return the real vectors, phase / (w scale), with fractions kept; shape (..., m)."""
+        """Return the real vectors phase / (w scale), shape (..., m); fractions are kept."""
         return self.phase(c) / c.unit
 
     def decrypt_integers(self, c: CiphertextArray) -> np.ndarray:
@@ -211,7 +210,7 @@ class IntegerVectorSecretKey(base.SecretKey):
         return phase if w_bits == 0 else (phase >> w_bits) + (phase >> (w_bits - 1) & 1)
 
     def measure_noise(self, c: CiphertextArray, v: np.ndarray) -> np.ndarray:
-        """Return e = S c - w x for the vectors v that c ought to hold, shape (..., m)."""
+        """Return e = S c - w x for the vectors v that c should hold, shape (..., m)."""
         expected = np.asarray(v, dtype=np.float64) * c.scale
         if self.parameters.q_bits is None:
             return (self.phase(c) - expected * self.parameters.w).astype(np.float64)
@@ -219,7 +218,7 @@ class IntegerVectorSecretKey(base.SecretKey):
         return self._reduce(self.phase(c) - x).astype(np.float64)
 
     def _columns(self, m: int) -> np.ndarray:
-        """Return T transposed, in the type of ciphertexts: then their product needs no conversion, and wraps as they do."""
+        """Return T transposed, in the type of ciphertexts, so that products need no conversion and wrap as ciphertexts do."""
         if m not in self._transposed:
             self._transposed[m] = np.ascontiguousarray(self.T(m).T.astype(self.parameters.dtype))
         return self._transposed[m]
@@ -229,12 +228,13 @@ class IntegerVectorSecretKey(base.SecretKey):
     def switch_key(self, R: np.ndarray, to_width: int, key_norm: float, terms: int = 1) -> IntegerVectorSwitchKey:
         """Return M of equation (8), from a key with rows R of shape (m', N) to this key's S' of width m'.
 
-        Noise of its use: |E c*| <= N l D |E| (`noise.key_switch`).
+        Noise of a switch: |E c*| <= N l D |E| (`noise.key_switch`).
         """
         p = self.parameters
+        # R times powers of the digit base: the switch multiplies it with digits of c, so that E meets small numbers only
         R_star = expand_key(R, p.base_bits, p.n_digits)
-        A = self._public_matrix((p.d, R_star.shape[1]))
-        E = self._noise(R_star.shape)
+        A = self._public_matrix((p.d, R_star.shape[1]))  # hides R: without the secret T nobody can remove T A
+        E = self._noise(R_star.shape)  # without it, T would follow from A and the public M by linear equations
         M = self._reduce(np.concatenate([R_star + E - self.T(to_width) @ A, A]))
         key = IntegerVectorSwitchKey(p, np.ascontiguousarray(M.T), key_norm, terms)
         if p.q_bits is None:
@@ -250,7 +250,7 @@ class IntegerVectorSecretKey(base.SecretKey):
         return PublicKey(self.switch_key(np.eye(m, dtype=np.int64), m, 1.0), zeros)
 
     def linear_key(self, G: np.ndarray) -> IntegerVectorSwitchKey:
-        """Return the key for x -> G x, a switch from the key G S; G holds integers, shape (m', m).
+        """Return the key for x -> G x, a switch from the key G S, for integers G of shape (m', m).
 
         Applied to c it gives S' c' = G S c + E c* = w G x + G e + E c*.
         """
@@ -264,13 +264,13 @@ class IntegerVectorSecretKey(base.SecretKey):
         return self.switch_key(R, f.out, *product_bounds(self.parameters, f))
 
     def power_key(self, f: PowerSum) -> IntegerVectorSwitchKey:
-        """Return the key for x -> sum_k c_k x^k with plain coefficients of any size: one switch (see `powers`)."""
+        """Return the key for x -> sum_k c_k x^k with any plain coefficients, as one switch (see `powers`)."""
         return self.switch_key(powers.source_key(self.S(f.width), f), f.width, *power_bounds(self.parameters, f))
 
     def re_key(self, other: "IntegerVectorSecretKey", m: int) -> IntegerVectorSwitchKey:
-        """Return the switch of vectors of width m from this key to `other`, for one who holds both.
+        """Return the switch of vectors of width m from this key to `other`; the caller must hold both keys.
 
-        Used by the evaluator of `other`: `evaluator.switch(c, key)`.  Weight, scale and modulus must be the same.
+        The evaluator of `other` uses it: `evaluator.switch(c, key)`.  Weight, scale and modulus of both keys must be equal.
         """
         if self._encoding() != other._encoding():
             raise ParameterError(
@@ -291,7 +291,7 @@ class IntegerVectorSecretKey(base.SecretKey):
         return self._randomness.integers(-p.E_bound, p.E_bound + 1, shape)
 
     def _public_matrix(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return A: uniform modulo q, or the paper's small numbers."""
+        """Return A: uniform modulo q, or without modulus the paper's small numbers."""
         p = self.parameters
         if p.q_bits is not None:
             return self._randomness.words(shape, p.q_bits)
@@ -319,7 +319,7 @@ class IntegerVectorSecretKey(base.SecretKey):
             )
 
     def _check_switch(self, key: IntegerVectorSwitchKey) -> None:
-        """Without modulus the switched ciphertext must leave at least half of the range to its message."""
+        """Raise `ParameterError` if masks and noise of a switch without modulus take more than half of the range."""
         p = self.parameters
         added = key.noise + key.mask
         if added >= p.entry_limit / 2:
@@ -330,7 +330,7 @@ class IntegerVectorSecretKey(base.SecretKey):
 
 
 def product_bounds(parameters: IntegerVectorParameters, f: BilinearMap) -> tuple[float, int]:
-    """Return public bounds on the L1 norm of any vec(S1^T H_k S2), |H| with S at its largest, and on that of H_k."""
+    """Return public bounds on the L1 norms of vec(S1^T H_k S2), for the largest possible S, and of H_k."""
     return float(f.terms * parameters.key_row_bound**2), f.terms
 
 

@@ -1,13 +1,13 @@
 """Elementwise and outer products as the paper builds them: masks and many weighted inner products.
 
-The paper reaches every product through the weighted inner product x^T H y.  With H = e_i e_j^T, a mask, it is the scalar
-x_i y_j; a linear map G = e_k puts that scalar at position k of a vector of zeros; the sum of the placed scalars is
+The paper builds every product from the weighted inner product x^T H y.  With the mask H = e_i e_j^T it is the scalar x_i y_j.
+A linear map G = e_k puts that scalar at position k of a vector of zeros.  The sum of the placed scalars is
 
     x * y   = sum_k  e_k (x^T e_k e_k^T y)            m masks,
     x y^T   = sum_ij e_(ik+j) (x^T e_i e_j^T y)       m k masks.
 
-This is the slow reference beside one bilinear map (`bilinear.elementwise`, `bilinear.outer`), which is one key switch with
-all rows vec(S1^T e_i e_j^T S2) in one key.  For P masks, n1 and n2 entries of the factors, l digits and d extra entries:
+This is the slow reference for one bilinear map (`bilinear.elementwise`, `bilinear.outer`), which is one key switch with all
+rows vec(S1^T e_i e_j^T S2) in one key.  For P masks, n1 and n2 entries of the factors, l digits and d extra entries:
 
     =====================  ============  =================================================
     .                      key switches  key entries
@@ -16,7 +16,7 @@ all rows vec(S1^T e_i e_j^T S2) in one key.  For P masks, n1 and n2 entries of t
     one bilinear map       1             n1 n2 l (P + d)
     =====================  ============  =================================================
 
-and P times the tensor product, and the noise of 2 P key switches instead of one.
+Masks also compute the tensor product P times, and they add the noise of 2 P key switches instead of one.
 """
 
 from collections.abc import Iterable
@@ -34,19 +34,16 @@ from encnn.schemes.integer_vector.keys import IntegerVectorSecretKey, IntegerVec
 
 @dataclass(frozen=True)
 class MaskedProduct:
-    """The evaluator's side of a product by masks: public keys only.  Call it with the two encrypted factors.
-
-    masks: one weighted inner product for each entry of the result.  placements: the keys that put them there.
-    """
+    """The evaluator's side of a product by masks: public keys only.  Call it with the two encrypted factors."""
 
     evaluator: IntegerVectorEvaluator
-    masks: tuple[BilinearMap, ...]
-    placements: tuple[IntegerVectorSwitchKey, ...]
+    masks: tuple[BilinearMap, ...]  # one weighted inner product per entry of the result
+    placements: tuple[IntegerVectorSwitchKey, ...]  # the keys that put the entries in their places
 
     def __call__(self, a: CiphertextArray, b: CiphertextArray) -> CiphertextArray:
         """Return the product, ciphertext by ciphertext; raises what `evaluator.bilinear` and `evaluator.linear` raise.
 
-        Noise: for each mask that of its inner product and |E c*| of its placement; all add.
+        Noise: the sum over all masks of the noise of the inner product and |E c*| of the placement.
         """
         scalars = (self.evaluator.bilinear(f, a, b) for f in self.masks)
         return reduce(add, (self.evaluator.linear(s, key) for s, key in zip(scalars, self.placements, strict=True)))

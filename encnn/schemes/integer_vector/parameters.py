@@ -1,19 +1,19 @@
-"""Parameters of the integer-vector scheme, the limits that follow from them, and named sets.
+"""Parameters of the integer-vector scheme, the limits that follow from them, and named presets.
 
-Letters are the paper's: w is the weight (here a power of two), d = n - m the number of extra entries of a ciphertext,
-S = [I, T] the key.  A real number v travels as the integer plaintext x = scale * v, so a ciphertext satisfies
+The letters are the paper's: w is the weight (here a power of two), d = n - m the number of extra entries of a ciphertext,
+S = [I, T] the key.  A real number v is encrypted as the integer plaintext x = scale * v, so a ciphertext satisfies
 
     S c = w scale v + e   (+ q k when there is a modulus).
 
-Two families:
+There are two families:
 
-- **no modulus** (`q_bits=None`), the paper's: integers that must never leave 64 bits.  Whatever could leave them is refused:
-  every ciphertext carries a bound on its entries, derived from the limits below.
-- **modulus** q = 2^q_bits: arithmetic wraps modulo q, keys are small (ternary), masks uniform modulo q, noise Gaussian.  This
-  is LWE of dimension d.  Fractions cannot be kept by dividing ciphertexts, so plaintexts are integers and scales multiply.
+- **No modulus** (`q_bits=None`) is the paper's scheme: integers that must never leave 64 bits.  Every ciphertext carries a
+  bound on its entries, derived from the limits below.  Operations that could leave 64 bits raise an error.
+- **Modulus** q = 2^q_bits: arithmetic wraps modulo q, keys are small (ternary), masks uniform modulo q, noise Gaussian.  This
+  is LWE of dimension d.  Dividing ciphertexts cannot keep fractions here, so plaintexts are integers and scales multiply.
 
-Every set carries its estimate, `security`, and shows it when printed.  An estimate is an upper bound on what it may promise, so
-the presets of 128 bits also stay within two published tables.  Largest log2 q for 128 bits, ternary keys, sigma = 3.2:
+Every set has an estimate, `security`, and shows it when printed.  A set must not promise more than the estimate.  The
+presets of 128 bits also stay within two published tables.  Largest log2 q for 128 bits, ternary keys, sigma = 3.2:
 
     ========  ========  ========  =====================================================================================
     .         d = 1024  d = 2048  source
@@ -39,33 +39,28 @@ from encnn.security.estimate import Estimate, estimate
 from encnn.security.promise import check_promise
 
 EXACT_BITS = 62
-"""Entries of ciphertexts without modulus stay below 2^62, one bit from the edge of int64, so one addition cannot wrap."""
+"""Entries of ciphertexts without modulus stay below 2^62, one bit below the limit of int64, so one addition cannot wrap."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class IntegerVectorParameters:
     """A validated parameter set; raises `ParameterError` when made if 64-bit arithmetic could not hold it.
 
-    name: how it is called; a set without protection must have INSECURE in its name.
-    w_bits: log2 of the weight w.  scale: fixed-point scaling factor, integer plaintext per 1.0.
-    d: extra entries of a ciphertext, the LWE dimension.  q_bits: log2 of the modulus, or None.
-    base_bits: log2 of the digit base of key switches.  balanced: balanced digits instead of the paper's signed ones.
-    T_low, T_high: entries of T are uniform in [T_low, T_high).  A_high: without modulus, A is uniform in [0, A_high).
-    E_bound: without `sigma`, E is uniform in [-E_bound, E_bound].  sigma: E is a rounded Gaussian.
+    A set without protection must have INSECURE in its name.
     """
 
-    name: str
-    w_bits: int = 25
-    scale: int = 1000
-    d: int = 1
-    q_bits: int | None = None
-    base_bits: int = 8
-    balanced: bool = True
-    T_low: int = 0
+    name: str  # of the set
+    w_bits: int = 25  # log2 of the weight w
+    scale: int = 1000  # fixed-point scaling factor: the integer plaintext of 1.0
+    d: int = 1  # extra entries of a ciphertext: the LWE dimension
+    q_bits: int | None = None  # log2 of the modulus; None without one
+    base_bits: int = 8  # log2 of the digit base of key switches
+    balanced: bool = True  # balanced digits instead of the paper's signed ones
+    T_low: int = 0  # entries of T are uniform in [T_low, T_high)
     T_high: int = 10
-    A_high: int = 10
-    E_bound: int = 9
-    sigma: float | None = None
+    A_high: int = 10  # without modulus, A is uniform in [0, A_high)
+    E_bound: int = 9  # without `sigma`, E is uniform in [-E_bound, E_bound]
+    sigma: float | None = None  # if given, E is a rounded Gaussian of this deviation
 
     def __post_init__(self) -> None:
         """Check what can be checked before any key exists."""
@@ -88,9 +83,9 @@ class IntegerVectorParameters:
 
     @cached_property
     def security(self) -> Estimate:
-        """The estimate of LWE with this dimension, modulus, noise, key; 0 bits without modulus, as no LWE is there to solve.
+        """The estimate for LWE with this dimension, modulus, noise and key; 0 bits without modulus, where there is no LWE.
 
-        An entry of T that is neither ternary nor binary is taken for a Gaussian of the same deviation.
+        A key T that is neither ternary nor binary counts as Gaussian with the same deviation.
         """
         if self.q_bits is None:
             return estimate(self.d, 1.0, 0.0)
@@ -104,14 +99,14 @@ class IntegerVectorParameters:
 
     @property
     def protection(self) -> str:
-        """The bits of security with the attack and the model that decide; INSECURE first below 80 bits."""
+        """The bits of security with the attack and the model that decide; it begins with INSECURE below 80 bits."""
         if self.q_bits is None:
             return "INSECURE: 0 bits, without a modulus a ciphertext shows its plaintext"
         return f"{self.security.summary}; d={self.d}, log2 q={self.q_bits}"
 
     @cached_property
     def dtype(self) -> np.dtype:
-        """The type in which ciphertexts are kept: the smallest machine integer that wraps at a multiple of q, else int64."""
+        """The type of ciphertexts: the smallest machine integer that wraps at a multiple of q; int64 without modulus."""
         return np.dtype(np.int32 if self.q_bits is not None and self.q_bits <= 32 else np.int64)
 
     @cached_property
@@ -151,7 +146,7 @@ class IntegerVectorParameters:
 
     @cached_property
     def entry_limit(self) -> int:
-        """Without modulus: what no entry of a ciphertext, and no entry of a product, may reach."""
+        """Without modulus: the limit that no entry of a ciphertext or of a product may reach."""
         return min(1 << EXACT_BITS, largest(self.base_bits, self.n_digits, self.balanced))
 
     @cached_property
@@ -161,17 +156,17 @@ class IntegerVectorParameters:
 
     @cached_property
     def mask_bound(self) -> int:
-        """Without modulus: the size of A c* for one digit, so that the owner's fresh masks look like switched ones."""
+        """Without modulus: the size of A c* for one digit; with it the owner's fresh masks look like switched ones."""
         return self.A_high * self.digit_bound
 
     @property
     def value_limit(self) -> float:
-        """Largest |real number| that a product of two scalars may reach, 0 when there is a modulus for products to wrap."""
+        """Largest |real number| that a product of two scalars may reach; 0 with a modulus, at which products wrap."""
         return self.entry_limit / (self.unit * self.key_row_bound**2) if self.q_bits is None else 0.0
 
     @property
     def owner_help(self) -> OwnerHelp:
-        """Errors under a modulus, where products of ciphertexts cost too much; nothing without one."""
+        """The owner sends errors under a modulus, where products of ciphertexts cost too much, and nothing without one."""
         return "none" if self.q_bits is None else "errors"
 
     @property
@@ -256,7 +251,7 @@ PAPER = IntegerVectorParameters(name="paper-INSECURE")
 """The paper's toy parameters (w = 2^25, scale 1000, one extra entry), with balanced base-256 digits in practice."""
 
 PAPER_BITS = IntegerVectorParameters(name="paper-bits-INSECURE", base_bits=1, balanced=False)
-"""The same, with the bits of eq. (4) as printed."""
+"""The same parameters with the bits of eq. (4) as printed."""
 
 MODULUS_TOY = IntegerVectorParameters(
     name="modulus-toy-INSECURE",
@@ -282,8 +277,8 @@ ADDITIVE_128 = IntegerVectorParameters(
     T_high=2,
     sigma=3.2,
 )
-"""128 bits with room to spare: numbers up to 2^16 at 36 bits after the point.  The largest modulus in dimension 2048 that both
-tables above allow.  Made for additions and linear maps; keys for products of ciphertexts grow as d^3."""
+"""128 bits with room to spare: numbers up to 2^16 with 36 bits after the point.  The modulus is the largest in dimension 2048
+that both tables above allow.  The set is for additions and linear maps; keys for products of ciphertexts grow as d^3."""
 
 COMPACT_128 = IntegerVectorParameters(
     name="compact-128",
@@ -296,14 +291,14 @@ COMPACT_128 = IntegerVectorParameters(
     T_high=2,
     sigma=3.2,
 )
-"""128 bits in a quarter of the space: dimension 1024, the largest modulus there that both tables above allow, kept in int32.
-Numbers stay below 32 and have 20 bits after the point, of which a long run of additions leaves 10 or more above the noise."""
+"""128 bits in a quarter of the space: dimension 1024 and the largest modulus there that both tables above allow, in int32.
+Numbers stay below 32 and have 20 bits after the point.  A long run of additions leaves 10 or more of them above the noise."""
 
 PRESETS = {p.name: p for p in (PAPER, PAPER_BITS, MODULUS_TOY, ADDITIVE_128, COMPACT_128)}
 
 
 def preset(name: str) -> IntegerVectorParameters:
-    """Return the named set, or raise `ParameterError` with the names there are."""
+    """Return the named set, or raise `ParameterError` with the known names."""
     if name not in PRESETS:
         raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -1,14 +1,15 @@
 """A whole polynomial as one key switch.
 
-The paper evaluates a polynomial product after product, a key switch each.  But as c1 (x) c2 is a ciphertext of x1 x2 under
-S (x) S, the k-fold tensor c (x) ... (x) c / u^(k-1) is one of u x^k under S (x) ... (x) S, u the phase of 1.  So the tensors of
-all powers, each times its coefficient and one after the other, are a ciphertext of c_1 x + c_3 x^3 + ... under the rows
+The paper evaluates a polynomial product after product, with one key switch per product.  But c1 (x) c2 is a ciphertext of x1 x2
+under S (x) S.  Likewise the k-fold tensor c (x) ... (x) c / u^(k-1) is a ciphertext of u x^k under S (x) ... (x) S, where u is
+the phase of 1.  So the tensors of all powers, each times its coefficient, form together a ciphertext of c_1 x + c_3 x^3 + ...
+under the rows
 
-    R_j = [S_j ; S_j (x) S_j (x) S_j ; ...],
+    R_j = [S_j ; S_j (x) S_j (x) S_j ; ...].
 
-and *one* switch from R gives the result, with less noise and in less time than a chain of products.  Equal entries of a tensor
-are taken once, as monomials with their multinomial coefficient; there are C(n + k - 1, k) of degree k, which is few for the
-scalars of an output (n = 2) and too many in a large dimension.
+*One* switch from R gives the result, with less noise and in less time than a chain of products.  Equal entries of a tensor are
+taken once, as monomials with their multinomial coefficients.  There are C(n + k - 1, k) monomials of degree k.  These are few
+for the scalars of an output (n = 2) and too many in a large dimension.
 """
 
 import math
@@ -24,7 +25,7 @@ from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.powers import PowerSum, power_sum
 
 MAX_MONOMIALS = 2000
-"""No key is made for more: Horner's rule is cheaper then."""
+"""Largest number of monomials for which a key is made; beyond it Horner's rule is cheaper."""
 
 
 def count_monomials(f: PowerSum, d: int) -> int:
@@ -34,19 +35,19 @@ def count_monomials(f: PowerSum, d: int) -> int:
 
 
 def worthwhile(f: PowerSum, parameters: IntegerVectorParameters) -> bool:
-    """Return whether a key for f is made: few monomials, no modulus (plain fractions), and something beyond a plain factor."""
+    """Return whether a key for f is made: there is no modulus, f is more than a plain factor, and it has few monomials."""
     return parameters.q_bits is None and f.exponents != (1,) and count_monomials(f, parameters.d) <= MAX_MONOMIALS
 
 
 def source_key(S: np.ndarray, f: PowerSum) -> np.ndarray:
-    """Return R for a key S of shape (m, n): one row per output over all monomials, int64 modulo 2^64."""
+    """Return R for a key S of shape (m, n), int64 modulo 2^64: one row per output, one column per monomial."""
     indices, multinomials, _ = _monomials(S.shape[1], f.exponents)
     extended = np.concatenate([S, np.ones((len(S), 1), np.int64)], axis=1)
     return extended[:, indices].prod(axis=-1) * multinomials
 
 
 def largest_source_key(parameters: IntegerVectorParameters, f: PowerSum) -> np.ndarray:
-    """Return public bounds on |R|, the largest over its rows for each monomial, as float64: S at its largest."""
+    """Return public bounds on |R| as float64, for the largest possible S: one per monomial, the largest over the rows."""
     S = np.concatenate([np.eye(f.width), np.full((f.width, parameters.d), float(parameters.T_bound))], axis=1)
     indices, multinomials, _ = _monomials(S.shape[1], f.exponents)
     extended = np.concatenate([S, np.ones((len(S), 1))], axis=1)
@@ -55,27 +56,23 @@ def largest_source_key(parameters: IntegerVectorParameters, f: PowerSum) -> np.n
 
 @dataclass(frozen=True)
 class PreparedPolynomial:
-    """What one polynomial needs again and again: where the monomials come from, and what they are multiplied by.
-
-    indices: (monomials, longest), entries of the ciphertext, n standing for one.  weights: their coefficients, times the unit.
-    bounds: public bounds on |R|.
-    """
+    """What every evaluation of one polynomial needs."""
 
     f: PowerSum
     coefficients: tuple[float, ...]
-    indices: np.ndarray
-    weights: np.ndarray
-    bounds: np.ndarray
+    indices: np.ndarray  # shape (monomials, longest): entries of the ciphertext; n stands for the constant one
+    weights: np.ndarray  # coefficients of the monomials, times the unit
+    bounds: np.ndarray  # public bounds on |R|
 
     @property
     def float_error(self) -> float:
-        """Relative error of an entry of the tensor: three roundings of 2^-53 a factor, and one."""
+        """Relative error of an entry of the tensor: three roundings of 2^-53 per factor, and one more."""
         return (3 * self.indices.shape[1] + 1) * 2.0**-53
 
     def tensor(self, c: CiphertextArray) -> np.ndarray:
         """Return c_k u (c / u)^k for all monomials of all exponents, in float64, shape (..., monomials)."""
         n, unit = c.data.shape[-1], c.unit
-        entries = np.empty((n + 1, c.data.size // n))  # the entries first: whole rows are then taken and multiplied
+        entries = np.empty((n + 1, c.data.size // n))  # the first axis is the entry, so that whole rows are multiplied
         np.divide(c.data.reshape(-1, n).T, unit, out=entries[:n])
         entries[n] = 1.0
         monomials = np.multiply.reduce(entries.take(self.indices, axis=0), axis=1)
@@ -106,7 +103,7 @@ def prepare(parameters: IntegerVectorParameters, width: int, plain: tuple[float,
 
 @cache
 def _monomials(n: int, exponents: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (indices, multinomials, exponents) of all monomials; indices are padded with n, the place of a constant one."""
+    """Return (indices, multinomials, exponents) of all monomials; indices are padded with n, the place of the constant one."""
     longest = max(exponents)
     chosen = [m for k in exponents for m in combinations_with_replacement(range(n), k)]
     indices = np.array([[*m, *[n] * (longest - len(m))] for m in chosen], dtype=np.intp)

@@ -1,48 +1,49 @@
-"""Proxy re-encryption: a key switch from A's key to B's, made by A from B's public key alone.
+"""Proxy re-encryption: A makes a key switch from A's key to B's from B's public key alone.
 
 A key switch needs encryptions of the old key's digits under the new key, equations (4)-(9).  In `SecretKey.re_key` one party
 holds both keys.  Here A holds S_A = [I, T_A] and the **recipient key** of B, from which anyone makes encryptions of zero
-under S_B (`ring.ZeroKey`, [LPR10]).  For the digits i = 0 .. l - 1 of base B and every column of T_A it publishes
+under S_B (`ring.ZeroKey`, [LPR10]).  For the digits i = 0 .. l - 1 of base B and every column of T_A, A publishes
 
     P_i = [B^i T_A ; 0] + Z_i,    S_B Z_i = E_i,    hence    S_B P_i = B^i T_A + E_i                        (7), (8)
 
-and a **proxy**, who has these P_i and no secret, switches a ciphertext c = [b ; a] with the digits a = sum_i B^i a_i:
+A **proxy**, who has these P_i and no secret, switches a ciphertext c = [b ; a] with the digits a = sum_i B^i a_i:
 
     c' = [b ; 0] + sum_i P_i a_i + z,    S_B c' = b + T_A a + sum_i E_i a_i + e_z = S_A c + noise           (9), (10)
 
-with a new encryption z of zero under S_B for each ciphertext.  Without z the switch is linear and always the same, so whoever
-sees a file before and after it solves for the P_i (`attacks.hand_over`).
-I, the other part of S_A, is known to all, so b needs no switch.  After the method of [BBS98] this is unidirectional, and it
-goes on from B to C in the same way.  No process holds two secrets: A never sees S_B, B takes no part, the proxy sees none.
+It adds a new encryption z of zero under S_B to each ciphertext.  Without z the switch would be linear and always the same, and
+anyone who sees a file before and after it could solve for the P_i (`attacks.hand_over`).
+I, the other part of S_A, is public, so b needs no switch.  As in [BBS98] the switch is a proxy's, but it works in one direction
+only.  B can pass a network on to C in the same way.  Nobody holds two secrets: A never sees S_B, B takes no part, and the proxy
+sees none.
 
 **Who can do what together.**  The P_i are T_A, encrypted under B's key:
 
-- *B and the proxy together have A's secret key*: B decrypts P_0, whose noise is far below B^(l-1), digit by digit.  They read
-  every ciphertext of A's there ever was, not only the network that was to be passed on.  B is not sent the P_i for this reason.
-- *B alone* reads what has been switched, as is the purpose, and learns from its noise sums of E_i, not T_A.  That holds also if
-  B sees the ciphertexts before the switch, since z hides the P_i.
-- *A's trainer and B together* have A's secret key if the proxy switches what the trainer made: the ciphertext [0 ; g e_j] is
-  as good as any, and B reads g T_A[j].  So A decrypts a network, judges it and encrypts it anew before it goes on
-  (`scaling.federation.hand_over`), which refuses a network of such rows.  A trainer that hides a little of T_A in weights that
-  stay plausible is still not found out: what B reads, B and the trainer may have agreed on.
-- *The proxy alone* can switch any ciphertext of A's, so that B can read it, and reads none.
-- *A and the proxy* learn nothing about B's key that B's public key does not tell: there is no way back.
-- Proxies and owners on a chain A to B to C: who has the P_i of every step and C's key has all keys before it.
+- *B and the proxy together have A's secret key*: B decrypts P_0, whose noise is far below B^(l-1), digit by digit.  They can
+  then read every ciphertext that A ever made, not only the network to pass on.  For this reason B is not sent the P_i.
+- *B alone* reads what has been switched, as intended.  From its noise B learns sums of E_i, not T_A.  This also holds if B
+  sees the ciphertexts before the switch, since z hides the P_i.
+- *A's trainer and B together* have A's secret key if the proxy switches what the trainer made.  The trainer can make the
+  ciphertext [0 ; g e_j], and B then reads g T_A[j].  So A decrypts a network, judges it and encrypts it anew before it goes on
+  (`scaling.federation.hand_over`); a network of such rows is refused.  A trainer that hides a little of T_A in plausible
+  weights is still not detected, because B and the trainer may have agreed on a code.
+- *The proxy alone* can switch any ciphertext of A's for B, and can read none.
+- *A and the proxy* learn nothing about B's key beyond B's public key: there is no way back.
+- On a chain A to B to C, anyone who has the P_i of every step and C's key has all earlier keys.
 
 So use a key for one hand-over, destroy P_i after it, and make a new key pair for the next.
 
 **Size.**  With a modulus the masks of P_i are d rotations of one polynomial (see `ring`), so P_i is m + 1 polynomials, not
-m + d: a hundred kilobytes where a key-switch matrix has a hundred megabytes.  A product P_i a_i is a product of polynomials.
+m + d.  This is a hundred kilobytes, where a key-switch matrix has a hundred megabytes.  P_i a_i is a product of polynomials.
 
-**Noise.**  With u ternary, E_i = e u + e1 + t e2 has the variance sigma^2 (1 + 2 d / 3 + d E[t^2]) =: s^2, and a digit of base
-B, balanced, the mean square (B^2 + 2) / 12, so that a switch adds, to each phase,
+**Noise.**  With u ternary, E_i = e u + e1 + t e2 has the variance sigma^2 (1 + 2 d / 3 + d E[t^2]) =: s^2.  A balanced digit of
+base B has the mean square (B^2 + 2) / 12.  So a switch adds to each phase noise of
 
     standard deviation   s sqrt(d sum_i E[digit_i^2]),    at most   d l (B / 2) max|E_i|
 
 (less without a modulus, where masks do not fill their digits).
 
-Balanced digits of c have the mean -1/2, which with a fixed E_i would move all weights of a network together; so the digits of
-|c| are taken, with the sign of c, whose mean is zero.  What a switch adds to different weights is then uncorrelated.
+Balanced digits of c have the mean -1/2, which with a fixed E_i would move all weights of a network in the same direction.  So
+the digits are those of |c|, with the sign of c, and their mean is zero.  The noise of different weights is then uncorrelated.
 
 [BBS98] M. Blaze, G. Bleumer, M. Strauss, "Divertible protocols and atomic proxy cryptography", EUROCRYPT 1998.
 [LPR10] see `ring`.  Re-encryption by key switching is folklore of lattice schemes; see Polyakov, Rohloff, Sahu, Vaikuntanathan,
@@ -71,18 +72,18 @@ from encnn.schemes.integer_vector.ring import ZeroKey, ZeroStream, check_ring, m
 from encnn.schemes.integer_vector.storage import IntegerVectorKeyHeader, entry_range, export_context, zeros_range
 
 PRECISION = 2.0**-10
-"""What a switch shall at most add to a number (standard deviation), where the digit base is not chosen by hand."""
+"""Largest standard deviation that a switch may add to a number if the digit base is chosen automatically."""
 
 _EXACT_BITS = 41
-"""Coefficients of products by float64 transforms stay below 2^41, as in `ring.negacyclic`."""
+"""Coefficients of products by float64 transforms stay below 2^41, as in `encnn.arithmetic.negacyclic`."""
 _ROWS = 64
 
 
 @dataclass(frozen=True)
 class RecipientKey:
-    """B's public key: for every vector width m what anyone makes encryptions of zero with.
+    """B's public key, from which anyone makes encryptions of zero for every vector width m.
 
-    With a modulus a `ZeroKey`; the toy scheme without one has `TOY_ZEROS` ready encryptions of zero, int64 (m + 1, TOY_ZEROS).
+    zeros: by width, a `ZeroKey` with a modulus, or without one ready encryptions of zero, int64 of shape (m + 1, TOY_ZEROS).
     """
 
     context: IntegerVectorContext
@@ -94,7 +95,7 @@ class RecipientKey:
         return sum(z.nbytes for z in self.zeros.values())
 
     def block(self, m: int, randomness: Randomness) -> np.ndarray:
-        """Return d new encryptions of zero for vectors of width m: m polynomials of tops, and one of masks, (m + 1, d)."""
+        """Return d new encryptions of zero for vectors of width m, shape (m + 1, d): m polynomials of bodies, one of masks."""
         zeros, p = self.zeros[m], self.context.parameters
         if isinstance(zeros, ZeroKey):
             tops, mask = zero_block(zeros, p, randomness)
@@ -119,16 +120,16 @@ class RecipientKey:
 
 @dataclass(frozen=True)
 class ReencryptionKey:
-    """The proxy's key: P_i for every vector width m, int64 of shape (l, m + 1, d), lowest digit first; and B's public key."""
+    """The proxy's key."""
 
-    source: IntegerVectorContext
-    recipient: RecipientKey
-    base_bits: int
-    blocks: dict[int, np.ndarray]
+    source: IntegerVectorContext  # of A's key
+    recipient: RecipientKey  # B's public key
+    base_bits: int  # log2 of the digit base
+    blocks: dict[int, np.ndarray]  # P_i for every vector width m, int64 of shape (l, m + 1, d), lowest digit first
 
     @property
     def target(self) -> IntegerVectorContext:
-        """Of the recipient's key."""
+        """The context of the recipient's key."""
         return self.recipient.context
 
     @property
@@ -143,31 +144,31 @@ class ReencryptionKey:
 
     @property
     def error(self) -> float:
-        """The same as an error of the real numbers that ciphertexts stand for."""
+        """The same deviation for the real numbers that ciphertexts stand for."""
         return self.deviation / self.source.parameters.unit
 
     @cached_property
     def noise(self) -> float:
-        """Noise that a switch adds at most: (d l B / 2 + 1) max|E_i|."""
+        """A bound on the noise that a switch adds: (d l B / 2 + 1) max|E_i|."""
         p = self.source.parameters
         worst = noise.zero(p, TOY_ZEROS) if p.q_bits is None else zero_noise(p)
         return (p.d * _levels(p, self.base_bits) * digit_bound(self.base_bits, True) + 1) * worst
 
     @cached_property
     def mask(self) -> float:
-        """Without modulus: what a switch adds to an entry at most, besides the message."""
+        """Without modulus: a bound on what a switch adds to an entry, besides the message."""
         p = self.source.parameters
         zeros = (TOY_ZEROS * p.A_high + p.noise_bound) * p.key_row_bound
         return (p.d * _levels(p, self.base_bits) * digit_bound(self.base_bits, True) + 1) * zeros
 
     @cached_property
     def transforms(self) -> dict[int, np.ndarray]:
-        """Transforms of the limbs of all masks, (limbs, l, d + 1); the masks of P_i a_i are a product with them."""
+        """Transforms of the limbs of all masks, shape (limbs, l, d + 1), with which the masks of P_i a_i are computed."""
         return {m: self._transformed(block[:, -1]) for m, block in self.blocks.items()}
 
     @property
     def limb_bits(self) -> int:
-        """Bits of a limb: small enough for exact products."""
+        """Bits per limb: few enough for exact products."""
         p = self.source.parameters
         largest = p.d * _levels(p, self.base_bits) * digit_bound(self.base_bits, True)
         return _EXACT_BITS - largest.bit_length()
@@ -181,7 +182,7 @@ class ReencryptionKey:
         return np.fft.rfft(limbs, 2 * p.d)
 
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
-        """Return (header, arrays): nothing secret from the proxy, everything secret from B (see above)."""
+        """Return (header, arrays).  The proxy may see all of it, and B none of it (see above)."""
         target, zeros = self.recipient.export()
         header = {"source": export_context(self.source), "target": target, "base_bits": self.base_bits}
         return header | {"widths": list(self.blocks)}, {f"blocks_{m}": block for m, block in self.blocks.items()} | zeros
@@ -205,7 +206,7 @@ def make_reencryption_key(
 ) -> ReencryptionKey:
     """Return the proxy's key for a switch from `secret`, A's, to the recipient's key.
 
-    base_bits: log2 of the digit base; by default the largest that keeps what it adds below `PRECISION`, or else the smallest.
+    base_bits: log2 of the digit base; by default the largest whose deviation is within `PRECISION`, or else the smallest.
     Raises `ParameterError` unless both keys have the same parameters, `KeyMismatchError` for widths that B has no key for.
     """
     p = secret.parameters
@@ -229,10 +230,10 @@ def make_reencryption_key(
 def reencrypt(c: CiphertextArray, key: ReencryptionKey, rng: np.random.Generator | None = None) -> CiphertextArray:
     """Return the ciphertexts of A's key, of vectors of any width that the key has, as ciphertexts of B's key.
 
-    An independent encryption of zero under B's key is added to each, so that before and after are not related by the key alone.
+    An independent encryption of zero under B's key is added to each, so that the key alone does not relate before and after.
     rng: for experimental keys only.
 
-    Noise: `key.deviation` is expected, `key.noise` the most.  Raises `KeyMismatchError` for ciphertexts of another key.
+    Noise: standard deviation `key.deviation`, at most `key.noise`.  Raises `KeyMismatchError` for ciphertexts of another key.
     """
     if c.context != key.source:
         raise KeyMismatchError(f"this key switches from key {key.source.key_id}, the ciphertexts have {c.context.key_id}")
@@ -252,7 +253,7 @@ def reencrypt(c: CiphertextArray, key: ReencryptionKey, rng: np.random.Generator
 
 
 def deviation(p: IntegerVectorParameters, base_bits: int) -> float:
-    """Return the standard deviation of what a switch adds to a phase."""
+    """Return the standard deviation of the noise that a switch adds to a phase."""
     levels = _levels(p, base_bits)
     top_bits = (p.q_bits or 64) - base_bits * (levels - 1)
     squares = (levels - 1) * (4.0**base_bits + 2) / 12 + (4.0**top_bits + 2) / 12
@@ -270,7 +271,7 @@ def zero_deviation(p: IntegerVectorParameters) -> float:
 
 
 def default_base_bits(p: IntegerVectorParameters) -> int:
-    """Return the digit base of a switch (see `make_reencryption_key`); without a modulus that of the parameters."""
+    """Return the default log2 of the digit base (see `make_reencryption_key`); without a modulus that of the parameters."""
     if p.q_bits is None:
         return p.base_bits
     fitting = [b for b in _bases(p) if deviation(p, b) <= PRECISION * p.unit]
@@ -278,7 +279,7 @@ def default_base_bits(p: IntegerVectorParameters) -> int:
 
 
 def _bases(p: IntegerVectorParameters) -> list[int]:
-    """Return the digit bases that fit 64-bit integers and leave limbs of some bits."""
+    """Return the log2 of all digit bases whose digits fit 64 bits and leave room for limbs."""
     return [b for b in range(2, 20) if b * _levels(p, b) <= 64]
 
 
@@ -303,7 +304,7 @@ def _blocks(
 
 
 def linear_switch(c: np.ndarray, key: ReencryptionKey, m: int) -> np.ndarray:
-    """Return [b ; 0] + sum_i P_i a_i for c = [b ; a] of shape (rows, m + d), int64: without z, so not for others to see."""
+    """Return [b ; 0] + sum_i P_i a_i for c = [b ; a], int64 of shape (rows, m + d).  Never publish it: z is missing."""
     p, blocks = key.source.parameters, key.blocks[m]
     x = signed_digits(c[:, m:], key.base_bits, p)
     tops = np.einsum("rld,lmd->rm", x, blocks[:, :m]) + c[:, :m]
@@ -351,18 +352,18 @@ def _slices(count: int) -> Iterator[slice]:
 
 @dataclass(frozen=True)
 class RecipientHeader(IntegerVectorKeyHeader):
-    """The header of a recipient's key: widths, and with a modulus the seed of the masks of each."""
+    """The header of a recipient's key."""
 
     widths: list[Width]
-    seeds: dict[str, Hex32]
+    seeds: dict[str, Hex32]  # by width, the seed of the masks; empty without a modulus
 
 
 @dataclass(frozen=True)
 class ReencryptionHeader:
-    """The header of a re-encryption key: the key that it leads from, the recipient's (`RecipientHeader`), base, widths."""
+    """The header of a re-encryption key."""
 
-    source: IntegerVectorKeyHeader
-    target: dict
+    source: IntegerVectorKeyHeader  # of the key that it leads from
+    target: dict  # the recipient's `RecipientHeader`
     base_bits: int
     widths: list[Width]
 
@@ -404,7 +405,7 @@ def restore_reencryption_key(header: dict, arrays: dict[str, np.ndarray]) -> Ree
 
 
 def _check_widths(widths: list[int], arrays: dict[str, np.ndarray], name: str) -> None:
-    """Raise `FileError` unless the arrays are those of the widths that a header announces."""
+    """Raise `FileError` unless there is one array for each width that a header announces, and no other."""
     if len(set(widths)) != len(widths):
         raise FileError(f"the widths {widths!r:.80} repeat; get a new file from its sender")
     check_names("the file", arrays, {f"{name}_{m}" for m in widths})

@@ -1,30 +1,32 @@
-"""Masks with structure: one polynomial where the scheme has a matrix, for d fresh ciphertexts at the price of one.
+"""Masks with structure: one random polynomial gives the masks of d fresh ciphertexts.
 
-Each fresh ciphertext c = [w x + e - T a ; a] needs a mask a of its own, d numbers.  Take instead, for d a power of two, one
-random polynomial a in R = Z_q[X] / (X^d + 1), and let t in R have a row of T as its coefficients.  Coefficient i of the
-product a t is an inner product with t,
+Each fresh ciphertext c = [w x + e - T a ; a] needs its own mask a of d numbers.  For a power of two d, one random polynomial a
+in R = Z_q[X] / (X^d + 1) replaces d masks.  Let t in R have a row of T as its coefficients.  Coefficient i of the product a t
+is an inner product with t:
 
-    (a t)_i = <a^(i), t>,    a^(i) = (a_i, a_(i-1), ..., a_0, -a_(d-1), ..., -a_(i+1)),
+    (a t)_i = <a^(i), t>,    a^(i) = (a_i, a_(i-1), ..., a_0, -a_(d-1), ..., -a_(i+1)).
 
-so the d vectors a^(i), all read off one a, serve as d masks ("sample extraction" of TFHE [CGGI20]).  The samples (-a t + e, a)
-are ring LWE [LPR10] instead of LWE: the assumption behind FV and CKKS, for which tables of parameters are published.
-Nothing else in the scheme changes; what is extracted is an integer-vector ciphertext like any other.
+So the d vectors a^(i), all read from one a, serve as d masks ("sample extraction" of TFHE [CGGI20]).  The samples (-a t + e, a)
+are ring LWE [LPR10] instead of LWE.  FV and CKKS rest on the same assumption, and tables of parameters are published for it.
+Nothing else in the scheme changes: the result is an integer-vector ciphertext like any other.
 
-Two uses, both for messages that would else be dominated by masks:
+There are two uses, both for messages that would otherwise consist mostly of masks:
 
-- `PadStream`, the owner's: -a t + e in advance, from a seed that is sent once for d answers.  A fresh encryption then takes one
-  addition and one number on the wire.  A pad is used once: a second message under it would show the difference of both.
-- `ZeroKey` and `ZeroStream`, anyone's: the public key (b, a) = (-a t + e, a) of [LPR10] gives encryptions of zero,
-  (b u + e1, a u + e2) with u ternary.  Added to a ciphertext, one makes its mask random.
+- `PadStream` is for the owner.  It computes -a t + e in advance, from a seed that is sent once for d answers.  A fresh
+  encryption then takes one addition and sends one number.  A pad is used only once, because two messages under one pad would
+  show their difference.
+- `ZeroKey` and `ZeroStream` are for anyone.  The public key (b, a) = (-a t + e, a) of [LPR10] gives encryptions of zero,
+  (b u + e1, a u + e2) with u ternary.  Adding one to a ciphertext makes its mask random.
 
-**Rows of one polynomial are related**: a^(i+1) is a^(i), shifted by one.  That is no matter where they are public (answers,
-columns of a key).  It is everything where a mask must hide another one: of two sums that were masked by a^(i) and a^(i+1), the
-difference of one and the other, shifted, has no mask at all (`attacks.shifted_masks`).  So `ZeroStream` takes one row of each
-encryption of zero, which costs a product of polynomials for each ciphertext, and `zero_block` is for columns of keys only.  To
-save half of the transforms, a key for streams has many public polynomials a_k, and each u serves all of them once: the masks
-a_k u + e2_k are so many samples of ring LWE with the secret u, as random together as one is alone.  Whoever holds t reads the
-noise of each sample, <e_k, u> + e1 + <t, e2_k>; who made b_k up to cheat reads <b_k, u> instead, one equation for u from each
-sample: no more than if the dimension were less by `SAMPLES` (times m).
+**Rows of one polynomial are related**: a^(i+1) is a^(i), shifted by one.  This does no harm where the rows are public (answers,
+columns of a key).  It breaks everything where one mask must hide another: if two sums are masked by a^(i) and a^(i+1), one sum
+minus the other, shifted, has no mask at all (`attacks.shifted_masks`).  So `ZeroStream` takes only one row of each encryption
+of zero, which costs one product of polynomials per ciphertext, and `zero_block` is for columns of keys only.
+
+To save half of the transforms, a key for streams has many public polynomials a_k, and each u is used once with every a_k.  The
+masks a_k u + e2_k are then samples of ring LWE with the secret u; together they are as random as one alone.  Whoever holds t
+reads the noise of each sample, <e_k, u> + e1 + <t, e2_k>.  A cheat who made b_k up reads <b_k, u> instead, which is one
+equation for u per sample.  That helps no more than a dimension smaller by `SAMPLES` (times m).
 
 [LPR10] Lyubashevsky, Peikert, Regev, EUROCRYPT 2010 (ePrint 2012/230).  [CGGI20] Chillotti, Gama, Georgieva, Izabachene,
 J. Cryptology 2020 (ePrint 2018/421).
@@ -45,10 +47,10 @@ from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 _LARGEST_D = 1 << 14
 
 SAMPLES = 16
-"""Public polynomials of a key for streams of zeros: as many encryptions of zero share one u."""
+"""Number of public polynomials of a key for streams of zeros; this many encryptions of zero share one u."""
 
 _AHEAD = 8
-"""How many u are drawn at a time: the key's transforms, which training drives out of the cache, are fetched once for all."""
+"""Number of u that are drawn together.  The key's transforms, which training drives out of the cache, are then fetched once."""
 
 
 def check_ring(p: IntegerVectorParameters) -> None:
@@ -66,14 +68,15 @@ def expand_polynomial(seed: bytes, p: IntegerVectorParameters) -> np.ndarray:
 
 
 def expand_polynomials(seed: bytes, count: int, p: IntegerVectorParameters) -> np.ndarray:
-    """Return so many of them, int64 of shape (count, d); the first does not depend on the count."""
+    """Return `count` such polynomials, int64 of shape (count, d); the first does not depend on the count."""
     return Randomness.from_public_seed(b"ring mask" + seed).words((count, p.d), p.q_bits or 64)
 
 
 class Rows:
-    """The masks a^(i) of a polynomial a, all of them views of one array of 2 d numbers."""
+    """The masks a^(i) of a polynomial a; all are views of one array of 2 d numbers."""
 
     def __init__(self, a: np.ndarray, p: IntegerVectorParameters) -> None:
+        # each a^(i) is a window of (a_(d-1), ..., a_0, -a_(d-1), ..., -a_0), so nothing is copied
         backwards = centred(a, p.q_bits or 64)[::-1].astype(p.dtype)
         self._unrolled = np.concatenate([backwards, -backwards])
         self._windows = np.lib.stride_tricks.sliding_window_view(self._unrolled, p.d)
@@ -86,7 +89,7 @@ class Rows:
 
 
 class PadStream:
-    """The owner's supply of fresh masks for vectors of width m: pads k_i = -<T, a^(i)> + e, each given out once."""
+    """The owner's supply of pads k_i = -<T, a^(i)> + e for vectors of width m; each is given out once."""
 
     def __init__(self, secret: IntegerVectorSecretKey, m: int, randomness: Randomness) -> None:
         check_ring(secret.parameters)
@@ -97,11 +100,12 @@ class PadStream:
     def take(self, count: int) -> tuple[bytes, int, np.ndarray]:
         """Return (seed, first, pads) of `count` <= d unused pads, int64 of shape (count, m): rows first, first + 1, ...
 
-        A block that has too few left is dropped for a new one, and so is one that was drawn before this process was forked.
+        A new block replaces one that has too few pads left, or that was drawn before this process was forked.
         """
         d = self._secret.parameters.d
         if not 1 <= count <= d:
             raise ParameterError(f"{count} pads were asked for at once; a block has {d}, so ask for 1 to {d}")
+        # after a fork both processes hold the same block, and would use its pads twice
         if self._next + count > d or self._drawn_in is not sampling.process():
             self._renew()
         first, self._next = self._next, self._next + count
@@ -116,10 +120,10 @@ class PadStream:
 
 @dataclass(frozen=True)
 class ZeroKey:
-    """The public key of ring LWE for vectors of width m: the seed of the a_k, and b_k = -a_k t + e_k, int64 (samples, m, d)."""
+    """The public key of ring LWE for vectors of width m."""
 
-    seed: bytes
-    b: np.ndarray
+    seed: bytes  # the polynomials a_k are expanded from it
+    b: np.ndarray  # b_k = -a_k t + e_k, int64 of shape (samples, m, d)
 
     @property
     def nbytes(self) -> int:
@@ -128,7 +132,7 @@ class ZeroKey:
 
     @property
     def samples(self) -> int:
-        """How many polynomials a_k it has."""
+        """The number of polynomials a_k."""
         return len(self.b)
 
 
@@ -147,9 +151,9 @@ def zero_noise(p: IntegerVectorParameters) -> float:
 
 
 def zero_block(key: ZeroKey, p: IntegerVectorParameters, randomness: Randomness) -> tuple[np.ndarray, np.ndarray]:
-    """Return d encryptions of zero: their first entries (m, d), and the polynomial (d,) of which `Rows` are their masks.
+    """Return d encryptions of zero: first entries, shape (m, d), and the polynomial, shape (d,), whose `Rows` are the masks.
 
-    They are related (see above): this is for columns of public keys, which nobody adds to anything that must stay hidden.
+    The masks are related (see above), so this is only for columns of public keys, which hide no other mask.
     """
     q_bits, sigma = p.q_bits or 64, p.sigma or 0.0
     u, b = randomness.integers(-1, 2, (p.d,)), key.b[0]
@@ -159,10 +163,10 @@ def zero_block(key: ZeroKey, p: IntegerVectorParameters, randomness: Randomness)
 
 
 class ZeroStream:
-    """A supply of encryptions of zero with independent masks, each used once: what hides which ciphertexts a sum was made of.
+    """A supply of encryptions of zero with independent masks, each used once.  They hide of which ciphertexts a sum was made.
 
-    With row 0 of a polynomial p, (p_0, -p_(d-1), ..., -p_1), the coefficients of p(1 / X), and u, e2 with u(1 / X), e2(1 / X)
-    alike in distribution, an encryption of zero is  [<b, u> + e1 ; a(1 / X) u + e2].
+    Row 0 of a polynomial p, (p_0, -p_(d-1), ..., -p_1), holds the coefficients of p(1 / X).  u(1 / X) and e2(1 / X) have the
+    distributions of u and e2.  So an encryption of zero is  [<b, u> + e1 ; a(1 / X) u + e2].
     """
 
     def __init__(self, key: ZeroKey, p: IntegerVectorParameters, randomness: Randomness) -> None:
@@ -177,7 +181,7 @@ class ZeroStream:
         """Return `count` encryptions of zero of shape (count, m + d) in the type of ciphertexts, right modulo q."""
         if count < 1:
             raise ParameterError(f"{count} encryptions of zero were asked for; ask for 1 or more")
-        if self._drawn_in is not sampling.process():
+        if self._drawn_in is not sampling.process():  # after a fork both processes would use the same zeros
             self._drawn_in, self._ready = sampling.process(), self._ready[:0]
         parts, missing = [], count
         while missing:
@@ -190,9 +194,10 @@ class ZeroStream:
     def _made(self) -> np.ndarray:
         """Return one encryption of zero for each a_k."""
         p, draw, (samples, m, d) = self._parameters, self._randomness, self._b.shape
+        # one u for all a_k, transformed once; each sample gets noise of its own, so the masks stay independent
         u, e = draw.ternary((d,)), draw.small_gaussian(p.sigma or 0.0, (samples, m + d))
         zeros = np.empty((samples, m + d), p.dtype)
-        zeros[:, :m] = self._b @ u.astype(np.int64)
+        zeros[:, :m] = self._b @ u.astype(np.int64)  # only coefficient 0 of b_k u is needed: an inner product, no transform
         zeros[:, m:] = self._times_a(u)
         zeros += e.astype(p.dtype, copy=False)
         return zeros

@@ -1,14 +1,14 @@
-"""Taking keys and ciphertexts of the integer-vector scheme apart for files, and putting them together again.
+"""Take keys and ciphertexts of the integer-vector scheme apart for files, and put them together again.
 
-Everything read is checked against the parameters it claims: the schema of its header, then types, shapes and entries of its
-arrays.  What does not fit is a `FileError`.
+Everything that is read is checked against the parameters it claims: first the schema of its header, then types, shapes and
+entries of its arrays.  Whatever does not fit raises a `FileError`.
 
-Fresh ciphertexts c = [b ; a] under a modulus are stored as b and the seed of their masks: 1 / (m + d) of their size.
+Fresh ciphertexts c = [b ; a] under a modulus are stored as b and the seed of their masks.  This is m / (m + d) of their size.
 
-**Claims.**  The scale of an array and the bounds on its numbers and its noise are in its header.  A reader without the key can
-check that the ciphertexts *can* have them: the scale is one that products lead to, no bound is above what any ciphertexts of
-this size can reach, and the claims of fresh ciphertexts are those of encryption.  Whether the bounds of computed ciphertexts
-are true only the key tells, so a wrong claim is as good, and as bad, as a wrong ciphertext.
+**Claims.**  The header of an array holds its scale and the bounds on its numbers and its noise.  A reader without the key can
+check that the ciphertexts *can* have them.  The scale must be one that products lead to, no bound may exceed what ciphertexts
+of this size can reach, and fresh ciphertexts must claim the bounds of encryption.  Only the key tells whether the bounds of
+computed ciphertexts are true.  A wrong claim does as much harm as a wrong ciphertext, and no more.
 """
 
 import math
@@ -25,30 +25,30 @@ from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 
 _MASK_ROWS = 256
 MAX_EXPANDED_BYTES = 4 << 30
-"""Most that seeded ciphertexts of a file may take in memory."""
+"""Largest memory, in bytes, that seeded ciphertexts of a file may take."""
 
 
 @dataclass(frozen=True)
 class IntegerVectorKeyHeader:
-    """What the header of every key begins with: the parameters, and the name of the key."""
+    """The fields with which the header of every key begins."""
 
     parameters: IntegerVectorParameters
-    key_id: Hex32
+    key_id: Hex32  # the public name of the key
 
     @property
     def context(self) -> IntegerVectorContext:
-        """The same as a context."""
+        """The context with these fields."""
         return IntegerVectorContext(self.parameters, self.key_id)
 
 
 @dataclass(frozen=True)
 class IntegerVectorArrayHeader:
-    """What is claimed of ciphertexts: scale, bounds on |v| and on the noise, and the seed of masks that are not stored."""
+    """What a file claims of its ciphertexts."""
 
     scale: float
-    value: float
-    noise: float
-    seed: Hex32 | None
+    value: float  # bound on |v|
+    noise: float  # bound on |e|
+    seed: Hex32 | None  # of masks that are not stored
 
 
 def export_context(context: IntegerVectorContext) -> dict:
@@ -59,8 +59,8 @@ def export_context(context: IntegerVectorContext) -> dict:
 def export_array(a: CiphertextArray) -> tuple[dict, np.ndarray]:
     """Return (header, integer array) of an array of ciphertexts.
 
-    Ciphertexts with a seed are stored without their masks; entries are reduced modulo q, so that equal ones are equal files.
-    Bounds beyond what ciphertexts can reach, infinite ones among them, are stored as that.
+    Ciphertexts with a seed are stored without their masks.  Entries are reduced modulo q: equal ciphertexts give equal files.
+    Bounds above what the ciphertexts can reach, infinity included, are lowered to that.
     """
     p = a.parameters
     value, noise = (
@@ -87,7 +87,7 @@ def restore_array(context: IntegerVectorContext, header: object, data: np.ndarra
 
 
 def entry_range(p: IntegerVectorParameters) -> tuple[int, int]:
-    """Return the least and the largest entry of a ciphertext: residues around 0, or without modulus what its limit allows."""
+    """Return the least and the largest entry of a ciphertext: residues around 0, or without modulus the entry limit."""
     half = p.entry_limit if p.q_bits is None else 1 << (p.q_bits - 1)
     return (1 - half, half - 1) if p.q_bits is None else (-half, half - 1)
 
@@ -99,9 +99,9 @@ def zeros_range(p: IntegerVectorParameters) -> tuple[int, int]:
 
 
 def _largest_claims(p: IntegerVectorParameters, scale: float, data: np.ndarray) -> tuple[float, float]:
-    """Return what |v| and the noise of these ciphertexts can be at most.
+    """Return the largest |v| and the largest noise that these ciphertexts can have.
 
-    The phase is w scale v + e.  Modulo q it is below q / 2; without modulus |S c| is at most the L1 norm of a row of S times
+    The phase is w scale v + e.  Modulo q it is below q / 2.  Without modulus |S c| is at most the L1 norm of a row of S times
     the largest entry, and the noise is the difference of two such phases.
     """
     if p.q_bits is not None:
@@ -135,7 +135,7 @@ def expand_masks(seed: bytes, rows: tuple[int, ...], parameters: IntegerVectorPa
 
 
 def _fill_with_masks(masks: np.ndarray, seed: bytes, p: IntegerVectorParameters) -> None:
-    """Expand masks in place, a few rows at a time, so that nothing twice their size is held."""
+    """Expand masks in place, a few rows at a time, so that memory for a second copy is never needed."""
     stream = Randomness.from_public_seed(b"masks of ciphertexts" + seed)
     for start in range(0, len(masks), _MASK_ROWS):
         part = masks[start : start + _MASK_ROWS]
@@ -143,7 +143,7 @@ def _fill_with_masks(masks: np.ndarray, seed: bytes, p: IntegerVectorParameters)
 
 
 def _with_expanded_masks(data: np.ndarray, seed: bytes, p: IntegerVectorParameters) -> np.ndarray:
-    """Return ciphertexts of shape (..., m + d) from their other part, shape (..., m), and the seed of their masks."""
+    """Return ciphertexts of shape (..., m + d) from their bodies, shape (..., m), and the seed of their masks."""
     full = np.empty(_with_masks(data.shape, p), p.dtype)
     full[..., : data.shape[-1]] = data
     _fill_with_masks(full.reshape(-1, full.shape[-1])[:, data.shape[-1] :], seed, p)
@@ -163,7 +163,7 @@ def _check_expansion(p: IntegerVectorParameters, shape: tuple[int, ...]) -> None
 
 
 def _check_scale(p: IntegerVectorParameters, scale: float) -> None:
-    """Raise `FileError` unless products lead to this scale: without modulus there is one, with one they multiply."""
+    """Raise `FileError` unless products lead to this scale: there is one scale without modulus, and powers of it with one."""
     powers = [float(p.scale)]
     while p.q_bits is not None and p.scale > 1 and powers[-1] * p.unit < 2.0 ** (p.q_bits - 1):
         powers.append(powers[-1] * p.scale)

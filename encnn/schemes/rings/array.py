@@ -1,4 +1,4 @@
-"""Arrays of ring ciphertexts, with what can be done to them without any key: additions, plain factors.
+"""Arrays of ring ciphertexts, and the operations that need no key: additions and plain factors.
 
 A ciphertext is one polynomial or more (`parts`) of Z_q[X]/(X^N + 1).  FV has c_0 + c_1 s, YASHE f c, for which
 
@@ -6,10 +6,9 @@ A ciphertext is one polynomial or more (`parts`) of Z_q[X]/(X^N + 1).  FV has c_
 
 with a plaintext m, a polynomial a of whole numbers, and the invariant noise v: m can be read as long as |v| < 1/2.
 
-There is no division, so scales multiply.  An array carries its scale, and arrays of different scales are brought to the larger
-one before they are added: multiplying by a whole number of the size of the quotient costs as many bits of plaintext and noise.
-`Bounds` follows plaintext and noise in the worst case, and no operation returns what could not be read: it raises
-`CiphertextOverflowError` first.
+There is no division, so scales multiply.  An array carries its scale.  Before arrays of different scales are added, one is
+multiplied by the quotient of the scales, which costs as many bits of plaintext and noise as the quotient has.  `Bounds` follows
+plaintext and noise in the worst case.  An operation raises `CiphertextOverflowError` if its result could not be decrypted.
 """
 
 import math
@@ -27,33 +26,28 @@ from encnn.schemes.rings.rns import rescaling
 SLACK_LIMIT = 2.0**32
 """Entries of unreduced sums stay below 2^32 * 2^30, within int64."""
 BLOCK = 8
-"""Ciphertexts that are worked on at a time where there are many."""
+"""Number of ciphertexts that are handled together where there are many."""
 
 
 @dataclass(frozen=True)
 class RingContext:
-    """What all ciphertexts of one key share: the parameters, the public name of the key, how its randomness was made."""
+    """What all ciphertexts of one key share."""
 
     parameters: RingParameters
-    key_id: str
-    experimental: bool = False
+    key_id: str  # the public name of the key
+    experimental: bool = False  # whether its randomness can be reproduced
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What is publicly known of the plaintexts of an array.
+    """What is publicly known of the plaintexts of an array."""
 
-    scale: integer plaintext per 1.0.  magnitude: on |x| (numbers times the scale) or on |digit|.  noise: on the invariant
-    noise |v|.  low, high: places of the digits, from base^-low to base^high (fractional encoding only).  degree: power of the
-    key that the ciphertexts are under, 2 for products that were not relinearised.
-    """
-
-    scale: int
-    magnitude: float
-    noise: float
-    low: int = 0
-    high: int = 0
-    degree: int = 1
+    scale: int  # integer plaintext of 1.0
+    magnitude: float  # bound on |x| (numbers times the scale) or on |digit|
+    noise: float  # bound on the invariant noise |v|
+    low: int = 0  # fractional encoding only: digits go from base^-low
+    high: int = 0  # to base^high
+    degree: int = 1  # power of the key of the ciphertexts; 2 for products that were not relinearised
 
     def plus(self, other: "Bounds", weight: float = 1.0) -> "Bounds":
         """Return the bounds of a + f b with |f| <= weight, for arrays of one scale."""
@@ -106,7 +100,7 @@ class RingArray:
     """
 
     __slots__ = ("_slack", "_width", "bounds", "context", "data")
-    __array_ufunc__ = None  # plain array + ciphertexts is ours to compute
+    __array_ufunc__ = None  # makes numpy leave plain array + ciphertexts to `__radd__`
 
     def __init__(self, data: np.ndarray, context: RingContext, width: int, bounds: Bounds, slack: float = 1.0) -> None:
         self.data, self.context, self.bounds = data.view(np.int64), context, bounds
@@ -210,7 +204,7 @@ class RingArray:
         """Return factor * v, without any key.
 
         Fixed point: n v at 2^k times the scale for the factor n / 2^k, so a power of two changes the scale and no ciphertext.
-        Fractional: a sum of shifted polynomials, one a digit of the factor, so a power of two is a shift and makes no noise.
+        Fractional: a sum of shifted polynomials, one per digit of the factor, so a power of two is a shift and adds no noise.
         Other factors are rounded to one part in 1024.
         """
         if isinstance(factor, RingArray):  # type: ignore[unreachable]
@@ -258,7 +252,7 @@ class RingArray:
         self.data, self.bounds, self._slack = other.data, other.bounds, other._slack
 
     def rescale(self, scale: int) -> None:
-        """Become `at_scale(scale)` in place, row by row: twice the size of all weights in new memory would cost more."""
+        """Become `at_scale(scale)` in place, row by row, because new memory of the size of all weights would cost more."""
         bounds = self.bounds.at_scale(scale).check(self.parameters, "change of scale")
         ring = self.parameters.cipher_ring
         factors = ring.constant(scale // self.scale)
@@ -336,5 +330,5 @@ def join(arrays: Sequence[RingArray]) -> RingArray:
 
 
 def blocks(count: int) -> list[slice]:
-    """Return slices that cover so many, `BLOCK` at a time: what is computed with those stays in the cache, in used memory."""
+    """Return slices that cover `count` items, `BLOCK` at a time, so that intermediate results stay in the cache."""
     return [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]

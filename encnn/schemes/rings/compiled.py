@@ -1,8 +1,7 @@
 """Compiled inner loops of the ring: transforms, and sums of products modulo primes.
 
-They need numba (`pip install 'encnn[fast]'`) and take over from numpy, unasked, when it can be imported.  The functions are
-plain Python that numba compiles at the first call; every one has a numpy twin in `ntt` or `rns` with equal results, bit for
-bit.
+They need numba (`pip install 'encnn[fast]'`) and replace numpy automatically when numba can be imported.  The functions are
+plain Python that numba compiles at the first call.  Each has a numpy twin in `ntt` or `rns` with bit-identical results.
 
 All arrays are uint64.  A product w x modulo p < 2^30 by a constant w needs no division [Shoup; Har14]: with
 w' = floor(2^32 w / p) and x < 2^32,
@@ -38,12 +37,12 @@ def forward_loop(x: np.ndarray, primes: np.ndarray, w: np.ndarray, w_shoup: np.n
                     low, high = a[2 * i * t : (2 * i + 1) * t], a[(2 * i + 1) * t : (2 * i + 2) * t]
                     for j in range(t):
                         u, v = low[j], high[j]
-                        u = u - two_p if u >= two_p else u
-                        v = v * s - ((v * s_shoup) >> _32) * p
+                        u = u - two_p if u >= two_p else u  # both results are then below 4 p, which fits 32 bits
+                        v = v * s - ((v * s_shoup) >> _32) * p  # below 2 p, without a division
                         low[j] = u + v
                         high[j] = u + (two_p - v)
                 m, t = 2 * m, t // 2
-            for j in range(N):
+            for j in range(N):  # full reduction only once, at the end
                 u = a[j]
                 u = u - two_p if u >= two_p else u
                 a[j] = u - p if u >= p else u
@@ -80,7 +79,7 @@ def lincomb_loop(out: np.ndarray, x: np.ndarray, factors: np.ndarray, primes: np
     for j in range(out.shape[0]):
         p = primes[j]
         for c in range(out.shape[1]):
-            total = np.uint64(0)
+            total = np.uint64(0)  # 16 products below 2^60 fit 64 bits, so one reduction is enough
             for i in range(x.shape[0]):
                 total += factors[j, i] * x[i, c]
             out[j, c] = total % p
@@ -91,7 +90,7 @@ def products_loop(out: np.ndarray, x: np.ndarray, y: np.ndarray, primes: np.ndar
     for j in range(out.shape[0]):
         p = primes[j]
         for c in range(out.shape[1]):
-            total = np.uint64(0)
+            total = np.uint64(0)  # 16 products below 2^60 fit 64 bits, so one reduction is enough
             for i in range(x.shape[0]):
                 total += x[i, j, c] * y[i, j, c]
             out[j, c] = total % p
@@ -100,6 +99,6 @@ def products_loop(out: np.ndarray, x: np.ndarray, y: np.ndarray, primes: np.ndar
 @cache
 def compiled(loop: Callable[..., None]) -> Callable[..., None]:
     """Return the loop compiled by numba."""
-    import numba  # here and not above: importing it takes longer than most programs that have no use for it
+    import numba  # not at the top of the module, because importing it is slow and many programs do not need it
 
     return numba.njit(nogil=True)(loop)

@@ -1,12 +1,12 @@
-"""The public side of FV and YASHE: what a trainer computes with.  No secret is reachable from here.
+"""The public side of FV and YASHE: a trainer computes with it.  No secret is reachable from here.
 
-Row i of W is one ciphertext (or one for each number, in the fractional encoding), so X W is a sum of ciphertexts, without any
-key, and so is the update W -= X^T G.  A logistic regression with a sigmoid of degree 1 therefore trains by additions and plain
-factors alone.  Products of ciphertexts need the relinearisation key, sums over a vector's slots the rotation keys.
+Row i of W is one ciphertext (or one per number, in the fractional encoding).  So X W and the update W -= X^T G are sums of
+ciphertexts and need no key.  A logistic regression with a sigmoid of degree 1 therefore trains by additions and plain factors
+only.  Products of ciphertexts need the relinearisation key; sums over a vector's slots need the rotation keys.
 
-The other layout of SIMD schemes, one review a slot and one ciphertext a weight, computes the scores of N / 2 reviews by as many
-plain products as there are words.  But its update sums over reviews, and so over slots: log2(N / 2) rotations for each word,
-which cost more than the sums of rows they replace, and keys besides.  Here slots hold the vector, a row's hidden units.
+SIMD schemes also have another layout, with one review per slot and one ciphertext per weight.  It computes the scores of N / 2
+reviews by one plain product per word.  But its update sums over reviews, and so over slots.  This takes log2(N / 2) rotations
+per word, which cost more than the sums of rows that they replace, and more keys.  Here slots hold a row's hidden units.
 """
 
 from abc import abstractmethod
@@ -188,8 +188,8 @@ class RingEvaluator(base.Evaluator):
     ) -> tuple[RingArray, float]:
         """Return what `error` does, as (e, 1), in the memory of z.
 
-        A few reviews at a time: the ciphertexts of a mini-batch fill a good part of the memory, and four copies of them made
-        a step twice as long.
+        It takes a few reviews at a time.  The ciphertexts of a mini-batch fill much of the memory, and four copies of them
+        doubled the time of a step.
         """
         bounds = []
         for rows in blocks(len(z)):
@@ -293,7 +293,7 @@ class RingEvaluator(base.Evaluator):
         return self._with_width(self.sum_slots(self.relinearise(self.multiply_raw(a, b))), 1)
 
     def _bilinear_of_numbers(self, f: BilinearMap, a: RingArray, b: RingArray) -> RingArray:
-        """Return f(a, b) for arrays with one ciphertext a number: the products that its matrices name, summed."""
+        """Return f(a, b) for arrays with one ciphertext per number: the sums of the products that its matrices name."""
         outputs = []
         for H in f.matrices():
             terms = []

@@ -4,10 +4,10 @@ Let psi have order 2 N modulo p.  Then X^N + 1 = prod_j (X - psi^e_j) with e_j =
 
     forward(a)_j = a(psi^e_j)     inverse(forward(a)) = a     forward(a b mod X^N + 1) = forward(a) forward(b), entry by entry.
 
-Stage m = 1, 2, 4, ... of the forward transform splits m blocks into 2 m [LN16]: (u, v) -> (u + s v, u - s v), s one power of
-psi for each block.  numpy likes long vectors, so the stages here keep the block index *innermost* (Pease's constant geometry):
-each one takes the first and the second half of the array and interleaves the results, and the order that comes out is the same.
-Factors are applied without division, and sums are reduced lazily, below 4 p [Har14] (see `compiled`).
+Stage m = 1, 2, 4, ... of the forward transform splits m blocks into 2 m [LN16]: (u, v) -> (u + s v, u - s v), where s is one
+power of psi per block.  numpy is fast on long vectors, so the stages here keep the block index *innermost* (Pease's constant
+geometry).  Each stage takes the first and the second half of the array and interleaves the results; the final order is the
+same.  Factors are applied without division, and sums are only reduced below 4 p [Har14] (see `compiled`).
 
 [LN16] P. Longa, M. Naehrig, "Speeding up the number theoretic transform for faster ideal lattice-based cryptography", CANS
 2016.
@@ -25,7 +25,7 @@ _32 = np.uint64(32)
 
 
 class Transform:
-    """The transform of dimension N, a power of two, modulo the given primes; made once for each (see `transform`)."""
+    """The transform of dimension N, a power of two, modulo the given primes; `transform` makes each one once."""
 
     def __init__(self, N: int, primes: tuple[int, ...]) -> None:
         if N < 4 or N & (N - 1):
@@ -33,12 +33,14 @@ class Transform:
         check_primes(N, primes)
         self.N, self.primes = N, primes
         self._p = np.array(primes, np.uint64)
+        # powers of psi in bit-reversed order: stage m then reads its m factors as the run m .. 2 m - 1
         roots = [root_of_unity(p, 2 * N) for p in primes]
         order = bit_reversal(N)
         pairs = list(zip(roots, primes, strict=True))
         self._w = np.array([_powers(root, N, p)[order] for root, p in pairs], np.uint64)
         self._w_inverse = np.array([_powers(pow(root, -1, p), N, p)[order] for root, p in pairs], np.uint64)
         self._last = np.array([pow(N, -1, p) for p in primes], np.uint64)
+        # floor(2^32 w / p) beside each factor w: it replaces the division in products modulo p (see `compiled`)
         p = self._p[:, None]
         self._shoup, self._shoup_inverse, self._last_shoup = (
             (a << _32) // b for a, b in ((self._w, p), (self._w_inverse, p), (self._last, self._p))
@@ -67,41 +69,43 @@ class Transform:
         return x
 
     def _checked(self, a: np.ndarray) -> np.ndarray:
-        """Return a copy to transform in place; compiled loops go by the sizes of this transform, so a must have them."""
+        """Return a copy to transform in place; check its shape, since compiled loops rely on it."""
         if np.shape(a)[-2:] != (len(self.primes), self.N):
             raise ParameterError(f"residues have shape {np.shape(a)}, expected (..., {len(self.primes)}, {self.N})")
         return np.array(a, np.uint64, order="C")
 
     def forward_numpy(self, a: np.ndarray) -> np.ndarray:
-        """Return the same as `forward`, by numpy."""
+        """Return the same as `forward`, computed by numpy."""
         x, p = np.array(a, np.uint64, order="C"), self._p[:, None]
         y, half = np.empty_like(x), self.N // 2
         for s, s_shoup in self._stages:
             u, v = x[..., :half], x[..., half:]
-            u = np.minimum(u, u - 2 * p)  # what is negative wraps around to something large
-            v = _times(v, s, s_shoup, p)
+            # u < 4 p becomes u < 2 p: a negative difference wraps around to a large number, so the minimum is right
+            u = np.minimum(u, u - 2 * p)
+            v = _times(v, s, s_shoup, p)  # below 2 p for any v < 2^32, so v needs no reduction
             np.add(u, v, out=y[..., 0::2])
-            np.add(u, 2 * p - v, out=y[..., 1::2])
-            x, y = y, x
-        x = np.minimum(x, x - 2 * p)
+            np.add(u, 2 * p - v, out=y[..., 1::2])  # 2 p keeps it positive; both sums are below 4 p < 2^32
+            x, y = y, x  # numpy cannot interleave in place, so two arrays take turns
+        x = np.minimum(x, x - 2 * p)  # full reduction only here, after the last stage
         return np.minimum(x, x - p)
 
     def inverse_numpy(self, values: np.ndarray) -> np.ndarray:
-        """Return the same as `inverse`, by numpy."""
+        """Return the same as `inverse`, computed by numpy."""
         x, p = np.array(values, np.uint64, order="C"), self._p[:, None]
         y, half = np.empty_like(x), self.N // 2
         for s, s_shoup in self._inverse_stages:
-            u, v = x[..., 0::2], x[..., 1::2]
+            u, v = x[..., 0::2], x[..., 1::2]  # undoes the interleaving of the forward stage
             total = u + v
-            np.minimum(total, total - 2 * p, out=y[..., :half])
-            y[..., half:] = _times(u + (2 * p - v), s, s_shoup, p)
+            np.minimum(total, total - 2 * p, out=y[..., :half])  # values stay below 2 p from stage to stage
+            y[..., half:] = _times(u + (2 * p - v), s, s_shoup, p)  # the factor comes after the difference: stages inverted
             x, y = y, x
+        # each stage gives twice what the forward stage took in, so the result is divided by N
         x = _times(x, self._last[:, None], self._last_shoup[:, None], p)
         return np.minimum(x, x - p)
 
     @cached_property
     def _stages(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The factors of each stage with their quotients, repeated to full length N / 2."""
+        """The factors of each stage and their floor(2^32 w / p), repeated to the full length N / 2."""
         return [self._stage(self._w, self._shoup, m) for m in _doubling(self.N)]
 
     @cached_property
@@ -116,7 +120,7 @@ class Transform:
 
 @cache
 def transform(N: int, primes: tuple[int, ...]) -> Transform:
-    """Return the transform, made at the first call."""
+    """Return the transform; it is made at the first call."""
     return Transform(N, primes)
 
 
@@ -134,7 +138,7 @@ def bit_reversal(N: int) -> np.ndarray:
 
 
 def _times(x: np.ndarray, s: np.ndarray, s_shoup: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Return s x modulo p, in [0, 2 p), for x < 2^32."""
+    """Return s x modulo p, in [0, 2 p), for x < 2^32: the quotient is estimated by s_shoup and is at most 1 too small."""
     quotient = x * s_shoup
     quotient >>= _32
     quotient *= p

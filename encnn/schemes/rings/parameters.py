@@ -1,7 +1,7 @@
 """What the parameters of FV and YASHE have in common: the rings, and how numbers become plaintexts.
 
-The modulus q is a product of primes below 2^30, the plaintext modulus t another.  A set for products of ciphertexts has a
-special prime besides, which key switches use and which counts for security as part of the modulus.
+The modulus q and the plaintext modulus t are products of primes below 2^30.  A set for products of ciphertexts also has a
+special prime.  Key switches use it, and it counts as part of the modulus for security.
 
 No preset goes beyond these tables.  Largest log2 q, special prime included, for 128 bits, ternary keys, sigma = 3.2:
 
@@ -34,28 +34,21 @@ STANDARD_128 = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class RingParameters:
-    """A validated parameter set.
-
-    name: how it is called; a set without protection must have INSECURE in its name.  N: dimension, a power of two.
-    q_primes, t_primes: the primes of modulus and plaintext modulus.  special_prime: of key switches, 0 for additions only.
-    sigma: standard deviation of the noise.  encoding: see `encoders`.  scale: integer plaintext per 1.0 of fresh vectors.
-    value_limit: fresh vectors stay within it; a public bound, which takes the place of a measured one that would leak.
-    fraction_digits, base: of the fractional encoding, whose scale is 1.
-    """
+    """A validated parameter set.  A set without protection must have INSECURE in its name."""
 
     scheme: ClassVar[str]
 
-    name: str
-    N: int
-    q_primes: tuple[int, ...]
-    t_primes: tuple[int, ...]
-    special_prime: int = 0
-    sigma: float = 3.2
-    encoding: Literal["coefficients", "slots", "fractional"] = "slots"
-    scale: int = 1
-    value_limit: float = 8.0
-    fraction_digits: int = 0
-    base: int = 2
+    name: str  # of the set
+    N: int  # dimension, a power of two
+    q_primes: tuple[int, ...]  # primes of the modulus
+    t_primes: tuple[int, ...]  # primes of the plaintext modulus
+    special_prime: int = 0  # for key switches; 0 for a set with additions only
+    sigma: float = 3.2  # standard deviation of the noise
+    encoding: Literal["coefficients", "slots", "fractional"] = "slots"  # see `encoders`
+    scale: int = 1  # integer plaintext of 1.0 in fresh vectors; 1 for the fractional encoding
+    value_limit: float = 8.0  # public bound on fresh vectors; a measured bound would leak them
+    fraction_digits: int = 0  # digits after the point in the fractional encoding
+    base: int = 2  # of the digits in the fractional encoding
 
     def __post_init__(self) -> None:
         """Check what can be checked before any key exists."""
@@ -119,7 +112,7 @@ class RingParameters:
 
     @property
     def owner_help(self) -> OwnerHelp:
-        """Fresh weights: ciphertexts hold so many products, and no more."""
+        """The owner sends fresh weights, since ciphertexts allow a limited number of products."""
         return "weights"
 
     @property
@@ -154,10 +147,10 @@ class RingParameters:
 
     @property
     def expansion(self) -> float:
-        """How much a product of two polynomials exceeds the product of their largest coefficients: 2 sqrt(N).
+        """A bound on how much a product of two polynomials exceeds the product of their largest coefficients: 2 sqrt(N).
 
-        The worst case is N; for factors of which one has random, centred coefficients 2 sqrt(N) holds but with negligible
-        probability [HPS19], and one always has: key, noise, or a ciphertext.
+        The worst case is N.  If one factor has random, centred coefficients, 2 sqrt(N) fails with negligible probability only
+        [HPS19].  One factor always has such coefficients: it is a key, noise, or a ciphertext.
         """
         return 2.0 * math.sqrt(self.N)
 

@@ -1,13 +1,13 @@
 """Polynomials of Z_q[X]/(X^N + 1), q = p_1 ... p_k: residues modulo each prime, uint64 of shape (..., k, N).
 
-Sums and products go prime by prime.  What mixes the primes is done exactly:
+Sums and products are computed for each prime by itself.  Three operations mix the primes, and all three are exact:
 
-- the centred lift of x, the whole number in (-q/2, q/2): x = sum_i x'_i q / p_i - v q with x'_i = x_i (q / p_i)^-1 mod p_i and
-  v = round(sum_i x'_i / p_i);
-- the conversion of that number to other primes: the same formula, modulo the new primes.  v comes from floating point
-  [HPS19]; where the sum is so near to a half that rounding errors could decide, it is computed with whole numbers of Python;
-- scaling: with r the centred lift of t x mod q, t x - r is a multiple of q, so round(t x / q) = (t x - r) / q modulo primes
-  that do not divide q.  No fraction appears.
+- The **centred lift** of x is the whole number in (-q/2, q/2) with these residues.  It is x = sum_i x'_i q / p_i - v q with
+  x'_i = x_i (q / p_i)^-1 mod p_i and v = round(sum_i x'_i / p_i).
+- The **conversion** to other primes is the same formula modulo the new primes.  v comes from floating point [HPS19].  Where the
+  sum is so near to a half that rounding errors could decide, v is computed with Python's whole numbers.
+- **Scaling** by t / q: let r be the centred lift of t x mod q.  Then t x - r is a multiple of q, so round(t x / q) =
+  (t x - r) / q modulo primes that do not divide q.  No fraction appears.
 
 [HPS19] S. Halevi, Y. Polyakov, V. Shoup, "An improved RNS variant of the BFV homomorphic encryption scheme", CT-RSA 2019.
 """
@@ -22,13 +22,14 @@ from encnn.schemes.rings.compiled import available, compiled, lincomb_loop, prod
 from encnn.schemes.rings.ntt import transform
 
 MAX_TERMS = 16
-"""Products of residues that are added before they are reduced: 16 * 2^60 = 2^64."""
+"""Number of products of residues that can be added before they are reduced: 16 * 2^60 = 2^64."""
 
 _NEAR_HALF = 1e-9
+"""Distance from a half below which a float64 sum is not trusted to round the right way."""
 
 
 class Ring:
-    """Z_q[X]/(X^N + 1) with q the product of `primes`; made once for each (see `ring`)."""
+    """Z_q[X]/(X^N + 1) with q the product of `primes`; `ring` makes each one once."""
 
     def __init__(self, N: int, primes: tuple[int, ...]) -> None:
         if not 1 <= len(primes) <= MAX_TERMS:
@@ -40,7 +41,7 @@ class Ring:
         self.p = np.array(primes, np.uint64)[:, None]
 
     def __repr__(self) -> str:
-        """Show dimension and size."""
+        """Show the dimension and the size of q."""
         return f"Ring(N={self.N}, {len(self.primes)} primes, log2 q={math.log2(self.q):.1f})"
 
     @property
@@ -51,13 +52,13 @@ class Ring:
     # -- in and out
 
     def residues(self, x: np.ndarray) -> np.ndarray:
-        """Return residues of whole numbers x (int64 or Python's), shape (..., n) -> (..., k, n)."""
+        """Return the residues of whole numbers x (int64 or Python integers), shape (..., n) -> (..., k, n)."""
         if x.dtype != object:
             return np.mod(x[..., None, :], self.p.astype(np.int64)).view(np.uint64)
         return np.stack([np.mod(x, p).astype(np.uint64) for p in self.primes], axis=-2)
 
     def lift(self, x: np.ndarray) -> np.ndarray:
-        """Return the centred whole numbers of residues, as Python's: shape (..., k, n) -> (..., n)."""
+        """Return the centred whole numbers of residues, as Python integers: shape (..., k, n) -> (..., n)."""
         total: np.ndarray = np.zeros((*x.shape[:-2], x.shape[-1]), object)
         for i, p in enumerate(self.primes):
             rest = self.q // p
@@ -69,7 +70,7 @@ class Ring:
 
     def add(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return a + b."""
-        total = a + b
+        total = a + b  # if total - p is negative, it wraps around to a large number, so the minimum is the reduced sum
         return np.minimum(total, total - self.p)
 
     def subtract(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -100,7 +101,7 @@ class Ring:
         return out
 
     def inverse(self, a: np.ndarray) -> np.ndarray | None:
-        """Return 1 / a, or None if a is zero at a root and so has none; shape (k, N)."""
+        """Return 1 / a, or None if a is zero at some root and so has no inverse; shape (k, N)."""
         values = self.ntt.forward(a)
         if not values.all():
             return None
@@ -131,6 +132,7 @@ class BaseConversion:
 
     def __init__(self, source: Ring, target: Ring) -> None:
         self.source, self.target = source, target
+        # q / p_i, their inverses modulo p_i and their residues modulo the new primes depend on the rings only
         rests = [source.q // p for p in source.primes]
         self._rests = rests
         self._inverses = np.array([pow(r, -1, p) for r, p in zip(rests, source.primes, strict=True)], np.uint64)[:, None]
@@ -142,8 +144,9 @@ class BaseConversion:
         """Return the residues modulo the target's primes: shape (..., k, n) -> (..., k', n)."""
         if x.ndim < 2 or x.shape[-2] != self.source.k:
             raise ParameterError(f"residues have shape {x.shape}, expected (..., {self.source.k}, n)")
-        parts = x * self._inverses % self.source.p
-        sums = self._combined(parts)
+        parts = x * self._inverses % self.source.p  # x'_i: then x = sum_i x'_i q / p_i modulo q
+        sums = self._combined(parts)  # that sum modulo the new primes is x + v q, not x
+        # subtract v q; adding the prime first keeps unsigned numbers from going below zero
         return (sums + (self.target.p - self._multiples(parts)[..., None, :] * self._q % self.target.p)) % self.target.p
 
     def _combined(self, parts: np.ndarray) -> np.ndarray:
@@ -158,8 +161,10 @@ class BaseConversion:
 
     def _multiples(self, parts: np.ndarray) -> np.ndarray:
         """Return v = round(sum_i parts_i / p_i), shape (..., n)."""
+        # the sum divided by q is sum_i x'_i / p_i, at most k: float64 has far more bits than v needs
         quotients = (parts / self.source.p.astype(np.float64)).sum(axis=-2)
         v = np.rint(quotients)
+        # near a half, x is near +-q / 2, and float64's error could round to the wrong side: decide these few exactly
         for place in zip(*np.nonzero(np.abs(np.abs(quotients - v) - 0.5) < _NEAR_HALF), strict=True):
             v[place] = self._exact_multiple(parts[(*place[:-1], slice(None), place[-1])])
         return v.astype(np.uint64)
@@ -170,9 +175,9 @@ class BaseConversion:
 
 
 class Rescaling:
-    """The exact map x -> round(t x / q) from the ring modulo q to another, t being a whole number.
+    """The exact map x -> round(t x / q) from the ring modulo q to another ring, for a whole number t.
 
-    It takes x modulo q and, unless t is a multiple of the target's modulus, modulo the target's primes too.
+    It takes x modulo q.  It also takes x modulo the target's primes, unless t is a multiple of the target's modulus.
     """
 
     def __init__(self, source: Ring, target: Ring, t: int) -> None:
@@ -182,31 +187,32 @@ class Rescaling:
     def __call__(self, x: np.ndarray, x_target: np.ndarray | None = None) -> np.ndarray:
         """Return round(t x / q) modulo the target's primes, shape (..., k', n)."""
         source, target = self._convert.source, self._convert.target
-        rest = self._convert(source.scale(x, self._t))
+        rest = self._convert(source.scale(x, self._t))  # r, the centred lift of t x mod q
+        # t x - r is a multiple of q, so dividing by q is exact: a product with 1 / q modulo each new prime
         whole = target.p - rest if x_target is None else target.subtract(target.scale(x_target, self._t), rest)
         return target.scale(whole, self._inverse)
 
 
 @cache
 def ring(N: int, primes: tuple[int, ...]) -> Ring:
-    """Return the ring, made at the first call."""
+    """Return the ring; it is made at the first call."""
     return Ring(N, primes)
 
 
 @cache
 def base_conversion(source: Ring, target: Ring) -> BaseConversion:
-    """Return the conversion, made at the first call."""
+    """Return the conversion; it is made at the first call."""
     return BaseConversion(source, target)
 
 
 @cache
 def rescaling(source: Ring, target: Ring, t: int) -> Rescaling:
-    """Return the map x -> round(t x / q), made at the first call."""
+    """Return the map x -> round(t x / q); it is made at the first call."""
     return Rescaling(source, target, t)
 
 
 def _inverses(a: np.ndarray, p: int) -> np.ndarray:
-    """Return a^(p - 2) modulo p, entry by entry."""
+    """Return a^(p - 2) modulo p, entry by entry: the inverses, by Fermat's little theorem."""
     result, power, exponent = np.ones_like(a), a, p - 2
     while exponent:
         if exponent & 1:

@@ -1,4 +1,4 @@
-"""The owner's side of FV and YASHE: what both do alike with a secret polynomial."""
+"""The owner's side of FV and YASHE: the operations with a secret polynomial that both share."""
 
 import math
 from abc import abstractmethod
@@ -22,9 +22,9 @@ from encnn.schemes.rings.switching import RingSwitchKey
 
 
 class RingSecretKey(base.SecretKey):
-    """The owner's key.  `rng` makes an experimental key that repeats; without it, it comes from the system's entropy.
+    """The owner's key.  `rng` makes an experimental key that can be reproduced; otherwise it comes from the system's entropy.
 
-    secret_names: of the secret polynomials in a file, in the order that `from_polynomials` takes them.
+    secret_names: names of the secret polynomials in a file, in the order of `from_polynomials`.
     """
 
     secret_names: ClassVar[tuple[str, ...]]
@@ -35,7 +35,7 @@ class RingSecretKey(base.SecretKey):
         self.context = RingContext(parameters, self._randomness.token().hex(), self._randomness.experimental)
 
     def __repr__(self) -> str:
-        """Name the key; show nothing of it."""
+        """Show the key's name, never its entries."""
         return f"{type(self).__name__}({self.parameters.name!r}, key_id={self.context.key_id}, <secret>)"
 
     # -- what a scheme adds
@@ -101,9 +101,9 @@ class RingSecretKey(base.SecretKey):
         return rescaling(p.cipher_ring, p.plain_ring, p.t)(self.phase(a))
 
     def measure_noise(self, a: RingArray) -> float:
-        """Return the largest invariant noise |v| of the ciphertexts: of (t / q) phase = m + v, as far as it is from m.
+        """Return the largest invariant noise |v| of the ciphertexts: the distance of (t / q) phase from the plaintext m.
 
-        It is right as long as they decrypt to what they should; beyond 1/2 it starts again from 0.
+        It is right as long as they decrypt correctly; beyond 1/2 it starts again from 0.
         """
         p = self.parameters
         rest = p.cipher_ring.lift(p.cipher_ring.scale(self.phase(a), p.t))

@@ -1,12 +1,12 @@
 """Key switching: from a ciphertext polynomial c, which some key F multiplies, to ciphertexts of the scheme's own key.
 
-With the residues d_i of c modulo the primes q_i as digits, and the numbers g_i = 1 modulo q_i and 0 modulo the other primes,
-c = sum_i d_i g_i modulo q.  The key holds, modulo q P for the special prime P, encryptions of P g_i F with noise e_i, so
+The digits d_i are the residues of c modulo the primes q_i.  Let g_i be 1 modulo q_i and 0 modulo the other primes; then
+c = sum_i d_i g_i modulo q.  The key holds encryptions K_i of P g_i F with noise e_i, modulo q P for the special prime P.  So
 
     sum_i d_i K_i   decrypts to   P c F + sum_i d_i e_i,
 
-and dividing by P, rounded, leaves c F with noise sum_i d_i e_i / P [GHS12, HPS19].  The digits are as small as a prime, and P
-takes that size away again.
+and the rounded division by P leaves c F with noise sum_i d_i e_i / P [GHS12, HPS19].  The digits are as large as a prime, and
+the division by P removes that factor from the noise.
 
 [GHS12] C. Gentry, S. Halevi, N. Smart, "Homomorphic evaluation of the AES circuit", CRYPTO 2012.
 """

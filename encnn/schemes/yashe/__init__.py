@@ -1,4 +1,4 @@
-"""YASHE: encryption of polynomials over Z_t under NTRU, with one polynomial a ciphertext; and why it is no longer used.
+"""YASHE: encryption of polynomials over Z_t under NTRU, with one polynomial per ciphertext; and why it is no longer used.
 
 [BLLN13] J. Bos, K. Lauter, J. Loftus, M. Naehrig, "Improved security for a ring-based fully homomorphic encryption scheme",
 IMA International Conference on Cryptography and Coding 2013, ePrint 2013/075.

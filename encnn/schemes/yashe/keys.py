@@ -1,4 +1,4 @@
-"""Keys of YASHE, [BLLN13] section 4: the practical variant, with one polynomial a ciphertext.
+"""Keys of YASHE, [BLLN13] section 4: the practical variant, with one polynomial per ciphertext.
 
     secret key      f = t f' + 1, invertible modulo q;  f', g ternary
     public key      h = t g / f
