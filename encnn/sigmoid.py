@@ -244,7 +244,7 @@ def check_name(p: PolynomialSigmoid) -> None:
 def _nearly_equal(p: PolynomialSigmoid, q: PolynomialSigmoid) -> bool:
     """Tell whether two fits of one degree differ by rounding only."""
     x = np.linspace(*q.interval, 101)
-    near = np.allclose(p.coefficients, q.coefficients, rtol=1e-4, atol=0)  # makes sure that no value of the next line is infinite
+    near = np.allclose(p.coefficients, q.coefficients, rtol=1e-4, atol=0)  # so no value in the next line is infinite
     return bool(near and np.allclose(p(x), q(x), rtol=0, atol=1e-9))
 
 

@@ -1,9 +1,9 @@
 """A public second layer: training such a network needs additions only.
 
 With W2 fixed and public, z = sum_i x_i W1[i] . W2, and the update W1[i] -= a x_i e W2 changes u_i = W1[i] . W2 by
--a x_i e |W2|^2.  So training needs one encrypted number per word only.  It is logistic regression on u, which starts at W1 . W2,
-with the learning rate a |W2|^2.  The owner collapses the network before it encrypts it.  The trainer trains u.  The owner then
-expands the result.
+-a x_i e |W2|^2.  So training needs one encrypted number per word only.  It is logistic regression on u, which starts at W1 .
+W2, with the learning rate a |W2|^2.  The owner collapses the network before it encrypts it.  The trainer trains u.  The owner
+then expands the result.
 """
 
 from encnn.errors import ParameterError

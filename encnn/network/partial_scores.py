@@ -1,8 +1,9 @@
 """Scores in parts, which show when a score leaves the range of a scheme.
 
-Some schemes give a number only modulo the width 2 R of their range: integer vectors with a modulus, and the bootstrapped scheme.
-They read 60 as 60 - 2 R, and nothing shows that this is wrong.  (The other schemes are right or raise an error, and have no limit
-R here.)  One such reading cannot show the error.  Readings of *parts* of a score can, since each is a sum over fewer words:
+Some schemes give a number only modulo the width 2 R of their range: integer vectors with a modulus, and the bootstrapped
+scheme. They read 60 as 60 - 2 R, and nothing shows that this is wrong.  (The other schemes are right or raise an error, and
+have no limit R here.)  One such reading cannot show the error.  Readings of *parts* of a score can, since each is a sum over
+fewer words:
 
     z = z_1 + ... + z_k     z_j = sum over part j of x_i w_i     the owner decrypts each part and adds the parts in floats
 
@@ -11,16 +12,17 @@ score cuts its words, multiplicities included, into parts with B sum |x_i| <= 0.
 
 - **If |w_i| <= B, every part is within R / 2, noise included, and is read right.**  So z is right, however large it is.  A
   review for which one part is enough takes one ciphertext, as without parts.
-- **If a part is read beyond R / 2, B does not hold.**  The score is then unknown and is reported as not-a-number, never guessed.
+- **If a part is read beyond R / 2, B does not hold.**  The score is then unknown and is reported as not-a-number, never
+  guessed.
 - **An error stays hidden only if a part really reaches 3 R / 2**, more than three times what B allows.  Only then can the
   wrapped reading lie within R / 2 again.  If such parts fall evenly on the torus, each stays hidden with probability 1/2, and a
   score with k of them with probability 2^-k at most.
 
 Where B comes from.  `Owner.encrypt` announces the octave of the largest weight, at least `WEIGHT_BOUND`.  So B holds for a
-model as it was handed out, and none of its scores is wrong.  In training weights grow.  One mini-batch moves a weight by at most
-the rate times the batch's sum of |x_i|, and training raises B to at least that (`raise_bound`).  So between two readings a part
-cannot jump from within R / 2 to beyond 3 R / 2.  For a whole run the proven bound is the number of updates times the rate, far
-above what weights reach, so after training B is an assumption.  The owner can turn it into a fact: `Owner.announce_bound`
+model as it was handed out, and none of its scores is wrong.  In training weights grow.  One mini-batch moves a weight by at
+most the rate times the batch's sum of |x_i|, and training raises B to at least that (`raise_bound`).  So between two readings a
+part cannot jump from within R / 2 to beyond 3 R / 2.  For a whole run the proven bound is the number of updates times the rate,
+far above what weights reach, so after training B is an assumption.  The owner can turn it into a fact: `Owner.announce_bound`
 decrypts the weights and announces their octave.
 
 What it costs.  Each part takes one ciphertext and one decryption; the number of row additions does not grow.  The owner, who
@@ -89,7 +91,8 @@ class PartialScores:
     def read(self, decrypt: Callable[[Encrypted], np.ndarray], limit: float) -> np.ndarray:
         """Return the scores (or `values`); not-a-number where a part was read beyond `WITHIN` of the limit."""
         starts = np.cumsum(self.counts) - self.counts
-        # Each part is judged before the sum: a wrapped part would be lost in it.  One not-a-number makes the whole score unknown.
+        # Each part is judged before the sum: a wrapped part would be lost in it.  One not-a-number makes the whole score
+        # unknown.
         z = np.add.reduceat(readable(decrypt(self.parts), limit), starts)
         # The values were computed from the whole score, which may wrap although every part is in range.
         return z if self.values is None else np.where(np.abs(z) <= WITHIN * limit, decrypt(self.values), np.nan)
@@ -159,15 +162,15 @@ def joined(evaluator: Evaluator, scores: Sequence[Encrypted]) -> Encrypted:
 def octave(network: Network) -> float:
     """Return the bound to announce for a network in the clear.
 
-    It is the least power of two that no |weight| exceeds, at least `WEIGHT_BOUND`.  A bound above `WEIGHT_BOUND` tells everybody
-    the octave of the largest weight, and nothing more.
+    It is the least power of two that no |weight| exceeds, at least `WEIGHT_BOUND`.  A bound above `WEIGHT_BOUND` tells
+    everybody the octave of the largest weight, and nothing more.
     """
     largest = max(float(np.abs(W).max(initial=0.0)) for W in (network.W1, network.W2) if W is not None)
     return max(WEIGHT_BOUND, 2.0 ** math.ceil(math.log2(largest))) if 0 < largest < math.inf else WEIGHT_BOUND
 
 
 def raise_bound(evaluator: Evaluator, network: Network, X: TrainingFeatures, rate: float, batch_size: int) -> None:
-    """Raise the network's bound to the most that one mini-batch can move a weight; refuse a move that leaves the range at once."""
+    """Raise the network's bound to the most that one mini-batch can move a weight; refuse a move beyond the range."""
     if math.isinf(evaluator.score_limit):
         return
     largest = _largest_step(X)

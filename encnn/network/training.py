@@ -46,8 +46,8 @@ KEPT_BYTES = 1 << 29
 class TrainingPlan:
     """How to train.  A plan is public, and a run and its clear twin use the same one.
 
-    divide_update: with pooling "mean", each row's update is divided by the number of words too, which makes it the gradient.  The
-    paper's network does not divide.
+    divide_update: with pooling "mean", each row's update is divided by the number of words too, which makes it the gradient.
+    The paper's network does not divide.
     """
 
     sigmoid: Sigmoid  # what stands for the sigmoid
@@ -110,9 +110,9 @@ class TrainingRun:
 class Help:
     """Who helps with a run.  With this class nobody helps: the trainer computes every step alone.
 
-    error_step: replaces the step by which the scheme computes rate * (sigmoid(z) - y), or None.  Helpers inherit from this class:
-    the owner, who sends errors (`assistance.scores.AssistedStep`) or fresh weights (`assistance.weights.WeightRefresh`), and
-    the workers of a cluster (`scaling.workers.Workers`).
+    error_step: replaces the step by which the scheme computes rate * (sigmoid(z) - y), or None.  Helpers inherit from this
+    class: the owner, who sends errors (`assistance.scores.AssistedStep`) or fresh weights (`assistance.weights.WeightRefresh`),
+    and the workers of a cluster (`scaling.workers.Workers`).
     """
 
     def __init__(self, error_step: ErrorStep | None = None) -> None:
@@ -209,7 +209,9 @@ class _Scores:
         if self._pending:
             scores = joined(self._evaluator, self._pending)
             if self._keep:
-                self._reports.append(_packed(self._evaluator, scores))  # packed, 12 bytes per score in place of 8 kB, if the scheme can
+                self._reports.append(
+                    _packed(self._evaluator, scores)
+                )  # 12 bytes per score in place of 8 kB, if the scheme packs
             if self._on_scores is not None:
                 self._on_scores(self.reported, scores)
         self._pending, self.reported = [], done
