@@ -326,23 +326,27 @@ def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
 
 
 def split_rows(batch: Batch, most: int) -> tuple[SparseBatch, np.ndarray]:
-    """Return the rows of a batch cut into parts with sums of |x| up to `most`, and int64, the number of parts of each row.
+    """Return the rows of a batch cut into parts with sums of |x| up to `most`, and the number of parts of each row (int64).
 
-    The rows of the result are the parts, row after row, and add up to the rows of the batch.  Entries stand along a line of
-    their sizes, cut at every multiple of `most`; an entry across a cut is shared, so multiplicities are cut too.  A row
-    without entries is one part.
+    The rows of the result are the parts, row after row; they add up to the rows of the batch.  Imagine the entries of a row
+    side by side on a line, each as long as its |x|.  The line is cut at every multiple of `most`.  An entry across a cut is
+    shared by two parts or more.  A row without entries is one part.
     """
     indices, values, pointers, columns = _entries(batch)
     lengths = np.diff(pointers)
-    ends = np.cumsum(np.abs(values))
-    before = np.concatenate([[0], ends])[pointers]  # sums of all that comes before each row
+    ends = np.cumsum(np.abs(values))  # one line for all rows at first
+    before = np.concatenate([[0], ends])[pointers]  # where each row begins on that line
     counts = np.maximum(np.ceil((before[1:] - before[:-1]) / most).astype(np.int64), 1)
-    ends = ends - np.repeat(before[:-1], lengths)
+    ends = ends - np.repeat(before[:-1], lengths)  # each row now begins at 0, since cuts are counted per row
     starts = ends - np.abs(values)
-    cut = (starts // most).astype(np.int64)
+    cut = (starts // most).astype(np.int64)  # the part, within its row, in which each entry begins
+    # An entry that spans several parts becomes one piece per part; an entry of value 0 stays one piece.
     pieces = np.maximum(np.ceil(ends / most).astype(np.int64) - cut, 1)
+    # Pieces of an entry lie in consecutive parts: its first part, plus the index of the piece within the entry.
     cut = np.repeat(cut - np.cumsum(pieces) + pieces, pieces) + np.arange(pieces.sum())
+    # A piece is what the entry and its part have in common on the line.
     sizes = np.minimum(np.repeat(ends, pieces), (cut + 1) * most) - np.maximum(np.repeat(starts, pieces), cut * most)
+    # Numbered over all rows, parts become the rows of the result; pieces are already in their order.
     part = np.repeat(np.repeat(np.cumsum(counts) - counts, lengths), pieces) + cut
     bounds = np.concatenate([[0], np.cumsum(np.bincount(part, minlength=counts.sum()))]).astype(np.int32)
     shares = sizes * np.repeat(np.sign(values), pieces)
