@@ -159,7 +159,7 @@ def _arrays(X: TrainingFeatures) -> list[np.ndarray]:
 
 
 def _digest(model: EncryptedModel, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> str:
-    """Return a digest that tells runs apart.  It covers only the shape of encrypted labels, since no two encryptions are equal."""
+    """Return a digest that tells runs apart; of encrypted labels only the shape, since no two encryptions are equal."""
     parts = _arrays(X)
     parts.append(y if isinstance(y, np.ndarray) else np.array(y.shape))
     key_id = getattr(getattr(model.evaluator, "context", None), "key_id", "")

@@ -1,6 +1,6 @@
 """The replicas of a run on the workers of a cluster: all are asked at once, and lost ones are replaced.
 
-**Why losses are harmless.**  A step changes a replica's weights only through the sums in `news`, and `news` has a version.  A
+**Why losses are harmless.**  A step changes a replica's weights only when it applies `news`, and `news` has a version.  A
 replica that has applied that version ignores it.  So the same question may be asked twice, and a replica made from the weights
 of another one continues as the lost one would have.
 """
@@ -36,7 +36,7 @@ class Crew:
         return len(self._actors)
 
     def ask(self, method: Callable[..., Message], arguments: Sequence[tuple]) -> list[Message]:
-        """Call a method of `Replica` on each replica with its own arguments; return the answers.  Replace lost ones and ask again."""
+        """Return each replica's answer to a method of `Replica` with its own arguments; replace lost replicas and ask again."""
         replies: dict[int, Message] = {}
         for _ in range(ATTEMPTS):
             # Only replicas without an answer are asked again, after losses.
@@ -82,7 +82,7 @@ class Crew:
         left = [k for k in range(len(self._actors)) if k not in lost]
         found: dict[int, Message] = {}
         for k in left:
-            # All replicas hold equal weights, so any one will do.  NO_NEWS: its version and its weights then stay in step.
+            # Whoever has answered this call is at one version, so any one will do.  NO_NEWS leaves it there.
             if self._answered(k, self._call(k, Replica.weights, (NO_NEWS, True)), found):
                 self.seat(lost, found[k])
                 return True

@@ -97,7 +97,7 @@ class SharedSteps:
 
     def _through_driver(self, number: int, targets: Any, rate: float) -> Encrypted:
         """Do a mini-batch whose error step is called here, with the scores of the whole batch."""
-        news = self._news()  # the same for both questions: a replica made between them catches up with it
+        news = self._news()  # the same for both questions, since a replica applies it once only
         replies = self._crew.ask(Replica.score, [(number, part) for part in news])
         scores = self._joined(replies, "z")
         d, gain = self._step.error_step(self._evaluator, scores, targets, rate)
@@ -138,13 +138,13 @@ class SharedSteps:
     # -- weights
 
     def _checkpoint(self) -> Message:
-        """Return the weights at the last collection."""
+        """Return the weights of the last collection, or the initial ones."""
         # `_rates` counts the steps since then, so this is the version that those weights had.
         header, arrays = pack(self._evaluator, W1=self._network.W1)
         return header | {"version": self._version - len(self._rates)}, arrays
 
     def _collect(self) -> None:
-        """Put the weights of a replica into the network: a new checkpoint, from which a run starts that has lost all workers."""
+        """Put the weights of a replica into the network.  This is the checkpoint for a run that loses all workers."""
         news = self._news()
         # All replicas apply the last sums, so that `_sums` can be emptied; one returns its weights, since all are equal.
         weights = self._crew.ask(Replica.weights, [(part, k == 0) for k, part in enumerate(news)])[0]

@@ -29,9 +29,9 @@ hundred different rows, four have 15 at most.  So reviews are taken in groups of
 groups is updated several times.  Single rows of G with the words of each review would be smaller still, but the words are the
 texts.
 The sums hide nothing from the driver, though: a word that only one review has shows that review's row of G, and whoever knows G
-can tell which reviews any other row sums.  Texts stay on the workers to save traffic, not for secrecy.  Driver and workers are
-*one* party, the trainer.  Within a cluster Dask unpickles what its members send, so members must trust each other.  Parties who
-do not trust each other exchange files (`encnn.scaling.federation`).
+can tell which reviews any other row sums.  Leaving out the texts decides where data lie; it keeps no secret.  Driver and
+workers are *one* party, the trainer.  Within a cluster Dask unpickles what its members send, so members must trust each other.
+Parties who do not trust each other exchange files (`encnn.scaling.federation`).
 
 Where weights are packed into blocks (scheme 'bootstrapped'), the update of the blocks travels.  It is as large as the model for
 every batch, and shows neither words nor single errors.
