@@ -406,7 +406,7 @@ def _read_array(source: "_Source", spec: ArraySpec, bar: Any) -> tuple[np.ndarra
     member = _member(spec.member_name, spec.npy_header, _raw(array))
     if opening != member.local + member.prefix:
         raise _damaged(source, f"array {spec.name!r} does not match the header or its checksum")
-    # numpy takes any byte for a boolean and computes nonsense with those above 1.
+    # numpy relies on every byte of a boolean array being 0 or 1.
     if spec.dtype == "|b1" and array.size and array.view(np.uint8).max() > 1:
         raise _damaged(source, f"boolean array {spec.name!r} holds values other than 0 and 1")
     return array, member
