@@ -105,7 +105,7 @@ Hex32 = Annotated[str, Matches("[0-9a-f]{32}", "32 hexadecimal digits")]
 
 
 def describe(header: Any) -> dict[str, Any]:
-    """Return the JSON object of a dataclass, as `parse` reads it.  Numbers get the types of their hints: 3 as a float is 3.0."""
+    """Return the JSON object of a dataclass, as `parse` reads it.  Numbers get the types of their hints."""
     return {name: _plain(hint, getattr(header, name)) for name, hint in _hints(type(header)).items()}
 
 
