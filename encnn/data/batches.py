@@ -76,7 +76,7 @@ class Conditioned:
 
 
 def training_features(X: TrainingFeatures, columns: int) -> TrainingFeatures:
-    """Return what `features_of` returns; conditioned features come back as they are, since they were checked when made."""
+    """Return what `features_of` returns; conditioned features come back as they are."""
     if isinstance(X, Conditioned):
         features_of(X.X, columns)
         return X
