@@ -422,7 +422,7 @@ class AssistedStep(Help):
         self.trips = 0
 
     def __call__(self, evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[CiphertextArray, float]:
-        """Return (encrypted rate * (p - targets), 1): the answer includes the rate, since a scheme with a modulus could not multiply by it."""
+        """Return (encrypted rate * (p - targets), 1): the answer includes the rate."""
         parts, counts = (z.parts, z.counts) if isinstance(z, PartialScores) else (z, None)
         if not isinstance(parts, CiphertextArray):
             raise CapabilityError(f"scheme {evaluator.scheme!r} needs no assistance here; leave it out, or encrypt the model")

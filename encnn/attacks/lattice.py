@@ -20,7 +20,8 @@ presets: block size, and with it the exponent of the time, grows with d.  Needs 
 
 `python -m encnn.experiments lattice` measures time and block size against d.
 
-[Kan87] R. Kannan, Math. Oper. Res. 12, 1987.  [AGVW17] as in `encnn.security.estimate`.  [fpylll] https://github.com/fplll/fpylll.
+[Kan87] R. Kannan, Math. Oper. Res. 12, 1987.  [AGVW17] as in `encnn.security.estimate`.  [fpylll]
+https://github.com/fplll/fpylll.
 """
 
 import importlib.util
@@ -67,7 +68,7 @@ SWEEP = (
 
 @dataclass(frozen=True)
 class Reduction:
-    """What one attack gave: a row of T, shape (d,), or None; the last block size tried; lattice dimension; CPU seconds."""
+    """Result of one attack: a row of T, shape (d,), or None; the last block size tried; lattice dimension; CPU seconds."""
 
     row: np.ndarray | None
     block_size: int
