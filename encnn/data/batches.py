@@ -95,7 +95,7 @@ class _Plain:
 
 
 class OneReview(_Plain):
-    """One row of ones at `indices`, the words of one review.  Per-review training makes many of these, so the class is small."""
+    """One row of ones at `indices`, the words of one review.  Per-review training makes many, so it is kept small."""
 
     __slots__ = ("indices",)
 
