@@ -371,7 +371,7 @@ def _check_labels(labels: object, shape: tuple[int, int]) -> None:
     if not isinstance(labels, np.ndarray) or labels.dtype != np.int8 or labels.shape != shape:
         raise DataError(f"labels must be int8 of shape {shape}; send one for each score")
     if (labels.item() not in (0, 1)) if labels.size == 1 else (labels.view(np.uint8).max() > 1):
-        raise DataError("labels are other than 0 and 1; send one column a class")
+        raise DataError("labels are other than 0 and 1; send one column per class")
 
 
 # -- the trainer's side

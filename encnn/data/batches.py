@@ -34,9 +34,7 @@ class Conditioned:
     """
 
     X: csr_array  # features, shape (reviews, features)
-    multipliers: np.ndarray | None = (
-        None  # m, a whole number of at least 1 per feature; rare ones may take larger steps; None: 1
-    )
+    multipliers: np.ndarray | None = None  # m, a whole number >= 1 per feature; rare ones may take larger steps; None: 1
     widths: np.ndarray | None = None  # s, one per review, since long reviews reach larger scores; None: 1
 
     def __post_init__(self) -> None:

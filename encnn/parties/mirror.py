@@ -63,7 +63,7 @@ class Server:
     def __init__(self, evaluator: CKKSEvaluator, network: Network) -> None:
         if network.architecture.outputs != 1:
             raise CapabilityError(
-                f"the mirror computes one score a review, not {network.architecture.outputs}; use one network an output"
+                f"the mirror computes one score a review, not {network.architecture.outputs}; use one network per output"
             )
         network.check_clear()
         self.evaluator, self.network = evaluator, network

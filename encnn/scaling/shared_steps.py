@@ -131,7 +131,7 @@ class SharedSteps:
         return news
 
     def _bounds(self, reviews: int) -> list[tuple[int, int]]:
-        """Return (first, last + 1), the reviews of every part of a batch."""
+        """Return the first review of every part of a batch, and the one after its last."""
         parts = len(self._crew)
         return [(reviews * k // parts, reviews * (k + 1) // parts) for k in range(parts)]
 
