@@ -87,7 +87,7 @@ def estimate_cost(task: Task, parameters: SchemeParameters) -> Cost:
     Raises what the scheme raises if it cannot train such a network.
 
     >>> from encnn.schemes import ClearParameters
-    >>> from encnn.sigmoid import taylor
+    >>> from encnn.arithmetic.sigmoid import taylor
     >>> task = Task(Architecture(1000), TrainingPlan(taylor(5)), reviews=500, words=40)
     >>> estimate_cost(task, ClearParameters()).model_bytes       # a number of 8 bytes a weight, 1000 x 8 + 8 of them
     64064
