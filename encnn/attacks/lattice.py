@@ -11,7 +11,7 @@ So (e, T_i, 1) is an integer combination of the rows of a public basis, and a ve
     [ alpha b       0        tau ]
 
 where alpha = 1 and xi = sigma / sigma_T, or the other way round, gives noise and secret the same size.  LLL finds the vector in
-low dimension, and BKZ with growing block size beta in higher ones.  One can check the result without the secret: it must explain
+low dimension, and BKZ with growing block size beta in higher ones.  One can check it without the secret: it must explain
 all samples, also those that were not used.
 
 **Needs** the public key for one vector width and its parameters.  **Works** where `security.estimate` gives a small block size:
