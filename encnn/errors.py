@@ -1,4 +1,4 @@
-"""Every error this package raises on purpose, and its warning.
+"""The errors that this package raises on purpose, and its one warning.
 
 Each message says what was wrong, what was expected, and what to do about it.
 """
@@ -29,15 +29,15 @@ class CiphertextOverflowError(EncnnError, OverflowError):
 
 
 class DivergenceError(EncnnError, ArithmeticError):
-    """Training left the range of its sigmoid or of its ciphertexts, or an owner could not use what it decrypted."""
+    """Training left the range of its sigmoid or of its ciphertexts, or the owner could not use what it decrypted."""
 
 
 class FileError(EncnnError, ValueError):
-    """A file that is not what it should be: foreign, of another kind or version, damaged."""
+    """A file that is damaged, foreign, or of another kind or version."""
 
 
 class DataWarning(UserWarning):
-    """Reviews or labels that can be used as they are, but hardly as they are meant."""
+    """Reviews or labels that can be used, but are probably not what the caller meant."""
 
 
 class DataError(EncnnError, ValueError):

@@ -1,4 +1,4 @@
-"""One progress bar for whatever takes longer than a moment."""
+"""The progress bar of all long computations."""
 
 import os
 import sys
@@ -9,10 +9,10 @@ from tqdm import tqdm
 
 
 def progress(iterable: Iterable | None = None, description: str = "", **options: Any) -> tqdm:
-    """Return a bar over `iterable` that appears after one second, on terminals and in notebooks only.
+    """Return a bar over `iterable` that appears after one second, and only on terminals and in notebooks.
 
-    `options` are those of tqdm (`total`, `unit`, ...).  In logs, where nobody watches, it stays silent;
-    so it does in notebooks when TQDM_DISABLE is set, whose stored outputs must not depend on speed.
+    `options` are those of tqdm (`total`, `unit`, ...).  The bar stays silent in logs, since nobody watches them.  It also stays
+    silent in notebooks when TQDM_DISABLE is set, since their stored outputs must not depend on speed.
     """
     watched = sys.stderr.isatty() or ("ipykernel" in sys.modules and not os.environ.get("TQDM_DISABLE"))
     settings = {"desc": description, "delay": 1.0, "leave": False, "disable": not watched}

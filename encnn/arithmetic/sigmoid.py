@@ -1,11 +1,13 @@
 r"""The sigmoid as a polynomial, since ciphertexts can be added and multiplied but not exponentiated.
 
+The paper approximates the sigmoid by its series at 0:
+
     sigma(x) = 1 / (1 + exp(-x)) = 1/2 + x/4 - x^3/48 + x^5/480 - 17 x^7/80640 + ...
 
-is what the paper approximates, by this series.  The series converges for |x| < pi only, and no polynomial stays near
-sigma for ever; fits on a range, by least squares or minimax, move the error to where it does less harm.  All
-approximations here but one are 1/2 plus an odd polynomial, as sigma is.  How a training run ends depends on what its
-polynomial does *outside* the range, so `error_over` reports it and `check_range` stops a run that is lost.
+The series converges for |x| < pi only, and every polynomial leaves sigma for large |x|.  Fits on a range, by least squares or
+minimax, move the error to where it does less harm.  Sigma is 1/2 plus an odd function, and so are all approximations here but
+one.  How a training run ends depends on what its polynomial does *outside* the range.  So `error_over` reports it, and
+`check_range` stops a run that is lost.
 """
 
 import itertools
@@ -26,9 +28,9 @@ from encnn.errors import DivergenceError, ParameterError
 if TYPE_CHECKING:
     import pandas as pd
 
-TOLERANCE = 0.05  # the error at which a range of use ends, unless a fit states its own
+TOLERANCE = 0.05  # a range of use ends at this error, unless a fit states its own range
 BEYOND = 0.01
-"""Share of scores that may leave a range, of a scheme or of a polynomial, before a run is stopped."""
+"""A run is stopped when more than this share of its scores leaves the range of the scheme or of the polynomial."""
 WRONG_SIDE_LIMIT = 10.0  # see check_range
 STEP_LIMIT = 100.0  # see check_range
 MAX_DEGREE = 101
@@ -44,7 +46,8 @@ _EXCHANGES = 100
 class PolynomialSigmoid:
     """A polynomial in place of the sigmoid.
 
-    `coefficients`, lowest power first, last one not zero; `interval`, the (low, high) on which it is meant to be used.
+    `coefficients` start with the lowest power; the last one is not zero.  `interval` is the (low, high) on which the polynomial
+    is meant to be used.
 
     >>> taylor(3)(np.array([0.0, 1.0, -1.0]))
     array([0.5       , 0.72916667, 0.27083333])
@@ -55,7 +58,7 @@ class PolynomialSigmoid:
     interval: tuple[float, float]
 
     def __post_init__(self) -> None:
-        """Refuse what is not a polynomial of at least degree 1 on an interval."""
+        """Raise `ParameterError` unless this is a polynomial of at least degree 1 on an interval."""
         check_types(self)
         if len(self.coefficients) < 2 or not np.isfinite(self.coefficients).all() or self.coefficients[-1] == 0:
             raise ParameterError(
@@ -83,13 +86,13 @@ class PolynomialSigmoid:
         return self(x) - sigmoid(x)
 
     def tolerance_radius(self, tolerance: float = TOLERANCE) -> float:
-        """Return the least |x| at which |p(x) - sigma(x)| passes `tolerance`; infinity beyond a million.
+        """Return the least |x| at which |p(x) - sigma(x)| passes `tolerance`; infinity if that is above a million.
 
         >>> round(taylor(1).tolerance_radius(), 3)
         1.424
         """
         x = np.concatenate([np.linspace(0, 1, 1001), np.geomspace(1, _SEARCH_END, 14_001)])
-        with np.errstate(over="ignore"):  # high powers of a million are infinite, and so past any tolerance
+        with np.errstate(over="ignore"):  # high powers of a million are infinite, which passes any tolerance
             passed = np.flatnonzero(self._largest_error(x) > tolerance)
         if not passed.size:
             return math.inf
@@ -106,7 +109,7 @@ class PolynomialSigmoid:
 
     @property
     def monotone_radius(self) -> float:
-        """The largest r such that p increases on [-r, r]; infinity if it increases everywhere, 0 if not even at 0.
+        """The largest r such that p increases on [-r, r]; infinity if p increases everywhere, 0 if it falls at 0.
 
         >>> [float(round(taylor(degree).monotone_radius, 6)) for degree in (1, 3, 5, 7)]
         [inf, 2.0, inf, 2.277888]
@@ -136,7 +139,7 @@ def sigmoid(x: ArrayLike) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ExactSigmoid:
-    """The sigmoid itself, for clear arithmetic only: ciphertexts can be added and multiplied, not exponentiated."""
+    """The sigmoid itself, for arithmetic in the clear only, since ciphertexts cannot be exponentiated."""
 
     name: str = "exact"
     interval: tuple[float, float] = (-math.inf, math.inf)
@@ -156,7 +159,7 @@ Sigmoid = PolynomialSigmoid | ExactSigmoid
 def taylor_coefficients(degree: int) -> tuple[Fraction, ...]:
     """Return the exact coefficients of the series of sigma at 0, lowest power first.
 
-    They follow from sigma' = sigma (1 - sigma): comparing powers of x,
+    They follow from sigma' = sigma (1 - sigma).  Comparing powers of x gives
     (n + 1) a[n+1] = a[n] - (a[0] a[n] + a[1] a[n-1] + ... + a[n] a[0]).
 
     >>> [str(a) for a in taylor_coefficients(7)]
@@ -169,7 +172,7 @@ def taylor_coefficients(degree: int) -> tuple[Fraction, ...]:
 
 
 def taylor(degree: int) -> PolynomialSigmoid:
-    """Return the series of any odd degree, the paper's approximation.
+    """Return the series up to an odd degree, which is the paper's approximation.
 
     Its interval ends where its error passes `TOLERANCE`.
     """
@@ -181,8 +184,8 @@ def taylor(degree: int) -> PolynomialSigmoid:
 def ancestor_misplaced() -> PolynomialSigmoid:
     """Return the series with its coefficients one power out of place, as in the notebook published in 2017.
 
-    1/2 + x/4 - x^2/48 + x^3/480 - 17 x^5/80640: the even power breaks the symmetry about 1/2, and the polynomial
-    falls again on both sides (see `monotone_radius`).  For comparison only.
+    The polynomial is 1/2 + x/4 - x^2/48 + x^3/480 - 17 x^5/80640.  Its even power breaks the symmetry about 1/2, and it falls
+    again on both sides (see `monotone_radius`).  It is here for comparison only.
     """
     a = [float(c) for c in taylor_coefficients(7)]
     return _within_tolerance("ancestor, coefficients misplaced", (a[0], a[1], a[3], a[5], 0.0, a[7]))
@@ -191,8 +194,8 @@ def ancestor_misplaced() -> PolynomialSigmoid:
 def least_squares(degree: int, radius: float) -> PolynomialSigmoid:
     """Return the polynomial that minimises the integral of (p - sigma)^2 over [-radius, radius].
 
-    The projection on Legendre polynomials, with integrals by Gauss quadrature of enough nodes that only rounding
-    remains (the poles of sigma at +-i pi set their number).
+    The polynomial is the projection of sigma on Legendre polynomials.  Gauss quadrature computes the integrals with so many
+    nodes that only rounding remains; the poles of sigma at +-i pi set their number.
     """
     _check_fit(degree, radius)
     nodes, weights = legendre.leggauss(64 + 8 * math.ceil(radius) + degree)
@@ -204,7 +207,7 @@ def least_squares(degree: int, radius: float) -> PolynomialSigmoid:
 
 
 def minimax(degree: int, radius: float) -> PolynomialSigmoid:
-    """Return the polynomial whose largest error on [-radius, radius] is least, by Remez exchange.
+    """Return the polynomial with the smallest largest error on [-radius, radius], found by Remez exchange.
 
     Its error takes its largest size (degree + 3) / 2 times on (0, radius], with alternating sign.
     """
@@ -213,7 +216,7 @@ def minimax(degree: int, radius: float) -> PolynomialSigmoid:
     grid = np.linspace(0, 1, _GRID)[1:]
     target = sigmoid(radius * grid) - 0.5
     basis = chebyshev.chebvander(grid, degree)[:, 1::2]
-    # Where the error of a truncated Chebyshev series of odd functions is largest.
+    # The exchange starts where the error of a truncated Chebyshev series of an odd function is largest.
     reference = np.searchsorted(grid, np.cos(np.arange(n_unknowns + 1) * np.pi / (degree + 2))[::-1] - 1e-12)
     for _ in range(_EXCHANGES):
         series, level = _levelled(basis[reference], target[reference])
@@ -225,10 +228,10 @@ def minimax(degree: int, radius: float) -> PolynomialSigmoid:
 
 
 def check_name(p: PolynomialSigmoid) -> None:
-    """Raise `ParameterError` for a polynomial that has the name of an approximation made here, and is another one.
+    """Raise `ParameterError` for a polynomial that carries the name of an approximation made here but differs from it.
 
     Series are compared exactly.  Fits are computed in floating point, which rounds a little differently on every machine, so
-    their values on the interval need to agree to nine digits only.  A name of one's own says nothing: nothing is compared.
+    their values on the interval need to agree to nine digits only.  Under any other name nothing is compared.
     """
     known = _namesake(p)
     if known is None:
@@ -241,12 +244,12 @@ def check_name(p: PolynomialSigmoid) -> None:
 def _nearly_equal(p: PolynomialSigmoid, q: PolynomialSigmoid) -> bool:
     """Tell whether two fits of one degree differ by rounding only."""
     x = np.linspace(*q.interval, 101)
-    near = np.allclose(p.coefficients, q.coefficients, rtol=1e-4, atol=0)  # so that no value of the next line is infinite
+    near = np.allclose(p.coefficients, q.coefficients, rtol=1e-4, atol=0)  # so no value in the next line is infinite
     return bool(near and np.allclose(p(x), q(x), rtol=0, atol=1e-9))
 
 
 def _namesake(p: PolynomialSigmoid) -> PolynomialSigmoid | None:
-    """Return what the name of `p` promises, None for a name of one's own."""
+    """Return the approximation made here that has the name of `p`, or None if there is none."""
     if p.name == ExactSigmoid.name:
         raise ParameterError(f"a polynomial is called {p.name!r}, which it is not; give it a name of its own")
     if p.name == ancestor_misplaced().name:
@@ -267,7 +270,7 @@ def _levelled(basis: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]
 
 
 def _extremes(error: np.ndarray) -> np.ndarray:
-    """Return the place of the largest error between each two changes of its sign."""
+    """Return the index of the largest error between each change of its sign and the next."""
     changes = np.flatnonzero(np.diff(error > 0)) + 1
     edges = [0, *changes, len(error)]
     return np.array([low + np.argmax(np.abs(error[low:high])) for low, high in itertools.pairwise(edges)])
@@ -283,7 +286,7 @@ def _odd(series: np.ndarray) -> np.ndarray:
 def _fit(method: str, odd_part: np.ndarray, radius: float) -> PolynomialSigmoid:
     """Scale an odd polynomial on [-1, 1] to [-radius, radius] and add 1/2."""
     scaled = odd_part / float(radius) ** np.arange(len(odd_part))
-    scaled[0::2] = 0.0  # the conversion leaves rounding errors here
+    scaled[0::2] = 0.0  # even powers hold only rounding errors of the conversion
     scaled[0] = 0.5
     name = f"{method} on +-{radius:g}, degree {len(scaled) - 1}"
     return PolynomialSigmoid(name, tuple(float(c) for c in scaled), (-float(radius), float(radius)))
@@ -310,10 +313,10 @@ def _check_fit(degree: int, radius: float) -> None:
 
 
 def error_table(approximations: Iterable[PolynomialSigmoid], radius: float) -> "pd.DataFrame":
-    """Return one row an approximation: how far it is from sigma on [-radius, radius], and where it goes wrong.
+    """Return one row per approximation: how far it is from sigma on [-radius, radius], and where it goes wrong.
 
     Columns: `name`, `degree`, `max_abs_error` and `mean_abs_error` over the range, `tolerance_radius` (the |x| at
-    which the error passes `TOLERANCE`), `monotone_radius` (it increases on +- this).
+    which the error passes `TOLERANCE`), `monotone_radius` (the polynomial increases up to this |x|).
     """
     if not 0 < radius < math.inf:
         raise ParameterError(f"radius {radius}: expected a finite number above 0")
@@ -322,7 +325,7 @@ def error_table(approximations: Iterable[PolynomialSigmoid], radius: float) -> "
     for p in approximations:
         error = np.abs(p.error(x))
         rows.append((p.name, p.degree, error.max(), error.mean(), p.tolerance_radius(), p.monotone_radius))
-    import pandas as pd  # a second to import, and nothing else here needs it
+    import pandas as pd  # imported late: it takes a second, and nothing else here needs it
 
     columns = ["name", "degree", "max_abs_error", "mean_abs_error", "tolerance_radius", "monotone_radius"]
     return pd.DataFrame(rows, columns=columns)
@@ -332,32 +335,29 @@ def error_table(approximations: Iterable[PolynomialSigmoid], radius: float) -> "
 class RangeReport:
     """What an approximation did on the values z that training met.
 
-    Least and greatest z; share of z outside the approximation's interval; share beyond its `monotone_radius`; share on
-    the wrong side of both labels, p(z) < 0 < z or p(z) > 1 > 0 > z, whose steps push z outward; mean and
-    largest |p(z) - sigma(z)|; largest |p(z)|.  share_out_of_range: share of z that the scheme cannot work with, or that is no
-    number.  All others but the shares are of the z that are numbers, and nan if there is none.
+    Shares are shares of all z.  Everything else is computed from the z that are numbers, and is nan if there are none.
     """
 
     min_z: float
     max_z: float
-    share_outside: float
-    share_beyond_monotone: float
-    share_wrong_side: float
-    mean_abs_error: float
-    max_abs_error: float
-    max_abs_p: float
-    share_out_of_range: float = 0.0
+    share_outside: float  # outside the approximation's interval
+    share_beyond_monotone: float  # beyond its `monotone_radius`
+    share_wrong_side: float  # on the wrong side of both labels, p(z) < 0 < z or p(z) > 1 > 0 > z; their steps push z outward
+    mean_abs_error: float  # mean of |p(z) - sigma(z)|
+    max_abs_error: float  # largest |p(z) - sigma(z)|
+    max_abs_p: float  # largest |p(z)|
+    share_out_of_range: float = 0.0  # not a number, or beyond what the scheme can work with
 
 
 def error_over(approximation: Sigmoid, z: ArrayLike, limit: float = math.inf) -> RangeReport:
-    """Report the error over the values `z` (any shape, not scaled) that training really met.
+    """Report the error over the values `z` (any shape, not scaled) that training met.
 
-    limit: the |z| from which on the scheme cannot work with a score (`Evaluator.activation_limit`).
+    limit: the scheme cannot work with a score from this |z| on (`Evaluator.activation_limit`).
     """
     z = _values(z)
     low, high = approximation.interval
     known = z[~np.isnan(z)] if not np.isnan(z).all() else z
-    with np.errstate(over="ignore", invalid="ignore"):  # a lost run has values beyond all bounds
+    with np.errstate(over="ignore", invalid="ignore"):  # the values of a lost run can overflow
         p = approximation(known)
         error = np.abs(p - sigmoid(known))
     return RangeReport(
@@ -374,9 +374,9 @@ def error_over(approximation: Sigmoid, z: ArrayLike, limit: float = math.inf) ->
 
 
 def check_reach(z: ArrayLike, limit: float, first_review: int = 0) -> None:
-    """Raise `DivergenceError` if more than a share of `BEYOND` of the scores cannot be worked with: |z| >= limit, or unknown.
+    """Raise `DivergenceError` if the scheme cannot work with more than a share of `BEYOND` of the scores.
 
-    A few do no harm: each leads to one wrong step.
+    These are scores with |z| >= limit, and unknown ones.  A few of them do no harm: each leads to one wrong step.
     """
     z = _values(z)
     beyond = ~(np.abs(z) < limit)
@@ -390,26 +390,26 @@ def check_reach(z: ArrayLike, limit: float, first_review: int = 0) -> None:
 
 
 def check_range(approximation: Sigmoid, z: ArrayLike, learning_rate: float, first_review: int = 0) -> RangeReport:
-    """Report as `error_over` does, unless the run is lost: then raise DivergenceError.
+    """Report as `error_over` does; raise `DivergenceError` if the run is lost.
 
-    `z` holds one value per review, or one row of shape (outputs,), in order, from review `first_review` on.
+    `z` holds one value per review, or one row of shape (outputs,) per review, in order, from review `first_review` on.
 
-    Leaving the interval is no divergence: in a healthy run z grows past it, the polynomial overshoots 0 or 1, and its
-    error p - y pulls z back.  A run is lost at the first review where
+    A run that leaves the interval has not diverged.  In a healthy run z grows past the interval, the polynomial overshoots 0 or
+    1, and its error p - y pulls z back.  A run is lost at the first review where
 
     1. z or p(z) is no finite number; or
     2. p(z) lies more than `WRONG_SIDE_LIMIT` to the wrong side of *both* labels: far below 0 though z > 0, or far
-       above 1 though z < 0.  Then p - y has the sign opposite to z whatever the label, so the step pushes z outward,
-       where p is more wrong still.  Reviews a little on the wrong side come back, because reviews on the right
-       side share their words; in epochs over the 25,000 reviews, runs that recovered stayed below half this
-       limit, and runs that passed it were lost.  So end polynomials that fall again (degrees 3, 7, ...); or
+       above 1 though z < 0.  Then p - y has the sign opposite to z for both labels, so the step pushes z outward,
+       where p is even more wrong.  Reviews a little on the wrong side come back, because reviews on the right
+       side share their words.  In epochs over the 25,000 reviews, runs that recovered stayed below half this
+       limit, and runs that passed it were lost.  Polynomials that fall again (degrees 3, 7, ...) end in this way; or
     3. learning_rate |p(z) - y| > STEP_LIMIT for both labels.  One step turns (hidden h, output weights W2) into
-       (h - b W2, W2 - b h), in suitable units: it stretches h + W2 by |1 - b| and h - W2 by |1 + b|, so
-       |b| > 2 makes everything grow.  With n words b is learning_rate (p - y) times sqrt(n) (sum of rows) or divided
-       by it (mean), so a step of 100 is beyond recovery for every review of up to 2,500 words.  So end
-       polynomials that never fall (degrees 1, 5, ...), at too large a learning rate.
+       (h - b W2, W2 - b h), in suitable units.  This stretches h + W2 by |1 - b| and h - W2 by |1 + b|, so
+       everything grows if |b| > 2.  For n words b is learning_rate (p - y), times sqrt(n) (sum of rows) or divided
+       by sqrt(n) (mean).  So no review of up to 2,500 words recovers from a step of 100.  Polynomials that never
+       fall (degrees 1, 5, ...) end in this way when the learning rate is too large.
 
-    Raises ParameterError for no values, or a learning rate that is not above 0.
+    Raises ParameterError if there are no values, or if the learning rate is not above 0.
     """
     outputs = np.shape(z)[-1] if np.ndim(z) > 1 else 1
     z = _values(z)
@@ -425,7 +425,7 @@ def check_range(approximation: Sigmoid, z: ArrayLike, learning_rate: float, firs
 
 
 def _wrong_by(z: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Return how far p lies to the wrong side of both labels; 0 or less if it does not."""
+    """Return how far p lies on the wrong side of both labels; 0 or less if it does not lie there."""
     return np.where(z > 0, -p, p - 1)
 
 

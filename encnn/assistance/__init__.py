@@ -1,1 +1,1 @@
-"""The owner's help while a network trains: errors for its scores, or fresh weights; directly or through a folder."""
+"""The owner's help in training: errors for scores, or fresh weights, passed directly or through a folder."""

@@ -6,14 +6,15 @@
     folder/assist-refusal            from the owner, instead of an answer: the run is over
     folder/assist-end                from the trainer: no more requests follow
 
-What is asked and answered is either of `scores`, scores for errors, or of `weights`, weights for fresh encryptions of them.
-Each run has a folder of its own: where messages of an earlier one lie, neither side begins.
+A request holds scores and its answer errors (`scores`), or a request holds weights and its answer fresh encryptions
+(`weights`).
+Each run has its own folder: neither side begins where messages of an earlier run lie.
 
-Encrypted labels have a file of their own (`write_labels`), given to the trainer once with the model.
+Encrypted labels have their own file (`write_labels`), which the trainer gets once, with the model.
 
-Files are those of `encnn.files`, whole from the moment they appear, without a MAC: whoever can write to the folder can
-disturb the run, as whoever sits on a wire can.  Links are not followed.  What is read is checked in two steps.  Here: names,
-types and sizes, before anything large is allocated.  In `scores` and `weights`: whether it is the message that is due.
+Files have the format of `encnn.files`, are whole from the moment they appear, and carry no MAC.  Whoever can write to the
+folder can disturb the run, as on any channel.  Links are not followed.  Messages are checked in two steps.  This module checks
+names, types and sizes before anything large is allocated.  `scores` and `weights` check whether it is the message that is due.
 """
 
 import time
@@ -36,22 +37,22 @@ from encnn.schemes.integer_vector.storage import entry_range, export_array, rest
 
 OPENING, REQUEST, ANSWER, REFUSAL, END = "assist-opening", "assist-request", "assist-answer", "assist-refusal", "assist-end"
 WEIGHTS, FRESH_WEIGHTS = "assist-weights", "assist-fresh-weights"
-"""Kinds of the requests and answers that hold weights; the files are named as those that hold scores."""
+"""Kinds of the requests and answers that hold weights; their files have the same names as those with scores."""
 
 LABELS = "encrypted-labels"
 
 Header = TypeVar("Header")
 
 TELLABLE = FileError, DataError, KeyMismatchError
-"""Errors that say what was wrong with a message.  Others may name decrypted numbers, which are for the owner's eyes only."""
+"""Errors that only say what was wrong with a message.  Others may name decrypted numbers, which only the owner may see."""
 
 
 @dataclass
 class FolderChannel:
-    """The trainer's side of a folder that both processes reach; the owner's is `serve`.
+    """The trainer's side of a folder that both processes can reach; the owner's side is `serve`.
 
-    context: of the model to be trained (experimental keys are refused).  timeout: seconds to wait for one answer.  Messages are
-    files of `encnn.files`, whole from the moment they appear; each is removed by the one who reads it.
+    context: of the model to be trained; experimental keys are refused.  timeout: seconds to wait for one answer.  Messages are
+    files of `encnn.files`, whole from the moment they appear.  Whoever reads a message removes it.
     """
 
     folder: Path
@@ -91,11 +92,11 @@ class FolderChannel:
 
 
 def serve(side: OwnersSide, folder: Path, timeout: float = 60.0) -> None:
-    """Answer the requests that appear in `folder` until the trainer closes it: the owner's process.
+    """Answer the requests that appear in `folder` until the trainer closes it; the owner's process runs this.
 
     side: a `scores.Assistant`, who answers scores, or a `weights.OwnerOfWeights`.  Every request gets an answer or a refusal.
-    Whatever goes wrong, of whatever type, is a refusal: it ends the run, stays in the folder for all later requests, and is
-    raised here as an error of the package.  The folder is told its reason if that is about the message itself.
+    Any error, of any type, is a refusal: it ends the run, stays in the folder for all later requests, and is raised here as an
+    error of the package.  The folder gets the reason only if it is about the message itself.
     Raises `FileError` if nothing comes for `timeout` seconds.
     """
     _refuse_leftovers(folder, "assist-*")
@@ -117,7 +118,7 @@ def serve(side: OwnersSide, folder: Path, timeout: float = 60.0) -> None:
 
 
 def _refuse(side: OwnersSide, folder: Path, error: Exception) -> None:
-    """End the run and tell the folder: why, only if nothing was decrypted before the error."""
+    """End the run and write a refusal; it gives the reason only if nothing was decrypted before the error."""
     side.closed = True
     tellable = isinstance(error, TELLABLE) and not side.tally.refused
     reason = str(error) if tellable else "it ended the run for what it decrypted; ask it"
@@ -150,7 +151,7 @@ def _awaited(path: Path, timeout: float, meanwhile: Callable[[], None] = lambda:
 
 
 def _wait_until(there: Callable[[], bool], timeout: float, what: str) -> None:
-    """Look again and again, at first often."""
+    """Check again and again, at first often."""
     begun, pause = time.monotonic(), 0.0002
     while not there():
         if time.monotonic() - begun > timeout:
@@ -173,7 +174,7 @@ class OpeningHeader:
 
 @dataclass(frozen=True)
 class RequestHeader:
-    """Key of the scores, number of the request, learning rate, where the labels are (see `scores.Request`), scores in parts."""
+    """Key of the scores, request number, learning rate, where the labels are (see `scores.Request`), whether in parts."""
 
     key_id: Hex32
     trip: Count
@@ -184,7 +185,7 @@ class RequestHeader:
 
 @dataclass(frozen=True)
 class AnswerHeader:
-    """Number of the request that it answers, seed of its masks and the first of them that it takes."""
+    """Number of the request, the seed of the masks, and the first mask that the answer uses."""
 
     trip: Count
     seed: Hex32
@@ -221,7 +222,7 @@ _LABELS_OF = {"sent": {"labels"}, "kept": {"rows"}, "withheld": set[str]()}
 
 
 def write_opening(path: Path, opening: Opening, context: Any) -> int:
-    """Write the owner's first message; return the bytes.  Experimental keys are refused."""
+    """Write the owner's first message; return the bytes written.  Experimental keys are refused."""
     _refuse_experimental(context)
     zero_key = opening.zero_key
     header = OpeningHeader(opening.key_id, opening.kept_labels, None if zero_key is None else zero_key.seed.hex())
@@ -229,7 +230,7 @@ def write_opening(path: Path, opening: Opening, context: Any) -> int:
 
 
 def read_opening(path: Path) -> Opening:
-    """Return the owner's first message; anything else is a `FileError`.  Its array is checked by the trainer's step."""
+    """Return the owner's first message; anything else is a `FileError`.  The trainer's step checks its array."""
     header, arrays = _read(path, OPENING, OpeningHeader)
     with naming(path):
         check_names("the message", arrays, set() if header.seed is None else {"zero_key"})
@@ -251,7 +252,7 @@ def write_request(path: Path, request: Request) -> int:
 def read_request(path: Path, context: IntegerVectorContext, outputs: int) -> Request:
     """Return a request for the owner of `context`; raise `FileError` unless it is one, `KeyMismatchError` for another key.
 
-    What the numbers mean is judged by `Assistant.answer`.  No more is read than 1 to d ciphertexts take.
+    `Assistant.answer` checks what the numbers mean.  Nothing larger than d ciphertexts is read.
     """
     p = context.parameters
     max_bytes = p.d * ((outputs + p.d) * p.dtype.itemsize + outputs + 16) + (1 << 16)
@@ -272,7 +273,7 @@ def write_answer(path: Path, answer: Answer) -> int:
 
 
 def read_answer(path: Path) -> Answer:
-    """Return an answer; raise `FileError` unless it is one.  Whether it fits the request is checked by the trainer's step."""
+    """Return an answer; anything else is a `FileError`.  The trainer's step checks whether it fits the request."""
     header, arrays = _read(path, ANSWER, AnswerHeader, 1 << 26)
     with naming(path):
         check_names("the message", arrays, {"tops"})
@@ -289,7 +290,7 @@ def write_weights(path: Path, weights: Weights, kind: str) -> int:
 def read_weights(path: Path, kind: str, max_bytes: int = 1 << 31) -> Weights:
     """Return weights for the owner or from it; raise `FileError` unless it is such a message of up to `max_bytes`.
 
-    Whether they are those that are due is checked by `weights`, what their arrays say by the scheme.
+    `weights` checks whether these weights are due; the scheme checks their arrays.
     """
     header, arrays = _read(path, kind, WeightsHeader, max_bytes)
     names = [f"W{k}" for k in range(1, len(header.parts) + 1)]
@@ -316,7 +317,7 @@ def read_labels(path: Path, context: IntegerVectorContext) -> CiphertextArray:
 
 
 def _read(path: Path, kind: str, header: type[Header], max_bytes: int = 1 << 31) -> tuple[Header, dict[str, np.ndarray]]:
-    """Return the header of a message, as its schema has it, and its arrays; a link, which may lead elsewhere, is none."""
+    """Return the checked header and the arrays of a message.  Links are refused, since they may lead elsewhere."""
     found, arrays = files.read(path, kind, max_bytes=max_bytes, follow_links=False)
     with naming(path):
         return parse(header, found), arrays
@@ -327,7 +328,7 @@ def _read(path: Path, kind: str, header: type[Header], max_bytes: int = 1 << 31)
 
 @dataclass(frozen=True)
 class _Form:
-    """How the requests and answers of one kind of assistance are written and read; the owner's side knows what may come."""
+    """The functions that write and read requests and answers of one kind; the owner's side limits what is read."""
 
     write_request: Callable[[Path, Any], int]
     read_request: Callable[[Path, Any], Any]
@@ -340,7 +341,7 @@ def _request_of_scores(path: Path, side: Assistant) -> Request:
 
 
 def _request_of_weights(path: Path, side: OwnerOfWeights) -> Weights:
-    """Return a request that is no larger than the largest weights that the owner sent, and what describes them."""
+    """Return a request; it may be as large as the largest weights that the owner sent, plus their description."""
     return read_weights(path, WEIGHTS, side.largest_bytes + (side.largest_bytes >> 6) + files.MAX_HEADER_BYTES)
 
 
@@ -354,7 +355,7 @@ _WEIGHTS = _Form(
 
 
 def _form_of(speaker: object) -> _Form:
-    """Return the form of a request, or of what an owner's side is asked."""
+    """Return the form for a request, or for an owner's side."""
     return _WEIGHTS if isinstance(speaker, Weights | OwnerOfWeights) else _SCORES
 
 

@@ -1,15 +1,15 @@
-"""Training with the owner's assistance: additions only, so that the scheme trains at 128 bits.
+"""Training with the owner's assistance needs only additions, so that the scheme can train at 128 bits.
 
-A product of two ciphertexts costs d^3 in this scheme, an addition d.  Without a hidden layer (or with a public second layer,
-see `network.folded`) the network's forward pass z = x W1 and its update W1[i] -= x_i e are additions; only the error
-e = a (p - y) with p = sigmoid(z) is not.  So for each mini-batch the trainer sends the encrypted scores z, and the owner
-decrypts them, applies the exact sigmoid and sends back a fresh encryption:
+A product of two ciphertexts costs d^3 in this scheme, and an addition d.  Without a hidden layer (or with a public second
+layer, see `network.folded`) the forward pass z = x W1 and the update W1[i] -= x_i e are additions.  Only the error e = a (p -
+y) with p = sigmoid(z) is not.  So per mini-batch the trainer sends the encrypted scores z, and the owner decrypts them, applies
+the exact sigmoid and sends back a fresh encryption:
 
     trainer                                      owner
     z = x W1 + Enc(0)      -- Request ---->      z = Dec(z), p = sigmoid(z)
     W1[i] -= x_i e         <----- Answer --      e = Enc(a (p - y)), or Enc(a p)
 
-Where the labels are is chosen by the targets that `Trainer.train` is given together with an `AssistedStep`:
+The targets that `Trainer.train` gets together with an `AssistedStep` decide where the labels are:
 
     ===============================  ==================  ============  =================================
     targets                          the request holds   the answer    the trainer's update
@@ -21,22 +21,21 @@ Where the labels are is chosen by the targets that `Trainer.train` is given toge
     ===============================  ==================  ============  =================================
 
 **What the owner learns**: every score z of the trainer's reviews, to full precision, in the order of training; their labels if
-they are sent; sizes and times.  Since it knows the weights, it can check a guess of a review's words against z.  The
-masks show nothing: a sum of ciphertexts would tell which words were added, so every score has an encryption of zero of its own
-added to it (`ring.ZeroStream`).  What decrypts is z with the noise of all that was added, which is below the last digit of use.
-**What the trainer learns**: sizes and times, and that its run goes on.  Answers are fresh encryptions (`ring.PadStream`);
-nothing decrypted ever comes back, approximate decryptions in particular (IND-CPA-D).  A refusal does tell something about a
-decrypted number, one bit; so an `Assistant` that does not answer what it has decrypted, for whatever reason, answers nothing
-more.
-**Scores beyond the modulus** are noticed.  Where the announced bound on weights lets a score pass the range, it is sent in
-parts, which the owner adds up in floats (`network.partial_scores`).  The owner then learns sums over parts of a review, too.
-**What the key must bear**: a trainer may send [0 ; c e_j] for scores, and is answered with an encryption of a function of the
-key's entry T_j under that key.  So this needs security for key-dependent messages; nothing in a request would give it away.
-**What stops neither**: a trainer may send scores of its own making, or train on wrong data.  The owner judges the
-result on reviews held back, as always.
+they are sent; sizes and times.  Since it knows the weights, it can check a guess of a review's words against z.  The masks of a
+sum of ciphertexts would tell which words were added.  So each score gets its own encryption of zero added (`ring.ZeroStream`),
+and the masks show nothing.  The owner decrypts z with the noise of all that was added, which is below the last useful digit.
+**What the trainer learns**: sizes and times, and that its run goes on.  Answers are fresh encryptions (`ring.PadStream`).
+Nothing decrypted ever comes back, and in particular no approximate decryption (IND-CPA-D).  A refusal does tell one bit about a
+decrypted number.  So once an `Assistant` fails to answer what it has decrypted, for any reason, it answers nothing more.
+**Scores beyond the modulus** are noticed.  If the announced bound on weights lets a score leave the range, it is sent in parts,
+which the owner adds up in floats (`network.partial_scores`).  The owner then also learns sums over parts of a review.
+**What the key must withstand**: a trainer may send [0 ; c e_j] in place of scores.  The answer is then an encryption of a
+function of the key's entry T_j under that key.  So the scheme must be secure for key-dependent messages; no request reveals the
+attempt. **What this protocol does not prevent**: a trainer may send invented scores, or train on wrong data.  The owner judges
+the result on held-out reviews, as always.
 
-Steps are messages, and messages go through a `Channel`: a `DirectChannel` passes them within a process, a
-`folders.FolderChannel` as files between two.  Weights that the owner renews (`weights`) take the same channels.
+Steps are messages that go through a `Channel`.  A `DirectChannel` passes them within a process, and a `folders.FolderChannel`
+passes them as files between two processes.  Weights that the owner renews (`weights`) take the same channels.
 """
 
 import math
@@ -71,7 +70,7 @@ from encnn.schemes.integer_vector.ring import (
 from encnn.schemes.integer_vector.storage import entry_range
 
 _FIXED_BYTES = 16
-"""Number of the trip and learning rate, in each direction."""
+"""Bytes of the trip number and the learning rate, in each direction."""
 
 
 # -- messages
@@ -79,32 +78,26 @@ _FIXED_BYTES = 16
 
 @dataclass(frozen=True)
 class Opening:
-    """What the owner says first: the name of its key, and what it has for the trainer.
+    """The owner's first message."""
 
-    zero_key: the public key for encryptions of zero, None from an owner who renews weights and answers no scores.
-    kept_labels: of how many reviews it keeps labels.
-    """
-
-    key_id: str
-    zero_key: ZeroKey | None = None
-    kept_labels: int = 0
+    key_id: str  # name of its key
+    zero_key: ZeroKey | None = None  # public key for encryptions of zero; None from an owner who renews weights
+    kept_labels: int = 0  # number of reviews whose labels the owner keeps
 
 
 @dataclass(frozen=True)
 class Request:
     """Encrypted scores of one mini-batch, shape (reviews, outputs) or (parts, outputs), and where its labels are.
 
-    trip: 1, 2, ...  rate: the learning rate a.  labels: 0/1 of shape (reviews, outputs), int8, or None.  rows: numbers of the
-    reviews whose labels the owner keeps, int64 of shape (reviews,), or None.  With neither the answer is Enc(a p).
-    parts: if scores come in parts, those of each review, int64 of shape (reviews,); `scores` then has a row for each part.
+    With neither `labels` nor `rows` the answer is Enc(a p).
     """
 
-    trip: int
-    rate: float
+    trip: int  # 1, 2, ...
+    rate: float  # the learning rate a
     scores: CiphertextArray
-    labels: np.ndarray | None = None
-    rows: np.ndarray | None = None
-    parts: np.ndarray | None = None
+    labels: np.ndarray | None = None  # 0/1, int8 of shape (reviews, outputs)
+    rows: np.ndarray | None = None  # numbers of the reviews whose labels the owner keeps, int64 of shape (reviews,)
+    parts: np.ndarray | None = None  # if scores come in parts, the number per review, int64 of shape (reviews,)
 
     @property
     def reviews(self) -> int:
@@ -119,7 +112,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A fresh encryption of one number an output: tops of shape (reviews, outputs), and masks by seed and first row."""
+    """A fresh encryption of one number per output: tops of shape (reviews, outputs); seed and first row give the masks."""
 
     trip: int
     seed: bytes
@@ -133,7 +126,7 @@ class Answer:
 
 
 class KeptLabels:
-    """Targets that say: the owner keeps the labels of these reviews.  Review r of the run is number r of its labels."""
+    """Targets for reviews whose labels the owner keeps.  Review r of the run has label number r."""
 
     def __init__(self, reviews: int, outputs: int = 1, first: int = 0) -> None:
         self.shape, self._first = (reviews, outputs), first
@@ -159,18 +152,17 @@ class KeptLabels:
 
 @dataclass
 class Tally:
-    """What a run took so far: trips, bytes in each direction, CPU seconds of the owner, bytes of scores shown besides.
+    """What a run took so far.
 
-    refused: requests that were decrypted and not answered, 0 or 1.  Each told the trainer one bit, so owners add them up over
-    the runs of one key, and ask why.
+    Each refusal told the trainer one bit, so owners should add them up over the runs of one key, and ask for the reasons.
     """
 
     trips: int = 0
-    refused: int = 0
-    bytes_up: int = 0
-    bytes_down: int = 0
-    cpu_seconds: float = 0.0
-    score_bytes_up: int = 0
+    refused: int = 0  # requests that were decrypted and not answered, 0 or 1
+    bytes_up: int = 0  # from the trainer
+    bytes_down: int = 0  # to the trainer
+    cpu_seconds: float = 0.0  # of the owner
+    score_bytes_up: int = 0  # of scores that the owner watches, besides the requests
 
     def count(self, bytes_up: int, bytes_down: int, cpu_seconds: float) -> None:
         """Add one trip."""
@@ -181,7 +173,7 @@ class Tally:
 
 
 class OwnersSide(Protocol):
-    """Whoever answers at the owner's end of a channel; it holds the secret key."""
+    """The owner's end of a channel, which answers requests and holds the secret key."""
 
     tally: Tally
     closed: bool
@@ -189,7 +181,7 @@ class OwnersSide(Protocol):
 
     @property
     def context(self) -> Any:
-        """The name of the key and its parameters, as the scheme has them."""
+        """The scheme's record of the key's name and parameters."""
 
     def opening(self) -> Opening:
         """Return the message that opens a run."""
@@ -199,16 +191,16 @@ class OwnersSide(Protocol):
 
 
 class Assistant:
-    """The owner's side of the protocol, who holds the secret key: answers requests, one after the other.
+    """The owner's side of the protocol: holds the secret key and answers requests, one after the other.
 
-    secret: the owner's key, of parameters with ring masks.  outputs: of the network.  labels: those that the owner keeps, one a
-    review, or None.  max_rate: largest learning rate that is answered.  max_trips: requests that are answered at most, if it is
-    known how many the run takes: more could only be questions of the trainer's own.  rng: makes masks that repeat, for
-    experiments.
+    secret: the owner's key, of parameters with ring masks.  outputs: of the network.  labels: the labels that the owner keeps,
+    one per review, or None.  max_rate: the largest learning rate that is answered.  max_trips: the most requests that are
+    answered, if the length of the run is known; more could only serve the trainer's curiosity.  rng: makes masks that repeat,
+    for experiments.
 
-    `answer` raises `KeyMismatchError` for scores under another key, `DataError` for messages that are malformed or out of turn:
-    both by what everybody sees.  It raises `DivergenceError` for scores near the end of the range, and for whatever else goes
-    wrong from the decryption on; then it is `closed` and answers no more (see `decrypting`).
+    `answer` raises `KeyMismatchError` for scores under another key, and `DataError` for malformed messages or a wrong turn;
+    both depend only on what everybody sees.  It raises `DivergenceError` for scores near the end of the range, and for any
+    other failure after the decryption; then it is `closed` and answers no more (see `decrypting`).
     """
 
     def __init__(
@@ -242,7 +234,7 @@ class Assistant:
 
     @property
     def scores(self) -> np.ndarray:
-        """All scores z decrypted so far, shape (reviews met, outputs): for the owner's eyes."""
+        """All scores z decrypted so far, shape (reviews so far, outputs), for the owner only."""
         return np.concatenate(self._scores) if self._scores else np.empty((0, self.outputs))
 
     def opening(self) -> Opening:
@@ -262,7 +254,7 @@ class Assistant:
         return answer
 
     def _read(self, request: Request) -> np.ndarray:
-        """Decrypt, keep and return the scores z, added up where they came in parts."""
+        """Decrypt, keep and return the scores z; parts are added up."""
         z = self._secret.decrypt(request.scores)
         largest = abs(z.item()) if z.size == 1 else float(np.abs(z).max())
         if largest >= self._limit:
@@ -284,7 +276,7 @@ class Assistant:
         return centred((x << p.w_bits) + pads, p.q_bits or 64).astype(p.dtype)
 
     def _seal_one(self, z: np.ndarray, targets: np.ndarray | None, rate: float, pads: np.ndarray) -> np.ndarray:
-        """Return the same for one number, which per-review training meets: numbers of Python take a third of the time."""
+        """Return the same for one number, as in per-review training; Python's numbers take a third of the time."""
         p = self._secret.parameters
         small = math.exp(-abs(z.item()))  # never overflows
         error = (1.0 if z.item() >= 0 else small) / (1.0 + small) - (0 if targets is None else targets.item())
@@ -323,10 +315,10 @@ class Assistant:
 
 @contextmanager
 def decrypting(side: OwnersSide) -> Iterator[None]:
-    """Close the owner's side for good, and count it, if anything at all is raised in here.
+    """If anything is raised in this context, close the owner's side for good and count the refusal.
 
-    What is raised after a decryption depends on the decrypted number, so that it was raised is an answer: one bit, of which a
-    chosen ciphertext makes one bit of the key.  An error that is none of the package's becomes a `DivergenceError`.
+    An error after a decryption depends on the decrypted number, so it answers one bit, and a chosen ciphertext can make that a
+    bit of the key.  An error of another package becomes a `DivergenceError`.
     """
     try:
         yield
@@ -369,7 +361,7 @@ def check_scores(scores: object, context: IntegerVectorContext, outputs: int) ->
 
 
 def _check_max_rate(rate: float, p: IntegerVectorParameters) -> None:
-    """Raise `ParameterError` unless an error times the rate is below what the modulus holds: an answer would wrap."""
+    """Raise `ParameterError` for a rate with which an answer could leave the range of the modulus and wrap."""
     largest = WITHIN * (1 << ((p.q_bits or 64) - 1)) / p.unit
     if not 0.0 < rate < largest:
         raise ParameterError(f"max_rate is {rate!r}; with {p.name!r} it must lie between 0 and {largest:.3g}")
@@ -379,7 +371,7 @@ def _check_labels(labels: object, shape: tuple[int, int]) -> None:
     if not isinstance(labels, np.ndarray) or labels.dtype != np.int8 or labels.shape != shape:
         raise DataError(f"labels must be int8 of shape {shape}; send one for each score")
     if (labels.item() not in (0, 1)) if labels.size == 1 else (labels.view(np.uint8).max() > 1):
-        raise DataError("labels are other than 0 and 1; send one column a class")
+        raise DataError("labels are other than 0 and 1; send one column per class")
 
 
 # -- the trainer's side
@@ -410,11 +402,11 @@ def check_trip(answer: Any, trip: int) -> None:
 
 
 class AssistedStep(Help):
-    """The trainer's side: help for `Trainer.train` whose error step asks the owner.  Holds a channel and no secret.
+    """The trainer's side: help for `Trainer.train` whose error step asks the owner.  It holds a channel and no secret.
 
-    share_labels: send plain labels with the scores, else ask for Enc(a p).  rng: makes zeros that repeat, for experiments.
-    `central`: where workers share a mini-batch (`encnn.scaling.workers`), one of them all asks for the whole of it.
-    `reads_parts`: scores that could pass the range of the scheme come in parts (`network.partial_scores`), so that the owner
+    share_labels: send plain labels with the scores; otherwise ask for Enc(a p).  rng: makes zeros that repeat, for experiments.
+    `central`: if workers share a mini-batch (`encnn.scaling.workers`), the driver asks once for the whole mini-batch.
+    `reads_parts`: scores that could leave the range of the scheme come in parts (`network.partial_scores`), so that the owner
     notices.
     """
 
@@ -430,7 +422,7 @@ class AssistedStep(Help):
         self.trips = 0
 
     def __call__(self, evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[CiphertextArray, float]:
-        """Return (encrypted rate * (p - targets), 1): the answer holds the rate, which a modulus could not multiply."""
+        """Return (encrypted rate * (p - targets), 1): the answer includes the rate."""
         parts, counts = (z.parts, z.counts) if isinstance(z, PartialScores) else (z, None)
         if not isinstance(parts, CiphertextArray):
             raise CapabilityError(f"scheme {evaluator.scheme!r} needs no assistance here; leave it out, or encrypt the model")
@@ -449,7 +441,7 @@ class AssistedStep(Help):
         return error, 1.0
 
     def _at_one_rate(self, targets: CiphertextArray, rate: float) -> CiphertextArray:
-        """Return encrypted targets, which hold the rate that they were made for, after checking that it has not changed."""
+        """Return encrypted targets after checking that the rate, which they include, has not changed."""
         self._rate = rate if self._rate is None else self._rate
         if rate != self._rate:
             raise ParameterError(
@@ -498,9 +490,9 @@ def _check_answer(answer: Answer, trip: int, shape: tuple[int, ...], p: IntegerV
 
 
 class DirectChannel:
-    """Both sides in one process, which a notebook or an experiment may do: what it leads to is the owner.
+    """Both sides in one process, for notebooks and experiments.
 
-    It is the one object that joins the two: models, trainers and `folders.FolderChannel` lead to no secret.
+    Only this object leads to the owner and its secret; models, trainers and `folders.FolderChannel` lead to none.
     """
 
     def __init__(self, side: OwnersSide) -> None:

@@ -1,15 +1,15 @@
 """The owner refreshes the weights: it decrypts what the trainer has computed and sends fresh encryptions of it.
 
-Ciphertexts of leveled schemes take so many products and no more.  Before a step for which too few are left, the trainer sends
-its weights (one *trip*), and the owner decrypts, checks and encrypts them anew.  The trainer gets ciphertexts only:
+Ciphertexts of leveled schemes allow only so many products.  Before a step for which too few are left, the trainer sends its
+weights (one *trip*), and the owner decrypts, checks and encrypts them again.  The trainer gets only ciphertexts:
 
-- **never a decryption**, which in an approximate scheme shows noise and so the key (Li, Micciancio, EUROCRYPT 2021), and in any
-  scheme the model;
-- **fresh encryptions**, made with new randomness: they depend on the decrypted numbers and on nothing else of what was sent.
+- **never a decryption**: in an approximate scheme it shows noise and so the key (Li, Micciancio, EUROCRYPT 2021), and in any
+  scheme it shows the model;
+- **fresh encryptions**, made with new randomness: they depend on the decrypted numbers and on nothing else that was sent.
 
-What the trainer does learn is whether the owner goes on.  A trainer that sends chosen ciphertexts learns by each answer that
-their numbers are within `limit`, and no more; after one refusal the owner answers no further.  The text of an error names
-decrypted numbers: it is for the owner's eyes, and where the parties are two processes only the end of the run crosses.
+The trainer does learn whether the owner goes on.  From each answer, a trainer that sends chosen ciphertexts learns that their
+numbers are within `limit`, and no more.  After one refusal the owner answers no further.  The text of an error names decrypted
+numbers, so only the owner may see it.  Between two processes only the end of the run crosses.
 
 The two sides are `OwnerOfWeights`, who holds the secret key, and `WeightRefresh`, the help that `Trainer.train` is given:
 
@@ -18,7 +18,7 @@ The two sides are `OwnerOfWeights`, who holds the secret key, and `WeightRefresh
     weights in place of the old ones      <---- Weights --    Enc(W)
 
 Between them is a channel, as in `scores`: a `DirectChannel` in one process, a `folders.FolderChannel` as files between two.
-In either, messages are arrays of bytes with JSON headers (`export_array`), and are counted.
+In both, messages are arrays of bytes with JSON headers (`export_array`), and their bytes are counted.
 
 **FV and YASHE** cannot divide.  With the sigmoid c_0 + c_1 z, rate a, rows of at most r words and batches of at most B reviews,
 one step of logistic regression
@@ -56,7 +56,7 @@ from encnn.schemes.rings.evaluator import RingEvaluator
 from encnn.schemes.rings.parameters import RingParameters
 
 LIMIT = 16.0
-"""Largest |weight| that the owner encrypts anew by default: far beyond sound weights, within what ciphertexts hold."""
+"""Default for the largest |weight| that the owner encrypts again: far above sound weights, and ciphertexts hold it."""
 
 Part = tuple[dict, np.ndarray, tuple[int, ...]]
 """(header, array, shape) of an encrypted array."""
@@ -67,14 +67,11 @@ Part = tuple[dict, np.ndarray, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Weights:
-    """Encrypted weights on their way to the owner, or encrypted anew on their way back.
+    """Encrypted weights on their way to the owner, or fresh encryptions of them on their way back."""
 
-    trip: 1, 2, ...  key_id: name of the key that they are under.  parts: W1 and, behind a hidden layer, W2.
-    """
-
-    trip: int
-    key_id: str
-    parts: Sequence[Part]
+    trip: int  # 1, 2, ...
+    key_id: str  # name of their key
+    parts: Sequence[Part]  # W1 and, behind a hidden layer, W2
 
     @property
     def nbytes(self) -> int:
@@ -88,7 +85,7 @@ class Weights:
 
 
 def as_parts(evaluator: Evaluator, arrays: Sequence[Encrypted]) -> list[Part]:
-    """Return encrypted arrays as what crosses."""
+    """Return encrypted arrays as parts of a message."""
     return [(*evaluator.export_array(a), a.shape) for a in arrays]
 
 
@@ -101,15 +98,15 @@ def weights_of(network: Network) -> list[Encrypted]:
 
 
 class OwnerOfWeights:
-    """The owner's side, who holds the secret key: encrypts anew the weights that it is sent, one message after the other.
+    """The owner's side: holds the secret key and encrypts the received weights again, one message after the other.
 
-    secret: the owner's key.  model: as it was handed out; it says which arrays may come, and how large.  limit: largest
-    |weight| that is encrypted anew; what fresh ciphertexts hold, or `LIMIT`, unless given.  max_trips: messages that are
-    answered at most, if it is known how many the run takes.
+    secret: the owner's key.  model: as it was handed out; it says which arrays may come, and how large.  limit: the largest
+    |weight| that is encrypted again; the default is what fresh ciphertexts hold, or `LIMIT`.  max_trips: the most messages that
+    are answered, if the length of the run is known.
 
-    `answer` raises `KeyMismatchError` for weights under another key, `DataError` for messages that are out of turn or of other
-    arrays, `FileError` for malformed ones: all by what everybody sees.  It raises `DivergenceError` for weights beyond the
-    limit, and for whatever else goes wrong from the decryption on; then it is `closed` and answers no more (see
+    `answer` raises `KeyMismatchError` for weights under another key, `DataError` for a wrong turn or other arrays, and
+    `FileError` for malformed messages; all of these depend only on what everybody sees.  It raises `DivergenceError` for
+    weights beyond the limit, and for any other failure after the decryption; then it is `closed` and answers no more (see
     `scores.decrypting`).
     """
 
@@ -152,8 +149,8 @@ class OwnerOfWeights:
     def watch(self, plan: TrainingPlan) -> OnScores:
         """Return a check for `train(on_scores=...)`, which raises `DivergenceError` when z leaves the polynomial's interval.
 
-        A few reviews beyond it do no harm, since a fit degrades slowly; a share of more than `BEYOND` of a report does.
-        It holds the secret key, so it runs at the owner's; in one process it stands for scores sent back as they come.
+        A few reviews outside do no harm, since a fit degrades slowly; more than a share of `BEYOND` of a report does.
+        The check holds the secret key, so the owner runs it.  In one process it stands for scores that are sent back.
         """
 
         def check(first_review: int, scores: Encrypted) -> None:
@@ -198,11 +195,11 @@ def _bytes_in_memory(arrays: Sequence[Encrypted]) -> int:
 
 
 class WeightRefresh(Help):
-    """The trainer's side: help for `Trainer.train` that has the owner renew the weights before each step for which it is `due`.
+    """The trainer's side: help for `Trainer.train`.  The owner renews the weights before each step for which that is `due`.
 
-    This one has it done before every step; `LevelRefresh` and `BudgetRefresh` know when it is needed.
-    model: in training; its weights are replaced in place.  channel: to the owner, whose first message is awaited at once: a
-    wrong owner is told before training.  Holds these two and no secret.
+    This class renews before every step; `LevelRefresh` and `BudgetRefresh` know when it is needed.
+    model: in training; its weights are replaced in place.  channel: to the owner.  The owner's first message is awaited at
+    once, so that a wrong owner is noticed before training.  The object holds these two and no secret.
     """
 
     def __init__(self, model: EncryptedModel, channel: Channel) -> None:
@@ -216,7 +213,7 @@ class WeightRefresh(Help):
         opened(channel, model.evaluator.context)
 
     def steps(self, run: TrainingRun) -> AbstractContextManager[UpdateBatch]:
-        """Return the trainer's own steps, each after a refresh if need be, W1 and W2 in one trip."""
+        """Return the trainer's own steps, each after a refresh of W1 and W2 in one trip if it is due."""
         if run.network is not self.model.network:
             raise ParameterError("this refresh was made for another model than the one in training; make one for each model")
         step = run.step()
@@ -233,7 +230,7 @@ class WeightRefresh(Help):
         return True
 
     def now(self) -> None:
-        """Refresh."""
+        """Have the owner renew the weights now."""
         evaluator, arrays = self.model.evaluator, weights_of(self.model.network)
         self.trips += 1
         key_id = evaluator.context.key_id  # type: ignore[attr-defined]
@@ -249,7 +246,7 @@ class WeightRefresh(Help):
 
 
 class LevelRefresh(WeightRefresh):
-    """The trainer's side under CKKS: the weights are due when fewer levels are left than a step spends.
+    """The trainer's side under CKKS: a refresh is due when fewer levels are left than a step spends.
 
     Parameters with too few levels for one step raise `CapabilityError`.
     """
@@ -274,9 +271,9 @@ class LevelRefresh(WeightRefresh):
 
 
 class BudgetRefresh(WeightRefresh):
-    """The trainer's side under FV and YASHE: the weights are due when one of their budgets has fewer bits than a step takes.
+    """The trainer's side under FV and YASHE: a refresh is due when a budget of W1 has fewer bits than a step takes.
 
-    plan, X: what will be trained, with mini-batches and rows no larger than these.
+    plan, X: as in training; its mini-batches and rows must be no larger than these.
     """
 
     def __init__(self, model: EncryptedModel, channel: Channel, plan: TrainingPlan, X: Features) -> None:
@@ -295,7 +292,7 @@ class BudgetRefresh(WeightRefresh):
 
 
 def refresh_for(model: EncryptedModel, channel: Channel, plan: TrainingPlan, X: Features) -> WeightRefresh:
-    """Return the trainer's side that knows when the weights of this model's scheme are due: by its levels, or its budgets."""
+    """Return the trainer's side for this model's scheme, which refreshes by levels or by budgets."""
     leveled = hasattr(model.evaluator.parameters, "levels")
     return LevelRefresh(model, channel) if leveled else BudgetRefresh(model, channel, plan, X)
 
@@ -303,8 +300,9 @@ def refresh_for(model: EncryptedModel, channel: Channel, plan: TrainingPlan, X: 
 def step_levels(a: Architecture, sigmoid: Sigmoid) -> int:
     """Return the levels of CKKS that one step of training spends.
 
-    Without hidden layer X W, the sigmoid and X^T d.  With one, after X W its activation, the inner product with W2 (two), the
-    sigmoid, the product with W2 (with the activation's slope, one more) and X^T G; the gradient of W2 spends no more.
+    Without hidden layer these are X W, the sigmoid and X^T d.  With one, X W is followed by its activation, the inner product
+    with W2 (two), the sigmoid, the product with W2 (with the activation's slope, one more) and X^T G; the gradient of W2 spends
+    no more.
     """
     levels = polynomial_depth(getattr(sigmoid, "coefficients", ()))
     if not a.hidden:

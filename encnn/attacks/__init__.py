@@ -1,4 +1,4 @@
-"""Attacks that work, on the parameters on which they work.  Each is a small function; none of them touches a secret.
+"""Attacks that work, on the parameters on which they work.  Each is a small function, and none uses a secret.
 
 ===================  ==========================================  ==================  ================================
 module               reads                                       from                stopped by
@@ -24,8 +24,9 @@ module               reads                                       from           
                                                                  of their labels     nobody else can give
 ===================  ==========================================  ==================  ================================
 
-`silence`, `shifted_masks` and `hand_over` worked on protocols of secure presets; each keeps a model of what it worked on, and
-tests run it there and on what there is today.  docs/attacks.md has a line for every attack: by whom, with what result.
+`silence`, `shifted_masks` and `hand_over` worked on older protocols with secure presets.  Each module keeps a model of the old
+protocol, and tests run the attack on that and on today's protocol.  docs/attacks.md lists every attack: by whom, with what
+result.
 
 The first published cryptanalysis of this scheme is [BGV18]: a broadcast attack, a key recovery by chosen ciphertexts, and the
 decryption of related plaintexts.  `elimination` and `oracle` follow its ideas, for the parameters of this package.

@@ -1,7 +1,7 @@
 """What a proxy and the recipient can do together: read the key of the sender.
 
-The proxy's key holds P_i = [B^i T_A ; 0] + Z_i, which under S_B has the phase B^i T_A + E_i.  Whoever has P_i and S_B decrypts
-the one for the highest digit that leaves room for T_A, and rounds E_i away.
+The proxy's key holds P_i = [B^i T_A ; 0] + Z_i, which under S_B has the phase B^i T_A + E_i.  With P_i and S_B one can decrypt
+the P_i of the highest digit that leaves room for T_A, and rounding removes E_i.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """The indistinguishability game: which of two known messages is in this ciphertext?
 
 **Game.**  A bit b is drawn, the attacker gets an encryption of x_b, and guesses b from it and from public keys.
-Its *advantage* |P(says "x_0" | b = 0) - P(says "x_0" | b = 1)| is 1 for one who always knows and 0 for one who guesses.
+Its *advantage* |P(says "x_0" | b = 0) - P(says "x_0" | b = 1)| is 1 if it always knows b, and 0 if it only guesses.
 
 **Deterministic encryption** c = M (w x)* loses every game: encrypt x_0 and compare.  **Fresh noise alone** c + e' changes
 nothing, since two encryptions of one message stay within noise of each other, and those of two messages do not.  **An
@@ -33,7 +33,7 @@ def advantage(
     games: int,
     rng: np.random.Generator,
 ) -> float:
-    """Return the measured advantage of `test` in so many games; sampling alone gives about 1 / sqrt(games)."""
+    """Return the measured advantage of `test` in this many games; sampling alone gives about 1 / sqrt(games)."""
     b = rng.permutation(games) % 2
     says_x0 = test(encrypt(np.where(b[:, None] == 1, x1, x0)))
     return float(abs(says_x0[b == 0].mean() - says_x0[b == 1].mean()))
@@ -59,7 +59,7 @@ def reads(x0: np.ndarray) -> Test:
 
 
 def encrypt_with_noise_only(evaluator: IntegerVectorEvaluator, v: np.ndarray, rng: np.random.Generator) -> CiphertextArray:
-    """Return deterministic encryptions with fresh noise in every entry: the repair that repairs nothing."""
+    """Return deterministic encryptions with fresh noise in every entry: a repair that does not help."""
     c, p = evaluator.encrypt_deterministic(v), evaluator.parameters
     randomness = Randomness(rng)
     noise = (

@@ -1,14 +1,15 @@
 """A's secret key when a network goes from A's key to B's: by A's trainer and B, or by B alone.
 
-**A's trainer and B.**  A ciphertext is whatever has a phase.  The trainer writes [0 ; g e_j] into row j of the weights, whose
-phase under A's key is g T_A[j].  An honest proxy switches it, and B reads T_A[j] as a weight (`planted`, `T_from_weights`).
+**A's trainer and B.**  Any vector has a phase, so any vector is a ciphertext.  The trainer writes [0 ; g e_j] into row j of the
+weights, whose phase under A's key is g T_A[j].  An honest proxy switches it, and B reads T_A[j] as a weight (`planted`,
+`T_from_weights`).
 
 **B alone**, which sees the file before and after the switch.  c' = [b ; 0] + sum_i P_i a_i is linear in the proxy's key P and
 the same every time: l d ciphertexts give P (`proxy_key`), and P with B's secret gives T_A (`collusion`).
 
 **Worked** under all secure presets.  The second **fails** since an encryption of zero is added to each switched ciphertext.
-The first fails where A decrypts, judges and encrypts anew before it hands over (`scaling.federation.hand_over`): a network of
-such rows predicts nothing.  A trainer that spoils few weights, and those a little, is *not* found out.
+The first **fails** if A decrypts, judges and encrypts again before it hands over (`scaling.federation.hand_over`), since a
+network of such rows predicts nothing.  A trainer that changes few weights a little is *not* found out.
 """
 
 import numpy as np

@@ -1,11 +1,11 @@
-"""Copies without the owner's labels: what encrypted labels leave to a trainer who has the texts.
+"""Copies without the owner's labels: what a trainer who has the texts can still do when labels are encrypted.
 
 **Idea.**  With encrypted labels a trainer cannot repeat the owner's training, but it can get labels elsewhere and train a
 network of its own in the clear: it counts the words of a sentiment lexicon, it reads some texts and labels them by hand, or it
 has another labelled corpus of the same kind.
 
-**Needs** the texts.  **Works under all parameters**: nothing is decrypted.  The model is as secret as the labels, and no more:
-the better a stranger can guess the labels, the nearer it comes to the model.
+**Needs** the texts.  **Works under all parameters**, since nothing is decrypted.  The model is only as secret as the labels:
+the better a stranger can guess the labels, the closer it comes to the model.
 """
 
 from collections.abc import Iterable
@@ -58,10 +58,10 @@ def copies(
     rng: np.random.Generator,
     learning_rate: float,
 ) -> pd.DataFrame:
-    """Return one line for each source of labels: how well the copy does, and how often it agrees with the owner's network.
+    """Return one line per source of labels: the copy's accuracy, and how often it agrees with the owner's network.
 
     The owner's network is trained on all training labels.  Half of the test reviews stand for another labelled corpus of the
-    same kind, the most favourable one a stranger could have; all networks are judged on the other half.
+    same kind, the best that a stranger could have.  All networks are judged on the other half.
     """
     half = data.X_test.shape[0] // 2
     X_test, y_test = data.X_test[half:], data.y_test[half:]

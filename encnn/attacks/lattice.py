@@ -10,9 +10,9 @@ So (e, T_i, 1) is an integer combination of the rows of a public basis, and a ve
     [ alpha A       xi I_d   0   ]      (T_i, -1) times the lower rows  =  (alpha e, xi T_i, -tau)  (mod the upper ones)
     [ alpha b       0        tau ]
 
-where alpha = 1 and xi = sigma / sigma_T, or the other way round, gives noise and secret one size.  LLL finds the vector in low
-dimension, BKZ with growing block size beta in higher ones.  Whether it is the secret can be seen without the secret: it must
-explain all samples, those not used too.
+where alpha = 1 and xi = sigma / sigma_T, or the other way round, gives noise and secret the same size.  LLL finds the vector in
+low dimension, and BKZ with growing block size beta in higher ones.  One can check it without the secret: it must explain
+all samples, also those that were not used.
 
 **Needs** the public key for one vector width and its parameters.  **Works** where `security.estimate` gives a small block size:
 log2 q = 32 and d up to about 150 in a minute, any q at d = 1 in milliseconds.  **Fails** at the dimensions of secure
@@ -20,7 +20,8 @@ presets: block size, and with it the exponent of the time, grows with d.  Needs 
 
 `python -m encnn.experiments lattice` measures time and block size against d.
 
-[Kan87] R. Kannan, Math. Oper. Res. 12, 1987.  [AGVW17] as in `encnn.security.estimate`.  [fpylll] https://github.com/fplll/fpylll.
+[Kan87] R. Kannan, Math. Oper. Res. 12, 1987.  [AGVW17] as in `encnn.security.estimate`.  [fpylll]
+https://github.com/fplll/fpylll.
 """
 
 import importlib.util
@@ -41,7 +42,7 @@ from encnn.security.estimate import BDGL16, AttackCost, estimate
 from encnn.security.primal import USVP
 
 BLOCK_SIZES = (5, 10, 15, 20, 25, 30, 35, 40, 45)
-"""Block sizes of BKZ tried in turn, after LLL (which counts as 2).  Beyond 45 plain enumeration takes minutes a call."""
+"""Block sizes of BKZ tried in turn, after LLL (which counts as 2).  Beyond 45 plain enumeration takes minutes per call."""
 
 TOURS = 4
 """BKZ tours at each block size."""
@@ -67,7 +68,7 @@ SWEEP = (
 
 @dataclass(frozen=True)
 class Reduction:
-    """What one attack gave: a row of T, shape (d,), or None; the last block size tried; lattice dimension; CPU seconds."""
+    """Result of one attack: a row of T, shape (d,), or None; the last block size tried; lattice dimension; CPU seconds."""
 
     row: np.ndarray | None
     block_size: int

@@ -1,4 +1,4 @@
-"""Linear equations modulo a power of two, by elimination with odd pivots: what several attacks end in."""
+"""Linear equations modulo a power of two, by elimination with odd pivots; several attacks end with these."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 def solve(A: np.ndarray, B: np.ndarray, bits: int) -> np.ndarray | None:
     """Return the X with A X = B modulo 2^bits, shape (n, k), for integers A (rows, n) and B (rows, k), as centred int64.
 
-    None if some column has no odd pivot left, so that X is not the only one, or if no X fits all equations.
+    Returns None if a column has no odd pivot left, so that X is not unique, or if no X fits all equations.
     """
     dtype: Any = next(t for t in (np.uint8, np.uint16, np.uint32, np.uint64) if np.dtype(t).itemsize * 8 >= bits)
     n = A.shape[1]

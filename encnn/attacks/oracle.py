@@ -1,16 +1,17 @@
-"""What an owner gives away who answers decryption requests: T by chosen ciphertexts, and a linear model by harmless questions.
+"""What an owner reveals by answering decryption requests: T by chosen ciphertexts, a linear model by harmless questions.
 
 **Idea.**  An oracle answers x = round(S c / w) (2) for any c.  The ciphertext c = a e_(m+j), a unit vector, has S c = a T_j:
-the answer shows column j of T.  The first m entries of c add public numbers to the rows, so what is known already can be
-subtracted.  Let an answer have b bits (log2(q / w) for full answers, 1 for signs).
+the answer shows column j of T.  The first m entries of c add public numbers to the rows, so known parts can be subtracted.
+  Let an answer have b bits (log2(q / w) for full answers, 1 for signs).
 
 - small T (span T_high - T_low = B): k columns travel in one query, w (1, B, B^2, ...), as long as B^k <= q / w;
-- T uniform modulo q: with a = q / 2^(known + b) the next b bits stand in front, exactly:  log2(q) / b queries a column;
+- T uniform modulo q: with a = q / 2^(known + b) the next b bits are the highest ones, exactly; this takes log2(q) / b queries
+  per column;
 - signs only: the same with b = 1.  Without a modulus, sign(T - t) and bisection.
 
 **Needs** a decryption oracle, and one ciphertext or evaluator for the name of the key.  **Works under all parameters**: no
-choice of d, q and noise helps, as the scheme has no security against chosen ciphertexts.  What stops it is an owner who
-decrypts nothing for others but what it computed itself.  Approximate decryptions of honest ciphertexts leak as well [LM21].
+choice of d, q and noise helps, as the scheme has no security against chosen ciphertexts.  An owner is safe only if it
+decrypts for others nothing but what it computed itself.  Approximate decryptions of honest ciphertexts leak as well [LM21].
 
 A linear model leaks by questions that no rule forbids: the score of a review of one word is that word's weight.
 
@@ -32,7 +33,7 @@ Answers = Callable[[CiphertextArray], np.ndarray]
 
 
 class DecryptionOracle:
-    """An owner who decrypts whatever it is sent, and a count of the ciphertexts."""
+    """An owner who decrypts everything it receives, and a count of the ciphertexts."""
 
     def __init__(self, secret: IntegerVectorSecretKey) -> None:
         self._secret = secret
@@ -44,7 +45,7 @@ class DecryptionOracle:
         return self._secret.decrypt_integers(c)
 
     def signs(self, c: CiphertextArray) -> np.ndarray:
-        """Return whether x >= 0: one bit an entry, such as the sentiment of a review."""
+        """Return whether x >= 0: one bit per entry, such as the sentiment of a review."""
         return self.integers(c) >= 0
 
 

@@ -83,7 +83,7 @@ def T_from_fractions(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 
 
 def explains(parameters: IntegerVectorParameters, T: np.ndarray, A: np.ndarray, B: np.ndarray) -> bool:
-    """Return whether T leaves no more than noise in the public samples: how an attacker knows that T is right."""
+    """Return whether T leaves no more than noise in the public samples, which tells the attacker that T is right."""
     return bool(np.abs(centred(T @ A - B, parameters.q_bits or 64)).max() <= parameters.noise_bound)
 
 

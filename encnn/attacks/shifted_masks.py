@@ -1,11 +1,12 @@
-"""Which words a review has, from requests whose masks are rows of one encryption of zero, as they once were.
+"""The words of a review, from requests whose masks are rows of one encryption of zero (an older protocol).
 
 **Idea.**  Row i of a polynomial is a^(i), and a^(i+1) is a^(i) shifted by one: a^(i+1)[1:] = a^(i)[:-1].  A request holds the
 masks M_1 = x_1 A + a^(i) and M_2 = x_2 A + a^(i+1), where row w of A is the mask of word w, which the owner made itself.  So
 
     M_2[1:] - M_1[:-1] = x_2 A[:, 1:] - x_1 A[:, :-1]   (mod q)
 
-has nothing random left: d - 1 equations for the word counts x_1, x_2.  For more words than equations whole reviews are tried.
+has nothing random left: d - 1 equations for the word counts x_1, x_2.  With more words than equations, guesses of reviews are
+tried.
 
 **Needs** what the owner has: the model that it encrypted, and one request of two reviews.  **Worked** on the protocol of all
 secure presets, although each mask by itself is as good as uniform.  **Fails** since each ciphertext gets an encryption of zero

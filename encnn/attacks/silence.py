@@ -1,13 +1,13 @@
-"""The secret T from whether an owner answered: one bit for each request, and no answer is ever read.
+"""The secret T from whether an owner answered: one bit per request, and no answer is ever read.
 
 **Idea.**  The owner takes sigmoid(z) = 1 / (1 + exp(-z)) of a score that it has decrypted.  In float64 exp overflows beyond
-709.78, and if that raises, a request is answered or not by what its score is.  The request [t ; g e_j] has the score
-(t + g T_j) / unit: with t at the edge and g a little more than nothing, silence says that T_j is -1; with -g, that it is 1.
+709.78.  If that raises an error, the score decides whether a request is answered.  The request [t ; g e_j] has the score
+(t + g T_j) / unit.  With t at the edge and a small g, silence says that T_j is -1; with -g, that it is 1.
 
-**Needs** an owner who assists, and goes on after an error of its own making.  **Worked** under `ADDITIVE_128`, where scores
+**Needs** an owner who assists, and goes on after an error in its own code.  **Worked** under `ADDITIVE_128`, where scores
 may be that large: all of T by 2 d requests, none of which was counted.  FV and YASHE had the same in the renewal of weights, by
 bounds in a header that overflow a float.  **Fails** since the sigmoid is taken without overflow, and since *whatever* is raised
-after a decryption closes the owner for good (`assistance.scores.decrypting`): one bit for each run, and the owner counts it.
+after a decryption closes the owner for good (`assistance.scores.decrypting`): one bit per run, and the owner counts it.
 """
 
 import math

@@ -1,13 +1,13 @@
 """Attacks that need no cryptanalysis: what a trainer with data and labels, or with the model file, can do under any parameters.
 
-- **Copy.**  Who holds reviews and labels trains a network of its own; it agrees with the owner's on nearly all reviews.
-- **Replay.**  Training is deterministic.  Who knows the start, the data, their order and the plan repeats it, and has
-  the owner's network.
+- **Copy.**  Whoever holds reviews and labels can train another network; it agrees with the owner's on nearly all reviews.
+- **Replay.**  Training is deterministic.  Whoever knows the initial weights, the data, their order and the plan can repeat it,
+  and has the owner's network.
 - **Tampering.**  Ciphertexts are malleable: -c encrypts -x, and [w x ; 0] is a ciphertext of x under *every* key (S [w x ; 0] =
   w x), so the trainer may turn the answers around, or hand back any network.  It may also train on labels of its choice.
 
-**Needs** the trainer's own data, the model file.  **Works under all parameters**, the secure ones too.  Encryption keeps a
-secret start and exact weights.  A copy without labels, a replay without the start, **fails**.
+**Needs** the trainer's own data, the model file.  **Works under all parameters**, the secure ones too.  Encryption protects
+secret initial weights and exact weights.  A copy without labels **fails**, and so does a replay without the initial weights.
 Tampering that lowers the accuracy is caught by `encnn.parties.acceptance`; a back door that leaves it high is not.
 """
 

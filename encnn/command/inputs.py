@@ -17,7 +17,7 @@ from encnn.parties import EncryptedModel
 
 
 def add_data(parser: argparse.ArgumentParser, labels: bool = True) -> None:
-    """Add the argument for a CSV file and the options that say how it is read."""
+    """Add the argument for a CSV file and the options for reading it."""
     parser.add_argument("data", type=Path, metavar="DATA.csv", help="CSV file with a header line")
     parser.add_argument("--text", default="text", metavar="COLUMN", help="the column of texts (default: %(default)s)")
     if labels:
@@ -51,7 +51,7 @@ def recipe_of(model: EncryptedModel) -> Recipe:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file, and what the options say of its columns."""
+    """A CSV file, and what the options say about its columns."""
 
     path: Path
     text: str = "text"
@@ -93,7 +93,7 @@ class CsvFile:
     def labels(self) -> np.ndarray:
         """Return the labels, int8 of shape (rows,)."""
         table = self._with_numbers(self._table())
-        return Reviews(("",) * len(table), table[self.label].to_numpy()).labels  # which checks labels and knows their words
+        return Reviews(("",) * len(table), table[self.label].to_numpy()).labels  # `Reviews` checks the labels
 
     def _table(self) -> Any:
         return read_table(self.path, self.sep, self.encoding)

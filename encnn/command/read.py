@@ -59,7 +59,7 @@ def _accuracy(owner: Owner, z: np.ndarray, options: argparse.Namespace) -> str:
 
 
 def _write(stream: TextIO, z: np.ndarray, p: np.ndarray) -> None:
-    """Write a line for each score; a score that cannot be told has no label."""
+    """Write one line per score; an unknown score has no label."""
     print("score,probability,label", file=stream)
     for score, probability in zip(z.tolist(), p.tolist(), strict=True):
         label = "" if np.isnan(score) else int(probability >= 0.5)

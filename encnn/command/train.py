@@ -36,7 +36,7 @@ KEEP_EVERY = 500
 LONG = 2000
 """Rows from which a run is worth an announcement of what it costs, which itself takes some seconds."""
 CLEARLY = 3.0
-"""Standard deviations by which a rehearsal has to beat the more frequent label, or a word of warning is due."""
+"""A rehearsal must beat the more frequent label by so many standard deviations; otherwise a warning is given."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Plain data: features and labels, mini-batches, how well a run did, and the reviews."""
+"""Plain data: features and labels, mini-batches, the accuracy of a run, and the reviews."""
 
 from encnn.data.inputs import Features, features_of, labels_of, mapped_labels
 

@@ -1,9 +1,9 @@
-"""Mini-batches of plaintext features, and the two products in which a network meets them.
+"""Mini-batches of plaintext features, and their two products with a network's weights.
 
 With X of shape (B, features) a network needs X W (the rows of W, pooled per review) and W -= X^T G (the update, spread over
-the rows).  Both are products of *plain* numbers with whatever W holds, floats or the integers of ciphertexts, so they are
-written once here and used by every scheme that keeps W as rows of a numpy array.  Where every entry of X is one and the rows
-are wide ciphertexts, `arithmetic.row_sums` takes over, with equal results.
+the rows).  Both are products of *plain* numbers with the entries of W, which are floats or the integers of ciphertexts.  So
+they are written once here, for every scheme that keeps W as rows of a numpy array.  If every entry of X is one and the rows are
+wide ciphertexts, `arithmetic.row_sums` computes them, with equal results.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ TrainingFeatures: TypeAlias = "Features | Conditioned"
 """Features as a trainer may pass them."""
 
 Entries: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray | None]
-"""Sparse rows: columns, where each row begins among them (and where the last one ends), and the numbers, None for ones."""
+"""Sparse rows: columns, where each row begins among them (and where the last ends), and the numbers (None: all are 1)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,17 +31,14 @@ class Conditioned:
     """Sparse features whose reviews and steps the trainer scales, in public: a preconditioner.
 
     A network of one layer then learns  W_i -= m_i x_i rate / s (sigmoid(z / s) - y),  with z = x W as before.
-
-    X: features, (reviews, features).  multipliers: m, whole numbers of at least 1, of each feature's step; the steps of rare
-    features may be larger.  widths: s, of each review; long ones reach larger scores.  None of either leaves it at 1.
     """
 
-    X: csr_array
-    multipliers: np.ndarray | None = None
-    widths: np.ndarray | None = None
+    X: csr_array  # features, shape (reviews, features)
+    multipliers: np.ndarray | None = None  # m, a whole number >= 1 per feature; rare ones may take larger steps; None: 1
+    widths: np.ndarray | None = None  # s, one per review, since long reviews reach larger scores; None: 1
 
     def __post_init__(self) -> None:
-        """Refuse scales that do not fit the features."""
+        """Raise `DataError` for scales that do not fit the features."""
         object.__setattr__(self, "X", features_of(self.X))
         reviews, features = self.X.shape
         m, s = self.multipliers, self.widths
@@ -64,7 +61,7 @@ class Conditioned:
 
     @property
     def fingerprint(self) -> str | None:
-        """The fingerprint of the features, if they carry one."""
+        """The fingerprint of the features, or None."""
         return getattr(self.X, "fingerprint", None)
 
     def __getitem__(self, rows: slice | np.ndarray) -> "Conditioned":
@@ -72,12 +69,12 @@ class Conditioned:
         return Conditioned(self.X[rows], self.multipliers, None if self.widths is None else self.widths[rows])
 
     def parts(self) -> list[np.ndarray]:
-        """Return all arrays that it is made of."""
+        """Return all arrays of these features."""
         return [a for a in (self.X.data, self.X.indices, self.X.indptr, self.multipliers, self.widths) if a is not None]
 
 
 def training_features(X: TrainingFeatures, columns: int) -> TrainingFeatures:
-    """Return what `features_of` returns; conditioned features as they are, since they passed it when they were made."""
+    """Return what `features_of` returns; conditioned features come back as they are."""
     if isinstance(X, Conditioned):
         features_of(X.X, columns)
         return X
@@ -85,18 +82,18 @@ def training_features(X: TrainingFeatures, columns: int) -> TrainingFeatures:
 
 
 class _Plain:
-    """What all batches have that nobody conditioned."""
+    """What all batches without conditioning share."""
 
     __slots__ = ()
     widths: ClassVar[np.ndarray | None] = None
 
     def updating(self) -> "Batch":
-        """Return the features that an update is spread by: the same as those of scores."""
+        """Return the features that spread an update over the rows: the same as for scores."""
         return self  # type: ignore[return-value]
 
 
 class OneReview(_Plain):
-    """One row of ones at `indices`, the words of one review: what per-review training meets, so it is kept lean."""
+    """One row of ones at `indices`, the words of one review.  Per-review training makes many, so it is kept small."""
 
     __slots__ = ("indices",)
 
@@ -108,7 +105,7 @@ class OneReview(_Plain):
         return 1
 
     def inverse_counts(self) -> float:
-        """Return 1 / words, 1 for a review without words."""
+        """Return 1 / (number of words); 1 for a review without words."""
         return 1.0 / max(len(self.indices), 1)
 
     def is_whole(self) -> bool:
@@ -116,11 +113,11 @@ class OneReview(_Plain):
         return True
 
     def largest_row(self) -> float:
-        """Return the number of words: how much a pooled row can exceed a row of W."""
+        """Return the number of words: the factor by which a pooled row can exceed a row of W."""
         return float(len(self.indices))
 
     def largest_column(self) -> float:
-        """Return 1: how much an update can exceed a row of G."""
+        """Return 1: the factor by which an update can exceed a row of G."""
         return 1.0
 
     def entries(self) -> "Entries":
@@ -131,7 +128,7 @@ class OneReview(_Plain):
         """Return the sum of the rows of W, shape (1, k)."""
         if row_sums.worthwhile(W):
             return row_sums.gather(W, self.indices, self._pointers())
-        # for a few rows a product with ones takes half the time of a sum
+        # for few rows, a product with ones takes half the time of a sum
         return _ones(len(self.indices), W.dtype).dot(W.take(self.indices, axis=0))
 
     def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
@@ -148,8 +145,8 @@ class OneReview(_Plain):
 class SparseBatch(_Plain):
     """Rows of a sparse matrix; `values` is None when every stored entry is one.
 
-    Both products are formed over the rows of W that the batch uses, numbered anew, once for both: those are copied out of a
-    large W in one pass, and an update is put back in another.
+    Both products use only the rows of W that the batch uses, which are renumbered once for both.  One pass copies these rows
+    out of a large W, and another writes the update back.
     """
 
     __slots__ = ("_renumbered", "columns", "indices", "indptr", "values")
@@ -163,7 +160,7 @@ class SparseBatch(_Plain):
         return len(self.indptr) - 1
 
     def inverse_counts(self) -> np.ndarray:
-        """Return what turns sums into means, shape (B, 1): 1 / sum of the row, 1 for empty rows."""
+        """Return the factors that turn sums into means, shape (B, 1): 1 / sum of the row, 1 for empty rows."""
         counts = self._row_sums()
         return 1.0 / np.where(counts > 0, counts, 1)[:, None]
 
@@ -172,11 +169,11 @@ class SparseBatch(_Plain):
         return self.values is None or self.values.dtype.kind in "iub"
 
     def largest_row(self) -> float:
-        """Return the largest row sum of |X|: how much a pooled row can exceed a row of W."""
+        """Return the largest row sum of |X|: the factor by which a pooled row can exceed a row of W."""
         return float(self._row_sums().max())
 
     def largest_column(self) -> float:
-        """Return a bound on the column sums of |X|: how much an update can exceed one row of G."""
+        """Return a bound on the column sums of |X|: the factor by which an update can exceed a row of G."""
         return float(len(self)) if self.values is None else float(np.abs(self.values).sum())
 
     def entries(self) -> "Entries":
@@ -191,7 +188,7 @@ class SparseBatch(_Plain):
         return X @ W.take(used, axis=0)
 
     def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
-        """Do W -= X^T G in place, touching only the rows that the batch uses; rounded when W holds integers."""
+        """Do W -= X^T G in place, for the rows that the batch uses; the update is rounded when W holds integers."""
         if self.values is None and row_sums.worthwhile(W):
             row_sums.scatter_subtract(W, self.indices, self.indptr, G)
             return
@@ -199,7 +196,7 @@ class SparseBatch(_Plain):
         _subtract_rows(W, used, _like(W, X.T @ G))
 
     def _over_used_rows(self) -> tuple[np.ndarray, csr_array]:
-        """Return the rows of W that the batch uses, and X with the columns of those alone."""
+        """Return the rows of W that the batch uses, and X with only their columns."""
         if self._renumbered is None:
             used, local = _renumber(self.indices, self.columns)
             values = np.ones(len(local), np.uint8) if self.values is None else self.values  # products keep the type of W
@@ -214,7 +211,7 @@ class SparseBatch(_Plain):
 
 
 class ConditionedBatch(SparseBatch):
-    """Rows of a sparse matrix, with the multipliers of their features' steps and the widths of the reviews."""
+    """Rows of a sparse matrix, with multipliers for the steps of features and widths of reviews."""
 
     __slots__ = ("_multipliers", "widths")
 
@@ -268,7 +265,7 @@ class DenseBatch(_Plain):
         return self.X @ W
 
     def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
-        """Do W -= X^T G in place, rounded when W holds integers."""
+        """Do W -= X^T G in place; the update is rounded when W holds integers."""
         W -= _like(W, self.X.T @ G)
 
 
@@ -276,7 +273,7 @@ Batch = OneReview | SparseBatch | DenseBatch
 
 
 def batches(X: TrainingFeatures, size: int) -> Iterator[tuple[slice, Batch]]:
-    """Yield (rows, batch) over X from top to bottom, `size` reviews at a time."""
+    """Yield (rows, batch) over X from the first review to the last, `size` reviews per batch."""
     make = _maker(X)
     for start in range(0, X.shape[0], size):
         stop = min(start + size, X.shape[0])
@@ -284,7 +281,7 @@ def batches(X: TrainingFeatures, size: int) -> Iterator[tuple[slice, Batch]]:
 
 
 def _maker(X: TrainingFeatures) -> Callable[[int, int], Batch]:
-    """Return what cuts rows start..stop out of X."""
+    """Return a function that cuts rows start..stop out of X."""
     if isinstance(X, Conditioned):
         return _conditioned_maker(X)
     return _dense_maker(X) if isinstance(X, np.ndarray) else _sparse_maker(X)
@@ -306,8 +303,8 @@ def _dense_maker(X: np.ndarray) -> Callable[[int, int], Batch]:
 
 
 def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
-    """Return what cuts rows start..stop out of X; index arrays are converted once, not once a review."""
-    if not X.has_canonical_format:  # a word stored twice would be updated once only
+    """Return a function that cuts rows start..stop out of X; it converts index arrays once, not once per review."""
+    if not X.has_canonical_format:  # a word that is stored twice would be updated only once
         X = X.copy()
         X.sum_duplicates()
     indices, bounds = X.indices.astype(np.intp, copy=False), X.indptr.tolist()
@@ -319,30 +316,34 @@ def _sparse_maker(X: csr_array) -> Callable[[int, int], Batch]:
         words = slice(bounds[start], bounds[stop])
         if values is None and stop - start == 1:
             return OneReview(indices[words])
-        pointers = (X.indptr[start : stop + 1] - bounds[start]).astype(np.int32)  # as the new numbers of columns are
+        pointers = (X.indptr[start : stop + 1] - bounds[start]).astype(np.int32)  # the type of the renumbered columns
         return SparseBatch(indices[words], pointers, None if values is None else values[words], X.shape[1])
 
     return make
 
 
 def split_rows(batch: Batch, most: int) -> tuple[SparseBatch, np.ndarray]:
-    """Return the rows of a batch cut into parts with sums of |x| up to `most`, and int64, the number of parts of each row.
+    """Return the rows of a batch cut into parts with sums of |x| up to `most`, and the number of parts of each row (int64).
 
-    The rows of the result are the parts, row after row, and add up to the rows of the batch.  Entries stand along a line of
-    their sizes, cut at every multiple of `most`; an entry across a cut is shared, so multiplicities are cut too.  A row
-    without entries is one part.
+    The rows of the result are the parts, row after row; they add up to the rows of the batch.  Imagine the entries of a row
+    side by side on a line, each as long as its |x|.  The line is cut at every multiple of `most`.  An entry across a cut is
+    shared by two parts or more.  A row without entries is one part.
     """
     indices, values, pointers, columns = _entries(batch)
     lengths = np.diff(pointers)
-    ends = np.cumsum(np.abs(values))
-    before = np.concatenate([[0], ends])[pointers]  # sums of all that comes before each row
+    ends = np.cumsum(np.abs(values))  # one line for all rows at first
+    before = np.concatenate([[0], ends])[pointers]  # where each row begins on that line
     counts = np.maximum(np.ceil((before[1:] - before[:-1]) / most).astype(np.int64), 1)
-    ends = ends - np.repeat(before[:-1], lengths)
+    ends = ends - np.repeat(before[:-1], lengths)  # each row now begins at 0, since cuts are counted per row
     starts = ends - np.abs(values)
-    cut = (starts // most).astype(np.int64)
+    cut = (starts // most).astype(np.int64)  # the part, within its row, in which each entry begins
+    # An entry that spans several parts becomes one piece per part; an entry of value 0 stays one piece.
     pieces = np.maximum(np.ceil(ends / most).astype(np.int64) - cut, 1)
+    # Pieces of an entry lie in consecutive parts: its first part, plus the index of the piece within the entry.
     cut = np.repeat(cut - np.cumsum(pieces) + pieces, pieces) + np.arange(pieces.sum())
+    # A piece is what the entry and its part have in common on the line.
     sizes = np.minimum(np.repeat(ends, pieces), (cut + 1) * most) - np.maximum(np.repeat(starts, pieces), cut * most)
+    # Numbered over all rows, parts become the rows of the result; pieces are already in their order.
     part = np.repeat(np.repeat(np.cumsum(counts) - counts, lengths), pieces) + cut
     bounds = np.concatenate([[0], np.cumsum(np.bincount(part, minlength=counts.sum()))]).astype(np.int32)
     shares = sizes * np.repeat(np.sign(values), pieces)
@@ -350,7 +351,7 @@ def split_rows(batch: Batch, most: int) -> tuple[SparseBatch, np.ndarray]:
 
 
 def _entries(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Return the entries of a batch: their columns, their values (int64 or float64), where rows begin, and the columns."""
+    """Return a batch's entries: their columns, values (int64 or float64), where rows begin, and the number of columns."""
     if isinstance(batch, OneReview):
         batch = SparseBatch(batch.indices, np.array([0, len(batch.indices)]), None, int(batch.indices.max(initial=0)) + 1)
     if isinstance(batch, DenseBatch):
@@ -361,7 +362,7 @@ def _entries(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
 
 
 def with_bias(X: Features) -> Features:
-    """Return X with one column more, of ones: the weight of that column is a bias, which every review moves."""
+    """Return X with one more column, of ones; the weight of that column is a bias, which every review updates."""
     known = fingerprint_of(X)
     X = features_of(X)
     ones = np.ones((X.shape[0], 1), X.dtype)
@@ -377,14 +378,14 @@ def _ones(count: int, dtype: np.dtype) -> np.ndarray:
 
 
 def _like(W: np.ndarray, update: np.ndarray) -> np.ndarray:
-    """Return the update in the type of W, rounded where that holds integers."""
+    """Return the update in the type of W, rounded if W holds integers."""
     if update.dtype.kind == "f" and W.dtype.kind == "i":
         update = np.rint(update)
     return update.astype(W.dtype, copy=False)
 
 
 def _subtract_rows(W: np.ndarray, indices: np.ndarray, G: np.ndarray) -> None:
-    """Do W[indices] -= G for distinct indices, in half the time: a row is put back as one item, not number after number."""
+    """Do W[indices] -= G for distinct indices in half numpy's time: each row is written back as one item."""
     if not W.flags.c_contiguous:
         W[indices] -= G
         return
@@ -395,7 +396,7 @@ def _subtract_rows(W: np.ndarray, indices: np.ndarray, G: np.ndarray) -> None:
 
 @cache
 def _item(dtype: np.dtype, width: int) -> np.dtype:
-    """Return the type of a whole row."""
+    """Return a type whose one item is a whole row."""
     return np.dtype((np.void, dtype.itemsize * width))
 
 

@@ -1,6 +1,6 @@
-"""Features and labels to train and test on: bags of words, and mean word vectors, of a corpus.
+"""Features and labels of a corpus, for training and testing: bags of words, and mean word vectors.
 
-The recipes are those of all jobs and notebooks.  docs/deviations.md says why each choice was made.
+All jobs and notebooks use these recipes.  docs/deviations.md gives the reason for each choice.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from encnn.data.batches import TrainingFeatures
 from encnn.data.reviews import Corpus, Vocabulary, bag_of_grams, bag_of_words, select_grams, word2vec_features
 
 MIN_COUNT = 20
-"""Words seen more often than this in the training reviews are in the vocabulary."""
+"""Words that occur more often than this in the training reviews are in the vocabulary."""
 POLARITY_CUTOFF = 0.1
-"""Words whose log ratio lies nearer to zero than this are left out."""
+"""Words whose log ratio is closer to zero than this are left out."""
 MOST = 5000
-"""Grams of more training reviews than this are left out: scores would share errors by them, and they say little."""
+"""Grams in more training reviews than this are left out: they say little, and scores would share errors through them."""
 HELD_OUT = 0.2
-"""Share of the training reviews that choices are made on."""
+"""Share of the training reviews that is held out to make choices on."""
 LONGEST = 12.0
-"""Norm to which whitened features of a review are shortened, near the median of the real ones."""
+"""Longer whitened features of a review are shortened to this norm, near the median of the real reviews."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class Dataset:
     """Plaintext features and labels, for training and for the test."""
 
     name: str
-    X: TrainingFeatures  # conditioned, perhaps
+    X: TrainingFeatures  # may be conditioned
     y: np.ndarray
     X_test: Features
     y_test: np.ndarray
 
     def first(self, reviews: int | None) -> "Dataset":
-        """Return the first training reviews alone (None: all of them), and all test reviews."""
+        """Return only the first training reviews (None: all of them), and all test reviews."""
         return Dataset(self.name, self.X[:reviews], self.y[:reviews], self.X_test, self.y_test)
 
 
 def held_out(data: Dataset, share: float = HELD_OUT) -> Dataset:
-    """Return the training reviews alone, the last of them, this share, as test reviews: for choices without the real ones."""
+    """Return the training reviews, with the last share of them as test reviews, to make choices without the real test."""
     cut = round(data.X.shape[0] * (1 - share))
     return Dataset(data.name, data.X[:cut], data.y[:cut], data.X[cut:], data.y[cut:])
 
@@ -57,24 +57,24 @@ def bags_of_words(corpus: Corpus, vocabulary: Vocabulary) -> Dataset:
 
 
 def grams_dataset(corpus: Corpus, least: int, most: int = MOST) -> Dataset:
-    """Return which words and pairs of words each review has, of those in `least` to `most` training reviews."""
+    """Return which words and pairs of words each review has; only those in `least` to `most` training reviews count."""
     grams = select_grams(corpus.train, least=least, most=most)
     X, X_test = (bag_of_grams(reviews, grams) for reviews in (corpus.train, corpus.test))
     return Dataset(f"{corpus.name}, words and pairs", X, corpus.train.labels, X_test, corpus.test.labels)
 
 
 def word2vec_dataset(corpus: Corpus) -> Dataset:
-    """Return the mean of the vectors of a review's words, learnt from the training reviews only."""
-    # so few words as the toy corpus has must not be thinned out
+    """Return the mean vector of each review's words; the vectors are learnt from the training reviews only."""
+    # the toy corpus has too few words to be thinned out
     subsampling = 1e-4 if corpus.is_real else 0.0
     X, X_test = word2vec_features(corpus.train, corpus.test, scaling="none", subsampling=subsampling)
     return Dataset(f"{corpus.name}, word2vec", X, corpus.train.labels, X_test, corpus.test.labels)
 
 
 def whitened_dataset(corpus: Corpus) -> Dataset:
-    """Return word2vec features for training by polynomials: whitened, so that few steps suffice, and of bounded norm.
+    """Return word2vec features for training with polynomials: whitened, so that few steps suffice, and of bounded norm.
 
-    Neither labels nor test reviews take part in making them.
+    They are made without labels and without test reviews.
     """
     real = {"dimensions": 128, "window": 10, "learning_rate": 0.025}
     toy = {"dimensions": 32, "subsampling": 0.0, "epochs": 30}

@@ -1,14 +1,14 @@
 """The fingerprint of features: which columns a matrix has, in which order, and how its entries were counted.
 
-A network's rows belong to words, or to columns of a table.  Features of the same width, made with another vocabulary, give
-scores without meaning and no error.  So whatever makes features marks them with a fingerprint, a short text such as
+A network's rows belong to words, or to columns of a table.  Features of the same width from another vocabulary would give
+scores without meaning, and no error.  So the functions that make features mark them with a fingerprint, a short text such as
 
     words:382:6b1f...0e3c+bias
 
 It holds the *rule* (`words` for bags of words, `counts` for bags that count, `grams` for words and groups of words, `table` for
 named columns), the number of names, a digest of the names in order, and whether a column of ones follows.  It tells features
-apart; it hides nothing, since whoever guesses a vocabulary can compare.  Features without a fingerprint, bare matrices, are
-taken at their width.
+apart.  It hides nothing, since anybody can test a guess of the vocabulary.  For features without a fingerprint, bare matrices,
+only the width is checked.
 """
 
 import hashlib
@@ -31,12 +31,12 @@ Fingerprint: TypeAlias = Annotated[str, Matches(PATTERN, "the fingerprint of fea
 
 
 class MarkedFeatures(csr_array):
-    """A csr_array that carries a fingerprint.  Rows and copies carry it on; whatever changes columns or entries does not."""
+    """A csr_array with a fingerprint.  Rows and copies keep it; operations that change columns or entries drop it."""
 
     fingerprint: str | None = None
 
     def __getitem__(self, key: Any) -> Any:
-        """Return some of the rows with the fingerprint, or anything else without."""
+        """Return rows with the fingerprint, or anything else without it."""
         return self._marked(super().__getitem__(key)) if not isinstance(key, tuple) else super().__getitem__(key)
 
     def copy(self) -> "MarkedFeatures":

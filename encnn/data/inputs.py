@@ -1,14 +1,15 @@
-"""The one gate through which features and labels enter: checked, and brought to one form.
+"""The check of all features and labels when they enter the package, and their conversion to one form.
 
-**Features** of shape (reviews, features) come as what people have: numpy arrays, nested lists, data frames, every sparse
+**Features** of shape (reviews, features) may be numpy arrays, nested lists, data frames, every sparse
 format of scipy.  `features_of` returns a dense array or a `csr_array`, of int64 where all entries are whole and of float64
-otherwise.  What is sparse stays sparse: its rows are bags of words, of which `pooling="mean"` takes the mean.  What is dense
-stays dense: its rows are vectors, which have no words to count (see `data.batches`).
+otherwise.  Sparse features stay sparse: their rows are bags of words, and `pooling="mean"` takes the mean over the words.
+Dense
+features stay dense: their rows are vectors, which have no words to count (see `data.batches`).
 
 **Labels** are one whole number per review.  `labels_of` returns them as int64.  Words, stars and categories are mapped first,
-by `mapped_labels` and a mapping that the caller states.
+with `mapped_labels` and a mapping from the caller.
 
-Everything else is a `DataError` that names what came, what was expected and what to do.  It does not depend on the scheme.
+Everything else raises a `DataError` that says what came, what was expected and what to do, in the same way for all schemes.
 """
 
 import copy
@@ -29,7 +30,7 @@ LARGEST_WHOLE = 1 << 31
 """Whole features up to this size enter as int64: sums over the words of a review then stay within 64 bits."""
 
 MOST_ROWS = 1 << 24
-"""Rows of sparse features that are not stored by rows: a format that stores no row must not ask for memory by its shape."""
+"""Most rows of sparse features in formats that do not store rows: a claimed shape alone must not allocate memory."""
 
 _EXACT = 2.0**53
 _LARGEST_FLOAT = np.finfo(np.float64).max
@@ -42,7 +43,7 @@ _SEVERAL = 5
 def features_of(X: Any, columns: int | None = None) -> Features:
     """Return features as a dense array or a canonical `csr_array`, of int64 or float64; `columns`, if given, is their width.
 
-    A `csr_array` or array that is right already comes back as it is, not copied.  Raises `DataError` for what is not a matrix
+    A `csr_array` or array that needs no change is returned without a copy.  Raises `DataError` for anything but a matrix
     of finite real numbers with at least one row, for masked entries, and for sparse matrices whose indices do not fit.
     """
     if sparse.issparse(X) or _is_sparse_frame(X):
@@ -65,7 +66,7 @@ def _check_shape(shape: tuple[int, ...], columns: int | None) -> None:
 
 
 def _sparse_rows(X: Any, columns: int | None) -> csr_array:
-    """Return a canonical csr_array of int64 or float64, after checking every index that scipy would follow unchecked."""
+    """Return a canonical csr_array of int64 or float64, after checking every index, since scipy does not."""
     _check_shape(X.shape, columns)
     if not sparse.issparse(X):
         X = _as_coo(X.sparse, "to_coo")
@@ -80,10 +81,10 @@ def _sparse_rows(X: Any, columns: int | None) -> csr_array:
 
 
 def _as_rows(X: Any, values: np.ndarray) -> csr_array:
-    """Return a matrix of format csr, csc or coo with these values as a csr_array; as it is if nothing changes."""
+    """Return a matrix of format csr, csc or coo with these values as a csr_array; the matrix itself if nothing changes."""
     if X.format != "csr":
         other = copy.copy(X)
-        other.data = values  # before the conversion, which scipy has not for every type
+        other.data = values  # before the conversion, since scipy cannot convert every type
         return csr_array(other.tocsr())
     if values is X.data and isinstance(X, csr_array) and X.indptr[-1] == len(values):
         return X
@@ -91,7 +92,7 @@ def _as_rows(X: Any, values: np.ndarray) -> csr_array:
 
 
 def _check_structure(X: Any) -> None:
-    """Raise `DataError` unless the arrays of a sparse matrix fit each other, so that no compiled code of scipy leaves them."""
+    """Raise `DataError` unless a sparse matrix's arrays fit each other, so that scipy's compiled code stays within them."""
     if X.format != "csr" and X.shape[0] > MOST_ROWS:
         raise DataError(
             f"sparse features have {X.shape[0]} rows in format {X.format!r}; pass X.tocsr(), or fewer rows at a time"
@@ -134,7 +135,7 @@ def _as_coo(X: Any, method: str = "tocoo") -> Any:
 
 
 def _is_canonical(X: csr_array) -> bool:
-    """Return whether the columns of each row rise; looked at anew, since scipy remembers what it once saw."""
+    """Return whether the columns of each row rise; this checks again, since scipy's cached answer may be old."""
     rising = X.indices[1:] > X.indices[:-1]
     if rising.all():
         return True
@@ -144,7 +145,7 @@ def _is_canonical(X: csr_array) -> bool:
 
 
 def _without_duplicates(X: csr_array) -> csr_array:
-    """Return the same matrix with sorted columns, each named once per row: a word stored twice would be updated once only."""
+    """Return the same matrix with sorted columns, once each per row: a word stored twice would be updated only once."""
     fresh = csr_array((X.data.copy(), X.indices.copy(), X.indptr.copy()), shape=X.shape)
     fresh.sum_duplicates()
     return fresh
@@ -166,7 +167,7 @@ def labels_of(y: Any, reviews: int | None = None, outputs: int = 1) -> np.ndarra
     """Return labels as int64 of shape (reviews,): 0 or 1 for one output, else class numbers from 0 to outputs - 1.
 
     Arrays, lists, tuples, ranges and Series of whole numbers (also as floats) or booleans are taken, a Series by position.
-    Raises `DataError` for everything else; also for a column of shape (n, 1), with which a comparison would give a square.
+    Raises `DataError` for everything else, also for a column of shape (n, 1): a comparison with it would give a square.
     """
     values = _numbers("labels", y)
     if values.ndim != 1:
@@ -215,7 +216,7 @@ def _other_classes(found: np.ndarray, outputs: int, classes: int) -> str:
 
 
 def is_plain(y: Any) -> bool:
-    """Return whether labels are plain ones, which `labels_of` judges, or targets of a scheme (which are no arrays of numpy)."""
+    """Return True for plain labels, which `labels_of` checks, and False for encrypted or kept targets."""
     return not hasattr(y, "shape") or hasattr(y, "__array__") or sparse.issparse(y)
 
 
@@ -238,7 +239,7 @@ def _numbers(what: str, data: Any) -> np.ndarray:
         values = np.asarray(data)
     except (ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{what} are no array of numbers ({error}); give every row the same length") from error
-    values = values if type(values) is np.ndarray else values.view(np.ndarray)  # no matrix, whose * is another one
+    values = values if type(values) is np.ndarray else values.view(np.ndarray)  # not numpy.matrix, whose * is a matrix product
     _check_kind(what, values)
     return values
 
@@ -257,7 +258,7 @@ def _check_kind(what: str, values: np.ndarray) -> None:
 def _exact(what: str, values: np.ndarray) -> np.ndarray:
     """Return finite real numbers as int64 where all are whole and below `LARGEST_WHOLE`, else as float64.
 
-    Products of whole numbers are exact in every scheme, and the schemes with a modulus take no others.
+    Products of whole numbers are exact in every scheme, and schemes with a modulus take only whole numbers.
     """
     if values.dtype.kind == "f":
         values = values.astype(np.float64, copy=False)
@@ -280,7 +281,7 @@ def _is_pandas(data: Any) -> bool:
 
 
 def _from_pandas(what: str, data: Any) -> np.ndarray:
-    """Return a frame, Series or extension array as numpy's; words, categories and missing values are refused by name."""
+    """Return a frame, Series or extension array as a numpy array; refuse words, categories and missing values."""
     import pandas as pd  # here and not above: whoever has a frame has imported it already
 
     dtypes = dict(data.dtypes.items()) if isinstance(data, pd.DataFrame) else {getattr(data, "name", None): data.dtype}
@@ -294,4 +295,4 @@ def _from_pandas(what: str, data: Any) -> np.ndarray:
         return data.to_numpy()
     if np.any(pd.isna(data)):
         raise DataError(f"some {what} are missing; expected finite numbers: fill in or drop what is missing")
-    return data.to_numpy(dtype=np.float64)  # of several types, or of pandas' own
+    return data.to_numpy(dtype=np.float64)  # columns of several types, or of pandas' own types

@@ -1,8 +1,8 @@
-"""How well a run did: what the owner computes from decrypted scores.
+"""The accuracy of a run, which the owner computes from decrypted scores.
 
 The paper counts "correct trained": a review is right when its prediction, made before the network learnt from it, falls on
-the right side of a threshold.  Predictions are compared at the resolution at which equation (2) shows them, 1 / scale; so a
-prediction of exactly one half, which an untrained network gives, is not decided by noise.
+the right side of a threshold.  Predictions are compared at the resolution of equation (2), 1 / scale.  So noise does not decide
+a prediction of exactly one half, which an untrained network gives.
 """
 
 import math
@@ -57,7 +57,7 @@ def running_percent(right: np.ndarray) -> np.ndarray:
 
 
 def classify(p: np.ndarray) -> np.ndarray:
-    """Return class numbers from predictions of shape (reviews, outputs): the threshold for one output, else the largest."""
+    """Return class numbers from predictions of shape (reviews, outputs): by threshold for one output, else the largest."""
     return (_shown(p[:, 0]) >= 0.5).astype(np.int64) if p.shape[1] == 1 else p.argmax(axis=1)
 
 

@@ -1,8 +1,8 @@
-"""Recipes: how texts or tables become the features of one network, as something that travels with its model.
+"""Recipes: a recipe says how texts or tables become the features of one network, and travels with its model.
 
 A model that carries its recipe cannot be fed with another vocabulary: `model.features(texts)` makes the right features in any
-process.  A recipe is plain and public.  An owner who does not want to publish its words (a vocabulary that was chosen with the
-labels tells about them, see `Owner.encrypt_labels`) hands out the fingerprint alone, as `UnpublishedFeatures`.
+process.  A recipe is plain and public.  An owner who does not want to publish its words hands out only the fingerprint, as
+`UnpublishedFeatures`.  (A vocabulary that was chosen with the labels reveals something about them, see `Owner.encrypt_labels`.)
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,18 +29,13 @@ MAX_NAMES_BYTES = 1 << 25
 
 @dataclass(frozen=True)
 class WordFeatures:
-    """Bags of words.
-
-    counts: how often a word occurs instead of whether it does.  grams: the vocabulary has groups of words (`reviews.grams`);
-    these do not count.  bias: a column of ones follows.  raw: texts that are given are brought into the paper's text form first
-    (`paper_form`); `Reviews` already are what they are to be.
-    """
+    """Bags of words."""
 
     vocabulary: Vocabulary
-    counts: bool = False
-    bias: bool = False
-    raw: bool = True
-    grams: bool = False
+    counts: bool = False  # entries say how often a word occurs, not only whether it does
+    bias: bool = False  # a column of ones follows
+    raw: bool = True  # texts are first brought into the paper's text form (`paper_form`); `Reviews` are taken as they are
+    grams: bool = False  # the vocabulary has groups of words (`reviews.grams`), whose entries are never counts
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,7 +1,7 @@
 """Keys, ciphertexts, networks and messages on disk.
 
 Read in this order: `archive` (the format: named arrays and a JSON header in one file, its digest and its MAC), and `schema`
-(what a reader demands of a header and of arrays before it makes anything of them).
+(what a reader checks in a header and in arrays before it uses them).
 """
 
 from encnn.files.archive import (

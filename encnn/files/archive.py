@@ -7,19 +7,20 @@ A file is a zip of stored (uncompressed) members, so `numpy.load` and `unzip` op
     NAME.npy        one member per array: C order, little-endian, boolean, integer or floating point
     zip comment     `hmac-sha256:...` when there is a key, then `sha256:...`
 
-Nothing in such a file is left to choice: the header determines every other byte except the arrays' own.  So reading
-interprets no zip directory and no .npy header, and cannot meet a pickle, a compression bomb or a member that lies about
-its size; it rebuilds what `write` would have written and compares.  The size that the header implies must be the
-size of the file before any array is allocated: reading allocates the arrays and at most `OVERHEAD_BYTES` besides.
+The header determines every other byte except the elements of the arrays.  So the reader interprets no zip directory and no .npy
+header: it rebuilds what `write` would have written, and compares.  A pickle, a compression bomb or a member with a false size
+cannot get in.  The file must have the size that the header implies before any array is allocated.  Reading allocates the arrays
+and at most `OVERHEAD_BYTES` more.
 
-**Why not `zipfile`.**  It writes a member's size and checksum by seeking back, or behind the member, so a file could not be
-hashed while it is written; it takes a member whole, which would hold a large array twice.  Its reader interprets the directory
-and lets members overlap, repeat or carry extra fields, all of which would have to be refused here again.  Since a reader has to
-know the one right form of every record, the three `struct` formats below are all that `zipfile` could spare.
+**Why not `zipfile`.**  It seeks back to write a member's size and checksum, or writes them behind the member, so a file could
+not be hashed while it is written.  It takes a member whole, so a large array would be in memory twice.  Its reader interprets
+the directory and lets members overlap, repeat or carry extra fields, and this module would have to refuse all of that.  A
+strict reader must know the one right form of every record anyway, so `zipfile` would save only the three `struct` formats
+below.
 
-The SHA-256 digest covers every byte before it.  It finds *damage*, not *malice*: whoever alters a file computes a new
-digest.  Only the MAC, HMAC-SHA-256 under a key that the sender of the file never had, finds malice; and even a MAC does
-not tell that a file is the newest one, so an old file can be sent again.
+The SHA-256 digest covers every byte before it.  It finds *damage*, not *malice*, since whoever alters a file can compute a new
+digest.  Only the MAC finds malice: HMAC-SHA-256 under a key that whoever alters the file does not have.  Even a MAC does not
+show that a file is the newest one, so an old file can be sent again.
 """
 
 import hashlib
@@ -45,7 +46,7 @@ from encnn.errors import FileError, ParameterError
 from encnn.progress import progress
 
 FORMAT_VERSION = 2
-MAX_FILE_BYTES = 2**32 - 1  # what a zip holds without its 64-bit extension
+MAX_FILE_BYTES = 2**32 - 1  # the most that a zip holds without its 64-bit extension
 MAX_HEADER_BYTES = 2**18
 OVERHEAD_BYTES = 2**24  # parsing the largest hostile header takes about 10 MB
 MIN_KEY_BYTES = 16
@@ -63,7 +64,7 @@ _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _NPY_MAGIC = b"\x93NUMPY\x01\x00"
 _ZIP_2_0, _DATE_1980 = 20, 0x21
-_UNIX, _MODE_600 = 3 << 8, 0o600 << 16  # so that unzip makes private files
+_UNIX, _MODE_600 = 3 << 8, 0o600 << 16  # unzip then makes private files
 _MAC_BYTES = len(b"hmac-sha256:") + 64 + 1
 _DIGEST_BYTES = len(b"sha256:") + 64
 
@@ -87,7 +88,7 @@ class ArraySpec(NamedTuple):
 
     @property
     def npy_header(self) -> bytes:
-        """The .npy preamble (version 1.0, padded to 64 bytes); numpy's own varies from version to version."""
+        """The .npy preamble (version 1.0, padded to 64 bytes).  It is made here, since numpy's varies between versions."""
         text = f"{{'descr': '{self.dtype}', 'fortran_order': False, 'shape': {self.shape!r}, }}"
         text += " " * (-(len(_NPY_MAGIC) + 2 + len(text) + 1) % 64) + "\n"
         return _NPY_MAGIC + struct.pack("<H", len(text)) + text.encode("ascii")
@@ -95,16 +96,13 @@ class ArraySpec(NamedTuple):
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds, apart from the arrays' elements; `print` it before loading something large.
-
-    `header` is the caller's own JSON object, `package` the version of encnn that wrote the file.
-    """
+    """What a file holds, except the arrays' elements; `print` it before loading something large."""
 
     kind: str
-    header: Mapping[str, Any]
+    header: Mapping[str, Any]  # the caller's own JSON object
     arrays: tuple[ArraySpec, ...]
     has_mac: bool
-    package: str
+    package: str  # the version of encnn that wrote the file
 
     @property
     def nbytes(self) -> int:
@@ -120,7 +118,7 @@ class Contents:
         return self.has_mac * _MAC_BYTES + _DIGEST_BYTES
 
     def encode(self) -> bytes:
-        """Return the member header.json: canonical, so that equal contents have equal bytes."""
+        """Return the member header.json in canonical form: equal contents have equal bytes."""
         arrays = [{"name": a.name, "dtype": a.dtype, "shape": list(a.shape)} for a in self.arrays]
         fields = {
             "magic": "encnn",
@@ -153,21 +151,22 @@ def write(
 
     The old file stays whole until the new one is complete and on disk.  `private=True`, for secret keys, makes the
     file readable by its owner alone (mode 0600) from the moment it exists.  `mac_key` (at least 16 random bytes) adds
-    a MAC, by which a later reader with the same key knows that nobody else altered the file.  Big-endian and
+    a MAC.  With the same key a later reader can check that nobody else altered the file.  Big-endian and
     Fortran-ordered arrays are stored little-endian and in C order.
 
-    Raises FileError for what cannot be stored: arrays that are not boolean, integer or floating point (16 to 64
-    bits), headers that are not JSON (tuples, keys that are not strings, infinities), more than 4 GiB.
+    Raises FileError for arrays that are not boolean, integer or floating point (16 to 64 bits), for headers that are not
+    JSON (tuples, keys that are not strings, infinities), and for more than 4 GiB.
     """
     contents, stored = _prepare(kind, header, arrays, mac_key)
     target = Path(path)
+    # In the folder of the target, since only a rename within one file system is atomic; a random name collides with no other.
     temporary = target.with_name(f".encnn-{secrets.token_hex(8)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
     try:
         with open(descriptor, "wb") as stream:
             _write(stream, contents, stored, mac_key)
             stream.flush()
-            os.fsync(stream.fileno())
+            os.fsync(stream.fileno())  # or a crash could leave the new name with half of the contents
         os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -176,7 +175,7 @@ def write(
 
 
 def to_bytes(kind: str, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, mac_key: bytes | None = None) -> bytes:
-    """Return what `write` would write, as a message to another party.
+    """Return the bytes that `write` would write, as a message to another party.
 
     >>> message = to_bytes("demo", {"lr": 0.1}, {"W": np.arange(3)})
     >>> from_bytes(message, "demo")
@@ -198,12 +197,12 @@ def read(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the header and the arrays of a file of this `kind`, after checking all of it.
 
-    Without `mac_key` the answer is undamaged, but anybody may have written it; with it, only a holder of the key can
-    have.  Files larger than `max_bytes` are refused unread.  Without `follow_links` a symbolic link is no file: for
-    folders that others write to.
+    Without `mac_key` the result is undamaged, but anybody may have written it.  With it, only a holder of the key can
+    have written it.  Files larger than `max_bytes` are refused unread.  Set `follow_links=False` for folders that others
+    write to: a symbolic link is then refused.
 
     Raises FileError for a file that is foreign, of another kind or version, truncated, damaged, too large, or whose
-    MAC is missing or wrong; OSError, such as FileNotFoundError, when it cannot be opened.
+    MAC is missing or wrong.  Raises OSError, such as FileNotFoundError, when it cannot be opened.
     """
     _check_key(mac_key)
     with _open(path, follow_links) as stream:
@@ -213,7 +212,7 @@ def read(
 def from_bytes(
     message: bytes, kind: str, *, max_bytes: int = 2**31, mac_key: bytes | None = None
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the header and the arrays of a message made by `to_bytes`; as strict as `read`."""
+    """Return the header and the arrays of a message made by `to_bytes`, with the same checks as `read`."""
     _check_key(mac_key)
     return _read(_Source(io.BytesIO(message), len(message), "the message"), kind, max_bytes, mac_key)
 
@@ -221,7 +220,7 @@ def from_bytes(
 def inspect(path: str | os.PathLike[str]) -> Contents:
     """Return kind, header and array sizes of a file without loading it.
 
-    Neither digest nor MAC is checked, so use the answer for information only.  Raises FileError as `read` does.
+    Neither digest nor MAC is checked, so use the result for information only.  Raises FileError as `read` does.
     """
     with _open(path) as stream:
         contents, _ = _read_contents(_Source(stream, _size(stream), str(path)))
@@ -234,7 +233,7 @@ def inspect(path: str | os.PathLike[str]) -> Contents:
 def _prepare(
     kind: str, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], mac_key: bytes | None
 ) -> tuple[Contents, list[np.ndarray]]:
-    """Check everything that `write` is given; return the contents and the arrays as they are stored."""
+    """Check all arguments of `write`; return the contents, and the arrays in the form in which they are stored."""
     _check_key(mac_key)
     stored = [_storable(name, array) for name, array in arrays.items()]
     specs = tuple(ArraySpec(name, array.dtype.str, array.shape) for name, array in zip(arrays, stored, strict=True))
@@ -246,7 +245,7 @@ def _prepare(
 
 
 def _storable(name: str, array: np.ndarray) -> np.ndarray:
-    """Return the array little-endian and in C order, copied only if it was not."""
+    """Return the array little-endian and in C order; it is copied only if it was in another form."""
     if not isinstance(array, np.ndarray):
         raise FileError(f"cannot write {name!r}: expected a numpy array, got {type(array).__name__}")
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
@@ -276,13 +275,13 @@ def _write(stream: BinaryIO, contents: Contents, arrays: list[np.ndarray], mac_k
     directory = b""
     with progress(total=contents.nbytes, description=f"writing {contents.kind}", unit="B", unit_scale=True) as bar:
         for member in _members(contents, arrays):
-            directory += member.central(sink.position)
+            directory += member.central(sink.position)  # collected on the way, since a zip has its directory at the end
             sink.put(member.local + member.prefix)
             for chunk in _chunks(member.data):
                 sink.put(chunk)
                 bar.update(len(chunk))
     sink.put(directory + _end(contents, len(directory), sink.position))
-    if mac_key is not None:
+    if mac_key is not None:  # before the digest, which then covers the MAC too
         sink.put(_mac_text(mac_key, sink.digest))
     sink.put(b"sha256:" + sink.digest.hexdigest().encode())
 
@@ -296,7 +295,7 @@ class _Sink:
         self.position = 0
 
     def put(self, data: bytes | memoryview) -> None:
-        # The text of the digest itself is hashed too, but only after it was taken.
+        # This also hashes the text of the digest itself, which does no harm: the digest was taken before.
         self.stream.write(data)
         self.digest.update(data)
         self.position += len(data)
@@ -314,6 +313,7 @@ def _read(source: "_Source", kind: str, max_bytes: int, mac_key: bytes | None) -
     contents, raw_header = _read_contents(source)
     if contents.kind != kind:
         raise FileError(f"{source.name} is of kind {contents.kind!r}, but {kind!r} was wanted; choose another file")
+    # The directory is rebuilt from the members that were read, and compared with the file's as bytes: it is never parsed.
     directory = _header_member(raw_header).central(0)
     arrays = {}
     with progress(total=contents.nbytes, description=f"reading {kind}", unit="B", unit_scale=True) as bar:
@@ -334,12 +334,12 @@ def _read_contents(source: "_Source") -> tuple[Contents, bytes]:
     start = source.take(min(source.size, _LOCAL.size + len(_HEADER_NAME)))
     if not (start.startswith(b"PK\x03\x04") and start.endswith(_HEADER_NAME)):
         raise FileError(f"{source.name} is not an encnn file; expected one that encnn.files.write made")
-    size = _LOCAL.unpack_from(start)[8]
+    size = _LOCAL.unpack_from(start)[8]  # the only number that is read from a zip record, and it is checked below
     if size > MAX_HEADER_BYTES:
         raise _damaged(source, f"its header claims {size} bytes, at most {MAX_HEADER_BYTES} are allowed")
     raw = source.take(size)
     contents = _parse(raw, source)
-    if start != _header_member(raw).local:
+    if start != _header_member(raw).local:  # all other fields of the record must be those that `write` gives them
         raise _damaged(source, "the checksum of its header is wrong")
     if source.size < contents.nbytes:
         raise FileError(f"{source.name} is truncated: {source.size} of {contents.nbytes} bytes; fetch it again")
@@ -349,7 +349,7 @@ def _read_contents(source: "_Source") -> tuple[Contents, bytes]:
 
 
 def _parse(raw: bytes, source: "_Source") -> Contents:
-    """Parse header.json, trusting nothing."""
+    """Parse and check header.json."""
     try:
         fields = json.loads(raw.decode("ascii"))
     except (ValueError, RecursionError):
@@ -373,13 +373,14 @@ def _parse(raw: bytes, source: "_Source") -> Contents:
     specs = _parse_specs(fields["arrays"], source)
     contents = Contents(fields["kind"], fields["header"], specs, fields["mac"], fields["package"])
     _check_contents(contents, f"{source.name} is damaged or altered")
+    # Encoding again gives the same bytes only for the canonical form: no repeated keys, no spaces, no second spelling.
     if _encoded_or_empty(contents) != raw:
         raise _damaged(source, "its header is not in canonical form")
     return contents
 
 
 def _parse_specs(entries: object, source: "_Source") -> tuple[ArraySpec, ...]:
-    """Parse the list of arrays as far as types go; `_check_contents` judges the values."""
+    """Parse the list of arrays; `_check_contents` checks the values."""
     try:
         specs = tuple(ArraySpec(entry["name"], entry["dtype"], tuple(entry["shape"])) for entry in entries)  # type: ignore[attr-defined]
     except (TypeError, KeyError, IndexError):
@@ -388,7 +389,7 @@ def _parse_specs(entries: object, source: "_Source") -> tuple[ArraySpec, ...]:
 
 
 def _encoded_or_empty(contents: Contents) -> bytes:
-    """Encode contents whose header may hold what JSON readers accept but writers do not (1e999 reads as infinity)."""
+    """Encode contents; return nothing for a header that JSON can read but not write (1e999 reads as infinity)."""
     try:
         return contents.encode()
     except (ValueError, RecursionError):
@@ -396,7 +397,7 @@ def _encoded_or_empty(contents: Contents) -> bytes:
 
 
 def _read_array(source: "_Source", spec: ArraySpec, bar: Any) -> tuple[np.ndarray, "_Member"]:
-    """Read one array and check everything before its elements; the digest checks the elements."""
+    """Read one array and check the records before its elements, checksum included."""
     opening = source.take(_LOCAL.size + len(spec.member_name) + len(spec.npy_header))
     array = np.empty(spec.shape, dtype=spec.dtype)
     for chunk in _chunks(_raw(array)):
@@ -405,16 +406,19 @@ def _read_array(source: "_Source", spec: ArraySpec, bar: Any) -> tuple[np.ndarra
     member = _member(spec.member_name, spec.npy_header, _raw(array))
     if opening != member.local + member.prefix:
         raise _damaged(source, f"array {spec.name!r} does not match the header or its checksum")
+    # numpy relies on every byte of a boolean array being 0 or 1.
     if spec.dtype == "|b1" and array.size and array.view(np.uint8).max() > 1:
         raise _damaged(source, f"boolean array {spec.name!r} holds values other than 0 and 1")
     return array, member
 
 
 def _check_comment(source: "_Source", contents: Contents, mac_key: bytes | None) -> None:
-    """Check digest, then MAC, over what was read so far."""
+    """Check digest, then MAC, over all bytes read so far."""
+    # The MAC covers all before it, so its value is computed before its text is read; the digest covers that text too.
     expected_mac = None if mac_key is None else _mac_text(mac_key, source.digest)
     found_mac = source.take(_MAC_BYTES) if contents.has_mac else b""
     expected = b"sha256:" + source.digest.hexdigest().encode()
+    # Damage is reported as damage, so the digest comes first.  `compare_digest` does not tell by its time how much was right.
     if not hmac.compare_digest(source.take(_DIGEST_BYTES), expected):
         raise _damaged(source, "the digest does not match")
     if expected_mac is None:
@@ -503,7 +507,7 @@ def _end(contents: Contents, directory_bytes: int, offset: int) -> bytes:
 
 
 def _mac_text(mac_key: bytes, digest: "hashlib._Hash") -> bytes:
-    """MAC the digest rather than the file, so that large files are hashed once."""
+    """Return the MAC of the digest, not of the file, so that large files are hashed once."""
     return b"hmac-sha256:" + hmac.new(mac_key, digest.digest(), hashlib.sha256).hexdigest().encode() + b" "
 
 
@@ -518,7 +522,7 @@ def _chunks(data: memoryview) -> Iterator[memoryview]:
 
 
 def _check_contents(contents: Contents, complaint: str) -> None:
-    """Refuse kinds, names, dtypes and shapes outside the format, read or to be written."""
+    """Refuse kinds, names, dtypes and shapes outside the format, both when reading and when writing."""
     if not _is_name(contents.kind):
         raise FileError(f"{complaint}: kind {contents.kind!r:.80}; expected letters, digits and _ . -")
     seen: set[str] = set()
@@ -537,7 +541,7 @@ def _is_name(name: object) -> bool:
 
 
 def _is_shape(spec: ArraySpec) -> bool:
-    """Tell whether numpy can make the shape (it counts empty axes as one when it checks for overflow)."""
+    """Return whether numpy can make the shape (its overflow check counts an empty axis as 1)."""
     if len(spec.shape) > _MAX_DIMENSIONS or not all(type(n) is int and n >= 0 for n in spec.shape):
         return False
     return math.prod(max(n, 1) for n in spec.shape) * np.dtype(spec.dtype).itemsize < 2**63
@@ -549,12 +553,11 @@ def _check_key(mac_key: bytes | None) -> None:
 
 
 def _open(path: str | os.PathLike[str], follow_links: bool = True) -> io.BufferedReader:
-    """Open for reading, unless opening would wait for ever (pipes), never end (devices) or lead elsewhere (links)."""
+    """Open a regular file for reading; refuse pipes (they would block), devices (they never end) and, if asked, links."""
     if not stat.S_ISREG(os.stat(path, follow_symlinks=follow_links).st_mode):
         raise FileError(f"{path} is not a regular file; expected one that encnn.files.write made")
-    flags = getattr(os, "O_NONBLOCK", 0) | (
-        0 if follow_links else getattr(os, "O_NOFOLLOW", 0)
-    )  # it may be exchanged meanwhile
+    # Somebody may replace the file between the check and the opening, so the opened one is checked again.
+    flags = getattr(os, "O_NONBLOCK", 0) | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0))
     stream = open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags))
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
@@ -573,7 +576,7 @@ def _damaged(source: _Source, why: str) -> FileError:
 def _package_version() -> str:
     try:
         return metadata.version("encnn")
-    except metadata.PackageNotFoundError:  # run from a source tree that was never installed
+    except metadata.PackageNotFoundError:  # a source tree that was never installed
         return "unknown"
 
 

@@ -1,4 +1,4 @@
-"""What a reader demands of a file before it makes anything of it: the schema of a header, and the look of an array.
+"""What a reader checks before it uses a file: the schema of the header, and type, shape and range of each array.
 
 A header is declared as a dataclass, and the type hints of its fields are the schema:
 
@@ -11,7 +11,7 @@ A header is declared as a dataclass, and the type hints of its fields are the sc
 `describe` makes the JSON object of such a dataclass and `parse` makes the dataclass again.  A header has every field and no
 other.  Types are exact: neither a boolean nor 1.0 is a whole number, 1 is no floating-point number, and numbers are finite.
 `Annotated` hints add ranges (`Within`), lengths (`Length`) and forms of texts (`Matches`).  A bare `dict` is an object that
-somebody else parses: the part of a scheme, say.
+another module parses, for example a scheme.
 
 Hints may be bool, int, float, str, dict, dataclasses, Literal, `X | None`, tuple[X, ...], tuple[X, Y], list[X] and
 dict[str, X].
@@ -37,10 +37,10 @@ LARGEST = 1 << 1000
 
 
 class Demand(Protocol):
-    """What is demanded of a value besides its type; its text ends the sentence "expected ..."."""
+    """A condition on a value besides its type; its text ends the sentence "expected ..."."""
 
     def __call__(self, value: Any) -> bool:
-        """Return whether the value is as demanded."""
+        """Return whether the value meets the condition."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Length:
     most: int
 
     def __call__(self, value: Any) -> bool:
-        """Return whether it has so many items."""
+        """Return whether the number of items is in the range."""
         return self.least <= len(value) <= self.most
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class Length:
 
 @dataclass(frozen=True)
 class Matches:
-    """A text that matches a regular expression; `form` says it in words."""
+    """A text that matches a regular expression; `form` describes it in words."""
 
     pattern: str
     form: str
@@ -92,7 +92,7 @@ class Matches:
 
 
 Count = Annotated[int, Within(1, 1 << 40)]
-"""Rows, columns, reviews: at least one, and few enough to be multiplied by the size of anything."""
+"""A number of rows, columns or reviews: at least 1, and small enough to be multiplied by any size."""
 
 Width = Annotated[int, Within(1, 1 << 16)]
 """Length of a vector."""
@@ -105,14 +105,14 @@ Hex32 = Annotated[str, Matches("[0-9a-f]{32}", "32 hexadecimal digits")]
 
 
 def describe(header: Any) -> dict[str, Any]:
-    """Return the JSON object of a dataclass, as `parse` reads it.  Numbers become what their hints say: 3 as a float is 3.0."""
+    """Return the JSON object of a dataclass, as `parse` reads it.  Numbers get the types of their hints."""
     return {name: _plain(hint, getattr(header, name)) for name, hint in _hints(type(header)).items()}
 
 
 def parse(kind: type[T], value: object, what: str = "header") -> T:
-    """Return the dataclass that `describe` described; raise `FileError`, which names the field, for anything else.
+    """Return the dataclass that `describe` described; for anything else raise a `FileError` that names the field.
 
-    Fields are checked before the dataclass is made.  What its own `__post_init__` refuses is a `FileError` too.
+    Fields are checked before the dataclass is made.  Errors of its own `__post_init__` become `FileError` too.
     """
     if not isinstance(value, dict):
         raise _unlike(what, value, f"an object with {', '.join(_hints(kind))}")
@@ -125,7 +125,7 @@ def parse(kind: type[T], value: object, what: str = "header") -> T:
 
 
 def check_names(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any] | set[str]) -> None:
-    """Raise `FileError` unless these are the names: of the fields of an object, or of the arrays of a file."""
+    """Raise `FileError` unless an object has exactly these fields, or a file exactly these arrays."""
     missing, unknown = [n for n in wanted if n not in found], [n for n in found if n not in wanted]
     if missing:
         raise FileError(f"{what} lacks {', '.join(missing):.200}; get a new file from its sender")
@@ -142,7 +142,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _checked(hint: Any, value: object, where: str) -> Any:
-    """Return the value as its hint has it; raise `FileError` unless it is of that type and as demanded."""
+    """Return the value in the type of its hint; raise `FileError` unless it has that type and meets all conditions."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         checked = _checked(args[0], value, where)
@@ -167,7 +167,7 @@ def _checked(hint: Any, value: object, where: str) -> Any:
 
 
 def _items(origin: type, args: tuple[Any, ...], value: object, where: str) -> Iterator[Any]:
-    """Yield the checked items of a list; a tuple of fixed length has a hint for each of them."""
+    """Yield the checked items of a list; a tuple of fixed length has one hint per item."""
     if type(value) is not list:
         raise _unlike(where, value, "a list")
     hints = [args[0]] * len(value) if origin is list or args[-1] is Ellipsis else list(args)
@@ -178,12 +178,12 @@ def _items(origin: type, args: tuple[Any, ...], value: object, where: str) -> It
 
 
 def _is_sound(value: Any) -> bool:
-    """Tell whether a number is finite, and no larger than a floating-point number can be."""
+    """Return whether a number is finite and fits a floating-point number; True for anything else."""
     return abs(value) < LARGEST if type(value) is int else math.isfinite(value) if type(value) is float else True
 
 
 def _plain(hint: Any, value: Any) -> Any:
-    """Return a value as JSON has it."""
+    """Return a value in the form that JSON holds."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return _plain(args[0], value)
@@ -241,7 +241,7 @@ def check_array(
 
 
 def take(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
-    """Remove and return an array, so that what is left over shows; raise `FileError` if it is missing."""
+    """Remove and return an array, so that unused ones remain; raise `FileError` if it is missing."""
     if name not in arrays:
         raise FileError(f"the file lacks the array {name!r} that its header announces; get a new file from its sender")
     return arrays.pop(name)
@@ -252,10 +252,10 @@ def take(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
 
 @contextmanager
 def naming(path: object) -> Iterator[None]:
-    """Have every complaint about the contents of a file name the file.
+    """Add the name of the file to every error about its contents.
 
-    What constructors of this package refuse is the file's fault, so it is a `FileError` here.  Other exceptions are our own
-    mistakes, and pass.
+    If a constructor of this package refuses the contents, the file is at fault, so the error becomes a `FileError`.  Other
+    exceptions are mistakes of this package and pass unchanged.
     """
     try:
         yield

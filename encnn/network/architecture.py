@@ -1,6 +1,6 @@
 """The public shape of a network, the products that training it takes, and its weights.
 
-W1 is an array of `features` encrypted vectors, one per word; W2 is one encrypted vector, absent without a hidden layer.
+W1 is an array of `features` encrypted vectors, one per word.  W2 is one encrypted vector; without a hidden layer it is absent.
 """
 
 from dataclasses import dataclass
@@ -24,28 +24,23 @@ from encnn.schemes.bilinear import (
 from encnn.schemes.powers import power_sum
 
 MOST_ROWS = (1 << 31) - 1
-"""Rows of W1, hidden units and outputs at most: mini-batches number rows by 32 bits."""
+"""The most rows of W1, hidden units or outputs: mini-batches number rows by 32 bits."""
 WEIGHT_BOUND = 0.25
-"""The least bound on weights that is announced, so that it tells nothing of small weights (see `partial_scores`)."""
+"""The smallest announced bound on weights.  A smaller one would tell something about small weights (see `partial_scores`)."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The public shape of a network.
+    """The public shape of a network."""
 
-    features: rows of W1, the size of the vocabulary.  hidden: hidden units, 0 for none.  outputs: 1, or one per class
-    (one-vs-rest).  pooling: a review's hidden vector is the "sum" or the "mean" of its rows.  hidden_sigmoid: polynomial
-    applied to the hidden layer; None leaves it linear, as the paper does for reviews.
-    """
-
-    features: int
-    hidden: int = 8
-    outputs: int = 1
-    pooling: Literal["sum", "mean"] = "mean"
-    hidden_sigmoid: PolynomialSigmoid | None = None
+    features: int  # rows of W1, the size of the vocabulary
+    hidden: int = 8  # hidden units; 0 means no hidden layer
+    outputs: int = 1  # 1, or one per class (one-vs-rest)
+    pooling: Literal["sum", "mean"] = "mean"  # a review's hidden vector is the sum or the mean of its words' rows
+    hidden_sigmoid: PolynomialSigmoid | None = None  # applied to the hidden layer; None leaves it linear, as in the paper
 
     def __post_init__(self) -> None:
-        """Refuse what is no network."""
+        """Raise `ParameterError` unless these numbers describe a network."""
         checks.check_types(self)
         checks.whole("features", self.features, 1, MOST_ROWS)
         checks.whole("hidden", self.hidden, 0, MOST_ROWS)
@@ -59,11 +54,11 @@ class Architecture:
         return self.hidden or self.outputs
 
     def widths(self) -> set[int]:
-        """Return the widths of all vectors that training meets."""
+        """Return the widths of all vectors in training."""
         return {self.row_width, self.outputs, self.hidden * self.outputs} - {0}
 
     def products(self, sigmoid: Sigmoid) -> list[Product]:
-        """Return the products that training with this sigmoid needs: what the owner makes evaluation keys for."""
+        """Return the products that training with this sigmoid needs; the owner makes evaluation keys for them."""
         maps: list[Product] = []
         if self.hidden:
             maps += [vector_matrix(self.hidden, self.outputs), *backward_products(self.hidden, self.outputs)]
@@ -78,7 +73,7 @@ class Network:
     """Weights in one scheme: W1 of shape (features, row_width), W2 of width hidden * outputs (None without hidden layer).
 
     Weights in the clear are copied, as float64.  Raises `ParameterError` unless all shapes are those of the architecture.
-    weight_bound: what |weights| are announced to stay below, public (see `partial_scores`).
+    weight_bound: the announced, public bound that |weights| stay below (see `partial_scores`).
     """
 
     architecture: Architecture
@@ -87,13 +82,13 @@ class Network:
     weight_bound: float = WEIGHT_BOUND
 
     def __post_init__(self) -> None:
-        """Take weights that fit."""
+        """Copy weights in the clear, and check all shapes."""
         checks.instance("architecture", self.architecture, Architecture)
         self.W1, self.W2 = _own_weights("W1", self.W1), _own_weights("W2", self.W2)
         self.check_shapes()
 
     def check_shapes(self) -> None:
-        """Raise `ParameterError` unless all weights have the shapes of the architecture: every row is there that is read."""
+        """Raise `ParameterError` unless all weights have the shapes of the architecture."""
         a = self.architecture
         _check_weights("W1", self.W1, (a.features, a.row_width))
         _check_weights("W2", self.W2, (a.hidden * a.outputs,) if a.hidden else None)
@@ -115,7 +110,7 @@ class Network:
 
     @classmethod
     def initial(cls, architecture: Architecture, rng: np.random.Generator, first_layer_sd: float = 0.0) -> "Network":
-        """Return a start in the clear: W2 standard normal, W1 zero or normal with the given deviation."""
+        """Return initial weights in the clear: W2 is standard normal; W1 is zero, or normal with the given deviation."""
         checks.instance("rng", rng, np.random.Generator)
         checks.real("first_layer_sd", first_layer_sd, least=0)
         shape = (architecture.features, architecture.row_width)
@@ -126,25 +121,25 @@ class Network:
     def copy(self) -> "Network":
         """Return a network with its own weights."""
         W1, W2 = (W if W is None or isinstance(W, np.ndarray) else W.copy() for W in (self.W1, self.W2))
-        return Network(self.architecture, W1, W2, self.weight_bound)  # which copies what is in the clear
+        return Network(self.architecture, W1, W2, self.weight_bound)  # the constructor copies weights in the clear
 
 
 class PartOfNetwork(Network):
-    """One layer of a network, while the other one is elsewhere: with other workers."""
+    """One layer of a network, while other workers hold the other layer."""
 
     def __post_init__(self) -> None:
-        """Check nothing: the whole network was checked."""
+        """Check nothing, since the whole network was checked."""
 
 
 def backward_products(hidden: int, outputs: int) -> list[BilinearMap]:
-    """Return the products of the backward pass, d W2^T and h^T d; with one output both scale a vector by a number."""
+    """Return the products of the backward pass, d W2^T and h^T d.  With one output, both scale a vector by a number."""
     if outputs == 1:
         return [scalar_vector(hidden)]
     return [vector_transposed_matrix(hidden, outputs), outer(hidden, outputs)]
 
 
 def _own_weights(name: str, W: Any) -> Encrypted | None:
-    """Return weights of a scheme as they are, weights in the clear as float64 of their own."""
+    """Return encrypted weights as they are, and weights in the clear as a copy in float64."""
     if not isinstance(W, np.ndarray | list | tuple):
         return W
     try:
@@ -163,7 +158,7 @@ def _check_weights(name: str, W: Any, expected: tuple[int, ...] | None) -> None:
 
 
 def _powers(width: int, sigmoid: Sigmoid) -> list[Product]:
-    """Return what a polynomial of degree 2 or more needs: its powers at once, or product after product."""
+    """Return the products for a polynomial of degree 2 or more; a scheme computes powers at once or one after the other."""
     if not isinstance(sigmoid, PolynomialSigmoid) or sigmoid.degree < 2:
         return []
     return [power_sum(width, sigmoid.coefficients), elementwise(width)]

@@ -1,30 +1,32 @@
-"""Scores in parts: how a score that a scheme cannot hold is noticed.
+"""Scores in parts, which show when a score leaves the range of a scheme.
 
-Some schemes tell a number modulo the width 2 R of their range: integer vectors with a modulus and the bootstrapped scheme read
-60 as 60 - 2 R without a sign that anything is wrong.  (The others are right or raise, and have no limit R here.)  No function
-of one such reading can tell.  Readings of *parts* of a score can, since each is a sum over fewer words:
+Some schemes give a number only modulo the width 2 R of their range: integer vectors with a modulus, and the bootstrapped
+scheme. They read 60 as 60 - 2 R, and nothing shows that this is wrong.  (The other schemes are right or raise an error, and
+have no limit R here.)  One such reading cannot show the error.  Readings of *parts* of a score can, since each is a sum over
+fewer words:
 
-    z = z_1 + ... + z_k     z_j = sum over part j of x_i w_i     each decrypted by itself, and added up by the owner in floats
+    z = z_1 + ... + z_k     z_j = sum over part j of x_i w_i     the owner decrypts each part and adds the parts in floats
 
 A model announces a public bound B on its weights (`Network.weight_bound`).  The features are public, so whoever computes a
 score cuts its words, multiplicities included, into parts with B sum |x_i| <= 0.45 R (`largest_part`).  Then:
 
-- **If |w_i| <= B, every part is within R / 2, noise included, and read right.**  So z is right, however large it is.  Where
-  one part is enough for a review, one ciphertext is what it takes, as without parts.
-- **If a part is read beyond R / 2, B does not hold**, and the score is reported as not-a-number: unknown, never a guess.
-- **A miss takes a part that truly reaches 3 R / 2**, more than three times what B allows; only then can the wrapped reading lie
-  within R / 2 again.  If such parts fall evenly on the torus, each is missed with probability 1/2, and a score with k of them
-  with probability 2^-k at most.
+- **If |w_i| <= B, every part is within R / 2, noise included, and is read right.**  So z is right, however large it is.  A
+  review for which one part is enough takes one ciphertext, as without parts.
+- **If a part is read beyond R / 2, B does not hold.**  The score is then unknown and is reported as not-a-number, never
+  guessed.
+- **An error stays hidden only if a part really reaches 3 R / 2**, more than three times what B allows.  Only then can the
+  wrapped reading lie within R / 2 again.  If such parts fall evenly on the torus, each stays hidden with probability 1/2, and a
+  score with k of them with probability 2^-k at most.
 
 Where B comes from.  `Owner.encrypt` announces the octave of the largest weight, at least `WEIGHT_BOUND`.  So B holds for a
-model as it was handed out, and no score of it is wrong.  In training weights grow.  One mini-batch moves a weight by at most
-the rate times the batch's sum of |x_i|, and training raises B to that (`raise_bound`): between two readings of a part it cannot
-jump from within R / 2 over 3 R / 2.  For a whole run all that is proven is updates times rate, far above what weights reach,
-so after training B is an assumption.  The owner can turn it into a fact: `Owner.announce_bound` decrypts the weights and
-announces their octave.
+model as it was handed out, and none of its scores is wrong.  In training weights grow.  One mini-batch moves a weight by at
+most the rate times the batch's sum of |x_i|, and training raises B to at least that (`raise_bound`).  So between two readings a
+part cannot jump from within R / 2 to beyond 3 R / 2.  For a whole run the proven bound is the number of updates times the rate,
+far above what weights reach, so after training B is an assumption.  The owner can turn it into a fact: `Owner.announce_bound`
+decrypts the weights and announces their octave.
 
-What it costs: one ciphertext and one decryption per part, and no more additions of rows than one sum takes.  The owner, who
-reads z in any case, learns sums over parts of a review besides.
+What it costs.  Each part takes one ciphertext and one decryption; the number of row additions does not grow.  The owner, who
+reads z in any case, also learns sums over parts of a review.
 """
 
 import math
@@ -40,23 +42,21 @@ from encnn.network.architecture import WEIGHT_BOUND, Network
 from encnn.schemes.base import Encrypted, Evaluator
 
 WITHIN = 0.5
-"""Share of the range within which a part is taken as it is read."""
+"""A part is believed if it is read within this share of the range."""
 FILLED = 0.45
-"""Share of the range that a part may fill by the bound on weights; the rest is for noise."""
+"""The bound on weights may let a part fill this share of the range; the rest up to `WITHIN` is for noise."""
 
 
 @dataclass(frozen=True)
 class PartialScores:
     """Encrypted scores z of some reviews, at least one of them in several parts.
 
-    parts: encrypted, shape (parts of all reviews, outputs), review after review.  counts: int64, parts of each review.
-    values: what was computed from the scores, shape (reviews, outputs), if the owner is to read that: it is told no better
-    than z is.
+    If there are `values`, the owner reads them in place of z.  They are unknown wherever z may have wrapped.
     """
 
-    parts: Encrypted
-    counts: np.ndarray
-    values: Encrypted | None = None
+    parts: Encrypted  # shape (parts of all reviews, outputs), review after review
+    counts: np.ndarray  # int64, the number of parts of each review
+    values: Encrypted | None = None  # what was computed from the scores, shape (reviews, outputs)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -65,7 +65,7 @@ class PartialScores:
 
     @property
     def context(self) -> Any:
-        """The name of the key and its parameters."""
+        """The key's name and its parameters."""
         return self.parts.context
 
     @property
@@ -78,53 +78,57 @@ class PartialScores:
         return len(self.counts)
 
     def packed(self, evaluator: Evaluator) -> "PartialScores":
-        """Return the same scores, many in a ciphertext where the scheme can."""
+        """Return the same scores, packed many per ciphertext if the scheme can."""
         return replace(self, parts=evaluator.pack(self.parts))
 
     def __getitem__(self, rows: slice) -> "PartialScores":
-        """Return the scores of some reviews that follow each other."""
+        """Return the scores of consecutive reviews."""
         start, stop, _ = rows.indices(len(self))
-        ends = np.concatenate([[0], np.cumsum(self.counts)])
+        ends = np.concatenate([[0], np.cumsum(self.counts)])  # reviews have different numbers of parts
         values = None if self.values is None else self.values[start:stop]
         return PartialScores(self.parts[ends[start] : ends[max(start, stop)]], self.counts[start:stop], values)
 
     def read(self, decrypt: Callable[[Encrypted], np.ndarray], limit: float) -> np.ndarray:
-        """Return the scores (or `values`), not-a-number where a part was read beyond `WITHIN` of the limit."""
+        """Return the scores (or `values`); not-a-number where a part was read beyond `WITHIN` of the limit."""
         starts = np.cumsum(self.counts) - self.counts
+        # Each part is judged before the sum: a wrapped part would be lost in it.  One not-a-number makes the whole score
+        # unknown.
         z = np.add.reduceat(readable(decrypt(self.parts), limit), starts)
+        # The values were computed from the whole score, which may wrap although every part is in range.
         return z if self.values is None else np.where(np.abs(z) <= WITHIN * limit, decrypt(self.values), np.nan)
 
 
 def check_counts(counts: object, parts: int) -> None:
-    """Raise `DataError` unless these are counts, int64, of the parts of reviews, at least one each and so many in all."""
+    """Raise `DataError` unless the counts are int64, at least one per review, and add up to `parts`."""
     fits = isinstance(counts, np.ndarray) and counts.dtype == np.int64 and counts.ndim == 1 and 0 < len(counts) <= parts
     if not fits or counts.min() < 1 or counts.max() > parts or counts.sum() != parts:  # type: ignore[attr-defined]
         raise DataError(f"{parts} parts of scores do not fit the counts that came with them; send int64, one count per review")
 
 
 def readable(z: np.ndarray, limit: float) -> np.ndarray:
-    """Return decrypted numbers, not-a-number where they lie beyond `WITHIN` of the limit and may have wrapped."""
+    """Return decrypted numbers; not-a-number where they lie beyond `WITHIN` of the limit and may have wrapped."""
     return z if math.isinf(limit) else np.where(np.abs(z) <= WITHIN * limit, z, np.nan)
 
 
 def largest_part(evaluator: Evaluator, network: Network) -> float:
-    """Return the largest sum of |x_i| for which one part is enough; infinity where the scheme has no limit to mind.
+    """Return the largest sum of |x_i| for which one part is enough; infinity if the scheme has no limit.
 
-    Behind a hidden layer of k units |z| <= k B^2 sum |x_i|, at the square of the scale.  Pooling by the mean takes fractions,
+    Behind a hidden layer of k units |z| <= k B^2 sum |x_i|, at the square of the scale.  Pooling by the mean needs fractions,
     which schemes with a limit refuse.
     """
     limit, bound, hidden = evaluator.score_limit, network.weight_bound, network.architecture.hidden
     if math.isinf(limit) or network.architecture.pooling == "mean":
         return math.inf
-    if hidden:
+    if hidden:  # scores are products of two scaled weights, so the scale divides the limit once more
         return FILLED * limit / evaluator.parameters.scale / (hidden * bound**2)
+    # A part holds at least one word.  Whole numbers, since `split_rows` cuts multiplicities.
     return max(1, math.floor(FILLED * limit / bound))
 
 
 def in_parts(evaluator: Evaluator, network: Network, batch: Batch, largest: float) -> PartialScores | None:
-    """Return the scores of a batch in parts with sums of |x_i| up to `largest`, None if one part is enough for each review.
+    """Return the scores of a batch in parts with sums of |x_i| up to `largest`; None if one part per review is enough.
 
-    Raises `CapabilityError` if it is not and there is a hidden layer: scores are products then, which no parts add up to.
+    Raises `CapabilityError` if a review needs more parts and there is a hidden layer, since scores are then products.
     """
     if math.isinf(largest) or batch.largest_row() <= largest:
         return None
@@ -140,7 +144,7 @@ def in_parts(evaluator: Evaluator, network: Network, batch: Batch, largest: floa
 
 
 def mean_parts(X: TrainingFeatures, largest: float) -> float:
-    """Return how many parts a review is cut into on average, with sums of |x_i| up to `largest`; at least 1."""
+    """Return the mean number of parts per review, at least 1, for parts with sums of |x_i| up to `largest`."""
     if math.isinf(largest):
         return 1.0
     rows = abs(X.X if isinstance(X, Conditioned) else X).sum(axis=1)
@@ -148,7 +152,7 @@ def mean_parts(X: TrainingFeatures, largest: float) -> float:
 
 
 def joined(evaluator: Evaluator, scores: Sequence[Encrypted]) -> Encrypted:
-    """Return scores joined along their first axis, in parts if any of them are."""
+    """Return scores joined along their first axis; they are in parts if any of them are."""
     if not any(isinstance(z, PartialScores) for z in scores):
         return evaluator.concatenate(scores)
     each = [z if isinstance(z, PartialScores) else PartialScores(z, np.ones(len(z), np.int64)) for z in scores]
@@ -156,19 +160,21 @@ def joined(evaluator: Evaluator, scores: Sequence[Encrypted]) -> Encrypted:
 
 
 def octave(network: Network) -> float:
-    """Return the bound to announce of a network in the clear: the least power of two above all |weights|, or `WEIGHT_BOUND`.
+    """Return the bound to announce for a network in the clear.
 
-    It tells the octave of the largest weight, and that only if it is above `WEIGHT_BOUND`.
+    It is the least power of two that no |weight| exceeds, at least `WEIGHT_BOUND`.  A bound above `WEIGHT_BOUND` tells
+    everybody the octave of the largest weight, and nothing more.
     """
     largest = max(float(np.abs(W).max(initial=0.0)) for W in (network.W1, network.W2) if W is not None)
     return max(WEIGHT_BOUND, 2.0 ** math.ceil(math.log2(largest))) if 0 < largest < math.inf else WEIGHT_BOUND
 
 
 def raise_bound(evaluator: Evaluator, network: Network, X: TrainingFeatures, rate: float, batch_size: int) -> None:
-    """Raise the network's bound to what one mini-batch can move a weight by; refuse what would pass the range at once."""
+    """Raise the network's bound to the most that one mini-batch can move a weight; refuse a move beyond the range."""
     if math.isinf(evaluator.score_limit):
         return
     largest = _largest_step(X)
+    # Each error |sigmoid(z) - y| counts as 1 here.
     move = rate * largest * min(batch_size, X.shape[0])
     if move >= WITHIN * evaluator.score_limit:
         lower = rate * WITHIN * evaluator.score_limit / move
@@ -181,7 +187,7 @@ def raise_bound(evaluator: Evaluator, network: Network, X: TrainingFeatures, rat
 
 
 def _largest_step(X: TrainingFeatures) -> float:
-    """Return the most that one review of features X moves a weight by, in units of the rate: max m_i |x_i| / s."""
+    """Return the most that one review of features X moves a weight, in units of the rate: max m_i |x_i| / s."""
     if not isinstance(X, Conditioned):
         return float(abs(X).max())
     m = 1.0 if X.multipliers is None else float(np.abs(X.multipliers).max())

@@ -1,10 +1,10 @@
-"""A rehearsal: training in the clear, from a start of the trainer's own, before anything encrypted is trained.
+"""A rehearsal: the trainer trains in the clear, from its own initial weights, before it trains anything encrypted.
 
 The bootstrapped scheme reads a table at z modulo the width of the torus.  Beyond half the width, `Evaluator.activation_limit`,
-it takes the error of another score, of the wrong sign, and nobody who trains can see it: neither in the ciphertexts nor in the
-scores, which wrap alike.  In the clear nothing wraps, so a rehearsal shows how far scores go.
+it takes the error of another score, with the wrong sign.  The trainer cannot see this: ciphertexts do not show it, and scores
+wrap in the same way.  In the clear nothing wraps, so a rehearsal shows how far scores go.
 
-The owner's start is another one, so a rehearsal is no proof; and it takes plain labels.  It costs what the clear twin costs.
+A rehearsal is no proof, since the owner's initial weights differ.  It needs plain labels.  It costs what the clear twin costs.
 """
 
 from dataclasses import replace
@@ -20,19 +20,19 @@ from encnn.network.training import OnScores, TrainingPlan, train
 from encnn.schemes.clear import ClearEvaluator
 
 HALVINGS = 12
-"""How often the learning rate is halved in the search for one that can be advised."""
+"""The search for a learning rate to advise halves it at most this often."""
 
 
 def rehearse(start: Network, X: TrainingFeatures, y: Any, plan: TrainingPlan, on_scores: OnScores | None = None) -> np.ndarray:
     """Return the scores that training in the clear meets, shape (epochs * reviews, outputs); `start` is trained."""
-    with np.errstate(over="ignore", invalid="ignore"):  # a lost run leaves all bounds; whoever looks at the scores says so
+    with np.errstate(over="ignore", invalid="ignore"):  # a lost run overflows; the check of its scores reports that
         return train(ClearEvaluator(), start, X, y, plan, on_scores=on_scores)
 
 
 def check_rehearsal(
     z: np.ndarray, limit: float, architecture: Architecture, X: TrainingFeatures, y: Any, plan: TrainingPlan
 ) -> None:
-    """Raise `DivergenceError` if too many of the scores z of a rehearsal leave the limit; advise a rate at which few do."""
+    """Raise `DivergenceError` if too many scores z of a rehearsal pass the limit; advise a rate at which few do."""
     try:
         check_reach(z, limit)
     except DivergenceError as error:

@@ -5,11 +5,11 @@ For a review r with plaintext features x (its words), weights W1 (features x hid
     h = x W1 (sum of the rows of its words, or their mean)     z = h W2     p = sigmoid(z)     d = p - y
     W2 -= a h^T d          W1[i] -= a x_i d W2^T
 
-W1 is an array of `features` encrypted vectors, one a word; W2 is one encrypted vector.  With no hidden layer z = x W1, so
+W1 is an array of `features` encrypted vectors, one per word.  W2 is one encrypted vector.  Without a hidden layer z = x W1, so
 logistic regression multiplies no ciphertext by a ciphertext.  A mini-batch sums the updates of its reviews.
 
-The loop never decrypts.  What it returns are encrypted scores z, which only the owner can read; the same loop over the clear
-scheme, from the same start, is the **clear twin** of a run.
+The loop never decrypts.  It returns encrypted scores z, which only the owner can read.  The same loop over the clear scheme,
+from the same initial weights, is the **clear twin** of a run.
 """
 
 import inspect
@@ -34,35 +34,32 @@ from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 from encnn.schemes.bilinear import vector_matrix
 
 OnScores = Callable[[int, Encrypted], None]
-"""(first review, encrypted scores z of the reviews from there on), as they come; may raise to stop the run."""
+"""Called with (first review, encrypted scores z of the reviews from there on) as they come; it may raise to stop the run."""
 
 SCORES_PER_REPORT = 500
 
 KEPT_BYTES = 1 << 29
-"""Scores of a run are kept unasked as long as all of them together take no more than this."""
+"""By default the scores of a run are kept if all of them together take no more than this."""
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train; public, the same for a run and its clear twin.
+    """How to train.  A plan is public, and a run and its clear twin use the same one.
 
-    sigmoid: what stands for the sigmoid.  learning_rate: a; with `decay` it is a / (1 + decay * epochs done).
-    batch_size: reviews a mini-batch, whose updates are summed.  epochs: passes over the reviews.
-    shrink: factor on the rows of W1 at the end of every epoch, which keeps weights small (regularisation).
-    divide_update: with pooling "mean", divide each row's update by the number of words too, which is the gradient; the paper's
-    network does not.
+    divide_update: with pooling "mean", each row's update is divided by the number of words too, which makes it the gradient.
+    The paper's network does not divide.
     """
 
-    sigmoid: Sigmoid
-    learning_rate: float = 0.001
+    sigmoid: Sigmoid  # what stands for the sigmoid
+    learning_rate: float = 0.001  # a; with `decay` it is a / (1 + decay * epochs done)
     decay: float = 0.0
-    batch_size: int = 1
-    epochs: int = 1
+    batch_size: int = 1  # reviews per mini-batch; their updates are summed
+    epochs: int = 1  # passes over the reviews
     divide_update: bool = False
-    shrink: float = 1.0
+    shrink: float = 1.0  # factor on the rows of W1 at the end of every epoch; it keeps weights small (regularisation)
 
     def __post_init__(self) -> None:
-        """Refuse plans that cannot be carried out."""
+        """Raise `ParameterError` for plans that cannot be carried out."""
         checks.check_types(self)
         checks.real("learning_rate", self.learning_rate, above=0)
         checks.real("decay", self.decay, least=0)
@@ -75,7 +72,7 @@ class TrainingPlan:
         return self.learning_rate / (1.0 + self.decay * epochs_done)
 
     def error_step(self, scores_wanted: bool = True) -> ErrorStep:
-        """Return the step that has the scheme form rate * (sigmoid(z) - y) as suits it; z is lost unless scores are wanted."""
+        """Return the step by which the scheme computes rate * (sigmoid(z) - y); it may overwrite z unless scores are wanted."""
         sigmoid = self.sigmoid
 
         def step(
@@ -89,44 +86,40 @@ class TrainingPlan:
 
 
 UpdateBatch = Callable[[Batch, Any, float], Encrypted]
-"""(batch, targets, rate) -> scores z; updates the network with the next mini-batch."""
+"""(batch, targets, rate) -> scores z; the call updates the network with the next mini-batch."""
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What a run works with.
-
-    first: reviews that are done already, of all epochs together.  scores_wanted: whether anyone wants the scores; if not, the
-    memory of z may be used for its error.
-    """
+    """What a run works with."""
 
     evaluator: Evaluator
     network: Network
     X: TrainingFeatures
     targets: Any
     plan: TrainingPlan
-    first: int
-    scores_wanted: bool
+    first: int  # reviews that are done already, of all epochs together
+    scores_wanted: bool  # if nobody wants the scores, the error may overwrite z
 
     def step(self, error_step: ErrorStep | None = None) -> "Step":
-        """Return the steps of a trainer alone, with the error step of the plan or another one."""
+        """Return the steps of a trainer who works alone, with the error step of the plan or another one."""
         step = error_step or self.plan.error_step(self.scores_wanted)
         return Step(self.evaluator, self.network, self.plan, step, self.scores_wanted)
 
 
 class Help:
-    """Who helps with a run.  This one is nobody: the trainer computes every step alone.
+    """Who helps with a run.  With this class nobody helps: the trainer computes every step alone.
 
-    error_step: replaces the step by which the scheme forms rate * (sigmoid(z) - y), or None.  Those who help inherit from here:
-    the owner, by errors (`assistance.scores.AssistedStep`) or by fresh weights (`assistance.weights.WeightRefresh`), and the
-    workers of a cluster (`scaling.workers.Workers`).
+    error_step: replaces the step by which the scheme computes rate * (sigmoid(z) - y), or None.  Helpers inherit from this
+    class: the owner, who sends errors (`assistance.scores.AssistedStep`) or fresh weights (`assistance.weights.WeightRefresh`),
+    and the workers of a cluster (`scaling.workers.Workers`).
     """
 
     def __init__(self, error_step: ErrorStep | None = None) -> None:
         self.error_step = error_step
 
     def steps(self, run: TrainingRun) -> AbstractContextManager[UpdateBatch]:
-        """Return what updates the network of the run with one mini-batch after the other."""
+        """Return a context whose value updates the network of the run, one mini-batch per call."""
         return nullcontext(run.step(self.error_step))
 
 
@@ -146,14 +139,15 @@ def train(
 ) -> Encrypted:
     """Train `network` in place on features X (reviews, features) and labels y; return the encrypted scores z.
 
-    X, y: as `encnn.data.features_of` and `labels_of` take them; or for y the owner's encrypted targets of shape (reviews,
-    outputs).  The scores, shape (epochs * reviews, outputs), are those met in training, each computed before its review was
-    learnt from; `PartialScores` where some came in parts.  `on_scores` receives them every few hundred reviews, and when an
-    overflow ends the run.
-    keep_scores: False forgets them once they are reported, and None is returned.  Left out, they are kept unless they would
+    X, y: as `encnn.data.features_of` and `labels_of` take them; y may also be the owner's encrypted targets of shape (reviews,
+    outputs).  The scores have shape (epochs * reviews, outputs).  Each was computed before the network learnt from its review.
+    They are `PartialScores` if some came in parts.
+    help: nobody, the owner, or the workers of a cluster.
+    on_scores: receives the scores every few hundred reviews, and when an overflow ends the run.
+    keep_scores: False forgets the scores once they are reported, and returns None.  By default they are kept unless they would
     take more than `KEPT_BYTES`, since the wide ciphertexts of some schemes fill the memory.
-    `first` reviews, of all epochs together and a whole number of mini-batches, are taken as done: where a run was cut short.
-    `help` says who helps: nobody, the owner, or the workers of a cluster.
+    first: this many reviews, of all epochs together, are skipped, since a run that was cut short has done them.  It is a whole
+    number of mini-batches.
     """
     X, targets = _entered(evaluator, network, X, y, plan, help)
     raise_bound(evaluator, network, X, plan.learning_rate, plan.batch_size)
@@ -164,7 +158,7 @@ def train(
     run = TrainingRun(evaluator, network, X, targets, plan, first, scores.wanted)
     total, description = X.shape[0] * plan.epochs, f"training ({evaluator.scheme})"
     bar = progress(total=total, initial=first, description=description, unit="review")
-    quiet = np.errstate(over="ignore", invalid="ignore")  # a diverging run in the clear is told by its scores
+    quiet = np.errstate(over="ignore", invalid="ignore")  # the scores show when a run in the clear diverges
     with bar, quiet, help.steps(run) as update:
         _train_epochs(run, update, scores, bar)
     return scores.all()
@@ -173,7 +167,7 @@ def train(
 def _entered(
     evaluator: Evaluator, network: Network, X: TrainingFeatures, y: Any, plan: TrainingPlan, help: Help
 ) -> tuple[TrainingFeatures, Any]:
-    """Return features and targets that have passed the gate; raise unless all that a run is given fits together."""
+    """Return checked features and targets; raise unless everything that a run is given fits together."""
     _check_help(help)
     checks.instance("plan", plan, TrainingPlan)
     network.check_shapes()
@@ -198,7 +192,7 @@ def _train_epochs(run: TrainingRun, update: UpdateBatch, scores: "_Scores", bar:
             try:
                 scores.add(update(batch, run.targets[rows], rate))
             except CiphertextOverflowError:
-                scores.report(done)  # the scores that led here say more than the overflow
+                scores.report(done)  # the scores before it say more than the overflow
                 raise
             if plan.shrink != 1 and rows.stop == reviews:
                 run.network.W1 = run.evaluator.shrink(run.network.W1, plan.shrink)
@@ -208,7 +202,7 @@ def _train_epochs(run: TrainingRun, update: UpdateBatch, scores: "_Scores", bar:
 
 
 class _Scores:
-    """The scores met in training, for whoever wants them: they are wide, and many."""
+    """Collects the scores met in training, keeps them if wanted, and reports them."""
 
     def __init__(self, evaluator: Evaluator, on_scores: OnScores | None, keep: bool, first: int) -> None:
         self._evaluator, self._on_scores, self._keep, self.reported = evaluator, on_scores, keep, first
@@ -226,11 +220,13 @@ class _Scores:
             self._pending.append(z)
 
     def report(self, done: int) -> None:
-        """Report what came since the last report, of the reviews up to `done`."""
+        """Report the scores since the last report, up to review `done`."""
         if self._pending:
             scores = joined(self._evaluator, self._pending)
             if self._keep:
-                self._reports.append(_packed(self._evaluator, scores))  # 12 bytes each where the scheme can, and not 8 kB
+                self._reports.append(
+                    _packed(self._evaluator, scores)
+                )  # 12 bytes per score in place of 8 kB, if the scheme packs
             if self._on_scores is not None:
                 self._on_scores(self.reported, scores)
         self._pending, self.reported = [], done
@@ -241,7 +237,7 @@ class _Scores:
 
 
 def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int | None = None) -> Encrypted:
-    """Return the encrypted scores z of all reviews, shape (reviews, outputs); changes nothing."""
+    """Return the encrypted scores z of all reviews, shape (reviews, outputs); the network does not change."""
     network.check_shapes()
     X = features_of(X, network.architecture.features)
     size = evaluator.scores_together if batch_size is None else checks.whole("batch_size", batch_size, least=1)
@@ -251,13 +247,13 @@ def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int
 
 
 def _scores_of(evaluator: Evaluator, network: Network, batch: Batch, largest: float) -> Encrypted:
-    """Return the scores of one batch, packed, in parts where a sum could pass the range of the scheme."""
+    """Return the packed scores of one batch, in parts if a sum could leave the range of the scheme."""
     parts = in_parts(evaluator, network, batch, largest)
     return _packed(evaluator, forward(evaluator, network, batch)[-1] if parts is None else parts)
 
 
 def _packed(evaluator: Evaluator, scores: Encrypted) -> Encrypted:
-    """Return scores, many in a ciphertext where the scheme can."""
+    """Return scores, packed many per ciphertext if the scheme can."""
     return scores.packed(evaluator) if isinstance(scores, PartialScores) else evaluator.pack(scores)
 
 
@@ -284,17 +280,17 @@ def targets_of(y: Any, outputs: int, reviews: int | None = None) -> Any:
 
 
 def scores_bytes(evaluator: Evaluator, outputs: int, reviews: int, plan: TrainingPlan) -> int:
-    """Return the bytes of all scores of a run, encrypted, each in one part."""
+    """Return the bytes of all encrypted scores of a run, each in one part."""
     full, rest = divmod(reviews, plan.batch_size)
     epoch = full * evaluator.scores_bytes(min(plan.batch_size, reviews), outputs)
     return plan.epochs * (epoch + (evaluator.scores_bytes(rest, outputs) if rest else 0))
 
 
 class Step:
-    """One step of gradient descent of one network; the maps are looked up once, not once a review.
+    """One step of gradient descent of one network; the maps are looked up once per run, not once per review.
 
-    Called with a batch, it does all of it.  Workers that share a batch use its methods.  Scores are met in parts where a sum
-    could pass the scheme's range (`partial_scores`): by whoever wants them, and by an error step that says `reads_parts`.
+    A call with a batch does the whole step.  Workers that share a batch use the methods.  Scores come in parts if a sum could
+    leave the scheme's range (`partial_scores`) and either scores are wanted or the error step says `reads_parts`.
     """
 
     def __init__(
@@ -327,12 +323,12 @@ class Step:
         return z if parts is None else parts
 
     def error(self, z: Encrypted, batch: Batch, targets: Any, rate: float) -> tuple[Encrypted, float]:
-        """Return (e, gain), what the error step makes of the scores of a batch."""
+        """Return (e, gain), which the error step computes from the scores of a batch."""
         widths = () if batch.widths is None else (batch.widths,)
         return self.error_step(self.evaluator, z, targets, rate, *widths)
 
     def first_layer_errors(self, d: Encrypted, gain: float) -> Encrypted:
-        """Return gain * d W2^T, one row a review; gain * d when there is no hidden layer."""
+        """Return gain * d W2^T, one row per review; gain * d when there is no hidden layer."""
         if self.products:
             return self.evaluator.bilinear(self.products[0], d, cast(Encrypted, self.network.W2), gain)
         return d if gain == 1 else self.evaluator.multiply_plain(d, gain)
@@ -343,16 +339,16 @@ class Step:
         return self.evaluator.bilinear(self.products[-1], *factors, gain, total=True)
 
     def finished(self, G: Encrypted, pooled: Encrypted, batch: Batch) -> Encrypted:
-        """Return what each row of W1 of a review is updated with, from the errors at the hidden layer."""
+        """Return the update of each row of W1 that a review uses, from the errors at the hidden layer."""
         G = self._through_hidden_sigmoid(G, pooled)
         return self.evaluator.multiply_plain(G, batch.inverse_counts()) if self.divide else G
 
     def _backward(self, d: Encrypted, h: Encrypted, gain: float) -> tuple[Encrypted, Encrypted]:
-        """Return gain * d W2^T, one row a review, and gain * h^T d, summed over the batch."""
+        """Return gain * d W2^T, one row per review, and gain * h^T d, summed over the batch."""
         if len(self.products) > 1 or len(h) > 1:
             return self.first_layer_errors(d, gain), self.second_layer_gradient(d, h, gain)
         W2 = cast(Encrypted, self.network.W2)
-        both = self.evaluator.concatenate([W2[None], h])  # one call, not two
+        both = self.evaluator.concatenate([W2[None], h])  # one call is faster than two
         both = self.evaluator.bilinear(self.products[0], d, both, gain)
         return both[:1], both[1]
 
@@ -376,7 +372,7 @@ def _check_step(X: TrainingFeatures, step: ErrorStep | None) -> None:
 
 
 def _check_targets(evaluator: Evaluator, targets: Any, plan: TrainingPlan, help: Help) -> None:
-    """Raise unless encrypted targets are of the evaluator's key, and the plan and those who help can use them."""
+    """Raise unless encrypted targets are under the evaluator's key and fit the plan and the help."""
     if isinstance(targets, np.ndarray):
         return
     context = getattr(targets, "context", None)

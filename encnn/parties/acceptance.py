@@ -1,4 +1,4 @@
-"""What comes back from a trainer is judged before it is used: by accuracy on reviews that the trainer has not seen."""
+"""The owner's judgement of a trained model before it is used: its accuracy on reviews that the trainer has not seen."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from encnn.schemes.clear import ClearEvaluator
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The verdict, and what it rests on."""
+    """The verdict and its basis: the accuracy, and the minimum share of right predictions."""
 
     accuracy: metrics.Accuracy
     minimum: float
@@ -33,9 +33,9 @@ class Acceptance:
 def acceptance_test(owner: Owner, model: EncryptedModel, X: Features, y: np.ndarray, minimum: float) -> Acceptance:
     """Return whether a trained model gets at least the share `minimum` of held-out reviews right.
 
-    X, y: features and labels that the trainer never had.  The owner decrypts the weights and predicts in the clear, so nothing
-    that the trainer sent is computed with.  Catches what lowers the accuracy; not a back door for chosen words.
-    Raises `KeyMismatchError` for a model of another key, `DataError` without reviews.
+    X, y: features and labels that the trainer never had.  The owner decrypts the weights and predicts in the clear.  The test
+    finds whatever lowers the accuracy; it does not find a back door for chosen words.
+    Raises `KeyMismatchError` for a model under another key, and `DataError` if there are no reviews.
     """
     minimum = checks.real("minimum", minimum, most=1, above=0)
     X = features_of(X, model.architecture.features)

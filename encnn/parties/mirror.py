@@ -1,14 +1,14 @@
-"""The mirror of this package: encrypted reviews and a clear model, the direction of CryptoNets, through the same objects.
+"""The mirror of this package: encrypted reviews and a clear model, as in CryptoNets, with the same objects.
 
 Here the *client* has reviews that nobody else may read and holds the secret key; the *server* has a model in the clear and
-computes on ciphertexts.  The clear network is the `Network` that training gives, the keys and arrays are those of CKKS:
+computes on ciphertexts.  The clear network is the `Network` that training gives.  Keys and arrays are those of CKKS:
 
 - **one review** is a vector of features in one ciphertext.  W1^T x takes hidden - 1 + log2(features / hidden) rotations;
-- **a batch** has one ciphertext a *feature*, one review a slot.  Every weight is then a plain number and nothing is rotated, so
-  a review costs little, but all of them wait for the batch, and the ciphertexts of a few reviews are as large as those of many.
+- **a batch** has one ciphertext per *feature* and one slot per review.  Every weight is then a plain number and nothing is
+  rotated, so the cost per review is small.  But all reviews wait for the batch, and a few take ciphertexts as large as many do.
 
-The client learns scores, and from enough of them the model: a clear model behind an interface is no secret.  The scores are
-approximate, and the noise in them belongs to the client's key: the client shows the server none of them.
+The client learns scores.  From enough scores it learns the model, so a clear model behind an interface is no secret.  The
+scores are approximate, and their noise depends on the client's key, so the client shows the server none of them.
 
 [GDL+16] R. Gilad-Bachrach, N. Dowlin, K. Laine, K. Lauter, M. Naehrig, J. Wernsing, "CryptoNets: applying neural networks to
 encrypted data with high throughput and accuracy", ICML 2016.
@@ -32,7 +32,7 @@ SHALLOW_128 = CKKSParameters(name="ckks-4096-mirror", degree=4096, modulus_bits=
 
 
 class Client:
-    """Holds the key and the reviews.  `evaluator` is what the server gets, once."""
+    """Holds the key and the reviews.  The server gets `evaluator`, once."""
 
     def __init__(self, parameters: CKKSParameters = MIRROR_128) -> None:
         self._secret, self.evaluator = make_mirror_keys(parameters)
@@ -49,7 +49,7 @@ class Client:
         return self._secret.encrypt(row[0])
 
     def encrypt_batch(self, X: np.ndarray) -> list[PackedArray]:
-        """Return the features of reviews, shape (reviews, features), encrypted: an array (reviews, 1) for each feature."""
+        """Return the features of reviews, shape (reviews, features), encrypted as one array (reviews, 1) per feature."""
         return [self._secret.encrypt(column[:, None]) for column in _dense(X).T]
 
     def decrypt(self, scores: PackedArray) -> np.ndarray:
@@ -58,19 +58,19 @@ class Client:
 
 
 class Server:
-    """Holds a clear network with one output, and the client's evaluator; reads no review and no score."""
+    """Holds a clear network with one output, and the client's evaluator.  It can read no review and no score."""
 
     def __init__(self, evaluator: CKKSEvaluator, network: Network) -> None:
         if network.architecture.outputs != 1:
             raise CapabilityError(
-                f"the mirror computes one score a review, not {network.architecture.outputs}; use one network an output"
+                f"the mirror computes one score a review, not {network.architecture.outputs}; use one network per output"
             )
         network.check_clear()
         self.evaluator, self.network = evaluator, network
 
     @property
     def levels(self) -> int:
-        """Levels that a score spends; ciphertexts are taken down to it, since those of fewer primes are faster."""
+        """Levels that a score needs; ciphertexts are lowered to this number, since fewer primes are faster."""
         a = self.network.architecture
         if not a.hidden:
             return 1

@@ -1,4 +1,4 @@
-"""The encrypted model, which is all that leaves the owner, and how models, networks and sigmoids are written in files."""
+"""The encrypted model, which is all that leaves the owner, and the form of models, scores and sigmoids in files."""
 
 import os
 from dataclasses import dataclass, replace
@@ -23,23 +23,20 @@ Path = str | os.PathLike[str]
 MODEL, SCORES, SECRET = "encrypted-model", "encrypted-scores", "secret-key"
 
 NAMES = "features"
-"""Array that holds the words or columns of a model."""
+"""Name of the array that holds the words or columns of a model."""
 
 MAX_COEFFICIENTS = 64
-"""Most coefficients of a sigmoid in a file: a higher degree is no approximation, but work for whoever reads the file."""
+"""Most coefficients of a sigmoid in a file.  A higher degree improves no approximation and only costs the reader time."""
 
 
 @dataclass
 class EncryptedModel:
-    """What an owner hands out: the evaluator (public keys only), the encrypted network, the sigmoid the keys are made for.
+    """What an owner hands out."""
 
-    features: how texts or tables become the network's features, `model.features(texts)`, if the owner said so.
-    """
-
-    evaluator: Evaluator
-    network: Network
-    sigmoid: Sigmoid
-    features: Recipe | None = None
+    evaluator: Evaluator  # public keys only
+    network: Network  # encrypted
+    sigmoid: Sigmoid  # the keys are made for this one
+    features: Recipe | None = None  # `model.features(texts)` makes the features, if the owner named a recipe
 
     @property
     def architecture(self) -> Architecture:
@@ -51,14 +48,14 @@ class EncryptedModel:
         return EncryptedModel(self.evaluator, self.network.copy(), self.sigmoid, self.features)
 
     def check_features(self, X: object) -> None:
-        """Raise `DataError` for features that carry another fingerprint than the model's: of another vocabulary, say."""
+        """Raise `DataError` for features with another fingerprint than the model's, for example of another vocabulary."""
         if self.features is not None:
             check_fingerprints(self.features.fingerprint, fingerprint_of(X))
 
     def save(self, path: Path, *, mac_key: bytes | None = None) -> int:
         """Write the model to `path`; return the bytes written.  Experimental keys are refused.
 
-        `mac_key` is the owner's, who writes by `Owner.save_model`; all others have none.
+        `mac_key` belongs to the owner, who writes with `Owner.save_model`; nobody else has one.
         """
         context = getattr(self.evaluator, "context", None)
         if context is None:
@@ -85,7 +82,7 @@ class EncryptedModel:
     def load(cls, path: Path, *, mac_key: bytes | None = None) -> "EncryptedModel":
         """Read a model that `save` wrote; anything else is a `FileError`.
 
-        Without `mac_key` anybody may have written it: its parts fit together, and that is all.
+        Without `mac_key` only the fit of its parts is checked, and anybody may have written it.
         """
         header, arrays = files.read(path, MODEL, mac_key=mac_key)
         with naming(path):
@@ -110,7 +107,7 @@ class EncryptedModel:
 
 @dataclass(frozen=True)
 class ModelHeader:
-    """The header of an encrypted model.  `keys`, `W1` and `W2` are the scheme's; W2 is there behind a hidden layer."""
+    """The header of an encrypted model.  The scheme parses `keys`, `W1` and `W2`; W2 is None without hidden layer."""
 
     scheme: str
     keys: dict
@@ -124,9 +121,9 @@ class ModelHeader:
 
 @dataclass(frozen=True)
 class ScoresHeader:
-    """The header of encrypted scores: whose they are, of which features; the descriptions of the ciphertexts are the scheme's.
+    """The header of encrypted scores: their key, their features, and the scheme's descriptions of the ciphertexts.
 
-    shape: of the ciphertexts, one row for each part of a score if they come in parts.  values: what was computed from them.
+    shape: of the ciphertexts, with one row per part if scores come in parts.  values: describes what was computed from them.
     """
 
     scheme: str
@@ -140,7 +137,7 @@ class ScoresHeader:
 
 @dataclass(frozen=True)
 class SecretHeader:
-    """The header of an owner's secret: what its key and its evaluation keys say, and what network they are for."""
+    """The header of an owner's secret: its secret key, its evaluation keys, and the network that they are for."""
 
     scheme: str
     secret: dict
@@ -199,7 +196,7 @@ def restored_recipe(header: RecipeHeader | None, a: Architecture, arrays: dict[s
 
 
 def refuse_experimental(experimental: bool) -> None:
-    """Raise `ParameterError` for a key that was made from a passed rng, which is not written to files."""
+    """Raise `ParameterError` for a key made from a passed rng, since such keys are not written to files."""
     if experimental:
         raise ParameterError(
             "this key was made from a passed rng, so it repeats and protects nothing; it is not written to files. "
@@ -209,7 +206,7 @@ def refuse_experimental(experimental: bool) -> None:
 
 def describe_sigmoid(sigmoid: Sigmoid) -> dict:
     """Return the header from which `restore_sigmoid` makes this sigmoid again."""
-    if isinstance(sigmoid, ExactSigmoid):  # an owner who assists evaluates it
+    if isinstance(sigmoid, ExactSigmoid):  # for training with an owner who assists and evaluates it
         return {"name": sigmoid.name}
     return describe(_checked(sigmoid))
 
@@ -222,14 +219,14 @@ def restore_sigmoid(header: dict) -> Sigmoid:
 
 
 def checked_architecture(a: Architecture) -> Architecture:
-    """Return the architecture; raise `FileError` for one that no file holds."""
+    """Return the architecture; raise an error unless its hidden sigmoid is allowed in files."""
     if a.hidden_sigmoid is not None:
         _checked(a.hidden_sigmoid)
     return a
 
 
 def _checked(sigmoid: PolynomialSigmoid) -> PolynomialSigmoid:
-    """Return the polynomial, unless its degree is absurd or its name is that of another one."""
+    """Return the polynomial; raise an error if its degree is too high or its name belongs to another one."""
     if len(sigmoid.coefficients) > MAX_COEFFICIENTS:
         found = len(sigmoid.coefficients)
         raise FileError(f"a sigmoid has {found} coefficients, files hold at most {MAX_COEFFICIENTS}; lower its degree")

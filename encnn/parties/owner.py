@@ -1,4 +1,4 @@
-"""The owner, who holds the secret key, and what it reads from the scores of a run."""
+"""The owner, who holds the secret key and reads the scores of a run."""
 
 import math
 import secrets
@@ -53,32 +53,33 @@ class Evaluation:
 
     @property
     def known(self) -> np.ndarray:
-        """Which scores were read, shape (reviews,); z is not-a-number where the scheme's range was left."""
+        """Which scores are known, shape (reviews,); a score that left the scheme's range is not-a-number."""
         return ~np.isnan(self.z).any(axis=1)
 
     @property
     def out_of_range(self) -> int:
-        """Reviews without a score, since it left the scheme's range: counted neither as right nor as wrong."""
+        """The number of reviews whose score left the scheme's range; they count neither as right nor as wrong."""
         return int((~self.known).sum())
 
     @property
     def accuracy(self) -> metrics.Accuracy:
-        """Right predictions with the threshold one half: the paper's "correct trained".  Of the scores that are known."""
+        """Right predictions with the threshold one half (the paper's "correct trained"), of the known scores."""
         return metrics.accuracy(self.right[self.known])
 
     @property
     def running_mean_accuracy(self) -> metrics.Accuracy:
-        """Right predictions with the ancestor notebook's running-mean threshold, of the scores that are known."""
+        """Right predictions with the ancestor notebook's running-mean threshold, of the known scores."""
         return metrics.accuracy(self.right_running_mean[self.known])
 
 
 class Owner:
     """Holds the secret key.
 
-    architecture: of the network to be trained.  sigmoid: what training may evaluate; keys are made for it.  parameters: of the
-    scheme: the paper's (insecure) by default, `ClearParameters()` for the Non-PP baseline.  public: also make public keys, so
-    that others can encrypt.  rng: makes experimental keys that repeat and refuse export.  features: how texts or tables become
-    features (`data.recipes`); it travels with the model, so that nobody can train or run it with another vocabulary.
+    architecture: of the network to be trained.  sigmoid: training evaluates it; keys are made for it.  parameters: of the
+    scheme; the default is the paper's (insecure), and `ClearParameters()` is the Non-PP baseline.  public: also make public
+    keys, so that others can encrypt.  rng: makes experimental keys, which repeat and refuse export.  features: how texts or
+    tables become features (`data.recipes`).  It travels with the model, so that nobody trains or runs it with another
+    vocabulary by mistake.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Owner:
         self._secret, self.evaluator = make_keys(
             parameters, widths, architecture.products(sigmoid), rng, widths if public else ()
         )
-        self._mac_key = secrets.token_bytes(MAC_KEY_BYTES)  # never from `rng`: a MAC key that repeats proves nothing
+        self._mac_key = secrets.token_bytes(MAC_KEY_BYTES)  # never from `rng`, since a MAC key that repeats proves nothing
 
     def __repr__(self) -> str:
         """Name the parameters and the architecture, nothing secret."""
@@ -127,7 +128,7 @@ class Owner:
         return EncryptedModel(self.evaluator, encrypted, self.sigmoid, self.features)
 
     def save_model(self, model: EncryptedModel, path: Path) -> int:
-        """Write a model of this owner's for a trainer or user, with the owner's MAC; return the bytes written."""
+        """Write a model of this owner for a trainer or user, with the owner's MAC; return the bytes written."""
         if model.evaluator is not self.evaluator:
             raise KeyMismatchError("the MAC vouches for this owner's own models only; write others with model.save(path)")
         return model.save(path, mac_key=self._mac_key)
@@ -135,7 +136,7 @@ class Owner:
     def is_own(self, path: Path) -> bool:
         """Return whether the file is, byte for byte, a model that this owner wrote by `save_model`.
 
-        Which one of them, an old one or the newest, it does not tell.  A file trained by others is never the owner's own.
+        It may be an old one or the newest.  A file that others trained is never the owner's own.
         """
         try:
             files.read(path, MODEL, mac_key=self._mac_key)
@@ -144,25 +145,25 @@ class Owner:
         return True
 
     def load_own_model(self, path: Path) -> EncryptedModel:
-        """Read a model that this owner wrote by `save_model`; a `FileError` if anybody else touched it.
+        """Read a model that this owner wrote with `save_model`; raise `FileError` if anybody else changed it.
 
-        A model that comes back from a trainer has no MAC: read it by `EncryptedModel.load`, and judge it on held-out reviews.
+        A model that comes back from a trainer has no MAC: read it with `EncryptedModel.load`, and judge it on held-out reviews.
         """
         return EncryptedModel.load(path, mac_key=self._mac_key)
 
     def encrypt_labels(self, y: np.ndarray, rate: float | np.ndarray = 1.0, insecure: bool = False) -> Encrypted:
         """Return encrypted targets rate * y of shape (reviews, outputs) for `Trainer.train`, in place of plain labels.
 
-        The trainer then has texts only, the update p - Enc(y) is an addition, and the model is as secret as the labels: to
-        train a copy of its own the trainer must label texts itself.  So nothing else may tell the labels either: choose the
-        vocabulary by frequency alone or take word2vec features.  A polarity cutoff is computed from labels and tells whoever
-        sees the vocabulary which words lean, hence most labels; and reviews must not come sorted by label.
+        The trainer then has only texts, and the update p - Enc(y) is an addition.  The model is as secret as the labels: to
+        train its own copy the trainer must label texts itself.  So nothing else may reveal the labels.  Choose the vocabulary
+        by frequency alone, or take word2vec features: a polarity cutoff is computed from labels, so the vocabulary shows which
+        words lean, hence most labels.  Reviews must not be sorted by label.
 
-        y: plain labels as for training.  rate: 1, or the learning rate of the run if the owner assists with Enc(rate * p)
-        (`assistance.AssistedStep`), or one rate for each review: rate / width where features give reviews widths.  Every label
-        has a mask and noise of its own, or a coefficient of them, since equal ciphertexts of equal labels would sort them.
-        Under parameters that protect nothing the labels would only look hidden: this raises
-        `CapabilityError`, unless `insecure` says that it is meant to teach.  In the clear scheme there is nothing to encrypt.
+        y: plain labels as for training.  rate: 1; or the learning rate of the run if the owner assists with Enc(rate * p)
+        (`assistance.AssistedStep`); or one rate per review, rate / width, if features give reviews widths.  Every label has its
+        own mask and noise, or its own coefficient of them, since equal ciphertexts would show equal labels.
+        Raises `CapabilityError` for parameters that protect nothing, since labels would only look hidden, unless `insecure`
+        says that this is a lesson.  In the clear scheme there is nothing to encrypt.
         """
         if not isinstance(self.parameters, ClearParameters) and self.parameters.insecure and not insecure:
             raise CapabilityError(
@@ -178,9 +179,9 @@ class Owner:
     # -- reading
 
     def decrypt(self, a: Encrypted) -> np.ndarray:
-        """Return the real numbers in an encrypted array or in scores; not-a-number where the scheme's range was left.
+        """Return the real numbers in an encrypted array or in scores; not-a-number where they left the scheme's range.
 
-        See `network.partial_scores` for when that is noticed.
+        `network.partial_scores` says when that is noticed.
         """
         limit = self.evaluator.score_limit
         return a.read(self._secret.decrypt, limit) if isinstance(a, PartialScores) else readable(self._secret.decrypt(a), limit)
@@ -193,13 +194,13 @@ class Owner:
     def announce_bound(self, model: EncryptedModel) -> float:
         """Announce in a trained model the octave of its largest weight, at least `WEIGHT_BOUND`; return it.
 
-        Then no score of the model is misread (`network.partial_scores`).  Of the weights it tells the octave.
+        Then no score of the model is misread (`network.partial_scores`).  The bound reveals this octave to everybody.
         """
         model.network.weight_bound = octave(self.decrypt_network(model))
         return model.network.weight_bound
 
     def load_scores(self, path: Path) -> np.ndarray:
-        """Return the real scores z in a file written by `User.save_scores`, shape (reviews, outputs)."""
+        """Return the decrypted scores z in a file of `User.save_scores`, shape (reviews, outputs)."""
         found, arrays = files.read(path, SCORES)
         with naming(path):
             header, own = parse(ScoresHeader, found), self.evaluator.context.key_id  # type: ignore[attr-defined]
@@ -241,9 +242,9 @@ class Owner:
     def watch(self, plan: TrainingPlan) -> OnScores:
         """Return a check for `train(on_scores=...)`: it decrypts scores as they come and raises `DivergenceError`.
 
-        It does so for a run that is lost (`check_range`) and for scores that leave the scheme's range (`check_reach`).
+        It raises for a run that is lost (`check_range`) and for scores that leave the scheme's range (`check_reach`).
 
-        It holds the secret key, so it runs at the owner's; in one process it stands for scores sent back as they come.
+        The check holds the secret key, so the owner runs it.  In one process it stands for scores that are sent back.
         """
         checks.instance("plan", plan, TrainingPlan)
 
@@ -299,7 +300,7 @@ class Owner:
         owner._mac_key = check_array("the MAC key", take(arrays, "mac_key"), (MAC_KEY_BYTES,), np.uint8).tobytes()
         secret = {name: arrays.pop(name) for name in list(arrays) if name.startswith("T_")}
         owner._secret = restore_secret_key(header.scheme, header.secret, secret)
-        if isinstance(owner._secret, IntegerVectorSecretKey):  # which has a matrix for every width
+        if isinstance(owner._secret, IntegerVectorSecretKey):  # such a key has one matrix per width
             _check_widths(owner.architecture, secret)
         products = owner.architecture.products(owner.sigmoid)
         owner.evaluator = restore_evaluator(header.scheme, header.keys, arrays, products)
@@ -316,7 +317,7 @@ def _check_widths(architecture: Architecture, secret: dict[str, np.ndarray]) -> 
 
 
 def _right(p: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which predictions are right, with the threshold one half (or the largest of several) and with the running mean."""
+    """Return which predictions are right, by the threshold one half (or the largest output) and by the running mean."""
     if p.shape[1] == 1:
         return metrics.right_at_half(p[:, 0], labels), metrics.right_at_running_mean(p[:, 0], labels)
     right = metrics.classify(p) == labels

@@ -1,4 +1,4 @@
-"""The parties who hold an encrypted model and no secret: the user runs it, the trainer trains it on reviews of its own."""
+"""The parties who hold an encrypted model and no secret: the user runs it, the trainer trains it on its own reviews."""
 
 import math
 from dataclasses import replace
@@ -24,26 +24,26 @@ from encnn.schemes.base import Encrypted
 
 
 class User:
-    """Holds an encrypted model and runs it; reads nothing."""
+    """Holds an encrypted model and runs it.  A user can read neither weights nor scores."""
 
     def __init__(self, model: EncryptedModel) -> None:
         self.model = model
 
     @classmethod
     def load(cls, path: Path) -> "User":
-        """Return one who holds the model in the file."""
+        """Return a user (or trainer) with the model in the file."""
         return cls(EncryptedModel.load(path))
 
     def predict(self, X: Features) -> Encrypted:
         """Return encrypted scores z of features X, shape (reviews, outputs); only the owner can read them.
 
-        `PartialScores` where the announced bound on weights lets a score pass the range of the scheme.
+        They are `PartialScores` if the announced bound on weights lets a score leave the range of the scheme.
         """
         self.model.check_features(X)
         return predict(self.model.evaluator, self.model.network, X)
 
     def predict_probabilities(self, X: Features) -> Encrypted:
-        """Return encrypted probabilities sigmoid(z), shape (reviews, outputs), by the sigmoid that the model's keys are for."""
+        """Return encrypted probabilities sigmoid(z), shape (reviews, outputs), with the sigmoid of the model's keys."""
         evaluator, scores = self.model.evaluator, self.predict(X)
         if not isinstance(scores, PartialScores):
             return evaluator.activate(self.model.sigmoid, scores)
@@ -82,8 +82,8 @@ class Trainer(User):
     ) -> Encrypted:
         """Train the model in place (see `network.train`); return the encrypted scores met, for the owner.
 
-        Where nobody could see scores leave the scheme's range, the plan is rehearsed in the clear first (`network.rehearsal`),
-        and a `DivergenceError` says with which learning rate they stay.
+        If nobody could see scores leave the scheme's range, the plan is first rehearsed in the clear (`network.rehearsal`).  A
+        `DivergenceError` then advises a learning rate that keeps them in range.
         """
         X = self._entered(X)
         if getattr(help, "error_step", None) is None and not first:
@@ -91,10 +91,10 @@ class Trainer(User):
         return train(self.model.evaluator, self.model.network, X, y, plan, help, on_scores, keep_scores, first)
 
     def dry_run(self, X: TrainingFeatures, y: np.ndarray, plan: TrainingPlan, rng: np.random.Generator) -> RangeReport:
-        """Train in the clear from a start of the trainer's own, to learn whether the plan diverges on these reviews.
+        """Train in the clear from the trainer's own initial weights, to see whether the plan diverges on these reviews.
 
-        The owner's start is another one, so this is a rehearsal, no proof.  Raises `DivergenceError` as the owner's check does,
-        and where scores leave the range in which the model's scheme can train; the report counts those that do.
+        The owner's initial weights differ, so this is a rehearsal and no proof.  Raises `DivergenceError` as the owner's check
+        does, and when too many scores leave the range in which the model's scheme can train.  The report counts those scores.
         """
         X = self._entered(X)
         a, limit = self.model.architecture, self.model.evaluator.activation_limit
@@ -104,16 +104,18 @@ class Trainer(User):
         return error_over(plan.sigmoid, z, limit)
 
     def _entered(self, X: TrainingFeatures) -> TrainingFeatures:
-        """Return features that have passed the gate and are those of the model; else raise `DataError`."""
+        """Return checked features; raise `DataError` unless they fit the model."""
         self.model.check_features(X)
         return training_features(X, self.model.architecture.features)
 
     def _check_reach(self, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> None:
-        """Raise `DivergenceError` if a rehearsal leaves the range of a scheme that would train on without a sign.
+        """Raise `DivergenceError` if a rehearsal leaves the range of a scheme that gives no sign of it in training.
 
-        With encrypted labels there is nothing to rehearse with: the owner's reading of the scores has to tell.
+        Encrypted labels allow no rehearsal; then only the owner can see it, in the scores.
         """
         a, limit = self.model.architecture, self.model.evaluator.activation_limit
         if math.isfinite(limit) and is_plain(y):
-            self.model.evaluator.check_plan(X, plan.epochs, plan.learning_rate)  # before hours are spent on a plan without hope
+            self.model.evaluator.check_plan(
+                X, plan.epochs, plan.learning_rate
+            )  # before hours are spent on a plan that cannot work
             check_rehearsal(from_zero(a, X, y, plan), limit, a, X, y, plan)

@@ -1,13 +1,13 @@
-"""Training that may be interrupted: `train_resumably` again with the same folder goes on where the last run stopped.
+"""Training that may be interrupted: call `train_resumably` with the same folder, and it goes on where the last run stopped.
 
-The folder holds, all written whole or not at all:
+The folder holds these files, each written whole or not at all:
 
-    scores-00000000, ...    encrypted scores of the reviews from there on, for the owner, as they come
-    model-00005000          the encrypted model after so many reviews, of all epochs together; only the newest one is kept
+    scores-00000000, ...    encrypted scores of the reviews from that number on, for the owner
+    model-00005000          the encrypted model after that many reviews, of all epochs together; only the newest is kept
 
-Training is deterministic once its model is given, so what a resumed run computes again it computes to the same ciphertexts, and
-in the end model and scores are those of a run without interruption.  A folder belongs to one run: reviews, labels and plan are
-told by a digest, and another run is refused.  Nothing here is secret.
+Training is deterministic once its model is given.  So a resumed run computes the same ciphertexts again, and in the end model
+and scores are those of a run without interruption.  A folder belongs to one run: a digest names its model, reviews, labels and
+plan, and another run is refused.  Nothing here is secret.
 """
 
 import hashlib
@@ -32,12 +32,12 @@ from encnn.parties import EncryptedModel, Trainer
 from encnn.schemes.base import Encrypted
 
 EVERY = 5000
-"""Reviews between two models on disk."""
+"""A model is written every so many reviews."""
 
 _MODEL, _SCORES = "model-", "scores-"
 
 RUN = "training-run"
-"""Kind of the file that tells which run a folder belongs to, and its name."""
+"""Kind and name of the file that says which run a folder belongs to."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def train_resumably(
     """Train `model` on features X and labels y (see `Trainer.train`), or go on with the run in `folder`; return the trainer.
 
     A model is written whenever `every` more reviews are done, and at the end.  The scores are in the files `scores_in(folder)`,
-    which the owner reads by `Owner.load_scores`.  `on_scores` meets what is trained now.  Raises `DataError` for a folder with
-    another run, `FileError` for files that are damaged or no checkpoints, `ParameterError` for keys that are not written to
-    files (made from a passed rng, or of a scheme without files).
+    which the owner reads with `Owner.load_scores`.  `on_scores` receives only the scores of this call.  Raises `DataError` for
+    a folder with another run, `FileError` for files that are damaged or no checkpoints, and `ParameterError` for keys that are
+    not written to files (made from a passed rng, or of a scheme without files).
     """
     checks.whole("every", every, least=1)
     a = model.architecture
@@ -91,7 +91,7 @@ def scores_in(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def forget_run(folder: str | os.PathLike[str]) -> None:
-    """Remove the files of a run that is done, and the folder if nothing else is in it."""
+    """Remove the files of a finished run, and the folder if nothing else is in it."""
     folder = Path(folder)
     for path in [*folder.glob(_MODEL + "*"), *scores_in(folder), folder / RUN]:
         path.unlink(missing_ok=True)
@@ -100,7 +100,7 @@ def forget_run(folder: str | os.PathLike[str]) -> None:
 
 
 class _Writer:
-    """Writes scores as they come, and the model every so often: an `on_scores` that takes place between two mini-batches."""
+    """Writes scores as they come, and the model at intervals.  It is called as `on_scores`, between two mini-batches."""
 
     def __init__(self, trainer: Trainer, folder: Path, done: int, every: int, total: int, on_scores: OnScores | None) -> None:
         self._trainer, self._folder, self._on_scores = trainer, folder, on_scores
@@ -159,7 +159,7 @@ def _arrays(X: TrainingFeatures) -> list[np.ndarray]:
 
 
 def _digest(model: EncryptedModel, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> str:
-    """Return what tells runs apart; of encrypted labels the shape, since no two encryptions are the same."""
+    """Return a digest that tells runs apart; of encrypted labels only the shape, since no two encryptions are equal."""
     parts = _arrays(X)
     parts.append(y if isinstance(y, np.ndarray) else np.array(y.shape))
     key_id = getattr(getattr(model.evaluator, "context", None), "key_id", "")

@@ -1,4 +1,4 @@
-"""A Dask cluster, and what was moved through it."""
+"""A Dask cluster, and the bytes that were moved through it."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -6,29 +6,25 @@ from typing import Any
 from encnn.errors import ParameterError
 
 WAIT_FOR_WORKERS_S = 60.0
-"""How long to wait for a worker when all are lost."""
+"""When all workers are lost, wait this long for a new one."""
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes that runs moved, headers not counted.
+    """What runs moved, in bytes without headers, and how often."""
 
-    setup: keys, weights and shards to the workers, at the start and to replace lost ones.  up, down: in training, from and to
-    the workers.  collected: weights back, once an epoch.  steps: mini-batches.  lost: replicas lost and replaced.
-    """
-
-    setup: int = 0
-    up: int = 0
-    down: int = 0
-    collected: int = 0
-    steps: int = 0
-    lost: int = 0
+    setup: int = 0  # bytes of keys, weights and shards to the workers, at the start and to replace lost replicas
+    up: int = 0  # bytes from the workers in training
+    down: int = 0  # bytes to the workers in training
+    collected: int = 0  # bytes of weights from the workers, once per epoch
+    steps: int = 0  # mini-batches
+    lost: int = 0  # replicas lost and replaced
 
 
 class Cluster:
     """A `distributed.Client`, and the bytes that were moved through it.
 
-    setup_seconds: how long keys, weights and shards took to the workers, all runs together.
+    setup_seconds: the time to send keys, weights and shards to the workers, of all runs together.
     """
 
     def __init__(self, client: Any) -> None:
@@ -43,7 +39,7 @@ class Cluster:
         self.client, self.traffic, self.setup_seconds = client, Traffic(), 0.0
 
     def count(self, **more: int) -> None:
-        """Add to the counts."""
+        """Add to the counts of `traffic`."""
         self.traffic = replace(self.traffic, **{name: getattr(self.traffic, name) + k for name, k in more.items()})
 
     def addresses(self) -> list[str]:

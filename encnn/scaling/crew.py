@@ -1,4 +1,9 @@
-"""The replicas of a run on the workers of a cluster: they are asked all at once, and those that are lost are replaced."""
+"""The replicas of a run on the workers of a cluster: all are asked at once, and lost ones are replaced.
+
+**Why losses are harmless.**  A step changes a replica's weights only when it applies `news`, and `news` has a version.  A
+replica that has applied that version ignores it.  So the same question may be asked twice, and a replica made from the weights
+of another one continues as the lost one would have.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,16 +14,16 @@ from encnn.scaling.messages import NO_NEWS, Message, nbytes_of
 from encnn.scaling.replica import Replica
 
 ATTEMPTS = 5
-"""Times that one call to the workers is repeated after losses before the run is given up."""
+"""One call to the workers is tried this often before the run is given up."""
 POLL_S = 2.0
-"""Seconds between two looks whether a silent worker is still there."""
+"""Seconds between two checks whether a silent worker is still there."""
 
 
 class Crew:
     """One replica for each part of a mini-batch.
 
-    job: returns what the replica of a part works with, but for the weights.  restart: called when all replicas were lost; it
-    makes new ones with `seat` and does again what has been done of the epoch.
+    job: returns what the replica of a part works with, except the weights.  restart: called when all replicas were lost; it
+    makes new ones with `seat` and repeats the steps of the epoch that were done.
     """
 
     def __init__(self, cluster: Cluster, parts: int, job: Callable[[int], tuple], restart: Callable[[], None]) -> None:
@@ -31,25 +36,26 @@ class Crew:
         return len(self._actors)
 
     def ask(self, method: Callable[..., Message], arguments: Sequence[tuple]) -> list[Message]:
-        """Return what each replica answers to a method of `Replica` with its own arguments; replace lost ones and ask again."""
+        """Return each replica's answer to a method of `Replica` with its own arguments; replace lost replicas and ask again."""
         replies: dict[int, Message] = {}
         for _ in range(ATTEMPTS):
+            # Only replicas without an answer are asked again, after losses.
             waiting = [k for k in range(len(self._actors)) if k not in replies]
-            calls = {k: self._call(k, method, arguments[k]) for k in waiting}
+            calls = {k: self._call(k, method, arguments[k]) for k in waiting}  # all start before the first answer is awaited
             lost = [k for k, call in calls.items() if not self._answered(k, call, replies)]
-            if not lost:
+            if not lost:  # weights are counted as `collected`, not as `up`
                 self._cluster.count(down=nbytes_of(arguments), up=nbytes_of(replies) if method is not Replica.weights else 0)
                 return [replies[k] for k in sorted(replies)]
             self._cluster.count(lost=len(lost))
             if not self._replace(lost):
-                replies.clear()  # whoever gave them is gone too, with what it had in mind for the next step
+                replies.clear()  # all replicas are new and have not computed this step, so all are asked again
         raise ParameterError(
             f"workers were lost {ATTEMPTS} times in one step ({self._addresses}); look at their logs for what ends them, "
             "memory above all"
         )
 
     def _call(self, k: int, method: Callable[..., Message], arguments: tuple) -> Any:
-        """Return the future answer of a worker, None if it is known to be lost."""
+        """Return the future answer of a worker, or None if it is known to be lost."""
         try:
             return getattr(self._actors[k], method.__name__)(*arguments)
         except RuntimeError:  # Dask: "Worker holding Actor was lost"
@@ -61,21 +67,22 @@ class Crew:
             try:
                 replies[k] = call.result(timeout=POLL_S)
                 return True
-            except TimeoutError:
+            except TimeoutError:  # slow or lost: the scheduler knows which, and a slow worker gets more time
                 if self._addresses[k] not in self._cluster.client.nthreads():
                     return False
-            except OSError:
+            except OSError:  # the connection broke
                 return False
         return False
 
     def _replace(self, lost: list[int]) -> bool:
         """Give the parts of lost workers to others, with the weights of a replica that is left; return whether one was left.
 
-        If not, do again what has been done of the epoch.
+        If none was left, repeat the steps of the epoch that were done.
         """
         left = [k for k in range(len(self._actors)) if k not in lost]
         found: dict[int, Message] = {}
         for k in left:
+            # Whoever has answered this call is at one version, so any one will do.  NO_NEWS leaves it there.
             if self._answered(k, self._call(k, Replica.weights, (NO_NEWS, True)), found):
                 self.seat(lost, found[k])
                 return True
@@ -85,7 +92,7 @@ class Crew:
     def seat(self, parts: Sequence[int], weights: Message) -> None:
         """Make replicas for these parts, on the workers that have the fewest."""
         for k in parts:
-            self._addresses[k] = ""
+            self._addresses[k] = ""  # so that the old places do not count as load
         for k in parts:
             job = (*self._job(k), weights)
             for _ in range(ATTEMPTS):
@@ -98,12 +105,12 @@ class Crew:
                 )
 
     def _begun(self, k: int, job: tuple) -> bool:
-        """Make the replica of part k; return False if its worker is lost meanwhile."""
+        """Make the replica of part k; return False if its worker is lost during that."""
         self._addresses[k] = min(self._cluster.addresses(), key=self._addresses.count)
         client = self._cluster.client
         future = client.submit(Replica, actor=True, pure=False, workers=[self._addresses[k]])
         try:
-            with client.as_current():  # or the actor would turn to the newest client, of another cluster perhaps
+            with client.as_current():  # or the actor would use the newest client, perhaps of another cluster
                 self._actors[k] = future.result(timeout=WAIT_FOR_WORKERS_S)
             self._actors[k].begin(*job).result()
         except FileError as error:

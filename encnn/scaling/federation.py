@@ -1,4 +1,4 @@
-"""Several organisations train one network in turn, each on reviews of its own and under a key of its own.
+"""Several organisations train one network in turn, each on its own reviews and under its own key.
 
     organisation A                       proxy                        organisation B
     secret key A, reviews A              no secret                    secret key B, reviews B
@@ -9,14 +9,14 @@
     A to B
                                          Enc_B(W) ------------------> trains Enc_B(W) on reviews B, and so on
 
-The network is in the clear nowhere but with the owners of its keys, who judge what their trainers made before it goes on
-(`hand_over`), and no process holds two secrets.  What proxies, trainers and owners could do *together* is told in
-`encnn.schemes.integer_vector.reencryption`; the short form: keep re-encryption keys from B, destroy them after use, and take a
-new key pair for the next hand-over.
+Only the owners of its keys see the network in the clear.  They judge the work of their trainers before the network goes on
+(`hand_over`).  No process holds two secrets.  `encnn.schemes.integer_vector.reencryption` says what proxies, trainers and
+owners could do *together*.  In short: keep re-encryption keys from B, destroy them after use, and take a new key pair for the
+next hand-over.
 
-A *blank model* is an encrypted network of zeros: it brings B's evaluation keys to the proxy and to B's trainer.
+A *blank model* is an encrypted network of zeros.  It brings B's evaluation keys to the proxy and to B's trainer.
 
-An organisation is the owner of its key.  Its trainer may be somebody else, who then sees ciphertexts only.
+An organisation is the owner of its key.  Its trainer may be somebody else, who then sees only ciphertexts.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -54,12 +54,12 @@ _ROWS = 1024
 
 
 def recipient_key(owner: Owner) -> RecipientKey:
-    """Return the public key by which others pass networks to this owner."""
+    """Return the public key with which others pass networks to this owner."""
     return make_recipient_key(_secret(owner))
 
 
 def reencryption_key(owner: Owner, recipient: RecipientKey, base_bits: int | None = None) -> ReencryptionKey:
-    """Return the proxy's key for networks of this owner on their way to the recipient."""
+    """Return the key with which the proxy switches this owner's networks to the recipient's key."""
     return make_reencryption_key(_secret(owner), recipient, base_bits)
 
 
@@ -71,11 +71,11 @@ def blank_model(owner: Owner) -> EncryptedModel:
 def hand_over(owner: Owner, model: EncryptedModel, X: Features, y: np.ndarray, minimum: float) -> EncryptedModel:
     """Return the model that A's trainer made, encrypted anew, if it gets at least the share `minimum` of reviews right.
 
-    X, y: features and labels that the trainer never had.  A trainer could else write ciphertexts of multiples of A's secret key
-    into the weights, for B to read; a network of those predicts nothing.  Fresh encryptions hold what was judged, and nothing
-    else of what the trainer sent.  Small multiples hidden in weights that matter little are *not* found: A's key must be one
-    that protects nothing but this network.  Raises `DataError` for a network below the minimum, and what `acceptance_test`
-    raises.
+    X, y: features and labels that the trainer never had.  Without this test a trainer could write ciphertexts of multiples of
+    A's secret key into the weights, and B could read them.  Such a network predicts nothing.  Fresh encryptions hold what was
+    judged and nothing else that the trainer sent.  Small multiples in weights that matter little are *not* found, so A's key
+    must protect nothing but this network.  Raises `DataError` for a network below the minimum, and the errors of
+    `acceptance_test`.
     """
     verdict = acceptance_test(owner, model, X, y, minimum)
     if not verdict.accepted:
@@ -84,9 +84,9 @@ def hand_over(owner: Owner, model: EncryptedModel, X: Features, y: np.ndarray, m
 
 
 def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> EncryptedModel:
-    """Return the network of `model`, under the key of `blank`: the proxy's work, without a secret.
+    """Return the network of `model` under the key of `blank`.  This is the proxy's work; it needs no secret.
 
-    Noise: `key.deviation` in each phase, and where weights are packed what packing adds (`schemes.bootstrapped.trace.pack`).
+    Noise: `key.deviation` per phase; for packed weights also what packing adds (`schemes.bootstrapped.trace.pack`).
     Raises `KeyMismatchError` unless the key leads from the one to the other, and `ParameterError` for networks that differ.
     """
     for context, end in ((model.evaluator.context, key.source), (blank.evaluator.context, key.target)):  # type: ignore[attr-defined]
@@ -108,7 +108,7 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
 
 
 def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> Encrypted:
-    """Return W1 under the other key, some rows at a time: packed ones are taken out, switched one by one and packed anew."""
+    """Return W1 under the other key, some rows at a time.  Packed rows are unpacked, switched one by one and packed again."""
     W1, parts = model.network.W1, []
     for first in range(0, len(W1), _ROWS):
         rows = model.evaluator.unpack(W1[first : first + _ROWS])
@@ -117,20 +117,20 @@ def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKe
 
 
 def write_recipient_key(path: Path, key: RecipientKey) -> int:
-    """Write a recipient key; return the bytes.  Experimental keys are refused."""
+    """Write a recipient key; return the bytes written.  Experimental keys are refused."""
     _refuse_experimental(key.context)
     return files.write(path, RECIPIENT, *key.export())
 
 
 def read_recipient_key(path: Path) -> RecipientKey:
-    """Return the key in a file; anything else is a `FileError`.  Who wrote it the file cannot prove: ask B."""
+    """Return the key in a file; anything else is a `FileError`.  The file cannot prove who wrote it: ask B."""
     contents = files.read(path, RECIPIENT)
     with naming(path):
         return restore_recipient_key(*contents)
 
 
 def write_reencryption_key(path: Path, key: ReencryptionKey) -> int:
-    """Write a re-encryption key, readable by its owner only (mode 0600): it must not reach the recipient.  Return the bytes."""
+    """Write a re-encryption key (mode 0600), which must not reach the recipient; return the bytes written."""
     _refuse_experimental(key.source)
     _refuse_experimental(key.target)
     return files.write(path, REENCRYPTION, *key.export(), private=True)
@@ -147,16 +147,15 @@ def read_reencryption_key(path: Path) -> ReencryptionKey:
 class Organisation:
     """An owner of a key, and the reviews that it trains on.
 
-    help: makes the help of its training from the owner, for parameters with which the owner assists.  minimum: share of its
-    reviews that a network must get right before it goes on; trainer and owner are one here, so none are held back.
+    Trainer and owner are one here, so no reviews are held back for the judgement.
     """
 
     name: str
     owner: Owner
     X: Features
     y: np.ndarray
-    help: Callable[[Owner], Help] | None = None
-    minimum: float = 0.5
+    help: Callable[[Owner], Help] | None = None  # makes the training's help, for parameters with which the owner assists
+    minimum: float = 0.5  # share of its reviews that a network must get right before it goes on
 
     def train(self, model: EncryptedModel, plan: TrainingPlan) -> Encrypted:
         """Train the model, which is under this organisation's key, on its reviews; return the scores met."""
@@ -165,7 +164,7 @@ class Organisation:
 
 @dataclass(frozen=True)
 class Turn:
-    """One organisation's turn: the model after its training, and the key by which it came (None for the first)."""
+    """One organisation's turn: the model after training, and the re-encryption key that brought it (None for the first)."""
 
     organisation: Organisation
     model: EncryptedModel
@@ -174,9 +173,9 @@ class Turn:
 
 
 def in_turn(organisations: Sequence[Organisation], start: Network, plan: TrainingPlan) -> Iterator[Turn]:
-    """Yield the turns of a network that the first organisation encrypts and each trains; all parties in one process.
+    """Yield the turns of a network that the first organisation encrypts and each one trains.
 
-    For experiments: where parties are apart, each does its part with the functions above, and files travel.
+    This is for experiments, with all parties in one process.  Separate parties use the functions above and exchange files.
     """
     model: EncryptedModel | None = None
     holder: Organisation | None = None

@@ -1,7 +1,7 @@
-"""The first layer's update by a part of a mini-batch, X^T G: sums of encrypted rows of G, and the words that each updates.
+"""The first layer's update by a part of a mini-batch, X^T G, as sums of encrypted rows of G and the words that each updates.
 
-Words that occur in the same reviews of a group have equal rows, and equal rows travel once.  Weights in blocks of a thousand
-are so small that the update of whole blocks travels instead.
+Words that occur in the same reviews of a group have equal rows, and equal rows travel once.  Weights packed in blocks of a
+thousand are so small that the update of whole blocks travels instead.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ GROUP = 4
 
 
 def update_of(evaluator: Evaluator, W: Encrypted, batch: Batch, G: Encrypted) -> Message:
-    """Return X^T G: the update of whole parts of W where these are small, else sums of rows of G."""
+    """Return X^T G as the update of whole parts of W if these are small, else as sums of rows of G."""
     update = evaluator.update_of(W, batch, G)
     if update is None:
         return gradient_sums(evaluator, batch, G)
@@ -24,7 +24,7 @@ def update_of(evaluator: Evaluator, W: Encrypted, batch: Batch, G: Encrypted) ->
 
 
 def gradient_sums(evaluator: Evaluator, batch: Batch, G: Encrypted) -> Message:
-    """Return X^T G in parts: sums U of rows of G, shape (rows, width), and for each the words that it is an update of."""
+    """Return X^T G as sums U of rows of G, shape (rows, width), and the words that each sum updates."""
     words, patterns = _patterns(batch)
     if patterns is None:
         rows: Batch = DenseBatch(batch.X.T)  # type: ignore[union-attr]
@@ -36,7 +36,7 @@ def gradient_sums(evaluator: Evaluator, batch: Batch, G: Encrypted) -> Message:
 
 
 def _by_group(words: np.ndarray, patterns: np.ndarray) -> tuple[Batch, np.ndarray, np.ndarray]:
-    """Return which rows of G to add up, each distinct sum of a group of reviews once, and the words of each sum."""
+    """Return which rows of G each sum adds, and the words of each sum; each group of reviews has each distinct sum once."""
     sums, named, counts = [], [], []
     for first in range(0, patterns.shape[1], GROUP):
         group = slice(first, first + GROUP)
@@ -52,7 +52,7 @@ def _by_group(words: np.ndarray, patterns: np.ndarray) -> tuple[Batch, np.ndarra
 
 
 def subtract_sums(evaluator: Evaluator, W: Encrypted, sums: Message) -> None:
-    """Do W -= X^T G in place, for what `update_of` returned (nothing for an empty message)."""
+    """Do W -= X^T G in place for the result of `update_of`; do nothing for an empty message."""
     header, arrays = sums
     if "parts" in arrays:
         evaluator.add_update(W, arrays["parts"], unpack(evaluator, sums)["U"])
@@ -62,17 +62,17 @@ def subtract_sums(evaluator: Evaluator, W: Encrypted, sums: Message) -> None:
 
 
 class _Words(SparseBatch):
-    """Rows that name words."""
+    """Rows that name the words of each sum."""
 
     __slots__ = ()
 
     def largest_column(self) -> float:
-        """Return how often a word is named at most: once by each group of reviews."""
+        """Return the most often that one word is named; each group of reviews names it at most once."""
         return float(np.bincount(self.indices).max()) if len(self.indices) else 0.0
 
 
 def _patterns(batch: Batch) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the words of a batch, and how often each occurs in each review, shape (words, B); None for dense features."""
+    """Return a batch's words, and how often each occurs in each review, shape (words, B) (None for dense features)."""
     if isinstance(batch, DenseBatch):
         return np.arange(batch.X.shape[1]), None
     if isinstance(batch, OneReview):
@@ -85,7 +85,7 @@ def _patterns(batch: Batch) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _distinct(patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first place of each distinct row, and which of them each row is."""
+    """Return the first index of each distinct row, and which of them each row equals."""
     short = np.packbits(patterns, axis=1) if patterns.dtype == np.bool_ else np.ascontiguousarray(patterns)
     as_one = short.view(np.dtype((np.void, short.shape[1] * short.itemsize)))[:, 0]
     _, first, group = np.unique(as_one, return_index=True, return_inverse=True)

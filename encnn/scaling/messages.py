@@ -1,4 +1,4 @@
-"""What travels between the driver and the workers of a cluster: a small header, and arrays by name."""
+"""Messages between the driver and the workers of a cluster: a small header, and named arrays."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from encnn.schemes import ClearParameters, make_keys, restore_evaluator
 from encnn.schemes.base import Encrypted, Evaluator
 
 Message = tuple[dict[str, Any], dict[str, np.ndarray]]
-"""Header and arrays; the form in which keys and ciphertexts are also written to files."""
+"""Header and arrays, the form in which files also hold keys and ciphertexts."""
 
 NO_NEWS: Message = ({"version": -1, "sums": []}, {})
 
@@ -39,7 +39,7 @@ def unpack(evaluator: Evaluator, message: Message) -> dict[str, Encrypted]:
 
 
 def only(reply: Message, name: str) -> Message:
-    """Return the message `name` that travelled within another one."""
+    """Return the message `name` that another one contains."""
     header, prefix = reply[0][name] or {}, f"{name}_"
     return header, {key.removeprefix(prefix): a for key, a in reply[1].items() if key.startswith(prefix)}
 

@@ -14,7 +14,7 @@ from encnn.schemes.base import Encrypted, ErrorStep
 
 
 class Replica:
-    """A worker's side: the encrypted network, its shard of the reviews, evaluation keys.  Lives in the worker as an actor."""
+    """The encrypted network, one shard of the reviews, and evaluation keys.  It lives in a worker as a Dask actor."""
 
     def begin(
         self,
@@ -28,7 +28,7 @@ class Replica:
         targets: Any,
         weights: Message,
     ) -> None:
-        """Take keys, reviews (bounds[i] to bounds[i + 1] are in mini-batch i), their targets, and weights."""
+        """Take keys, reviews (mini-batch i has those from bounds[i] to bounds[i + 1]), their targets, and weights."""
         evaluator = self._evaluator = restore(keys, architecture, plan)
         evaluator.prepare()
         W1 = unpack(evaluator, weights)["W1"]
@@ -44,7 +44,7 @@ class Replica:
         if self._batch is None:
             return {"gain": None, "sums": None}, {}
         rows = slice(self._bounds[number], self._bounds[number + 1])
-        with np.errstate(over="ignore", invalid="ignore"):  # a diverging run in the clear is told by its scores
+        with np.errstate(over="ignore", invalid="ignore"):  # the scores show when a run in the clear diverges
             d, gain = self._step.error(self._z, self._batch, self._targets[rows], rate)
             header, arrays = self._sums_of(d, gain)
         shown = {"z": self._scores} | ({"h": self._h, "d": d} if self._step.products else {})
@@ -58,13 +58,13 @@ class Replica:
         return pack(self._evaluator, **shown)
 
     def sums(self, number: int, news: Message, errors: Message, gain: float) -> Message:
-        """Return the gradient sums of a mini-batch's part for given errors."""
-        if self._number != number:  # in place of a worker that was lost after it had sent its scores
+        """Return the gradient sums of a mini-batch's part for the given errors."""
+        if self._number != number:  # this replica replaces one that was lost after it had sent its scores
             self._forward(number, news)
         return ({}, {}) if self._batch is None else self._sums_of(unpack(self._evaluator, errors)["d"], gain)
 
     def weights(self, news: Message, wanted: bool) -> Message:
-        """Return W1 after all steps so far, if it is wanted."""
+        """Apply the news; return W1 after all steps so far if it is wanted, else an empty message."""
         self._apply(news)
         if not wanted:
             return {}, {}
@@ -72,7 +72,7 @@ class Replica:
         return header | {"version": self._version}, arrays
 
     def shrink(self, version: int) -> Message:
-        """End an epoch: shrink W1, unless these weights, which come from another replica, have shrunk already."""
+        """End an epoch: shrink W1, unless it comes from another replica that had shrunk it already."""
         if self._version == version:
             network = self._step.network
             network.W1 = self._evaluator.shrink(network.W1, self._plan.shrink)

@@ -1,4 +1,9 @@
-"""Steps of gradient descent that all workers of a cluster share: the driver's side of a run."""
+"""Steps of gradient descent that all workers of a cluster share: the driver's side of a run.
+
+The driver numbers the weights: `_version` goes up by one with each step (and each shrink at the end of an epoch).  Sums for
+version v take a replica from v - 1 to v.  A replica that has version v already ignores them, so a question may be repeated
+after a loss.
+"""
 
 import time
 from collections.abc import Sequence
@@ -20,10 +25,10 @@ from encnn.schemes.base import Encrypted, ErrorStep
 
 
 class SharedSteps:
-    """One step of gradient descent after the other, by all workers; called as `network.Step` is.
+    """Steps of gradient descent by all workers, one per call; called as `network.Step` is.
 
-    Use it as a context: entering gives each worker its replica and shard, leaving puts the trained weights into `network`.
-    Weights come back at the end of every epoch; after an error `network` is as it was then.
+    It is a context.  Entering it gives each worker its replica and shard; leaving it puts the trained weights into `network`.
+    Weights also come back at the end of every epoch.  After an error `network` holds the weights of the last collection.
     """
 
     def __init__(self, cluster: Cluster, run: TrainingRun, error_step: ErrorStep | None) -> None:
@@ -31,21 +36,21 @@ class SharedSteps:
         self._evaluator, self._network, self._plan = run.evaluator, run.network, run.plan
         self._X, self._targets, self._central = run.X, run.targets, getattr(error_step, "central", False)
         self._step = Step(run.evaluator, PartOfNetwork(run.network.architecture, None, run.network.W2), run.plan, error_step)
-        self._sums: list[Message] = []
+        self._sums: list[Message] = []  # of the last step, one per part; the next question carries them
         self._version = 0
         self._per_epoch = -(-run.X.shape[0] // run.plan.batch_size)
-        self._first = run.first % run.X.shape[0] // run.plan.batch_size  # the mini-batch after the checkpoint
-        self._rates: list[float] = []  # of the steps since then
+        self._first = run.first % run.X.shape[0] // run.plan.batch_size  # the epoch's first mini-batch after the checkpoint
+        self._rates: list[float] = []  # of the steps since the checkpoint, to repeat them after a loss of all workers
 
     def __enter__(self) -> "SharedSteps":
         """Give every worker a replica and its shard."""
         client = self._cluster.client
         if not self._central:
-            import cloudpickle  # here and not above: it comes with Dask, an extra
+            import cloudpickle  # imported late: it comes with Dask, an extra
 
-            cloudpickle.dumps(self._error_step)  # Dask's own way; what refuses it, a secret, would keep Dask waiting for ever
+            cloudpickle.dumps(self._error_step)  # as Dask will; a step with a secret is refused here, where Dask would hang
         self._was_direct = client.direct_to_workers
-        if client.direct_to_workers is None:  # not said: then not through the scheduler, which would double the copies
+        if client.direct_to_workers is None:  # the caller left it open: a way through the scheduler would double the copies
             client.direct_to_workers = True
         parts = min(len(self._cluster.addresses()), self._plan.batch_size, self._X.shape[0])
         self._crew = Crew(self._cluster, parts, self._job, self._restart)
@@ -55,7 +60,7 @@ class SharedSteps:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Collect the weights unless the run failed, and let the workers go."""
+        """Collect the weights unless the run failed, and release the workers."""
         try:
             if kind is None and self._rates:
                 self._collect()
@@ -81,16 +86,18 @@ class SharedSteps:
         else:
             replies = self._crew.ask(Replica.learn, [(number, rate, news) for news in self._news()])
             scores = self._joined(replies, "z")
+            # Every part computes the same gain, and a part without reviews has none.
             gain = next(reply[0]["gain"] for reply in replies if reply[0]["gain"] is not None)
             self._update_second_layer(self._joined(replies, "d") if self._step.products else None, replies, gain)
             self._sums = [only(reply, "sums") for reply in replies]
+        # Only now, when all replicas have answered, does the step count as done: a loss before this repeats it.
         self._version += 1
         self._rates.append(rate)
         return scores
 
     def _through_driver(self, number: int, targets: Any, rate: float) -> Encrypted:
-        """Do a mini-batch whose error step is called here, with all its scores."""
-        news = self._news()
+        """Do a mini-batch whose error step is called here, with the scores of the whole batch."""
+        news = self._news()  # the same for both questions, since a replica applies it once only
         replies = self._crew.ask(Replica.score, [(number, part) for part in news])
         scores = self._joined(replies, "z")
         d, gain = self._step.error_step(self._evaluator, scores, targets, rate)
@@ -102,6 +109,7 @@ class SharedSteps:
 
     def _update_second_layer(self, d: Encrypted, replies: Sequence[Message], gain: float) -> None:
         if self._step.products:
+            # From d and h of the whole batch: one key switch for all parts, which gives the ciphertexts of one machine.
             h = self._joined(replies, "h")
             self._step.network.W2 = self._step.network.W2 - self._step.second_layer_gradient(d, h, gain)
 
@@ -111,60 +119,64 @@ class SharedSteps:
         return parts[0] if len(parts) == 1 else joined(self._evaluator, parts)
 
     def _news(self) -> list[Message]:
-        """Return what each worker has to know before the next mini-batch: the sums of the others, and W2."""
+        """Return what each worker must know before the next mini-batch: the sums of the others, and W2."""
         W2 = {} if self._step.network.W2 is None else {"W2": self._step.network.W2}
         header, arrays = pack(self._evaluator, **W2)
         news = []
         for k in range(len(self._crew)):
+            # A replica keeps its own sums; an empty message comes from a part without reviews.
             others = [sums for i, sums in enumerate(self._sums) if i != k and sums[0]]
             told = header | {"version": self._version, "sums": [sums[0] for sums in others]}
             news.append((told, arrays | {f"{i}_{name}": a for i, s in enumerate(others) for name, a in s[1].items()}))
         return news
 
     def _bounds(self, reviews: int) -> list[tuple[int, int]]:
-        """Return first and last (excluded) review of every part of a batch."""
+        """Return the first review of every part of a batch, and the one after its last."""
         parts = len(self._crew)
         return [(reviews * k // parts, reviews * (k + 1) // parts) for k in range(parts)]
 
     # -- weights
 
     def _checkpoint(self) -> Message:
-        """Return the weights at the start of the epoch."""
+        """Return the weights of the last collection, or the initial ones."""
+        # `_rates` counts the steps since then, so this is the version that those weights had.
         header, arrays = pack(self._evaluator, W1=self._network.W1)
         return header | {"version": self._version - len(self._rates)}, arrays
 
     def _collect(self) -> None:
-        """Put the weights of a replica into the network, which is where a run begins again that has lost all workers."""
+        """Put the weights of a replica into the network.  This is the checkpoint for a run that loses all workers."""
         news = self._news()
+        # All replicas apply the last sums, so that `_sums` can be emptied; one returns its weights, since all are equal.
         weights = self._crew.ask(Replica.weights, [(part, k == 0) for k, part in enumerate(news)])[0]
         self._network.W1 = unpack(self._evaluator, weights)["W1"]
         self._network.W2 = self._step.network.W2
         self._rates, self._sums, self._first = [], [], 0
         self._cluster.count(collected=nbytes_of(weights))
-        if self._plan.shrink != 1:  # `train` does the same with the weights here
+        if self._plan.shrink != 1:  # `train` shrinks the weights on the driver in the same way
             self._crew.ask(Replica.shrink, [(self._version,)] * len(self._crew))
             self._version += 1
 
     # -- losses
 
     def _restart(self) -> None:
-        """Begin the epoch again with new replicas, and do again what has been done of it."""
+        """Start again from the last checkpoint with new replicas, and repeat the steps since then."""
         if self._central:
             raise CapabilityError(
                 "all workers were lost, and the owner has answered for a part of the epoch already, which it will not do "
                 "again; begin a new run from the network, which is as it was at the start of the epoch"
             )
+        # The driver's own state goes back to the checkpoint first: version, W2 and pending sums belong together.
         rates, self._rates = self._rates, []
         self._version -= len(rates)
         self._step.network.W2, self._sums = self._network.W2, []
         self._crew.seat(range(len(self._crew)), self._checkpoint())
-        for rate in rates:
+        for rate in rates:  # scores are deterministic and were reported before, so they are dropped; workers hold the targets
             self._advance(None, rate)
 
     # -- what a replica works with
 
     def _job(self, k: int) -> tuple:
-        """Return what the worker of part k works with, but for the weights."""
+        """Return what the worker of part k works with, except the weights."""
         step = None if self._central else self._error_step
         X, targets, bounds = self._shard(k)
         network = self._network

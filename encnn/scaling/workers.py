@@ -2,38 +2,39 @@
 
 `train(..., help=Workers(Client(cluster)))` trains as `train(...)` does.  Every worker holds
 
-- a **shard**: its part of the reviews of every mini-batch, sent once; texts and labels are not sent to the driver again,
+- a **shard**, its part of the reviews of every mini-batch; the driver sends it once,
 - a **replica** of the encrypted network and the evaluation keys.
 
 For each mini-batch a worker computes scores, errors and the gradient of its part, and returns *sums of encrypted gradients*,
-each the update of some words.  The driver passes each worker the sums of the others, and every replica subtracts all: the sum
-of ciphertexts is the reduction.  No secret is on the driver or on a worker.
+each the update of some words.  The driver passes each worker the sums of the others, and every replica subtracts all of them.
+Neither the driver nor a worker holds a secret.
 
     worker k                                         driver
     W1 -= sums of the others, and its own   <-----   sums of step t - 1, W2 of step t
     z = X W1, d = sigmoid(z) - y, G = a d W2^T
     U = X^T G, by groups of reviews         ----->   z (for the owner);  with a hidden layer W2 -= a h^T d
 
-**Equal ciphertexts.**  Each review's z, d and G come from one row of each array and are the same wherever they are computed;
-the update of W1 is a sum of integers modulo 2^64 or q, in which the order does not matter; and the gradient of W2, whose
-products are added before *one* key switch, is computed by the driver from d and h of the whole batch, as without a cluster.
-So the result depends neither on the number of workers nor on which of them were lost on the way, and is bit for bit that of one
-machine (modulo q where entries are reduced later: compare what `export_array` gives).  This holds for features that are
-whole numbers and for error steps that compute each review by itself.  In the clear scheme, and for fractions, sums are
-rounded: equal up to the order of summation.
+**Equal ciphertexts.**  Each review's z, d and G come from one row of each array, so every machine computes the same ones.  The
+update of W1 is a sum of integers modulo 2^64 or q, so the order does not matter.  The products in the gradient of W2 are added
+before *one* key switch; the driver computes it from d and h of the whole batch, as without a cluster.  So the result depends
+neither on the number of workers nor on losses, and equals that of one machine bit for bit (modulo q where entries are reduced
+later: compare the results of `export_array`).  This holds for features that are whole numbers and for error steps that compute
+each review by itself.  In the clear scheme, and for fractions, sums are rounded, so results are equal up to the order of
+summation.
 
-**What moves.**  Model and keys once.  Then for a mini-batch of B reviews, n numbers a ciphertext, every worker sends B / K
-scores and its sums, and receives the sums of the others.  The sums are *not* one ciphertext for each word: words that occur in
-the same reviews have equal rows, and equal rows travel once.  That helps the more, the fewer reviews are looked at together: 32
-real ones have four hundred different rows, four have 15 at most.  So sums are those of groups of `GROUP` reviews, and a word
-that occurs in several groups is updated as often.  Single rows of G and the words of each review would be smaller still, but
-they are the texts.  Do not take the sums for a secret kept from the driver, though: rows of words of one review show G, and who
-knows G can tell from any other row of which reviews it is the sum.  That the texts stay is about where data lie.  Whoever runs
-driver and workers is *one* party, the trainer.  Within a cluster Dask unpickles what its members send, so members trust each
-other; parties who do not exchange files (`encnn.scaling.federation`).
+**What moves.**  Model and keys move once.  Then, per mini-batch of B reviews on K workers, every worker sends B / K scores and
+its sums, and receives the sums of the others.  The sums are *not* one ciphertext per word: words that occur in the same reviews
+have equal rows, and equal rows travel once.  This saves more if fewer reviews are taken together: 32 real reviews have four
+hundred different rows, four have 15 at most.  So reviews are taken in groups of `GROUP`, and a word that occurs in several
+groups is updated several times.  Single rows of G with the words of each review would be smaller still, but the words are the
+texts.
+The sums hide nothing from the driver, though: a word that only one review has shows that review's row of G, and whoever knows G
+can tell which reviews any other row sums.  Leaving out the texts decides where data lie; it keeps no secret.  Driver and
+workers are *one* party, the trainer.  Within a cluster Dask unpickles what its members send, so members must trust each other.
+Parties who do not trust each other exchange files (`encnn.scaling.federation`).
 
-Where weights are packed into blocks (scheme 'bootstrapped'), what travels is the update of the blocks: as large as the model,
-whatever the batch, and it shows neither words nor single errors.
+Where weights are packed into blocks (scheme 'bootstrapped'), the update of the blocks travels.  It is as large as the model for
+every batch, and shows neither words nor single errors.
 
 **A worker that is lost** changes nothing but time: its part goes to another worker, with the weights of a replica that is
 left.  If none is left, training is repeated from the start of the epoch.
@@ -48,11 +49,11 @@ from encnn.schemes.base import ErrorStep
 
 
 class Workers(Help, Cluster):
-    """The workers of a Dask cluster as help for `Trainer.train`, and what was moved to and from them (`traffic`).
+    """The workers of a Dask cluster as help for `Trainer.train`, and the bytes moved to and from them (`traffic`).
 
-    client: a `distributed.Client`.  step: replaces the error step; it is sent to the workers and computes there, so it holds
-    public things only.  One with the attribute `central` is called by the driver, with the scores of the whole batch (the owner
-    assists: `assistance.scores.AssistedStep`).
+    client: a `distributed.Client`.  step: replaces the error step.  It is sent to the workers and computes there, so it holds
+    only public things.  If it has the attribute `central`, the driver calls it with the scores of the whole batch; this is how
+    the owner assists (`assistance.scores.AssistedStep`).
     """
 
     def __init__(self, client: Any, step: ErrorStep | None = None) -> None:
