@@ -4,8 +4,8 @@ A real polynomial p has N / 2 independent values at the roots of X^N + 1.  With 
 
     Z_f = sum_j z_j exp(-2 pi i j f / (N / 2)) = p(exp(i pi (1 - 4 f) / N)),
 
-so products of polynomials are products of values.  float64 rounds; `Multiplier` cuts polynomials into limbs so small that
-rounding to whole numbers gives the exact product.
+so the product of two polynomials has the products of their values.  float64 rounds.  `Multiplier` therefore cuts polynomials
+into limbs that are small enough for rounding to whole numbers to give the exact product.
 """
 
 from functools import cache
@@ -15,7 +15,7 @@ import numpy as np
 from encnn.arithmetic.modular import centred
 
 LIMB_BITS = 27
-"""A product of a limb and a small polynomial has coefficients below 2^41 for N <= 2^14, far from where float64 errs by 1/2."""
+"""For N <= 2^14 a limb times a small polynomial has coefficients below 2^41, where errors of float64 are far below 1/2."""
 
 
 def forward(p: np.ndarray) -> np.ndarray:
@@ -35,7 +35,7 @@ def backward(values: np.ndarray) -> np.ndarray:
 
 
 class Multiplier:
-    """Products with polynomials a that are fixed: int64 of shape (..., N), anything modulo 2^q_bits, N a power of two."""
+    """Products with fixed polynomials a modulo 2^q_bits: int64 of shape (..., N), N a power of two."""
 
     def __init__(self, a: np.ndarray, q_bits: int) -> None:
         self._a, self._q_bits = a, q_bits
@@ -43,7 +43,7 @@ class Multiplier:
         self._values = [forward(a >> np.int64(s) & ((1 << LIMB_BITS) - 1)) for s in shifts] if a.shape[-1] > 1 else []
 
     def __call__(self, small: np.ndarray) -> np.ndarray:
-        """Return a * small in Z[X] / (X^N + 1), int64, right modulo 2^q_bits; |small| <= 1, of shape (..., N)."""
+        """Return a * small in Z[X] / (X^N + 1), int64, correct modulo 2^q_bits, for |small| <= 1 of shape (..., N)."""
         if not self._values:
             return self._a * small
         values = forward(small)
@@ -54,7 +54,7 @@ class Multiplier:
 
 
 def _whole(values: np.ndarray) -> np.ndarray:
-    """Return the polynomials of whole numbers that have these values, int64; the values are overwritten."""
+    """Return the integer polynomials that have these values, int64.  This overwrites the values."""
     z = np.fft.ifft(values, out=values)
     half = z.shape[-1]
     z *= _untwist(2 * half)
@@ -70,7 +70,7 @@ def multiply(a: np.ndarray, small: np.ndarray, q_bits: int) -> np.ndarray:
 
 
 def roots(numerators: np.ndarray, denominator: int) -> np.ndarray:
-    """Return exp(2 pi i numerators / denominator), rounded once, from extended precision: errors here would add up."""
+    """Return exp(2 pi i numerators / denominator), computed in extended precision and rounded once: errors here add up."""
     angle = 2 * np.longdouble("3.14159265358979323846264338327950288") * (numerators % denominator) / denominator
     return (np.cos(angle) + 1j * np.sin(angle)).astype(np.complex128)
 

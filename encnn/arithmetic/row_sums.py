@@ -23,7 +23,7 @@ import numpy as np
 from encnn.errors import DataError
 
 WIDE = 256
-"""Rows with at least this many entries are added by the compiled loops; on shorter rows numpy is as fast."""
+"""Rows need at least this many entries for the compiled loops to be worth their call."""
 
 TOGETHER = 8
 """The number of rows that are read at the same time."""
@@ -85,7 +85,7 @@ def add_rows(sums: np.ndarray, W: np.ndarray, indices: np.ndarray, pointers: np.
         first, stop = pointers[r], pointers[r + 1]
         left_over = stop - (stop - first) % TOGETHER  # the rows from here on are fewer than eight, and go one by one
         for t in range(first, left_over, TOGETHER):
-            # eight separate names, not a loop: the compiler then keeps the row numbers in registers
+            # eight names and not a loop, so that one pass over k reads all eight rows
             a, b, c, d = indices[t], indices[t + 1], indices[t + 2], indices[t + 3]
             e, f, g, h = indices[t + 4], indices[t + 5], indices[t + 6], indices[t + 7]
             for k in range(W.shape[1]):

@@ -46,7 +46,7 @@ _SHAKE_BLOCK_BYTES = 1 << 14
 _TABLE_SIGMA = 15.0
 """Up to this deviation all values of a Gaussian fit into a table of int8."""
 _UNDECIDED = -128  # no value of such a Gaussian, so it can mark the entries of the table that need more bits
-_PACKED = 3**8  # the largest power of 3 that is useful with 16 bits: 8 ternary digits, which fill one word as bytes
+_PACKED = 3**8  # eight ternary digits are drawn from 16 bits; as bytes they fill one word
 _EIGHT_TERNARY = (
     np.stack([np.arange(_PACKED) // 3**k % 3 - 1 for k in range(8)], axis=1).astype(np.int8).view(np.uint64).ravel()
 )
@@ -127,14 +127,15 @@ class Randomness:
 
     def gaussian(self, sigma: float, shape: tuple[int, ...]) -> np.ndarray:
         """Return int64 of `shape`, a Gaussian of standard deviation `sigma` rounded to integers."""
-        # 52 bits and a half: the midpoint is exact in float64, and neither 0 nor 1, where Phi^-1 is infinite
+        # the 0.5 makes u a midpoint: it is never 0 or 1, where Phi^-1 is infinite
         u = ((self._words(int(np.prod(shape))) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
         return np.rint(sigma * ndtri(u)).astype(np.int64).reshape(shape)
 
     def ternary(self, shape: tuple[int, ...]) -> np.ndarray:
         """Return int8 of `shape`, uniform in {-1, 0, 1}.  Eight numbers take 16 bits; `integers` takes 64 bits per number.
 
-        A 16-bit number is used only if it is below 9 * 3^8, as nine in ten are.  So all remainders modulo 3^8 are equally likely.
+        A 16-bit number is used only if it is below 9 * 3^8, so that all remainders modulo 3^8 are equally likely.  Nine in ten
+        are.
         """
         count = math.prod(shape)
         kept = np.empty(0, np.uint16)
@@ -157,7 +158,7 @@ class Randomness:
         first = self._words(count // 4 + 1).view(np.uint16)[:count]
         e = _gaussian_table(sigma).take(first)
         (undecided,) = np.nonzero(e == _UNDECIDED)
-        # the 36 further bits complete u to the same 52 bits and a half as in `gaussian`, so the distribution is the same
+        # the 36 further bits complete u to the same midpoints as in `gaussian`, so the distribution is the same
         rest = self._words(len(undecided)) >> np.uint64(28)
         e[undecided] = np.rint(sigma * ndtri((first[undecided] + (rest + 0.5) * 2.0**-36) * 2.0**-16))
         return e.reshape(shape)
