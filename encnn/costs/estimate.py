@@ -5,8 +5,8 @@
     bytes             = keys + vocabulary * bytes of a row
 
 A small owner with *the same parameters* makes keys and a network over a small vocabulary.  A trainer makes some steps on
-synthetic reviews, with all words of the task and with a quarter of them.  This gives a and b, on this machine and in this process.
-Mini-batches have the size of the task.  If a step would take long they are smaller, and a review then costs the same.
+synthetic reviews, with all words of the task and with a quarter of them.  This gives a and b, on this machine and in this
+process.  Mini-batches have the size of the task.  If a step would take long they are smaller, and a review then costs the same.
 
 c is what each row of the vocabulary adds to a step, whether the step uses the row or not.  In most schemes this is nothing, so
 it only counts if twice the rows take noticeably longer.  In fixed point FV and YASHE bring all rows to a larger scale at every
