@@ -136,7 +136,7 @@ def _costs(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
 
 
 def held_out_rates(data: Dataset, rates: Iterable[float] = RATES) -> pd.DataFrame:
-    """Return the accuracy of each learning rate on the last fifth of the training reviews, after clear training on the others."""
+    """Return the accuracy of each learning rate on the held-out last fifth of the training reviews, after clear training."""
     part = held_out(data)
     lines = []
     for rate in progress(list(rates), "learning rates", unit="run"):
