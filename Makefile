@@ -63,7 +63,7 @@ notebooks: $(ALL)  ## run every notebook again, in place, and renew the links be
 	$(BIN)/python tools/notebooks.py run
 
 book: $(BOOK)  ## build one web site from README, notebooks, docs/ and docstrings, in build/book
-	rm -rf build/book
+	rm -rf build/book build/book-pages
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -d build/book-pages -c docs . build/book
 	@echo "open build/book/index.html"
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, least_squares, taylor
 from encnn.costs import Task
 from encnn.costs.rehearsal import Rehearsal
 from encnn.costs.task import assistance
@@ -14,7 +15,6 @@ from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import Owner
 from encnn.schemes import ClearParameters, SchemeParameters, bootstrapped, ckks, fv, yashe
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, PAPER
-from encnn.sigmoid import ExactSigmoid, least_squares, taylor
 
 WORDS = 90
 """Words of a synthetic review, about the mean of the real ones."""

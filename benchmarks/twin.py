@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
+from encnn.arithmetic.sigmoid import taylor
 from encnn.costs.timing import cpu_seconds
 from encnn.data.datasets import Dataset
 from encnn.experiments.table_three import HIDDEN, LEARNING_RATE
@@ -17,7 +18,6 @@ from encnn.parties import Owner
 from encnn.progress import progress
 from encnn.schemes import ClearParameters, SchemeParameters
 from encnn.schemes.integer_vector import PAPER
-from encnn.sigmoid import taylor
 
 ANCESTOR_REVIEWS_PER_S = 22.0
 """What the ancestor notebook of 2017 trains in a CPU second on this kind of machine."""

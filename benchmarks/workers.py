@@ -19,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 
+from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data.datasets import Dataset
 from encnn.experiments.linear import linear_start
 from encnn.network import TrainingPlan
@@ -26,7 +27,6 @@ from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.progress import progress
 from encnn.scaling.workers import Workers
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, BootstrappedParameters
-from encnn.sigmoid import ExactSigmoid
 
 BATCHES = (16, 64, 256)
 WORKERS = (1, 2)

@@ -12,6 +12,9 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"  # a compiled function shows neither its a
 import book  # noqa: E402  (found through the line above)
 from docutils import nodes  # noqa: E402
 from latex2mathml.converter import convert  # noqa: E402
+from sphinx import addnodes  # noqa: E402
+
+LONGEST_VALUE = 60
 
 project = "encnn"
 author = "The encnn authors"
@@ -47,6 +50,7 @@ def setup(app):
     app.connect("builder-inited", lambda app: book.write_reference(ROOT / book.REFERENCE))
     app.connect("source-read", add_contents)
     app.connect("autodoc-process-docstring", rewrite_docstring)
+    app.connect("object-description-transform", shorten_value)
     app.connect("build-finished", add_index)
 
 
@@ -66,6 +70,13 @@ def add_contents(app, name, source):
 def rewrite_docstring(app, what, name, thing, options, lines):
     """Show docstrings, which are plain text, as they are meant."""
     lines[:] = [] if lines[:1] and lines[0].startswith("Alias for field") else book.as_rest(lines)
+
+
+def shorten_value(app, domain, kind, content):
+    """Leave out the value of a constant that would fill lines."""
+    for part in list(content.parent.findall(addnodes.desc_annotation)):
+        if part.astext().lstrip().startswith("=") and len(part.astext()) > LONGEST_VALUE:
+            part.parent.remove(part)
 
 
 def add_index(app, error):

@@ -5,10 +5,10 @@ encrypted weights on its own plaintext data and never sees a weight, a score or 
 result.  The notebooks explain every step; SECURITY.md says what this does and does not protect.
 """
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, least_squares, minimax, taylor
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer, User
 from encnn.schemes import ClearParameters
-from encnn.sigmoid import ExactSigmoid, least_squares, minimax, taylor
 
 __version__ = "0.1.0"
 

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares, taylor
 from encnn.assistance import folders, scores, weights
 from encnn.data.recipes import Recipe, TableFeatures, UnpublishedFeatures, WordFeatures
 from encnn.data.reviews import Vocabulary
@@ -41,7 +42,6 @@ from encnn.scaling import checkpoints, federation
 from encnn.schemes import ckks, fv, yashe
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
 from encnn.schemes.integer_vector import COMPACT_128, MODULUS_TOY, PAPER
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares, taylor
 
 REFUSALS = (FileError, KeyMismatchError)
 ANSWERS = (*REFUSALS, DataError, DivergenceError)

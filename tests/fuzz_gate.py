@@ -18,13 +18,13 @@ import pandas as pd
 from gate_cases import BAD, BAD_LABELS, DENSE, GOOD_LABELS, SPARSE, outcome
 from scipy import sparse
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, taylor
 from encnn.data import features_of, labels_of
 from encnn.errors import DataError, EncnnError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters, fv
 from encnn.schemes.integer_vector import PAPER
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, taylor
 
 SLOWEST_S = 2.0
 MEASURED = 20

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, Sigmoid, least_squares, taylor
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.errors import CapabilityError, CiphertextOverflowError, DivergenceError, ParameterError
 from encnn.network import Architecture, Help, Network, TrainingPlan
@@ -34,7 +35,6 @@ from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters, bootstrapped, ckks, fv, yashe
 from encnn.schemes.bootstrapped import noise
 from encnn.schemes.integer_vector import COMPACT_128, PAPER
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, Sigmoid, least_squares, taylor
 
 LIMITS = (CapabilityError, CiphertextOverflowError, DivergenceError, ParameterError)
 """What a scheme may say of a task that is beyond it."""

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, Sigmoid, taylor
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.network import Architecture, Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
@@ -17,7 +18,6 @@ from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.parties.acceptance import acceptance_test
 from encnn.schemes import ClearParameters, bootstrapped, ckks, fv, yashe
 from encnn.schemes.integer_vector import COMPACT_128, PAPER
-from encnn.sigmoid import ExactSigmoid, Sigmoid, taylor
 
 REVIEWS, WORDS = 8, 6
 

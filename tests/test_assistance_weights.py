@@ -7,6 +7,7 @@ import pytest
 from secret_walker import reachable
 from serving import secret_keys_from, serving
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares
 from encnn.assistance.folders import FolderChannel
 from encnn.assistance.scores import DirectChannel
 from encnn.assistance.weights import LevelRefresh, OwnerOfWeights, WeightRefresh, Weights, as_parts, check_interval, step_levels
@@ -15,7 +16,6 @@ from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters, ckks
 from encnn.schemes.ckks.seal import sealapi
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares
 
 pytest.importorskip("tenseal.sealapi")
 

@@ -10,6 +10,7 @@ from ring_schemes import MODULES, WORDS, fractional, roomy, task
 from secret_walker import arrays_from, arrays_in_file, shows
 from serving import secret_keys_from, serving
 
+from encnn.arithmetic.sigmoid import taylor
 from encnn.assistance.folders import FolderChannel
 from encnn.assistance.scores import DirectChannel
 from encnn.assistance.weights import BudgetRefresh, LevelRefresh, OwnerOfWeights, step_bits
@@ -17,7 +18,6 @@ from encnn.errors import CapabilityError, CiphertextOverflowError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.schemes import ClearParameters, fv
-from encnn.sigmoid import taylor
 
 ARCHITECTURE = Architecture(WORDS, 0, pooling="sum")
 PLAN = TrainingPlan(taylor(1), 2.0**-5, batch_size=20, epochs=5)

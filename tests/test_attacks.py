@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encnn.arithmetic.modular import centred
+from encnn.arithmetic.sigmoid import taylor
 from encnn.attacks import distinguish, elimination, lattice, oracle, public_keys, reading, training
 from encnn.data.datasets import words_dataset
 from encnn.data.reviews import load_reviews
@@ -29,7 +30,6 @@ from encnn.schemes.integer_vector import (
     IntegerVectorParameters,
     make_keys,
 )
-from encnn.sigmoid import taylor
 
 SECURE = [p for p in PRESETS.values() if not p.insecure]
 SMALL_MASKS = [PAPER, PAPER_BITS, PAPER.updated(d=3)]

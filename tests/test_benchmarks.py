@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import __main__ as suite_door
 from benchmarks import cases, growth, machine, parts, plan, suite, twin, workers
+from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.costs import Task, calibration, estimate, rehearsal
 from encnn.data.datasets import Dataset, words_dataset
 from encnn.data.reviews import load_reviews
@@ -22,7 +23,6 @@ from encnn.schemes import ClearParameters, fv
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
 from encnn.schemes.clear import ClearEvaluator
 from encnn.schemes.integer_vector import COMPACT_128, PAPER
-from encnn.sigmoid import ExactSigmoid, taylor
 
 pytestmark = pytest.mark.usefixtures("checked_figures")
 

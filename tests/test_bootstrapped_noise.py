@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from encnn.arithmetic import row_sums as kernels
 from encnn.arithmetic.sampling import Randomness
+from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data.batches import Conditioned
 from encnn.errors import ParameterError
 from encnn.network import Architecture, Help, Network, TrainingPlan, train
@@ -27,7 +28,6 @@ from encnn.schemes.bootstrapped import (
 )
 from encnn.schemes.bootstrapped.rotation import blind_rotate, make_rotation_key
 from encnn.schemes.bootstrapped.switching import make_small_switch_key, switch_key, to_positions
-from encnn.sigmoid import ExactSigmoid
 
 needs_numba = pytest.mark.skipif(not kernels.available(), reason="numba is not installed")
 NAME = operator.attrgetter("name")

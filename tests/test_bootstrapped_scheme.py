@@ -15,6 +15,7 @@ from test_hostile_input import changed_arrays, changed_header
 
 from encnn import files
 from encnn.arithmetic.sampling import Randomness
+from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares, taylor
 from encnn.data.batches import Conditioned
 from encnn.data.datasets import words_dataset
 from encnn.data.metrics import right_at_half
@@ -37,7 +38,6 @@ from encnn.schemes.bootstrapped import (
     noise,
 )
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorEvaluator
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares, taylor
 
 NAME = operator.attrgetter("name")
 EXACT = ExactSigmoid()

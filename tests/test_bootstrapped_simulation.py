@@ -6,11 +6,11 @@ from bootstrapped_keys import TWO_LEVEL, rms, typical_secret
 from scipy.sparse import csr_array
 from scipy.stats import ks_2samp
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.network import Architecture, Help, Network, TrainingPlan, train
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, BootstrappedEvaluator, noise
 from encnn.schemes.bootstrapped.simulation import noisy_step
 from encnn.schemes.clear import ClearEvaluator
-from encnn.sigmoid import ExactSigmoid, taylor
 
 EXACT, CLEAR = ExactSigmoid(), ClearEvaluator()
 

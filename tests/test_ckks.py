@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from secret_walker import reachable
 
+from encnn.arithmetic.sigmoid import PolynomialSigmoid, least_squares
 from encnn.assistance.weights import step_levels
 from encnn.data.batches import DenseBatch, batches
 from encnn.errors import CapabilityError, FileError, KeyMismatchError, MissingKeyError, ParameterError
@@ -21,7 +22,6 @@ from encnn.schemes.ckks.packing import Packing
 from encnn.schemes.ckks.parameters import MAX_BITS_128
 from encnn.schemes.ckks.seal import sealapi
 from encnn.schemes.clear import ClearEvaluator
-from encnn.sigmoid import PolynomialSigmoid, least_squares
 
 pytest.importorskip("tenseal.sealapi")
 

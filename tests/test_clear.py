@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, sigmoid, taylor
 from encnn.data.batches import batches
 from encnn.errors import CapabilityError, FileError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan, train
@@ -15,7 +16,6 @@ from encnn.schemes import ClearParameters, make_keys
 from encnn.schemes.bilinear import elementwise, inner_product, outer, vector_matrix, vector_transposed_matrix
 from encnn.schemes.clear import ClearEvaluator, ClearSecretKey, FixedPointEvaluator
 from encnn.schemes.integer_vector import PAPER, IntegerVectorEvaluator
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, sigmoid, taylor
 
 numbers = st.floats(-4, 4)
 coefficients = st.lists(numbers, min_size=1, max_size=6)

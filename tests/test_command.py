@@ -14,6 +14,7 @@ from secret_walker import arrays_in_file, shows
 
 import encnn
 from encnn import files
+from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.command import demo, main
 from encnn.command.init import MODEL, SECRET
 from encnn.command.outputs import ProgressLines
@@ -27,7 +28,6 @@ from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.progress import progress
 from encnn.scaling import checkpoints
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
-from encnn.sigmoid import ExactSigmoid
 
 TOY = ("--parameters", BOOTSTRAP_TOY.name)
 TRAINED = 200

@@ -8,6 +8,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from benchmarks.cases import trained
+from encnn.arithmetic.sigmoid import ExactSigmoid, least_squares, taylor
 from encnn.costs import Task, announce, calibration, estimate, estimate_cost, rehearsal
 from encnn.costs.task import assistance
 from encnn.errors import CapabilityError, ParameterError
@@ -16,7 +17,6 @@ from encnn.parties import Owner
 from encnn.schemes import ClearParameters, bootstrapped, ckks, fv, yashe
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
 from encnn.schemes.integer_vector import COMPACT_128, PAPER
-from encnn.sigmoid import ExactSigmoid, least_squares, taylor
 
 PAPER_PLAN, ASSISTED_PLAN = TrainingPlan(taylor(5)), TrainingPlan(ExactSigmoid(), 0.01)
 RING_PLAN = TrainingPlan(taylor(1), 2.0**-7, batch_size=16)

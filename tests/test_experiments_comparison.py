@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from ring_schemes import fractional
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, least_squares, taylor
 from encnn.data.datasets import Dataset
 from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
 from encnn.experiments import comparison, small_reviews
@@ -26,7 +27,6 @@ from encnn.schemes import ClearParameters, base, bootstrapped, ckks, fv
 from encnn.schemes.base import ComparedPreset
 from encnn.schemes.clear import ClearEvaluator
 from encnn.schemes.integer_vector import COMPACT_128, PAPER
-from encnn.sigmoid import ExactSigmoid, least_squares, taylor
 
 pytest.importorskip("tenseal.sealapi")
 

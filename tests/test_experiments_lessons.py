@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from encnn import Network, TrainingPlan, taylor
+from encnn.arithmetic.sigmoid import least_squares
 from encnn.data.reviews import load_reviews
 from encnn.errors import DivergenceError
 from encnn.experiments import lessons, ring_lessons
@@ -14,7 +15,6 @@ from encnn.schemes.bilinear import elementwise
 from encnn.schemes.integer_vector import MODULUS_TOY, PAPER, make_keys
 from encnn.schemes.rings.parameters import primes_of_bits
 from encnn.schemes.rings.rns import ring
-from encnn.sigmoid import least_squares
 
 INTEGERS = PAPER.updated(scale=1, name="integers-INSECURE")
 
@@ -87,7 +87,7 @@ def test_digits_grow_until_they_decode_to_another_number():
 
 def test_a_ciphertext_refuses_the_step_before_its_digits_break():
     q, digits = primes_of_bits(64, (30,) * 3), {"encoding": "fractional", "fraction_digits": 8}
-    p = fv.Parameters(name="break-INSECURE", N=64, q_primes=q, t_primes=(257,), **digits)
+    p = fv.FVParameters(name="break-INSECURE", N=64, q_primes=q, t_primes=(257,), **digits)
     secret, _ = fv.make_keys(p, [1], rng=np.random.default_rng(7))
     steps, error, refusal = ring_lessons.encrypted_digit_growth(secret, shift=1)
     assert steps == 7 and error < 1e-12 and "plaintexts could reach" in refusal
@@ -99,7 +99,7 @@ def test_a_hidden_layer_follows_its_twin_and_takes_three_products_a_review():
     special = primes_of_bits(N, (30,))
     q = primes_of_bits(N, (30,) * len(like.q_primes), special)
     t = primes_of_bits(N, (28,) * len(like.t_primes), (*special, *q))
-    p = fv.Parameters(
+    p = fv.FVParameters(
         name="network-INSECURE", N=N, q_primes=q, t_primes=t, special_prime=special[0], scale=1 << 10, value_limit=4.0
     )
     rng = np.random.default_rng(0)

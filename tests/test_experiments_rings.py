@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from ring_schemes import fractional
 
+from encnn.arithmetic.sigmoid import taylor
 from encnn.data.datasets import Dataset
 from encnn.data.reviews import load_reviews
 from encnn.experiments import rings, small_reviews
 from encnn.network import TrainingPlan
 from encnn.schemes import fv, yashe
-from encnn.sigmoid import taylor
 
 
 def small() -> Dataset:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from encnn.arithmetic.sigmoid import sigmoid, taylor
 from encnn.data.datasets import Dataset, words_dataset
 from encnn.data.reviews import load_reviews
 from encnn.errors import DataError
@@ -13,7 +14,6 @@ from encnn.experiments import console, figures, reproduce, word2vec
 from encnn.experiments import table_three as ex
 from encnn.report import paper, tables, training_figures
 from encnn.schemes import ClearParameters
-from encnn.sigmoid import sigmoid, taylor
 
 pytestmark = pytest.mark.usefixtures("checked_figures")
 

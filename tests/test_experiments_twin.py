@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data.datasets import Dataset, held_out
 from encnn.experiments.columns import distance_percent, right_percent
 from encnn.experiments.linear import linear_start
 from encnn.experiments.twin import WARM_UP, clear_twin
 from encnn.network import Architecture, Help, Network, TrainingPlan, train
 from encnn.schemes.clear import ClearEvaluator
-from encnn.sigmoid import ExactSigmoid
 
 PLAN = TrainingPlan(ExactSigmoid(), 0.1, batch_size=8, epochs=2)
 

@@ -10,12 +10,12 @@ import pytest
 from test_experiments_comparison import small
 
 from encnn import Architecture, EncryptedModel, Network, Owner, Trainer, TrainingPlan
+from encnn.arithmetic.sigmoid import taylor
 from encnn.experiments import comparison
 from encnn.schemes import SCHEMES, fv
 from encnn.schemes.base import ComparedPreset, Scheme
 from encnn.schemes.fv import FVEvaluator, FVParameters, FVSecretKey
 from encnn.schemes.rings.factory import Factory
-from encnn.sigmoid import taylor
 
 SIGMOID = taylor(1)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ring_schemes import REVIEWS, WORDS, fractional, keys, roomy, task
 from secret_walker import arrays_from, shows
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.data.batches import batches
 from encnn.errors import (
     CapabilityError,
@@ -32,7 +33,6 @@ from encnn.schemes.rings import reference
 from encnn.schemes.rings.array import Bounds
 from encnn.schemes.rings.parameters import primes_of_bits
 from encnn.schemes.rings.primes import find_primes
-from encnn.sigmoid import ExactSigmoid, taylor
 
 BOTH = pytest.mark.parametrize("scheme", ["fv", "yashe"])
 whole = st.lists(st.integers(-8, 8), min_size=8, max_size=8).map(lambda x: np.array(x, float))

@@ -25,13 +25,13 @@ from gate_cases import (
 )
 from scipy import sparse
 
+from encnn.arithmetic.sigmoid import taylor
 from encnn.data import features_of, labels_of, mapped_labels
 from encnn.data.batches import with_bias
 from encnn.errors import CapabilityError, DataError, ParameterError
 from encnn.network import TrainingPlan, predict
 from encnn.parties import Trainer
 from encnn.schemes.integer_vector import IntegerVectorSecretKey
-from encnn.sigmoid import taylor
 
 TOLERANCE = {"integer vectors, 128 bits": 1e-3}  # the owner's answers and the zeros added are fresh at each run
 

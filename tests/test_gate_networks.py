@@ -10,6 +10,7 @@ import pytest
 from gate_cases import LABELS, REVIEWS, SCHEMES, WORDS, bag, outcome, scheme
 
 from encnn.arithmetic import checks
+from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares, minimax, taylor
 from encnn.data.reviews import Vocabulary, load_reviews
 from encnn.errors import DataError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan, training
@@ -18,7 +19,6 @@ from encnn.parties import Owner, Trainer
 from encnn.parties.mirror import Server
 from encnn.schemes import ClearParameters, bootstrapped, ckks, fv, yashe
 from encnn.schemes.integer_vector import COMPACT_128, PAPER
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares, minimax, taylor
 
 # -- networks
 

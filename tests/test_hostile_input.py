@@ -24,6 +24,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from encnn.arithmetic.sigmoid import PolynomialSigmoid, taylor
 from encnn.assistance import folders as channels
 from encnn.assistance import scores as protocol
 from encnn.assistance import weights as refresh
@@ -34,7 +35,6 @@ from encnn.parties import EncryptedModel, Owner, User
 from encnn.parties.model import MAX_COEFFICIENTS, MODEL, SCORES, SECRET
 from encnn.schemes import fv
 from encnn.schemes.integer_vector import COMPACT_128, PAPER, storage
-from encnn.sigmoid import PolynomialSigmoid, taylor
 
 REFUSALS = (FileError, KeyMismatchError)
 ANSWER_REFUSALS = (*REFUSALS, DataError, DivergenceError)

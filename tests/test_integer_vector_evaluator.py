@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from slow_scheme import excess, fractions, key_pair
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.data.batches import DenseBatch, OneReview, batches
 from encnn.errors import CapabilityError, CiphertextOverflowError, FileError, KeyMismatchError, MissingKeyError, ParameterError
 from encnn.schemes import restore_evaluator, restore_secret_key
@@ -20,7 +21,6 @@ from encnn.schemes.bilinear import (
     weighted_inner_product,
 )
 from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER, PAPER_BITS, IntegerVectorSecretKey
-from encnn.sigmoid import ExactSigmoid, taylor
 
 PRODUCTS = [
     inner_product(3), elementwise(1), elementwise(3), scalar_vector(3), outer(2, 3), vector_matrix(3, 2),

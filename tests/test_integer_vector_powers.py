@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encnn.arithmetic.sigmoid import PolynomialSigmoid, ancestor_misplaced, taylor
 from encnn.errors import CiphertextOverflowError
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.integer_vector import MODULUS_TOY, PAPER, make_keys, powers
 from encnn.schemes.powers import power_sum
-from encnn.sigmoid import PolynomialSigmoid, ancestor_misplaced, taylor
 
 EXACT = PAPER.updated(E_bound=0, name="no-noise-INSECURE")
 WIDE = PAPER.updated(d=3, name="wide-INSECURE")

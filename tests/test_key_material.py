@@ -15,6 +15,7 @@ import pytest
 from encnn import files
 from encnn.arithmetic import sampling
 from encnn.arithmetic.sampling import Randomness
+from encnn.arithmetic.sigmoid import taylor
 from encnn.assistance import folders as channels
 from encnn.assistance import scores as protocol
 from encnn.errors import FileError, KeyMismatchError, ParameterError
@@ -25,7 +26,6 @@ from encnn.parties.owner import MAC_KEY_BYTES
 from encnn.schemes import ClearParameters
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER, storage
 from encnn.schemes.integer_vector.keys import IntegerVectorSecretKey
-from encnn.sigmoid import taylor
 
 ARCHITECTURE = Architecture(5, hidden=1)  # with one hidden unit all three evaluation keys have one shape
 LINEAR = Architecture(5, hidden=0)

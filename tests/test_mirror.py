@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from secret_walker import reachable
 
+from encnn.arithmetic.sigmoid import PolynomialSigmoid
 from encnn.errors import CapabilityError, DataError, ParameterError
 from encnn.network import Architecture, Network, predict
 from encnn.parties.mirror import MIRROR_128, SHALLOW_128, Client, Server
 from encnn.schemes import ckks
 from encnn.schemes.ckks.seal import sealapi
 from encnn.schemes.clear import ClearEvaluator
-from encnn.sigmoid import PolynomialSigmoid
 
 pytest.importorskip("tenseal.sealapi")
 

@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares, sigmoid, taylor
 from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
 from encnn.errors import (
     CapabilityError,
@@ -26,7 +27,6 @@ from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters
 from encnn.schemes.clear import ClearEvaluator
 from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER, IntegerVectorSecretKey
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares, sigmoid, taylor
 
 clear = ClearEvaluator()
 

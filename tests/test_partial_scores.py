@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from encnn import files
+from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.assistance.folders import read_request, write_request
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, Request
 from encnn.data.batches import DenseBatch, OneReview, batches, split_rows
@@ -23,7 +24,6 @@ from encnn.schemes import ClearParameters, ckks, fv, yashe
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER
 from encnn.schemes.rings.parameters import primes_of_bits
-from encnn.sigmoid import ExactSigmoid, taylor
 
 EXACT = ExactSigmoid()
 COMPACT = COMPACT_128.updated(d=32, name="compact-small-INSECURE")

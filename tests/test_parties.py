@@ -21,6 +21,7 @@ from scipy.sparse import csr_array
 import encnn
 from encnn import files
 from encnn.arithmetic.sampling import Randomness
+from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.data import Features
 from encnn.errors import DataError, FileError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
@@ -28,7 +29,6 @@ from encnn.parties import EncryptedModel, Owner, Trainer, User
 from encnn.parties.model import MODEL, SCORES, SECRET
 from encnn.schemes import ClearParameters, SecretKey, restore_evaluator, restore_secret_key
 from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER
-from encnn.sigmoid import ExactSigmoid, taylor
 
 from secret_walker import arrays_from, arrays_in_file, neighbours, reachable, shows  # isort: skip
 
@@ -169,7 +169,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from encnn.network import TrainingPlan
 from encnn.parties import Trainer
-from encnn.sigmoid import taylor
+from encnn.arithmetic.sigmoid import taylor
 
 reviews, model, trained, scores = sys.argv[1:]
 data = np.load(reviews)

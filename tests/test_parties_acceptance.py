@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from encnn.arithmetic.sigmoid import taylor
 from encnn.data.metrics import Accuracy
 from encnn.errors import DataError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Network
 from encnn.parties import Owner
 from encnn.parties.acceptance import Acceptance, acceptance_test
 from encnn.schemes.integer_vector import PAPER
-from encnn.sigmoid import taylor
 
 ARCHITECTURE = Architecture(2, hidden=1, pooling="sum")
 X = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], dtype=np.int64)

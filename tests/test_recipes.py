@@ -9,6 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from encnn import files
+from encnn.arithmetic.sigmoid import taylor
 from encnn.data.batches import Conditioned, with_bias
 from encnn.data.fingerprints import MarkedFeatures, fingerprint_of, fingerprint_of_names, marked, width_of
 from encnn.data.recipes import Recipe, TableFeatures, UnpublishedFeatures, WordFeatures
@@ -17,7 +18,6 @@ from encnn.errors import CapabilityError, DataError, FileError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer, User
 from encnn.parties.model import MODEL, SCORES
-from encnn.sigmoid import taylor
 
 TEXTS = ("a good film .", "a bad film .", "good good .", "bad a")
 LABELS = [1, 0, 1, 0]

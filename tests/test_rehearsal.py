@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from encnn.arithmetic.sigmoid import BEYOND, ExactSigmoid, check_reach, error_over
 from encnn.errors import DivergenceError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.network.rehearsal import check_rehearsal, from_zero
@@ -14,7 +15,6 @@ from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, TWO_LEVEL_128, noise
 from encnn.schemes.integer_vector import ADDITIVE_128
-from encnn.sigmoid import BEYOND, ExactSigmoid, check_reach, error_over
 
 EXACT = ExactSigmoid()
 REVIEWS, FEATURES = 240, 40

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from encnn.arithmetic.sigmoid import minimax, sigmoid, taylor
 from encnn.report import review_figures, sigmoid_figures, xor_figures
-from encnn.sigmoid import minimax, sigmoid, taylor
 
 pytestmark = pytest.mark.usefixtures("checked_figures")
 

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data.reviews import Reviews, Vocabulary, bag_of_words, load_reviews, paper_form, positive_to_negative_ratios
 from encnn.errors import DataError, DataWarning
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters
-from encnn.sigmoid import ExactSigmoid
 
 
 def written(folder: Path, content: str | bytes, name: str = "reviews.csv") -> Path:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
 from encnn.errors import DataError, FileError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
@@ -10,7 +11,6 @@ from encnn.parties import EncryptedModel, Owner
 from encnn.scaling.checkpoints import scores_in, train_resumably
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
 from encnn.schemes.integer_vector import PAPER
-from encnn.sigmoid import ExactSigmoid, taylor
 
 REVIEWS = 96
 

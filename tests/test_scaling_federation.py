@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from encnn import files
 from encnn.arithmetic.modular import centred
+from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.attacks.collusion import secret_of_sender
 from encnn.errors import FileError, KeyMismatchError, ParameterError
@@ -32,7 +33,6 @@ from encnn.schemes.integer_vector import (
     IntegerVectorSecretKey,
 )
 from encnn.schemes.integer_vector import reencryption as r
-from encnn.sigmoid import ExactSigmoid, taylor
 from tests.secret_walker import arrays_from, arrays_in_file, reachable, shows
 
 RING = [COMPACT_128, ADDITIVE_128, MODULUS_TOY, BOOTSTRAP_TOY]

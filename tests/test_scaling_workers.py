@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, taylor
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, KeptLabels
 from encnn.data.batches import Conditioned, DenseBatch, OneReview, SparseBatch, batches
 from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
@@ -26,7 +27,6 @@ from encnn.scaling.workers import Workers
 from encnn.schemes import ClearParameters
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, PAPER
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, taylor
 from tests.secret_walker import arrays_from, reachable, shows
 
 RNG = np.random.default_rng(5)

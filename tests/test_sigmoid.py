@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encnn import sigmoid as sg
+from encnn.arithmetic import sigmoid as sg
 from encnn.errors import DivergenceError, ParameterError
 
 odd_degrees = st.integers(0, 7).map(lambda k: 2 * k + 1)

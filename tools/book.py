@@ -14,16 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = "docs/reference"
 
 ROOMS = (
-    "errors progress arithmetic sigmoid files security data schemes network parties assistance scaling attacks costs report"
-    " experiments"
+    "errors progress arithmetic files security data schemes network parties assistance scaling attacks costs report"
+    " experiments command"
 ).split()
 """The parts of the package in the order of imports: each may use those before it."""
 
 CHAPTERS = {
-    "Start": ["docs/faq", "docs/schemes", "docs/how-it-flows", "docs/glossary"],
+    "Start": ["docs/faq", "docs/schemes", "docs/commands", "docs/how-it-flows", "docs/glossary"],
     "Notebooks": ["notebooks/README", "notebooks/[0-9][0-9]_*"],
     "Security": ["SECURITY", "docs/threat-model", "docs/attacks"],
-    "Background": ["docs/deviations", "docs/performance", "docs/scale", "docs/related-work"],
+    "Background": ["docs/deviations", "docs/results", "docs/performance", "docs/scale", "docs/related-work"],
     "Reference": [f"{REFERENCE}/index"],
     "Project": ["CONTRIBUTING", "CHANGELOG"],
 }

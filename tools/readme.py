@@ -1,7 +1,8 @@
-"""Put tables of figures/*.csv into README.md: `python tools/readme.py check | write`."""
+"""Put tables of figures/*.csv into README.md and docs/results.md: `python tools/readme.py check | write`."""
 
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -11,12 +12,11 @@ from encnn.report import paper
 from encnn.report.comparison_figures import accuracy_texts, overview
 
 ROOT = Path(__file__).parent.parent
-TABLES = ("table3", "assisted", "unassisted", "comparison")
 
 
 def assisted(runs: pd.DataFrame) -> str:
     """Return the runs at 128 bits as Markdown, means over the keys."""
-    names = ["parameters", "security", "labels", "right (clear twin)", "test (clear twin)", "trainer, CPU a review", "model"]
+    names = ["parameters", "security", "labels", "right (clear twin)", "test (clear twin)", "trainer, CPU per review", "model"]
     rows = []
     for (parameters, labels), of in runs.groupby(["parameters", "labels"], sort=False):
         mean = of.mean(numeric_only=True)
@@ -41,7 +41,7 @@ def _security(of: pd.DataFrame) -> str:
 def unassisted(runs: pd.DataFrame) -> str:
     """Return the runs by bootstrapping alone as Markdown, means over the keys of a case."""
     names = ["scheme, case", "security", "owner in the loop", "reviews", "running accuracy (clear twin)", "test (clear twin)"]
-    names += ["CPU a review", "keys", "model"]
+    names += ["CPU per review", "keys", "model"]
     rows = []
     for (scheme, case), of in runs.groupby(["scheme", "case"], sort=False):
         mean = of.mean(numeric_only=True)
@@ -54,7 +54,7 @@ def unassisted(runs: pd.DataFrame) -> str:
             f"{mean['test accuracy percent']:.2f} % ({mean['clear twin test accuracy percent']:.2f} %)",
             f"{mean['CPU ms a review']:.1f} ms",
             f"{mean['keys MB']:.0f} MB",
-            f"{mean['model MB']:.0f} MB",
+            f"{mean['model MB']:.3g} MB",
         ]
         rows.append(columns)
     return markdown(names, rows)
@@ -114,24 +114,32 @@ def renewed(readme: str, name: str, block: str) -> str:
     return before + start + block + end + after
 
 
-def current(readme: str) -> str:
-    """Return the README with every block as figures/ has it."""
-    for name, block in zip(TABLES, (table3, assisted, unassisted, comparison), strict=True):
-        readme = renewed(readme, name, block(pd.read_csv(ROOT / "figures" / f"{name}.csv")))
-    return readme
+def current(page: str, text: str) -> str:
+    """Return the text of a page with every block as figures/ has it."""
+    for name, block in PAGES[page].items():
+        text = renewed(text, name, block(pd.read_csv(ROOT / "figures" / f"{name}.csv")))
+    return text
+
+
+PAGES: dict[str, dict[str, Callable[[pd.DataFrame], str]]] = {
+    "README.md": {"table3": table3, "unassisted": unassisted},
+    "docs/results.md": {"assisted": assisted, "comparison": comparison},
+}
+"""Which block stands on which page."""
 
 
 def main(arguments: list[str]) -> int:
     """Write the blocks, or check that they are those that figures/ gives."""
-    path = ROOT / "README.md"
-    new = current(path.read_text())
-    if arguments == ["write"]:
-        path.write_text(new)
-        return 0
-    if new != path.read_text():
-        print("README.md and figures/*.csv disagree: run `python tools/readme.py write`")
-        return 1
-    return 0
+    status = 0
+    for page in PAGES:
+        path = ROOT / page
+        new = current(page, path.read_text())
+        if arguments == ["write"]:
+            path.write_text(new)
+        elif new != path.read_text():
+            print(f"{page} and figures/*.csv disagree: run `python tools/readme.py write`")
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

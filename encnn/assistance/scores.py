@@ -50,6 +50,7 @@ import numpy as np
 
 from encnn.arithmetic.modular import centred
 from encnn.arithmetic.sampling import for_key
+from encnn.arithmetic.sigmoid import sigmoid
 from encnn.errors import CapabilityError, DataError, DivergenceError, EncnnError, KeyMismatchError, ParameterError
 from encnn.files.schema import check_array
 from encnn.network import Help, targets_of
@@ -68,7 +69,6 @@ from encnn.schemes.integer_vector.ring import (
     zero_noise,
 )
 from encnn.schemes.integer_vector.storage import entry_range
-from encnn.sigmoid import sigmoid
 
 _FIXED_BYTES = 16
 """Number of the trip and learning rate, in each direction."""

@@ -41,6 +41,7 @@ from typing import Any
 
 import numpy as np
 
+from encnn.arithmetic.sigmoid import BEYOND, PolynomialSigmoid, Sigmoid
 from encnn.assistance.scores import Channel, Opening, Tally, check_trip, check_turn, decrypting, opened
 from encnn.data import Features, features_of
 from encnn.data.batches import Batch, batches
@@ -53,7 +54,6 @@ from encnn.schemes.ckks import CKKSEvaluator, PackedArray, polynomial_depth
 from encnn.schemes.encoders import FractionalEncoder, dyadic
 from encnn.schemes.rings.evaluator import RingEvaluator
 from encnn.schemes.rings.parameters import RingParameters
-from encnn.sigmoid import BEYOND, PolynomialSigmoid, Sigmoid
 
 LIMIT = 16.0
 """Largest |weight| that the owner encrypts anew by default: far beyond sound weights, within what ciphertexts hold."""

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import vstack
 
+from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.attacks.training import agreement, train_in_clear
 from encnn.data import Features, features_of
 from encnn.data.datasets import MIN_COUNT, Dataset, words_dataset
@@ -21,7 +22,6 @@ from encnn.data.reviews import Corpus, Vocabulary
 from encnn.network import Architecture, Network, TrainingPlan, predict
 from encnn.progress import progress
 from encnn.schemes.clear import ClearEvaluator
-from encnn.sigmoid import ExactSigmoid
 
 POSITIVE = ("amazing", "beautiful", "best", "brilliant", "enjoyed", "excellent", "fantastic", "great", "loved", "perfect",
             "superb", "wonderful")  # fmt: skip
@@ -47,7 +47,7 @@ def copy_from(X: Features, y: np.ndarray, learning_rate: float) -> Network:
     epochs = max(1, MIN_UPDATES // X.shape[0])
     plan = TrainingPlan(ExactSigmoid(), learning_rate, epochs=epochs, decay=1.0 if epochs > 1 else 0.0)
     architecture = Architecture(X.shape[1], hidden=0, pooling="sum")
-    return train_in_clear(Network(architecture, np.zeros((X.shape[1], 1)), None), X, y, plan)
+    return train_in_clear(Network.zeros(architecture), X, y, plan)
 
 
 def copies(

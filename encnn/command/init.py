@@ -16,8 +16,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-
+from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.command.inputs import CsvFile, add_data
 from encnn.command.outputs import new_file, told_size
 from encnn.data.datasets import POLARITY_CUTOFF
@@ -29,7 +28,6 @@ from encnn.parties import Owner
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, PRESETS, BootstrappedParameters
 from encnn.schemes.bootstrapped.noise import training_noise
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128
-from encnn.sigmoid import ExactSigmoid
 
 SECRET, MODEL = "secret.key", "model.encnn"
 PARAMETERS = PRESETS | {p.name: p for p in (COMPACT_128, ADDITIVE_128)}
@@ -71,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     X = CsvFile.of(options.data, options).unlabelled(recipe)
     architecture = Architecture(X.shape[1], hidden=0, pooling="sum")
     owner = Owner(architecture, ExactSigmoid(), p, features=recipe)
-    start = Network(architecture, np.zeros((architecture.features, architecture.row_width)), None)
+    start = Network.zeros(architecture)
     owner.save_secret(secret)
     owner.save_model(owner.encrypt(start), model)
     if p.insecure:

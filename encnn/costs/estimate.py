@@ -83,7 +83,7 @@ def estimate_cost(task: Task, parameters: SchemeParameters) -> Cost:
     If the scheme cannot train such a network, its error is passed on.
 
     >>> from encnn.schemes import ClearParameters
-    >>> from encnn.sigmoid import taylor
+    >>> from encnn.arithmetic.sigmoid import taylor
     >>> task = Task(Architecture(1000), TrainingPlan(taylor(5)), reviews=500, words=40)
     >>> estimate_cost(task, ClearParameters()).model_bytes       # 1000 x 8 + 8 weights, 8 bytes per weight
     64064

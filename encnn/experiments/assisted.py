@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, KeptLabels, Tally
 from encnn.costs import announce
 from encnn.costs.timing import cpu_seconds
@@ -32,7 +33,6 @@ from encnn.network import TrainingPlan
 from encnn.parties import Evaluation, Owner, Trainer
 from encnn.progress import progress
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, IntegerVectorParameters, IntegerVectorSecretKey
-from encnn.sigmoid import ExactSigmoid
 
 RATES = (0.004, 0.008, 0.012, 0.016, 0.024)
 """Learning rates to choose from, on the last fifth of the training reviews; the best became `LEARNING_RATE`."""

@@ -10,13 +10,13 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from encnn.arithmetic.sigmoid import BEYOND, PolynomialSigmoid, least_squares
 from encnn.data.datasets import Dataset, held_out
 from encnn.experiments.columns import right
 from encnn.experiments.twin import ClearTwin, clear_twin
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.progress import progress
 from encnn.schemes.ckks import HIDDEN_128, LOGISTIC_128, UNASSISTED_128, CKKSParameters
-from encnn.sigmoid import BEYOND, PolynomialSigmoid, least_squares
 
 SQUARE = PolynomialSigmoid("z + z^2 / 8", (0.0, 1.0, 0.125), (-4.0, 4.0))
 """Activation of the hidden layer: the square, and the identity so that a small start has a slope."""

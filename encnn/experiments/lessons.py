@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from encnn.arithmetic.digits import digits
+from encnn.arithmetic.sigmoid import PolynomialSigmoid, Sigmoid
 from encnn.data.reviews import Reviews, Vocabulary, bag_of_words
 from encnn.errors import DivergenceError
 from encnn.network import Architecture, Network, TrainingPlan
@@ -18,7 +19,6 @@ from encnn.schemes import ClearParameters
 from encnn.schemes.integer_vector import PAPER, IntegerVectorEvaluator, IntegerVectorSecretKey, make_keys
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
-from encnn.sigmoid import PolynomialSigmoid, Sigmoid
 
 Step = Callable[[CiphertextArray], CiphertextArray]
 """One operation on a ciphertext."""

@@ -1,7 +1,5 @@
 """Logistic regression on bags of words: the network that most jobs train."""
 
-import numpy as np
-
 from encnn.data.datasets import Dataset
 from encnn.network import Architecture, Network
 
@@ -11,5 +9,4 @@ LEARNING_RATE = 0.012
 
 def linear_start(data: Dataset) -> Network:
     """Return logistic regression on the sum of a review's features, with zero weights, which need no randomness."""
-    architecture = Architecture(data.X.shape[1], hidden=0, pooling="sum")
-    return Network(architecture, np.zeros((architecture.features, 1)), None)
+    return Network.zeros(Architecture(data.X.shape[1], hidden=0, pooling="sum"))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from encnn.arithmetic.sigmoid import taylor
 from encnn.costs import announce
 from encnn.data.datasets import Dataset, word2vec_dataset, words_dataset
 from encnn.data.reviews import Corpus
@@ -19,7 +20,6 @@ from encnn.experiments.console import begin, heading, job_options
 from encnn.experiments.drawing import draw
 from encnn.experiments.results import Results
 from encnn.report import tables, training_figures
-from encnn.sigmoid import taylor
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -121,7 +121,8 @@ def deepest(scheme: ModuleType, N: int, t_bits: int = 17) -> tuple[float, int] |
     for count in range(1, 40):
         q = primes_of_bits(N, (28,) * count, special)
         t = primes_of_bits(N, (t_bits,), (*special, *q))
-        p = scheme.Parameters(name="any-INSECURE", N=N, q_primes=q, t_primes=t, special_prime=special[0], value_limit=1.0)
+        moduli = {"q_primes": q, "t_primes": t, "special_prime": special[0]}
+        p = scheme.SCHEME.parameters(name="any-INSECURE", N=N, value_limit=1.0, **moduli)
         if p.security_bits < 128:
             break
         found = round(p.modulus_bits), p.depth

@@ -3,11 +3,11 @@
 The data are the toy corpus and, if available, the first 1,000 real reviews over the 300 most frequent words that lean.
 """
 
+from encnn.arithmetic.sigmoid import taylor
 from encnn.data.datasets import Dataset, bags_of_words
 from encnn.data.reviews import Vocabulary, load_reviews
 from encnn.experiments.console import load_or_toy
 from encnn.network import TrainingPlan
-from encnn.sigmoid import taylor
 
 REVIEWS = 1000
 WORDS = 300

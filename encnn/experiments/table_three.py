@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, ancestor_misplaced, taylor
 from encnn.costs.peak_memory import peak_memory_mb
 from encnn.data import metrics
 from encnn.data.datasets import Dataset, words_dataset
@@ -28,7 +29,6 @@ from encnn.progress import progress
 from encnn.report import paper
 from encnn.schemes import ClearParameters, Encrypted, Evaluator, SchemeParameters
 from encnn.schemes.integer_vector import PAPER
-from encnn.sigmoid import ExactSigmoid, ancestor_misplaced, taylor
 
 LEARNING_RATE = paper.LEARNING_RATE
 HIDDEN = 8

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from encnn.arithmetic import checks
+from encnn.arithmetic.sigmoid import PolynomialSigmoid, Sigmoid
 from encnn.errors import ParameterError
 from encnn.schemes import Product
 from encnn.schemes.base import Encrypted
@@ -21,7 +22,6 @@ from encnn.schemes.bilinear import (
     vector_transposed_matrix,
 )
 from encnn.schemes.powers import power_sum
-from encnn.sigmoid import PolynomialSigmoid, Sigmoid
 
 MOST_ROWS = (1 << 31) - 1
 """Rows of W1, hidden units and outputs at most: mini-batches number rows by 32 bits."""
@@ -106,6 +106,12 @@ class Network:
                 raise ParameterError(f"{name} is encrypted; pass a network in the clear, such as owner.decrypt_network(model)")
             if W is not None and not np.isfinite(W).all():
                 raise ParameterError(f"{name} holds NaN or infinity; look for a diverged run, and start from finite weights")
+
+    @classmethod
+    def zeros(cls, architecture: Architecture) -> "Network":
+        """Return a start in the clear whose weights are all zero, which needs no randomness."""
+        W2 = np.zeros(architecture.hidden * architecture.outputs) if architecture.hidden else None
+        return cls(architecture, np.zeros((architecture.features, architecture.row_width)), W2)
 
     @classmethod
     def initial(cls, architecture: Architecture, rng: np.random.Generator, first_layer_sd: float = 0.0) -> "Network":

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from encnn.arithmetic.sigmoid import check_reach
 from encnn.data.batches import TrainingFeatures
 from encnn.errors import DivergenceError
 from encnn.network.architecture import Architecture, Network
 from encnn.network.training import OnScores, TrainingPlan, train
 from encnn.schemes.clear import ClearEvaluator
-from encnn.sigmoid import check_reach
 
 HALVINGS = 12
 """How often the learning rate is halved in the search for one that can be advised."""
@@ -41,9 +41,7 @@ def check_rehearsal(
 
 def from_zero(architecture: Architecture, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> np.ndarray:
     """Return the scores of a rehearsal from weights of zero."""
-    W2 = np.zeros(architecture.hidden * architecture.outputs) if architecture.hidden else None
-    start = Network(architecture, np.zeros((architecture.features, architecture.row_width)), W2)
-    return rehearse(start, X, y, plan)
+    return rehearse(Network.zeros(architecture), X, y, plan)
 
 
 def _advice(limit: float, architecture: Architecture, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> str:

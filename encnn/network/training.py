@@ -22,6 +22,7 @@ from typing import Any, cast
 import numpy as np
 
 from encnn.arithmetic import checks
+from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data import Features, features_of, labels_of
 from encnn.data.batches import Batch, Conditioned, TrainingFeatures, batches, training_features
 from encnn.data.inputs import is_plain
@@ -31,7 +32,6 @@ from encnn.network.partial_scores import PartialScores, in_parts, joined, larges
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 from encnn.schemes.bilinear import vector_matrix
-from encnn.sigmoid import Sigmoid
 
 OnScores = Callable[[int, Encrypted], None]
 """(first review, encrypted scores z of the reviews from there on), as they come; may raise to stop the run."""
@@ -155,6 +155,25 @@ def train(
     `first` reviews, of all epochs together and a whole number of mini-batches, are taken as done: where a run was cut short.
     `help` says who helps: nobody, the owner, or the workers of a cluster.
     """
+    X, targets = _entered(evaluator, network, X, y, plan, help)
+    raise_bound(evaluator, network, X, plan.learning_rate, plan.batch_size)
+    if keep_scores is None:
+        parts = mean_parts(X, largest_part(evaluator, network))
+        keep_scores = parts * scores_bytes(evaluator, network.architecture.outputs, X.shape[0], plan) <= KEPT_BYTES
+    scores = _Scores(evaluator, on_scores, keep_scores, first)
+    run = TrainingRun(evaluator, network, X, targets, plan, first, scores.wanted)
+    total, description = X.shape[0] * plan.epochs, f"training ({evaluator.scheme})"
+    bar = progress(total=total, initial=first, description=description, unit="review")
+    quiet = np.errstate(over="ignore", invalid="ignore")  # a diverging run in the clear is told by its scores
+    with bar, quiet, help.steps(run) as update:
+        _train_epochs(run, update, scores, bar)
+    return scores.all()
+
+
+def _entered(
+    evaluator: Evaluator, network: Network, X: TrainingFeatures, y: Any, plan: TrainingPlan, help: Help
+) -> tuple[TrainingFeatures, Any]:
+    """Return features and targets that have passed the gate; raise unless all that a run is given fits together."""
     _check_help(help)
     checks.instance("plan", plan, TrainingPlan)
     network.check_shapes()
@@ -164,32 +183,28 @@ def train(
     _check_step(X, help.error_step)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
     _check_targets(evaluator, targets, plan, help)
-    raise_bound(evaluator, network, X, plan.learning_rate, plan.batch_size)
-    if keep_scores is None:
-        parts = mean_parts(X, largest_part(evaluator, network))
-        keep_scores = parts * scores_bytes(evaluator, network.architecture.outputs, X.shape[0], plan) <= KEPT_BYTES
-    reviews, scores = X.shape[0], _Scores(evaluator, on_scores, keep_scores, first)
-    bar = progress(total=reviews * plan.epochs, initial=first, description=f"training ({evaluator.scheme})", unit="review")
-    steps = help.steps(TrainingRun(evaluator, network, X, targets, plan, first, scores.wanted))
-    quiet = np.errstate(over="ignore", invalid="ignore")  # a diverging run in the clear is told by its scores
-    with bar, quiet, steps as train_batch:
-        for epoch in range(plan.epochs):
-            for rows, batch in batches(X, plan.batch_size):
-                if epoch * reviews + rows.start < first:
-                    continue
-                rate = plan.rate(epoch + rows.start / reviews) if plan.decay else plan.learning_rate
-                done = epoch * reviews + rows.stop
-                try:
-                    scores.add(train_batch(batch, targets[rows], rate))
-                except CiphertextOverflowError:
-                    scores.report(done)  # the scores that led here say more than the overflow
-                    raise
-                if plan.shrink != 1 and rows.stop == reviews:
-                    network.W1 = evaluator.shrink(network.W1, plan.shrink)
-                if done - scores.reported >= SCORES_PER_REPORT or rows.stop == reviews:
-                    scores.report(done)
-                    bar.update(done - bar.n)
-    return scores.all()
+    return X, targets
+
+
+def _train_epochs(run: TrainingRun, update: UpdateBatch, scores: "_Scores", bar: Any) -> None:
+    """Update the network with all mini-batches of all epochs that are not done, and report the scores met."""
+    plan, reviews = run.plan, run.X.shape[0]
+    for epoch in range(plan.epochs):
+        for rows, batch in batches(run.X, plan.batch_size):
+            if epoch * reviews + rows.start < run.first:
+                continue
+            rate = plan.rate(epoch + rows.start / reviews) if plan.decay else plan.learning_rate
+            done = epoch * reviews + rows.stop
+            try:
+                scores.add(update(batch, run.targets[rows], rate))
+            except CiphertextOverflowError:
+                scores.report(done)  # the scores that led here say more than the overflow
+                raise
+            if plan.shrink != 1 and rows.stop == reviews:
+                run.network.W1 = run.evaluator.shrink(run.network.W1, plan.shrink)
+            if done - scores.reported >= SCORES_PER_REPORT or rows.stop == reviews:
+                scores.report(done)
+                bar.update(done - bar.n)
 
 
 class _Scores:

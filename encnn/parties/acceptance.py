@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from encnn.arithmetic import checks
+from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data import Features, features_of, labels_of, metrics
 from encnn.network import predict
 from encnn.parties import EncryptedModel, Owner
 from encnn.schemes.clear import ClearEvaluator
-from encnn.sigmoid import ExactSigmoid
 
 
 @dataclass(frozen=True)

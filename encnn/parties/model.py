@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from encnn import files
+from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, Sigmoid, check_name
 from encnn.data.fingerprints import Fingerprint, check_fingerprints, fingerprint_of
 from encnn.data.recipes import Recipe, RecipeHeader, check_width, export_recipe, restore_recipe
 from encnn.errors import FileError, ParameterError
@@ -16,7 +17,6 @@ from encnn.network.architecture import WEIGHT_BOUND
 from encnn.network.partial_scores import PartialScores, check_counts
 from encnn.schemes import check_preset, restore_evaluator
 from encnn.schemes.base import Encrypted, Evaluator
-from encnn.sigmoid import ExactSigmoid, PolynomialSigmoid, Sigmoid, check_name
 
 Path = str | os.PathLike[str]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from encnn import files
 from encnn.arithmetic import checks
+from encnn.arithmetic.sigmoid import RangeReport, Sigmoid, check_range, check_reach, error_over
 from encnn.data import labels_of, metrics
 from encnn.data.fingerprints import check_fingerprints
 from encnn.data.recipes import Recipe, check_width
@@ -36,7 +37,6 @@ from encnn.schemes import ClearParameters, SchemeParameters, check_preset, make_
 from encnn.schemes.base import Encrypted, SecretKey
 from encnn.schemes.integer_vector import PAPER
 from encnn.schemes.integer_vector import IntegerVectorSecretKey as IntegerVectorSecretKey
-from encnn.sigmoid import RangeReport, Sigmoid, check_range, check_reach, error_over
 
 MAC_KEY_BYTES = 32
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from encnn import files
+from encnn.arithmetic.sigmoid import RangeReport, error_over
 from encnn.data import Features
 from encnn.data.batches import TrainingFeatures, batches, training_features
 from encnn.data.inputs import is_plain
@@ -20,7 +21,6 @@ from encnn.parties.model import SCORES, EncryptedModel, Path, describe_scores, r
 from encnn.parties.owner import Owner
 from encnn.schemes import ClearParameters
 from encnn.schemes.base import Encrypted
-from encnn.sigmoid import RangeReport, error_over
 
 
 class User:

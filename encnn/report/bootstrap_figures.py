@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from encnn.arithmetic.sigmoid import sigmoid
 from encnn.report.scheme_figures import MEASURED, PREDICTED, gaussian_density
 from encnn.report.style import COLOURS, PALETTE
-from encnn.sigmoid import sigmoid
 
 RUNS_DRAWN = 40
 

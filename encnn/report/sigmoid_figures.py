@@ -13,8 +13,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from encnn.arithmetic.sigmoid import sigmoid
 from encnn.report.style import COLOURS, PALETTE
-from encnn.sigmoid import sigmoid
 
 TRUTH, ENCRYPTION, APPROXIMATION = COLOURS["paper"], COLOURS["PP"], COLOURS["Non-PP"]
 RESOLUTION = 1e-11

@@ -65,9 +65,7 @@ def reencryption_key(owner: Owner, recipient: RecipientKey, base_bits: int | Non
 
 def blank_model(owner: Owner) -> EncryptedModel:
     """Return a network of zeros under this owner's key, with its evaluation keys."""
-    a = owner.architecture
-    W2 = np.zeros(a.hidden * a.outputs) if a.hidden else None
-    return owner.encrypt(Network(a, np.zeros((a.features, a.row_width)), W2))
+    return owner.encrypt(Network.zeros(owner.architecture))
 
 
 def hand_over(owner: Owner, model: EncryptedModel, X: Features, y: np.ndarray, minimum: float) -> EncryptedModel:

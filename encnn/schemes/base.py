@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Literal, NoReturn, Protocol
 
 import numpy as np
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, Sigmoid
 from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError, ParameterError
 from encnn.schemes.bilinear import BilinearMap, elementwise
-from encnn.sigmoid import ExactSigmoid, Sigmoid
 
 Encrypted = Any
 """An array of one scheme: numpy floats for the clear scheme, a `CiphertextArray` for the integer-vector scheme."""
@@ -204,7 +204,7 @@ class Evaluator(ABC):
         if isinstance(sigmoid, ExactSigmoid):
             raise CapabilityError(
                 f"scheme {self.scheme!r} cannot evaluate the exact sigmoid on ciphertexts; "
-                "use a polynomial (encnn.sigmoid.taylor, least_squares, minimax), or the scheme 'clear'"
+                "use a polynomial (encnn.arithmetic.sigmoid.taylor, least_squares, minimax), or the scheme 'clear'"
             )
         constant, *rest = sigmoid.coefficients
         if isinstance(minus, np.ndarray | float | int):

@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from encnn.arithmetic.checks import check_types
+from encnn.arithmetic.sigmoid import ExactSigmoid, Sigmoid
 from encnn.data.batches import Batch
 from encnn.errors import FileError, ParameterError
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
-from encnn.sigmoid import ExactSigmoid, Sigmoid
 
 
 @dataclass(frozen=True)

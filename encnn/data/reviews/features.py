@@ -80,13 +80,11 @@ def word2vec_features(
 ) -> tuple[np.ndarray, ...]:
     """Return the features of `train` and of each of `others`: float64 arrays of shape (reviews, dimensions).
 
-    A review's feature is the mean of the vectors of its known words, repetitions included, or zero without any.  The
-    vectors are trained on `train` alone, once: they are kept in the cache folder under its digest and the settings.
-    The defaults of `window`, `subsampling` and `learning_rate` are those of `experiments.WORD2VEC_CHOICES` that did best on
-    reviews held out of the real *training* reviews (`experiments.word2vec_choice`).
+    A review's feature is the mean of the vectors of its known words, repetitions included, or zero without any.  The vectors
+    are trained on `train` alone, once: they are kept in the cache folder under its digest and the settings.  The defaults of
+    `window`, `subsampling` and `learning_rate` did best on held-out real *training* reviews (the job `word2vec`).
 
-    skip_gram: skip-gram if True, else continuous bag of words.
-    epochs, window: passes over the texts, and how many words to each side count as a word's company.
+    skip_gram: skip-gram if True, else continuous bag of words.  epochs, window: passes over the texts, words of each side.
     min_count: words seen more often than this get a vector.
     subsampling: share of the text above which a frequent word is left out at random in training.  It is tuned to the
         real reviews; a corpus of few different words, such as "toy", wants 0, which leaves none out.
@@ -94,26 +92,28 @@ def word2vec_features(
     scaling: "none"; "standard", mean 0 and variance 1 in each dimension; or "whitened", also uncorrelated, by the
         symmetric (ZCA) transform.  Mean and covariance are those of `train`, for all.
     dampened: a word that a review has k times counts 1 + log(k) times in its mean, not k times.
-    longest: after scaling, rows of a larger Euclidean norm are shortened to this one; None leaves them.  Few outliers then
-        bound the range of scores, as polynomial sigmoids need.
+    longest: after scaling, rows of a larger Euclidean norm are shortened to this one, which bounds scores; None leaves them.
 
     Raises CapabilityError without gensim, and DataError for settings out of range or texts too small for them.
     """
     _check(subsampling, learning_rate, scaling, longest)
-    settings = {
-        "vector_size": _whole("dimensions", dimensions, 1),
-        "sg": int(skip_gram),
-        "epochs": _whole("epochs", epochs, 1),
-        "window": _whole("window", window, 1),
-        "min_count": _whole("min_count", min_count, 0) + 1,  # gensim's is inclusive
-        "sample": float(subsampling),
-        "alpha": float(learning_rate),
-        "seed": _whole("seed", seed, 0),
-    }
+    whole_ones = _whole_settings(dimensions=dimensions, epochs=epochs, window=window, min_count=min_count, seed=seed)
+    settings = whole_ones | {"sg": int(skip_gram), "sample": float(subsampling), "alpha": float(learning_rate)}
     vocabulary, vectors = _word_vectors(train, settings)
     means = [_mean_vectors(reviews, vocabulary, vectors, dampened) for reviews in (train, *others)]
     centre, transform = _scaling_of(means[0], scaling)
     return tuple(_shortened((mean - centre) @ transform, longest) for mean in means)
+
+
+def _whole_settings(dimensions: int, epochs: int, window: int, min_count: int, seed: int) -> dict[str, Any]:
+    """Return the settings that are whole numbers, as gensim calls them; refuse those out of range."""
+    return {
+        "vector_size": _whole("dimensions", dimensions, 1),
+        "epochs": _whole("epochs", epochs, 1),
+        "window": _whole("window", window, 1),
+        "min_count": _whole("min_count", min_count, 0) + 1,  # gensim's is inclusive
+        "seed": _whole("seed", seed, 0),
+    }
 
 
 def _check(subsampling: float, learning_rate: float, scaling: str, longest: float | None) -> None:

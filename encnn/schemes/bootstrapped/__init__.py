@@ -9,6 +9,7 @@ coefficient alone), `blocks` (packed numbers), `bootstrap` (all of it together),
 `storage`, `factory`.  `engine` chooses between numpy and the loops of `compiled` and `compiled_blocks`.
 """
 
+from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.schemes.base import ComparedPreset, Scheme
 from encnn.schemes.bootstrapped import factory
 from encnn.schemes.bootstrapped.blocks import BlockArray
@@ -17,7 +18,6 @@ from encnn.schemes.bootstrapped.factory import make_keys
 from encnn.schemes.bootstrapped.keys import BootstrappedSecretKey
 from encnn.schemes.bootstrapped.parameters import BOOTSTRAP_TOY, ONE_LEVEL_128, PRESETS, TWO_LEVEL_128, BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import make_table, read_table
-from encnn.sigmoid import ExactSigmoid
 
 KEYS = 5
 """Keys that the comparison runs these presets with, since each bootstrap adds noise to an update."""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
 from encnn.schemes.bilinear import BilinearMap
@@ -20,7 +21,6 @@ from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, alone, bootstrap,
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import make_table
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorEvaluator
-from encnn.sigmoid import Sigmoid
 
 
 class BootstrappedEvaluator(IntegerVectorEvaluator):

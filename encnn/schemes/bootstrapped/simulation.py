@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 from encnn.schemes.bootstrapped import noise
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import read_function
-from encnn.sigmoid import Sigmoid
 
 
 def noisy_step(p: BootstrappedParameters, sigmoid: Sigmoid, rng: np.random.Generator) -> ErrorStep:

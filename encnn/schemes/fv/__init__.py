@@ -6,6 +6,7 @@ Read in this order: `encnn.schemes.encoders` (numbers as polynomials), `encnn.sc
 and here `parameters`, `noise` (predicted), `keys`, `evaluator`.  `seal` is another implementation, to compare with.
 """
 
+from encnn.arithmetic.sigmoid import taylor
 from encnn.schemes.base import ComparedPreset, Scheme
 from encnn.schemes.fv.evaluator import FVEvaluator
 from encnn.schemes.fv.keys import FVSecretKey
@@ -21,7 +22,6 @@ from encnn.schemes.fv.parameters import (
     preset,
 )
 from encnn.schemes.rings.factory import Factory
-from encnn.sigmoid import taylor
 
 factory = Factory(FVParameters, FVSecretKey, FVEvaluator)
 make_keys = factory.make_keys

@@ -7,6 +7,7 @@ Read in this order: `parameters` (what the letters are), `ciphertext` (additions
 `evaluator` (products), `storage` and `factory` (making keys, files).
 """
 
+from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.schemes.base import ComparedPreset, Scheme
 from encnn.schemes.integer_vector import factory
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray, IntegerVectorContext
@@ -23,7 +24,6 @@ from encnn.schemes.integer_vector.parameters import (
     IntegerVectorParameters,
     preset,
 )
-from encnn.sigmoid import ExactSigmoid, taylor
 
 SCHEME = Scheme(
     IntegerVectorEvaluator.scheme,

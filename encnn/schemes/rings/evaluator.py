@@ -16,6 +16,7 @@ from functools import reduce
 
 import numpy as np
 
+from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data.batches import Batch
 from encnn.errors import CapabilityError, CiphertextOverflowError, MissingKeyError, ParameterError
 from encnn.schemes import base
@@ -26,7 +27,6 @@ from encnn.schemes.rings.array import SLACK_LIMIT, Bounds, RingArray, RingContex
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import base_conversion, rescaling
 from encnn.schemes.rings.switching import RingSwitchKey
-from encnn.sigmoid import Sigmoid
 
 RELINEARISE = 0
 """Name of the relinearisation key among the switch keys; the others are named by their rotation."""

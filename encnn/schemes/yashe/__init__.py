@@ -7,6 +7,7 @@ Read after `fv`, with which it shares the ring, arrays, encoders and key switchi
 `evaluator`; and `encnn.security.overstretched`, the attacks.
 """
 
+from encnn.arithmetic.sigmoid import taylor
 from encnn.schemes.base import ComparedPreset, Scheme
 from encnn.schemes.rings.factory import Factory
 from encnn.schemes.yashe.evaluator import YASHEEvaluator
@@ -21,7 +22,6 @@ from encnn.schemes.yashe.parameters import (
     YASHEParameters,
     preset,
 )
-from encnn.sigmoid import taylor
 
 factory = Factory(YASHEParameters, YASHESecretKey, YASHEEvaluator)
 make_keys = factory.make_keys
