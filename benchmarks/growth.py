@@ -1,26 +1,26 @@
 """How cost grows: growth.csv, one line per measurement, and the exponents that are fitted to them.
 
-Each series changes one thing and keeps all else: reviews, words a review, vocabulary, hidden units, the LWE dimension, the
-digit base.  `formula` is the exponent that the formulas in the docstrings give for large sizes:
+Each series changes one thing and keeps all else fixed: reviews, words per review, vocabulary, hidden units, the LWE dimension,
+or the digit base.  `formula` is the exponent that the formulas in the docstrings give for large sizes:
 
     cost against ...   exponent   since
     reviews            1          every review is one step (`costs.estimate`)
     vocabulary         0          a step touches the words of its reviews only (`costs.estimate`)
     words              1          of the part that is not base: a + b words (`costs.estimate`)
     hidden units       1 to 2     a product has (m1 + d)(m2 + d) l (m_out + d) key entries (`costs.by_dimension`)
-    LWE dimension      1          a sum is d + 1 additions a word (`costs.by_dimension`)
+    LWE dimension      1          a sum is d + 1 additions per word (`costs.by_dimension`)
     digit base         -1         l = 64 / log2(base) digits in every product (`costs.by_dimension`)
 
-With few hidden units a call takes what it takes, so exponents for these are fitted to the upper half.
+With few hidden units the fixed cost of a call dominates, so exponents for hidden units are fitted to the upper half.
 
-Formulas count work, and not where the rows are that it is done on.  Wide rows of which a step uses many (4 kB, assisted) come
-slower from memory than from a cache, so for them the vocabulary is varied where hardly any weights are in a cache (from 131 MB
-on), which is where the exponent says something about the step; and once more from 2 MB on, to show what the memory adds.
+Formulas count work, and ignore where the rows lie.  A step with assistance uses many wide rows (4 kB), and these come slower
+from memory than from a cache.  So its vocabulary is varied from 131 MB on, where hardly any weights are in a cache and the
+exponent describes the step.  A second series starts at 2 MB and shows what the memory adds.
 
-What else runs on a machine only ever adds to a time, for seconds on end, so a line is the least of several rounds.  Each round
-goes through all sizes, in an order of its own, or a slow minute would pass for a slope; each measurement repeats its job for a
-while, since the least of many short jobs would be less than that of a few long ones; and a round before the first, in which
-keys are made and caches filled, is not counted.
+Other work on a machine only adds time, and may do so for seconds, so a line is the least of several rounds.  Each round goes
+through all sizes in an order of its own; otherwise a slow minute would look like a slope.  Each measurement repeats its job for
+a while, because the least of many short jobs would be below that of a few long ones.  An additional first round, which makes
+keys and fills caches, is not counted.
 """
 
 import time
@@ -54,7 +54,7 @@ IN_MEMORY, FROM_CACHE = (32_000, 48_000, 64_000), (500, 2000, 8000, 32_000)
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: CPU ms of what is done, over sizes; `formula` is the exponent expected."""
+    """One curve: CPU milliseconds of a job over its sizes; `formula` is the expected exponent."""
 
     against: str
     name: str
@@ -147,7 +147,7 @@ def _repeated(job: Callable[[], float]) -> float:
 
 
 def _reviews(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
-    rehearsal = cache(case.rehearsal)  # made when it is needed, and once
+    rehearsal = cache(case.rehearsal)  # made once, at the first use
 
     def prepare(size: int) -> Callable[[], float]:
         batch = case.task.plan.batch_size
@@ -202,7 +202,7 @@ def _digit_base(bits: int) -> Callable[[], float]:
 
 
 def _a_review(r: Rehearsal, words: int) -> float:
-    """Return CPU seconds of a review of a mini-batch as in the task."""
+    """Return CPU seconds per review, for mini-batches as in the task."""
     task: Task = r.task
     batch = task.plan.batch_size
     return step_seconds(r, batch, words) / batch

@@ -1,4 +1,4 @@
-"""What this machine can do at best, on one core, measured by short loops: the peaks that parts of an epoch are compared with.
+"""The peaks of this machine on one core, measured by short loops.  Parts of an epoch are compared with them.
 
     read             GB/s      adding up rows of an array that no cache near the core holds
     update           GB/s      subtracting a row from those rows: each entry is read and written
@@ -46,7 +46,7 @@ def machine(rounds: int = ROUNDS) -> pd.DataFrame:
 
 
 def peaks(table: pd.DataFrame) -> dict[str, float]:
-    """Return the rates in units of one a second."""
+    """Return the rates in units of one per second."""
     return {str(n): float(r) * UNITS[str(n)][1] for n, r in zip(table["peak"], table["rate"], strict=True)}
 
 

@@ -1,8 +1,8 @@
 """Where the time of an epoch goes: profile.csv, a line per part, for the main schemes.
 
-Each part of a mini-batch is timed by itself and set against the whole; "rest" is what is left, the loop and its calls.  For a
-part that the formulas say what work it must do, `of_peak` is the time that this work takes at the machine's measured peak
-(`benchmarks.machine`), divided by the time that it took: 1 would be bound by memory traffic or by arithmetic alone.
+Each part of a mini-batch is timed separately and compared with the whole.  "rest" is the remainder: the loop and its calls.  If
+the formulas give the work of a part, `of_peak` is the time of this work at the machine's measured peak (`benchmarks.machine`),
+divided by the measured time.  A part at 1 is limited by memory traffic or by arithmetic alone.
 
     sum of rows       reads batch * words rows               update of rows   reads and writes as many
     product           as many multiply-adds as its key has entries, for each review
@@ -124,7 +124,7 @@ def _trip(r: Rehearsal, G: Any, size: int) -> Part:
 
 
 def _block_updates(evaluator: Any, W: Any, batches: list[Batch], G: Any) -> Callable[[], float]:
-    """Return what measures updates of blocks, without the traces before them, which are a part of their own."""
+    """Return a function that measures updates of blocks without the traces before them, which are a part of their own."""
     errors = alone(evaluator.key, G.data)
 
     def update_all() -> None:

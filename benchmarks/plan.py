@@ -1,8 +1,8 @@
-"""A plan on paper: scale.csv, what a large task would cost under each scheme, by the cost model alone.
+"""A plan on paper: scale.csv has the cost of a large task under each scheme, from the cost model alone.
 
 10^8 documents of 90 words, a vocabulary of 10^6 words, 100 trainers that take one epoch in turns, each on its own documents:
-the model travels from one to the next, and every trainer gets the keys.  CKKS packs dense features, so its line is about the
-same documents as 128 numbers each.
+the model travels from one to the next, and every trainer gets the keys.  CKKS packs dense features, so its line is for the
+same documents with 128 numbers each.
 """
 
 from dataclasses import replace

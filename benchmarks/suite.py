@@ -1,12 +1,12 @@
 """Every operation of every scheme, as a line of results.csv.
 
 `cpu_ms` is the CPU time of one call, which handles `n` things (ciphertexts, reviews); `ratio_to_clear` divides it by that of
-the same call in the clear.  Machines are noisy, so both are measured one after the other in every round, and what counts is the
-median over the rounds.  That is also why this is no job for pytest-benchmark, which measures each function by itself.
+the same call in the clear.  Machines are noisy, so both are measured one after the other in every round, and the median over
+the rounds counts.  pytest-benchmark cannot do this, because it measures each function by itself.
 
-An "epoch" is a slice of one: the reviews in column `n`, trained from fresh keys, owner's work not counted.  "bytes" are those
-in memory of what the line is about, or of the file.  Peak memory is that of a process of its own which makes keys, encrypts a
-network and trains the slice; the same in the clear is in the line of the scheme "clear".
+An "epoch" is a slice of an epoch: training on the reviews in column `n` from fresh keys, without the owner's work.  "bytes" are
+the size in memory of the line's object, or of its file.  Peak memory is that of a separate process that makes keys, encrypts a
+network and trains the slice.  The line of the scheme "clear" has the same in the clear.
 """
 
 import subprocess
@@ -134,7 +134,7 @@ def update(r: Rehearsal, *batches: Batch) -> Callable[[], float]:
             evaluator.scatter_subtract(V, batch, G)
 
     if r.assistance == "refresh":
-        return timed(act, lambda: (W.copy(),))  # again and again would spend the budget
+        return timed(act, lambda: (W.copy(),))  # repeated updates would spend the budget
     return timed(lambda: act(W))
 
 

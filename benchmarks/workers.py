@@ -1,13 +1,13 @@
 """Workers that share mini-batches: workers.csv, wall time of bootstrapped training on a Dask cluster.
 
-Wall time, since what counts is waiting; so it means something only where the machine has a core for each worker and nothing
-else to do.  A shared machine slows down for seconds or minutes, and what else runs on it only adds: two clusters, of one
-worker and of two, take turns on the same reviews, and what counts is the least time of a stretch from one report of scores to
-the next, some five hundred reviews.  The first stretch and the last are left out, so that what happens once a run (keys,
-weights and reviews to the workers, weights back) is not counted.
+It is wall time, because waiting is what counts.  So it only has a meaning on a machine with a core for each worker and no
+other work.  Other work slows a shared machine down for seconds or minutes, and only adds time.  So two clusters, of one worker
+and of two, take turns on the same reviews, and the least time of a stretch counts.  A stretch is some five hundred reviews,
+from one report of scores to the next.  The first and the last stretch are left out, because they contain what happens once per
+run: keys, weights and reviews go to the workers, and weights come back.
 
-Dask's workers give memory back to the system at once, by default.  Here they keep it, as other programs do: else every
-mini-batch would be charged for new memory, which is slow to come by on virtual machines.
+By default Dask's workers give memory back to the system at once.  Here they keep it, as other programs do.  Otherwise every
+mini-batch would pay for new memory, which is slow to get on virtual machines.
 """
 
 import math
@@ -68,8 +68,8 @@ def scaling(
 
 @contextmanager
 def _client(workers: int) -> Iterator[Any]:
-    """Give a client of a new cluster on this machine."""
-    import dask  # here and not above: it is an extra
+    """Yield a client of a new cluster on this machine."""
+    import dask  # imported here, because it is an optional extra
     from distributed import Client, LocalCluster
 
     with dask.config.set(KEEP_MEMORY):

@@ -1,4 +1,4 @@
-"""What the book is made of: its table of contents, the pages of its reference, and docstrings as reStructuredText.
+"""The parts of the book: its table of contents, the pages of its reference, and docstrings as reStructuredText.
 
 `make book` calls Sphinx, whose settings (docs/conf.py) call this module.
 """
@@ -42,7 +42,7 @@ def contents(root: Path = ROOT) -> dict[str, list[str]]:
 
 
 def table_of_contents(root: Path = ROOT) -> str:
-    """Return what stands at the foot of the front page: one hidden toctree per chapter, in MyST Markdown."""
+    """Return the foot of the front page: one hidden toctree per chapter, in MyST Markdown."""
     return "".join(
         f"\n```{{toctree}}\n:hidden:\n:caption: {chapter}\n\n" + "\n".join(f"/{page}" for page in found) + "\n```\n"
         for chapter, found in contents(root).items()

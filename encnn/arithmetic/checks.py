@@ -1,7 +1,7 @@
-"""Checks of single values that users pass: types and ranges, with one form of message for all.
+"""Checks of single values that users pass: types and ranges.  All messages have the same form.
 
-A message says what was wrong, what was expected and what to do.  Python takes `True` for 1 and numpy takes 4.0 for a size; here
-neither is a whole number, since both are slips more often than wishes.
+A message says what was wrong, what was expected and what to do.  Python accepts `True` as 1, and numpy accepts 4.0 as a size.
+Here neither is a whole number, because both are usually mistakes.
 """
 
 import math
@@ -17,11 +17,11 @@ import numpy as np
 from encnn.errors import EncnnError, ParameterError
 
 SHOWN = 80
-"""Characters of a value that a message shows at most."""
+"""The most characters of a value that a message shows."""
 
 
 def shown(value: object) -> str:
-    """Return a value as messages show it: cut short, and never an error of its own.
+    """Return a value as messages show it, cut short.  This never raises an error.
 
     >>> shown("a" * 200)[-10:]
     'aaaaaa ...'
@@ -36,7 +36,7 @@ def shown(value: object) -> str:
 def whole(
     name: str, value: Any, least: int | None = None, most: int | None = None, error: type[EncnnError] = ParameterError
 ) -> int:
-    """Return a whole number as an `int`; raise `error` for anything else, or out of range.
+    """Return a whole number as an `int`; raise `error` for anything else, and for a number out of range.
 
     >>> whole("batch_size", np.int64(4), least=1)
     4
@@ -68,7 +68,7 @@ def real(
 
 
 def rates(name: str, value: Any, count: int) -> np.ndarray:
-    """Return a positive number, or so many of them, as an array of shape (1, 1) or (count, 1)."""
+    """Return one positive number, or `count` of them, as an array of shape (1, 1) or (count, 1)."""
     if np.ndim(value) == 0:
         return np.array([[real(name, value, above=0)]])
     found = np.asarray(value)
@@ -105,10 +105,10 @@ def instance(name: str, value: Any, kind: Any, error: type[EncnnError] = Paramet
 
 
 def check_types(dataclass_: Any) -> None:
-    """Bring every field of a dataclass to the type it is declared with, or raise `ParameterError`: for `__post_init__`.
+    """Convert every field of a dataclass to its declared type, or raise `ParameterError`.  `__post_init__` calls this.
 
-    int, float, bool, str, None, `Literal`, tuples and unions of these, and classes.  A number of numpy becomes one of Python,
-    so that files can hold it.
+    The types are int, float, bool, str, None, `Literal`, tuples and unions of these, and classes.  A number of numpy becomes a
+    number of Python, so that files can hold it.
     """
     for f in fields(dataclass_):
         if f.init:
@@ -125,7 +125,7 @@ def _converters(of: type[Any]) -> dict[str, Callable[[str, Any], Any]]:
 
 
 def _converter(hint: Any) -> Callable[[str, Any], Any]:
-    """Return what takes (name, value) to a value of the type, or raises `ParameterError`."""
+    """Return a function of (name, value) that returns a value of the type, or raises `ParameterError`."""
     plain: dict[Any, Callable[[str, Any], Any]] = {int: whole, float: real, bool: flag}
     if hint in plain:
         return plain[hint]
@@ -142,7 +142,7 @@ def _tuple(hints: tuple[Any, ...], name: str, value: Any) -> tuple[Any, ...]:
     values = instance(name, value, tuple | list)
     if hints[-1] is not Ellipsis and len(values) != len(hints):
         raise ParameterError(f"{name}={shown(value)} has {len(values)} entries; expected {len(hints)}")
-    each = _converter(hints[0])  # no field has entries of several types
+    each = _converter(hints[0])  # no tuple field mixes types
     return tuple(each(f"an entry of {name}", v) for v in values)
 
 
@@ -156,7 +156,7 @@ def _one_of(hints: tuple[Any, ...], name: str, value: Any) -> Any:
 def _finite(value: numbers.Real) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number beyond floats
+    except OverflowError:  # a whole number that is too large for a float
         return False
 
 

@@ -1,12 +1,13 @@
 """Digits of ciphertexts and powers of keys: c* and S*, equations (4)-(6) of the paper.
 
-A ciphertext entry is written with `n_digits` digits in base 2^base_bits, the key is multiplied by the matching powers, and
-the inner products agree:  S* c* = S c.  Digits stand most significant first, entry after entry, as the paper prints them.
+A ciphertext entry is written with `n_digits` digits in base B = 2^base_bits, and the key is multiplied by the matching powers
+of B.  Then the inner products agree:  S* c* = S c.  Entries follow each other, each with its most significant digit first, as
+the paper prints them.
 
 Two forms of digits:
 
 - signed (the paper's): the digits of |c|, each with the sign of c.  In base 2 they are the paper's bits.
-- balanced: each digit lies in [-B/2, B/2).  Same cost, a quarter of the noise variance, and no bias, so it is what is used.
+- balanced: each digit lies in [-B/2, B/2).  They cost the same, have a quarter of the noise variance and no bias.  We use them.
 
 With base_bits * n_digits = 64 balanced digits hold every int64, and all identities hold modulo 2^64.
 """
@@ -37,8 +38,8 @@ def digits(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool = False)
 def digits_lowest_first(c: np.ndarray, base_bits: int, n_digits: int, balanced: bool) -> np.ndarray:
     """Return the digits of c, int64 of shape (..., n), least significant first in each entry, in any integer type.
 
-    Balanced digits are the plain digits of c + (B/2, ..., B/2), less B/2 each.  If they fill 32 or 64 bits as machine integers,
-    they are what lies in memory; flipping each top bit subtracts B/2.
+    Balanced digits are the plain digits of c + (B/2, ..., B/2), each minus B/2.  If the digits are machine integers that fill
+    32 or 64 bits, they already lie in memory as the parts of that sum; flipping each top bit subtracts B/2.
     """
     if not balanced:
         d = np.abs(c)[..., None] >> _shifts(base_bits, n_digits)
@@ -93,7 +94,7 @@ def _shifts(base_bits: int, n_digits: int) -> np.ndarray:
 def _balance(base_bits: int, n_digits: int) -> np.ndarray:
     """Return B/2 at every digit position, modulo 2^64, in the machine word that the digits fill, or else as an int64.
 
-    It has shape (), as numpy adds such an array to a few entries in two thirds of the time of a scalar.
+    The result is an array of shape ().  numpy adds it to a few entries in two thirds of the time that a scalar takes.
     """
     total = sum(1 << (base_bits * i + base_bits - 1) for i in range(n_digits))
     return np.array(total % (1 << 64), np.uint64).astype(_WORDS.get(base_bits * n_digits, np.int64))

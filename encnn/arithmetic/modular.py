@@ -1,7 +1,7 @@
 """Arithmetic modulo a power of two, in machine integers with wrap-around.
 
-Because 2^q_bits divides 2^64 (for int32, 2^32), sums and products may wrap freely; only the result is reduced to its centred
-representative.
+Because 2^q_bits divides 2^64 (for int32, 2^32), sums and products may wrap freely.  Only the final result is reduced to its
+centred representative.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Arrays that begin at a chosen place of a page of memory, for compiled loops over several arrays."""
+"""Arrays that begin at a chosen offset in a page of memory, for compiled loops over several arrays."""
 
 import math
 
@@ -9,10 +9,10 @@ PAGE = 4096
 
 
 def placed(shape: tuple[int, ...], dtype: type, place: int = 0) -> np.ndarray:
-    """Return an array, its contents undefined, that begins `place` bytes after the beginning of a page.
+    """Return an array with undefined contents that begins `place` bytes after the beginning of a page.
 
-    For compiled loops over several arrays.  A processor compares addresses by their last twelve bits first: where arrays begin
-    at the same place of a page, and large ones mostly do, reads wait for writes that they have nothing to do with.
+    Compiled loops over several arrays need this.  A processor first compares only the last twelve bits of addresses.  Large
+    arrays mostly begin at the same offset in a page, so reads would wait for writes to other arrays.
 
     >>> placed((2, 3), np.int32, place=512).ctypes.data % PAGE
     512

@@ -1,15 +1,16 @@
 """Compiled inner loops for wide ciphertexts: the sum of a review's rows, and the update of those rows.
 
-At 128 bits a row has a thousand entries or more, and adding some hundred of them is all that a trainer's time goes to.  numpy
-copies the rows before it adds them and again before it puts them back; the loops below read and write each row once, and take
-eight rows together: rows lie apart in memory, and the wait for one is the wait for all: half the time of one by one.
+At 128 bits a row has a thousand entries or more.  A trainer spends nearly all of its time adding about a hundred such rows per
+review.  numpy copies the rows before it adds them, and again before it writes them back.  The loops below read and write each
+row once.  They take eight rows together, because rows lie apart in memory and the processor then waits for all eight at the
+same time.  This halves the time.
 
-They need numba (`pip install 'encnn[fast]'`) and take over from numpy, unasked, when it can be imported and the rows are
-integers of at least `WIDE` entries.  Integers wrap alike, so the results are equal bit for bit; narrow rows and floats stay
-with numpy.
+The loops need numba (`pip install 'encnn[fast]'`).  They replace numpy automatically if numba is installed and the rows are
+integers of at least `WIDE` entries.  Integers wrap in the same way, so the results are equal bit for bit.  numpy still handles
+narrow rows and floats.
 
-The functions are plain Python that numba compiles at the first call, in about a second.  Compiled code reads and writes
-wherever an index leads, so `gather` and `scatter_subtract` check all indices against the rows first (`fits`).
+The functions are plain Python that numba compiles at the first call, in about a second.  Compiled code does not check indices,
+so `gather` and `scatter_subtract` first check all of them against the rows (`fits`).
 """
 
 import importlib.util
@@ -22,10 +23,10 @@ import numpy as np
 from encnn.errors import DataError
 
 WIDE = 256
-"""Entries of a row from which the compiled loops are worth their call."""
+"""Rows need at least this many entries for the compiled loops to be worth their call."""
 
 TOGETHER = 8
-"""Rows read at the same time."""
+"""The number of rows that are read at the same time."""
 
 
 def worthwhile(W: np.ndarray) -> bool:
@@ -48,7 +49,7 @@ def gather(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray) -> np.ndarr
 
 
 def scatter_subtract(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray, G: np.ndarray) -> None:
-    """Subtract row r of G, of shape (reviews, width), from each of the rows of W that review r names, in place."""
+    """Subtract row r of G, of shape (reviews, width), from the rows of W that review r names, in place."""
     check_rows(len(W), indices, pointers)
     if G.shape != (len(pointers) - 1, W.shape[1]):
         raise DataError(f"updates have shape {G.shape}, expected {(len(pointers) - 1, W.shape[1])}: one row per review")
@@ -56,7 +57,7 @@ def scatter_subtract(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray, G
 
 
 def check_rows(rows: int, indices: np.ndarray, pointers: np.ndarray) -> None:
-    """Raise `DataError` unless all that pointers and indices name is there (see `fits`)."""
+    """Raise `DataError` if pointers or indices point outside their arrays (see `fits`)."""
     if not _compiled(fits)(indices, pointers, rows):
         raise DataError(
             f"a mini-batch names rows that are not there: {rows} rows, {len(indices)} indices, pointers to {pointers[-1:]}; "
@@ -68,6 +69,7 @@ def fits(indices: np.ndarray, pointers: np.ndarray, rows: int) -> bool:
     """Return whether pointers rise from 0 or more to at most the number of indices, and all indices are from 0 to rows - 1."""
     if len(pointers) < 1 or pointers[0] < 0 or pointers[-1] > len(indices):
         return False
+    # plain loops: numba compiles them, and unlike array expressions they allocate nothing
     for r in range(len(pointers) - 1):
         if pointers[r] > pointers[r + 1]:
             return False
@@ -81,11 +83,13 @@ def add_rows(sums: np.ndarray, W: np.ndarray, indices: np.ndarray, pointers: np.
     """Add to sums[r] the rows of W that review r names."""
     for r in range(len(sums)):
         first, stop = pointers[r], pointers[r + 1]
-        left_over = stop - (stop - first) % TOGETHER
+        left_over = stop - (stop - first) % TOGETHER  # the rows from here on are fewer than eight, and go one by one
         for t in range(first, left_over, TOGETHER):
+            # eight names and not a loop, so that one pass over k reads all eight rows
             a, b, c, d = indices[t], indices[t + 1], indices[t + 2], indices[t + 3]
             e, f, g, h = indices[t + 4], indices[t + 5], indices[t + 6], indices[t + 7]
             for k in range(W.shape[1]):
+                # one sum of eight terms reads and writes sums[r, k] once, not eight times
                 sums[r, k] += W[a, k] + W[b, k] + W[c, k] + W[d, k] + W[e, k] + W[f, k] + W[g, k] + W[h, k]
         for t in range(left_over, stop):
             i = indices[t]
@@ -103,6 +107,7 @@ def subtract_rows(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray, G: n
             e, f, g, h = indices[t + 4], indices[t + 5], indices[t + 6], indices[t + 7]
             for k in range(W.shape[1]):
                 update = G[r, k]
+                # eight separate statements stay right if a review names a row twice
                 W[a, k] -= update
                 W[b, k] -= update
                 W[c, k] -= update
@@ -119,6 +124,6 @@ def subtract_rows(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray, G: n
 
 @cache
 def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    import numba  # here and not above: importing it takes longer than most programs that have no use for it
+    import numba  # imported here, because the import is slow and most programs do not need it
 
     return numba.njit(nogil=True)(loop)

@@ -1,21 +1,22 @@
-"""Randomness: where keys, masks and noise come from.
+"""Random numbers for keys, masks and noise.
 
-Every distribution below is made from one stream of uniform 64-bit words.  Four streams exist:
+Every distribution below is made from one stream of uniform 64-bit words.  There are four streams:
 
-- the operating system's entropy (the default, the only one for real keys);
-- OpenSSL's generator, seeded from it (`in_bulk`, for masks of messages that are drawn by the kilobyte);
-- SHAKE-128 over a public seed (for public masks, of which only the seed is stored);
-- a `numpy.random.Generator` that the caller passes (for experiments that must repeat; **never for real keys**: what it
-  makes is marked experimental).
+- The operating system's entropy.  It is the default, and the only one for real keys.
+- OpenSSL's generator, which the operating system seeds (`in_bulk`).  It makes masks of messages, which take many kilobytes.
+- SHAKE-128 over a public seed.  It makes public masks, of which only the seed is stored.
+- A `numpy.random.Generator` that the caller passes, for experiments that must repeat.  It is **never for real keys**: keys made
+  from it are marked experimental.
 
-Noise is a rounded Gaussian: round(sigma * Phi^-1(u)) with u uniform on 2^52 midpoints
-(which float64 holds exactly, so u is never 1), and so |e| <= TAIL * sigma + 1/2 always.
-A scale of zero gives exact zeros, so exact tests need no other source.
+Noise is a rounded Gaussian: round(sigma * Phi^-1(u)), with u uniform on 2^52 midpoints.  float64 holds these midpoints exactly,
+so u is never 1, and |e| <= TAIL * sigma + 1/2 always holds.  A scale of zero gives exact zeros, so exact tests need no other
+source.
 
-**After a fork** two processes hold one state, and what both draw from it would be equal: two messages under one pad.  The
-system's entropy does not repeat.  A seeded generator is replaced, in every forked process, by one that is derived from its next
-words and from the process's place among the forks (`process`): the same program repeats itself, and no two of its processes
-draw alike.  Whoever keeps drawn numbers for later use compares `process()` with what it was then, and draws anew.
+**After a fork** two processes have the same state.  They would draw equal numbers, and could put two messages under one pad.
+The system's entropy does not repeat.  A seeded generator is replaced in every forked process.  The new generator is derived
+from the next words of the old one and from the process's place among the forks (`process`).  So a program repeats itself, but
+no two of its processes draw the same numbers.  Code that keeps drawn numbers for later stores `process()` with them; if it has
+changed, the code draws again.
 
 [SP800-90A] E. Barker, J. Kelsey, "Recommendation for random number generation using deterministic random bit generators", NIST
 SP 800-90A Rev. 1, 2015.
@@ -43,9 +44,9 @@ TAIL = 8.3
 _SHAKE_BLOCK_BYTES = 1 << 14
 
 _TABLE_SIGMA = 15.0
-"""Up to this deviation a Gaussian fits a table of int8."""
-_UNDECIDED = -128
-_PACKED = 3**8
+"""Up to this deviation all values of a Gaussian fit into a table of int8."""
+_UNDECIDED = -128  # no value of such a Gaussian, so it can mark the entries of the table that need more bits
+_PACKED = 3**8  # eight ternary digits are drawn from 16 bits; as bytes they fill one word
 _EIGHT_TERNARY = (
     np.stack([np.arange(_PACKED) // 3**k % 3 - 1 for k in range(8)], axis=1).astype(np.int8).view(np.uint64).ravel()
 )
@@ -61,7 +62,7 @@ _forks = 0
 def process() -> tuple[int, ...]:
     """Return the place of this process among the forks: () at first, (2, 1) for the first child of the second child.
 
-    Within one process it is one and the same object, so `is` compares it.
+    Within one process it is always the same object, so it can be compared by `is`.
     """
     return _place
 
@@ -76,7 +77,7 @@ def _enter_child() -> None:
     _place, _forks = (*_place, _forks), 0
 
 
-if hasattr(os, "register_at_fork"):  # where there are no forks there is nothing to do
+if hasattr(os, "register_at_fork"):  # other systems have no forks
     os.register_at_fork(before=_count_fork, after_in_child=_enter_child)
 
 
@@ -99,10 +100,10 @@ class Randomness:
 
     @classmethod
     def in_bulk(cls) -> "Randomness":
-        """Return a real stream for what is drawn by the kilobyte and thrown away: OpenSSL's generator, ten times as fast.
+        """Return a stream of OpenSSL's generator, ten times as fast as the system's, for many short-lived secret numbers.
 
-        It is AES-256 in counter mode [SP800-90A], seeded by the operating system, and seeds itself anew after a fork.  Keys and
-        all that lasts are drawn from the operating system directly.
+        It is AES-256 in counter mode [SP800-90A].  The operating system seeds it, and it takes a new seed after a fork.  Keys
+        and other lasting secrets come from the operating system directly.
         """
         stream = cls()
         stream._words = _openssl_words if ssl else _system_words
@@ -117,6 +118,7 @@ class Randomness:
         """Return int64 of `shape`, uniform in [low, high); unbiased by rejection."""
         span = high - low
         count = int(np.prod(shape))
+        # the words up to `limit` are a multiple of `span` in number, so every remainder is equally likely; others are redrawn
         limit = np.uint64((1 << 64) - 1 - (1 << 64) % span)
         drawn = self._words(count)
         while (rejected := drawn > limit).any():
@@ -125,17 +127,20 @@ class Randomness:
 
     def gaussian(self, sigma: float, shape: tuple[int, ...]) -> np.ndarray:
         """Return int64 of `shape`, a Gaussian of standard deviation `sigma` rounded to integers."""
+        # the 0.5 makes u a midpoint: it is never 0 or 1, where Phi^-1 is infinite
         u = ((self._words(int(np.prod(shape))) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
         return np.rint(sigma * ndtri(u)).astype(np.int64).reshape(shape)
 
     def ternary(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return int8 of `shape`, uniform in {-1, 0, 1}: eight from 16 bits, where `integers` takes 64 for each.
+        """Return int8 of `shape`, uniform in {-1, 0, 1}.  Eight numbers take 16 bits; `integers` takes 64 bits per number.
 
-        16 bits are taken if they are below 9 * 3^8, nine times out of ten, so that all remainders modulo 3^8 are as likely.
+        A 16-bit number is used only if it is below 9 * 3^8, so that all remainders modulo 3^8 are equally likely.  Nine in ten
+        are.
         """
         count = math.prod(shape)
         kept = np.empty(0, np.uint16)
         while 8 * len(kept) < count:
+            # count / 32 words would do if none were rejected; this many are nearly always enough at the first try
             drawn = self._words(count // 28 + 4).view(np.uint16)
             kept = np.concatenate([kept, drawn[drawn < 9 * _PACKED]])
         return _EIGHT_TERNARY.take(kept % _PACKED).view(np.int8)[:count].reshape(shape)
@@ -143,8 +148,9 @@ class Randomness:
     def small_gaussian(self, sigma: float, shape: tuple[int, ...]) -> np.ndarray:
         """Return integers of `shape` with the distribution of `gaussian`, from a quarter of its random bits.
 
-        The first 16 bits of u decide nearly every time; only where a step of the distribution lies between two of their values
-        are the other 36 drawn.  int8 for small sigma.  Numbers differ from those of `gaussian`, whose sequence is fixed.
+        The first 16 bits of u nearly always decide the value.  The other 36 bits are drawn only if the value changes within the
+        interval of u that the first 16 leave open.  The result is int8 for small sigma.  Under a seed the numbers differ from
+        those of `gaussian`, whose sequence is fixed.
         """
         if not 0 < sigma <= _TABLE_SIGMA:
             return self.gaussian(sigma, shape)
@@ -152,6 +158,7 @@ class Randomness:
         first = self._words(count // 4 + 1).view(np.uint16)[:count]
         e = _gaussian_table(sigma).take(first)
         (undecided,) = np.nonzero(e == _UNDECIDED)
+        # the 36 further bits complete u to the same midpoints as in `gaussian`, so the distribution is the same
         rest = self._words(len(undecided)) >> np.uint64(28)
         e[undecided] = np.rint(sigma * ndtri((first[undecided] + (rest + 0.5) * 2.0**-36) * 2.0**-16))
         return e.reshape(shape)
@@ -170,12 +177,12 @@ def _openssl_words(count: int) -> np.ndarray:
 
 
 def _generator_words(rng: np.random.Generator) -> Callable[[int], np.ndarray]:
-    """Return the words of `rng` itself in the first process, of a generator derived from it in a forked one."""
+    """Return the words of `rng` in the first process, and of a generator derived from it in a forked process."""
     drawn_in, stream = process(), _derived(rng)
 
     def draw(count: int) -> np.ndarray:
         nonlocal drawn_in, stream
-        if drawn_in is not process():
+        if drawn_in is not process():  # a fork happened since the last draw, and the parent has the same state
             drawn_in, stream = process(), _derived(stream)
         return stream.integers(0, 1 << 64, count, dtype=np.uint64)
 
@@ -183,12 +190,14 @@ def _generator_words(rng: np.random.Generator) -> Callable[[int], np.ndarray]:
 
 
 def _derived(rng: np.random.Generator) -> np.random.Generator:
+    """Return `rng` in the first process; in a forked one, a generator seeded by its next words and by `process()`."""
     return np.random.default_rng([*rng.integers(0, 1 << 63, 4).tolist(), *process()]) if process() else rng
 
 
 @cache
 def _gaussian_table(sigma: float) -> np.ndarray:
-    """Return round(sigma Phi^-1(u)) for u = i / 2^16 up to (i + 1) / 2^16, int8, and `_UNDECIDED` where it is not constant."""
+    """Return round(sigma Phi^-1(u)) for i / 2^16 <= u <= (i + 1) / 2^16, as int8; `_UNDECIDED` where it is not constant."""
+    # the clip keeps Phi^-1 finite at 0 and 1; Phi^-1 rises, so equal ends mean a constant value between them
     ends = np.rint(sigma * ndtri(np.clip(np.arange((1 << 16) + 1) * 2.0**-16, 2.0**-53, 1 - 2.0**-53)))
     return np.where(ends[:-1] == ends[1:], ends[:-1], _UNDECIDED).astype(np.int8)
 
@@ -212,7 +221,7 @@ def _shake_words(seed: bytes) -> Callable[[int], np.ndarray]:
 
 
 def for_key(experimental: bool, rng: np.random.Generator | None, bulk: bool = False) -> Randomness:
-    """Return the stream for masks, noise and pads under a key; raise `ParameterError` for a seeded one under a real key."""
+    """Return the stream for masks, noise and pads under a key.  A seeded stream under a real key raises `ParameterError`."""
     if rng is not None and not experimental:
         raise ParameterError(
             "masks that repeat would show a real key: leave out rng, or make an experimental owner, Owner(..., rng=rng)"

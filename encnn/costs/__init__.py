@@ -1,4 +1,4 @@
-"""What a run will cost, told before it starts; and what it did cost."""
+"""The cost of a run: an estimate before it starts, and measurements of it."""
 
 from encnn.costs.estimate import Cost, announce, estimate_cost
 from encnn.costs.task import Task

@@ -1,6 +1,6 @@
-"""What keys and ciphertexts of the integer-vector scheme weigh, and take, as its LWE dimension d grows.
+"""Bytes and CPU time of keys and ciphertexts of the integer-vector scheme, as its LWE dimension d grows.
 
-With m entries of a vector, l digits of a ciphertext entry, and 8 bytes an entry of a key (4 or 8 of a ciphertext):
+A vector has m entries, and a ciphertext entry has l digits.  A key takes 8 bytes per entry, a ciphertext 4 or 8:
 
     ==============================  =============================================  =========================
     .                               entries                                        grows as
@@ -11,9 +11,9 @@ With m entries of a vector, l digits of a ciphertext entry, and 8 bytes an entry
     key of a product x^T H_k y      (m1 + d) (m2 + d) l (m_out + d)                d^3 l
     ==============================  =============================================  =========================
 
-The last line is why products of ciphertexts can be secure or practical in this scheme, not both.  Products also need a larger
-modulus than sums, with room for two scales and for the noise of a key switch, and that takes a larger d again: for the price of
-a product look at parameters such as MODULUS_TOY, for that of sums at COMPACT_128.
+Because of the last line, products of ciphertexts in this scheme can be secure or practical, but not both.  Products also need a
+larger modulus than sums, with room for two scales and for the noise of a key switch.  A larger modulus needs a larger d again.
+MODULUS_TOY is an example of parameters for products, COMPACT_128 of parameters for sums.
 """
 
 import os
@@ -66,7 +66,7 @@ def product_key_bytes(p: IntegerVectorParameters, f: BilinearMap = SCALAR_PRODUC
 
 
 def at_dimension(d: int, like: IntegerVectorParameters = COMPACT_128) -> IntegerVectorParameters:
-    """Return the parameters with another dimension, named by it, and by its bits or INSECURE where they are below 128."""
+    """Return the parameters with dimension d.  The name gets d, and below 128 bits also the bits or INSECURE."""
     marked = like.updated(d=d, name="INSECURE")
     stem = re.sub(r"-(INSECURE|\d+-bits)$", "", like.name)
     return like.updated(d=d, name=honest_name(f"{stem}-d{d}", marked.security.bits))
@@ -95,13 +95,13 @@ def largest_dimension(memory_bytes: int, like: IntegerVectorParameters = MODULUS
 def costs(
     dimensions: Iterable[int] = DIMENSIONS, like: IntegerVectorParameters = COMPACT_128, measure: bool = False
 ) -> pd.DataFrame:
-    """Return one line per dimension d, all else as in `like`, which must have a modulus: bits of security, and bytes.
+    """Return a table of bits of security and of bytes, with one line per dimension d.
 
-    Columns: log2 q; the least "bits" of the estimate, the attack and the model that decide, and "bits (core-SVP)"; bytes of a
-    ciphertext of one scalar, of the public key for scalars, and of the evaluation keys for the product of two scalars and for
-    vector (8) times matrix (8 x 1).
-    With `measure` also CPU milliseconds: to encrypt and decrypt one scalar among 64, to add two of these, to switch one by the
-    key of a linear map; none of them needs a key that grows as d^3.
+    All other parameters are those of `like`, which must have a modulus.  Columns: log2 q; the fewest "bits" of the estimate,
+    the attack and the model that give them, and "bits (core-SVP)"; bytes of a ciphertext of one scalar, of the public key for
+    scalars, and of the evaluation keys for the product of two scalars and for vector (8) times matrix (8 x 1).
+    With `measure` there are also CPU milliseconds per scalar, out of a batch of 64: to encrypt it, to decrypt it, to add two,
+    and to switch one by the key of a linear map.  None of these needs a key that grows as d^3.
     """
     if like.q_bits is None:
         raise ParameterError(f"{like.name!r} has no modulus, so no dimension makes it secure; take COMPACT_128 or ADDITIVE_128")
@@ -140,9 +140,9 @@ def _milliseconds(p: IntegerVectorParameters, batch: int = 64) -> dict[str, floa
 
 
 def summary(memory_bytes: int, like: IntegerVectorParameters = MODULUS_TOY, bits: float = 128.0) -> str:
-    """Return the sentence to write under the table, for a machine with this memory.
+    """Return the sentence below the table, for a machine with this memory.
 
-    The dimension for so many bits is the smallest by the estimate, an optimistic one (see `estimate`).
+    The dimension for these bits is the smallest by the estimate, which is optimistic (see `estimate`).
 
     >>> print(summary(2**30))
     1.0 GiB hold the key of one product of two scalars up to d = 321;

@@ -1,4 +1,4 @@
-"""CPU seconds and bytes of a review, a word, a row of weights and a trip, measured by a rehearsal on this machine."""
+"""CPU seconds and bytes per review, per word, per row of weights and per trip, measured by a rehearsal on this machine."""
 
 import time
 from dataclasses import dataclass, replace
@@ -21,47 +21,44 @@ STEP_S = 0.3
 MAX_REVIEWS = 4096
 ROUNDS = 3
 LONG_TRIP_S = 1.0
-"""Trips that take longer leave memory idle for so long that a virtual machine may give it back to its host."""
+"""During longer trips memory is idle for so long that a virtual machine may give it back to its host."""
 PAUSE_S = 3.0
-"""How long a rehearsal waits in place of such a trip."""
+"""A rehearsal waits so many seconds instead of making such a trip."""
 NOTICEABLE = 1.4
-"""How much longer steps with twice the vocabulary must take before the difference is believed."""
+"""Steps with twice the vocabulary must take longer by this factor before the difference counts."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a rehearsal measured: CPU seconds and bytes of a review, a word, a row of weights, and of a row in a trip.
+    """What a rehearsal measured.  All seconds are CPU seconds."""
 
-    With answers `trip_bytes` are those of a review.
-    """
-
-    assistance: Assistance
-    keys_s: float
-    encrypt_row_s: float
-    base_s: float
-    word_s: float
-    row_s: float
-    answer_s: float
-    keys_bytes: int
-    keys_file_bytes: int
-    fixed_bytes: int
-    row_bytes: float
-    start_row_bytes: float
-    trained_row_bytes: float
-    trip_bytes: tuple[float, float] = (0.0, 0.0)
-    steps_a_trip: int = 1
-    owner_trip_row_s: float = 0.0
-    trainer_trip_row_s: float = 0.0
+    assistance: Assistance  # what the owner does in training
+    keys_s: float  # to make the keys
+    encrypt_row_s: float  # to encrypt one row of weights
+    base_s: float  # the trainer, per review, apart from words and rows
+    word_s: float  # the trainer, per word of a review
+    row_s: float  # the trainer, per row of the vocabulary and step
+    answer_s: float  # the owner, per review that it answers
+    keys_bytes: int  # of the evaluation keys in memory
+    keys_file_bytes: int  # of the evaluation keys in a file
+    fixed_bytes: int  # of the weights that do not grow with the vocabulary
+    row_bytes: float  # per row of weights in memory
+    start_row_bytes: float  # per row of fresh weights in a file
+    trained_row_bytes: float  # per row of trained weights in a file
+    trip_bytes: tuple[float, float] = (0.0, 0.0)  # up and down; per review for answers, per row for refreshes
+    steps_a_trip: int = 1  # mini-batches between two trips
+    owner_trip_row_s: float = 0.0  # the owner, per row in a refresh
+    trainer_trip_row_s: float = 0.0  # the trainer, per row in a refresh
 
 
 def calibrated_task(task: Task) -> Task:
-    """Return the task as far as the calibration depends on it, so that similar tasks share one."""
+    """Return the parts of the task that the calibration depends on, so that similar tasks share one calibration."""
     return replace(task, plan=replace(task.plan, epochs=1), reviews=1, words=float(max(1, round(task.words))))
 
 
 @lru_cache(maxsize=64)
 def calibrate(task: Task, parameters: SchemeParameters, how: Assistance) -> Calibration:
-    """Return what a rehearsal of this task measures, the owner helping in this way; kept for the life of the process."""
+    """Return what a rehearsal of this task measures if the owner helps in this way.  The process keeps the result."""
     with progress(total=5, description=f"estimating costs ({parameters.name})", unit="part") as bar:
         rehearsal = Rehearsal(task, parameters, how)
         bar.update()
@@ -95,7 +92,7 @@ def calibrate(task: Task, parameters: SchemeParameters, how: Assistance) -> Cali
 
 
 def _run_size(rehearsal: Rehearsal, words: int) -> tuple[int, int]:
-    """Return (reviews a mini-batch, mini-batches) of the runs to measure: as in the task, unless that would take long."""
+    """Return the runs to measure, as (reviews per mini-batch, mini-batches): as in the task, unless that would take long."""
     wanted, p = rehearsal.task.plan.batch_size, rehearsal.parameters
     if isinstance(p, ckks.CKKSParameters):
         return wanted, 1  # a ciphertext costs the same whether it is full or not
@@ -111,7 +108,7 @@ def _run_size(rehearsal: Rehearsal, words: int) -> tuple[int, int]:
 
 
 def _review_seconds(rehearsal: Rehearsal, words: int, batch: int, steps: int, pause_s: float = 0) -> tuple[float, float]:
-    """Return CPU seconds a review (trainer, owner): medians over some runs, with a pause before each."""
+    """Return CPU seconds per review (trainer, owner): medians over some runs, with a pause before each."""
     if isinstance(rehearsal.network.W1, PackedArray):
         return _packed_review_seconds(rehearsal, batch)
     runs = []
@@ -123,7 +120,7 @@ def _review_seconds(rehearsal: Rehearsal, words: int, batch: int, steps: int, pa
 
 
 def _packed_review_seconds(rehearsal: Rehearsal, batch: int) -> tuple[float, float]:
-    """Return the mean over the levels at which steps are made: a step takes the longer, the more primes are left."""
+    """Return the mean over the levels at which steps happen.  A step takes longer if more primes are left."""
     needed = weights.step_levels(rehearsal.task.architecture, rehearsal.task.plan.sigmoid)
     starts = [rehearsal.network]
     if rehearsal.steps_a_trip() > 1:
@@ -133,9 +130,9 @@ def _packed_review_seconds(rehearsal: Rehearsal, batch: int) -> tuple[float, flo
 
 
 def _row_seconds(rehearsal: Rehearsal, batch: int, steps: int) -> float:
-    """Return what a step takes for each row of the vocabulary; 0 unless it is plain to see in steps of hardly any words.
+    """Return the CPU seconds of a step per row of the vocabulary; 0 unless steps on very few words clearly show a cost.
 
-    Long reviews would not do: in a larger model their rows are in a slower cache, which is no cost of the vocabulary.
+    Long reviews are no use here.  In a larger model their rows lie in a slower cache, and that is no cost of the vocabulary.
     """
     rows = rehearsal.rows
     if rows < 4:
@@ -164,7 +161,7 @@ def _bytes(rehearsal: Rehearsal) -> dict[str, Any]:
 
 
 def _trips(rehearsal: Rehearsal) -> dict[str, Any]:
-    """Return what trips to the owner take: nothing, bytes of the answers for a review, or the refresh of a row."""
+    """Return what trips to the owner cost: nothing, bytes of answers per review, or a refresh per row."""
     if rehearsal.assistance == "answers":
         tally = rehearsal.answers
         return {"trip_bytes": (tally.bytes_up / rehearsal.reviews, tally.bytes_down / rehearsal.reviews)}

@@ -1,26 +1,28 @@
-"""What a run will cost, told before it starts: CPU seconds, memory, bytes on disk and between the parties.
+"""The cost of a run before it starts: CPU seconds, memory, bytes on disk and bytes between the parties.
 
     CPU s of training = epochs reviews (a + b words + c vocabulary / batch)  +  trips (e + f vocabulary)
     CPU s before it   = keys + encryption of vocabulary rows
     bytes             = keys + vocabulary * bytes of a row
 
-A small owner with *these very parameters* makes keys and a network over a small vocabulary, and a trainer takes some steps on
-synthetic reviews, with all words of the task and with a quarter of them: that gives a and b, on this machine and in this
-process.  Mini-batches have the size of the task, unless a step would take long: then smaller ones, whose reviews cost the same.
-c is what each row of the vocabulary adds to a step, whether the step uses it or not: nothing in most schemes, so it counts if
-twice the rows take noticeably longer.  In fixed point FV and YASHE bring all rows to a larger scale at every step, after they
-have reduced what the step before left unreduced; so their runs have as many steps as fresh weights last for.  e and f are what
-it takes the owner to refresh the weights, where a scheme needs it; where the owner answers with the errors of each mini-batch
-(`encnn.assistance.scores`) the trainer's part is in a.  Sizes are those of the small keys and rows.
+A small owner with *the same parameters* makes keys and a network over a small vocabulary.  A trainer makes some steps on
+synthetic reviews, with all words of the task and with a quarter of them.  This gives a and b, on this machine and in this
+process.  Mini-batches have the size of the task.  If a step would take long they are smaller, and a review then costs the same.
 
-During a long trip to the owner a virtual machine may give memory that lies idle back to its host, and what is gone costs a good
-deal to touch again: up to half of a step of large ciphertexts.  How much goes differs from trip to trip.  So steps that come
-after long trips are measured both without a pause and after one, and the mean counts.
+c is what each row of the vocabulary adds to a step, whether the step uses the row or not.  In most schemes this is nothing, so
+it only counts if twice the rows take noticeably longer.  In fixed point FV and YASHE bring all rows to a larger scale at every
+step, and first reduce what the step before left unreduced.  So their runs have as many steps as fresh weights allow.
 
-What is left out: predictions, scores that are kept, the shrinking of weights at the end of an epoch, and what it takes to touch
-memory for the first time, which shows in short runs.
+e and f are the owner's cost of refreshing the weights, if a scheme needs it.  If the owner answers with the errors of each
+mini-batch (`encnn.assistance.scores`), the trainer's part of that is in a.  Sizes are those of the small keys and rows.
 
-Calibration takes a few seconds, and longer where a single step does; results are kept for the life of the process.
+During a long trip to the owner a virtual machine may give idle memory back to its host.  To touch such memory again can cost up
+to half of a step of large ciphertexts, and how much memory is gone differs from trip to trip.  So steps that follow long trips
+are measured both without a pause and after one, and the mean counts.
+
+The formula leaves out predictions, scores that are kept, the shrinking of weights at the end of an epoch, and the first touch
+of memory, which matters in short runs.
+
+Calibration takes a few seconds, or longer if a single step does.  The process keeps the results.
 """
 
 from dataclasses import dataclass
@@ -35,40 +37,34 @@ from encnn.schemes import SchemeParameters
 
 @dataclass(frozen=True)
 class Cost:
-    """What a task costs under some parameters.
+    """The cost of a task under some parameters.  The trainer's CPU milliseconds per review are base_ms + word_ms * words."""
 
-    setup_cpu_s: making keys and encrypting the weights.  trainer_cpu_s, owner_cpu_s: in training.  base_ms, word_ms: the
-    trainer's CPU milliseconds a review are base + word * words.  keys_bytes, model_bytes: in memory.  keys_file_bytes,
-    start_file_bytes, trained_file_bytes: written, of the keys, of fresh weights and of trained ones.  trips, bytes_up,
-    bytes_down: to the owner and back.
-    """
-
-    setup_cpu_s: float
-    trainer_cpu_s: float
-    owner_cpu_s: float
-    base_ms: float
-    word_ms: float
-    keys_bytes: int
-    model_bytes: int
-    keys_file_bytes: int
-    start_file_bytes: int
-    trained_file_bytes: int
-    trips: int = 0
-    bytes_up: int = 0
-    bytes_down: int = 0
+    setup_cpu_s: float  # to make keys and to encrypt the weights
+    trainer_cpu_s: float  # the trainer, in training
+    owner_cpu_s: float  # the owner, in training
+    base_ms: float  # the trainer, per review
+    word_ms: float  # the trainer, per word of a review
+    keys_bytes: int  # of the keys in memory
+    model_bytes: int  # of the weights in memory
+    keys_file_bytes: int  # of the keys in a file
+    start_file_bytes: int  # of fresh weights in a file
+    trained_file_bytes: int  # of trained weights in a file
+    trips: int = 0  # from the trainer to the owner and back
+    bytes_up: int = 0  # from the trainer to the owner
+    bytes_down: int = 0  # from the owner to the trainer
 
     @property
     def cpu_s(self) -> float:
-        """CPU seconds of all parties."""
+        """CPU seconds of all parties together."""
         return self.setup_cpu_s + self.trainer_cpu_s + self.owner_cpu_s
 
     @property
     def memory_bytes(self) -> int:
-        """Keys and model, as the trainer holds them."""
+        """Bytes of keys and model in the trainer's memory."""
         return self.keys_bytes + self.model_bytes
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return one line with times, trips and sizes."""
         parts = [f"about {duration_text(self.trainer_cpu_s)} of CPU time for the trainer"]
         if self.trips:
             parts.append(
@@ -84,12 +80,12 @@ class Cost:
 def estimate_cost(task: Task, parameters: SchemeParameters) -> Cost:
     """Return what the task costs under these parameters of any scheme (see the module's formula).
 
-    Raises what the scheme raises if it cannot train such a network.
+    If the scheme cannot train such a network, its error is passed on.
 
     >>> from encnn.schemes import ClearParameters
     >>> from encnn.arithmetic.sigmoid import taylor
     >>> task = Task(Architecture(1000), TrainingPlan(taylor(5)), reviews=500, words=40)
-    >>> estimate_cost(task, ClearParameters()).model_bytes       # a number of 8 bytes a weight, 1000 x 8 + 8 of them
+    >>> estimate_cost(task, ClearParameters()).model_bytes       # 1000 x 8 + 8 weights, 8 bytes per weight
     64064
     """
     c = calibrate(calibrated_task(task), parameters, assistance(task, parameters))
@@ -122,7 +118,7 @@ def estimate_cost(task: Task, parameters: SchemeParameters) -> Cost:
 
 
 def announce(name: str, X: Features, plan: TrainingPlan, architecture: Architecture, parameters: SchemeParameters) -> Cost:
-    """Print what a run of that name will cost, and return it: every job does so before it trains for long."""
+    """Print what a run of this name will cost, and return it.  Every job does so before it trains for long."""
     cost = estimate_cost(Task.of(X, plan, architecture), parameters)
     print(f"{name}: {cost}", flush=True)
     return cost

@@ -1,8 +1,8 @@
 """CPU time of the operations of assisted training, and of products of ciphertexts in small dimensions.
 
-`costs.by_dimension` has what keys and ciphertexts weigh and what a single ciphertext takes, over d.  Here are the
-operations of one trip of `assistance.scores` (the sums over a review's words above all), and products made and measured, for as
-long as d^3 can be held.
+`costs.by_dimension` has the sizes of keys and ciphertexts, and the time per ciphertext, over d.  This module measures the
+operations of one trip of `assistance.scores`, above all the sums over a review's words.  It also makes and measures products,
+up to dimensions d whose keys, which grow as d^3, fit into memory.
 """
 
 import operator
@@ -22,12 +22,12 @@ from encnn.schemes.integer_vector import MODULUS_TOY, CiphertextArray, IntegerVe
 from encnn.schemes.integer_vector.ring import SAMPLES, ZeroStream, make_zero_key
 
 WORDS = 100
-"""Words of a review, about the mean of the real ones."""
+"""Words per review, about the mean of the real reviews."""
 BLOCK = 64
 
 
 def addition_times(p: IntegerVectorParameters) -> dict[str, float]:
-    """Return CPU microseconds of what assisted training does, for one output; with new keys."""
+    """Return CPU microseconds of each operation of assisted training, for one output, under new keys."""
     secret, evaluator = make_keys(p, [1])
     W = secret.encrypt(np.zeros((4 * WORDS, 1)))
     c, review = secret.encrypt(np.full((1, 1), 0.5)), OneReview(np.arange(0, 4 * WORDS, 4))
@@ -44,9 +44,9 @@ def addition_times(p: IntegerVectorParameters) -> dict[str, float]:
 
 
 def product_costs(dimensions: Iterable[int], parameters: IntegerVectorParameters = MODULUS_TOY) -> pd.DataFrame:
-    """Return what a product of two encrypted numbers costs as d grows: key in MB, CPU milliseconds, and those of a sum.
+    """Return the cost of a product of two encrypted numbers as d grows: key in MB and CPU milliseconds, beside those of a sum.
 
-    Made and measured, so the dimensions must be such that this machine holds the keys.
+    The keys are really made, so they must fit into the memory of this machine.
     """
     lines = []
     for d in dimensions:

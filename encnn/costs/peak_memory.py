@@ -1,4 +1,4 @@
-"""How much memory this process has taken at most."""
+"""The most memory that this process has used."""
 
 import resource
 from pathlib import Path
@@ -9,8 +9,7 @@ STATUS = Path("/proc/self/status")
 def peak_memory_mb() -> float:
     """Return the peak resident memory of this process in MB.
 
-    From Linux itself where it says so: what `getrusage` tells begins, in a new process, with the memory of the one it is
-    started from.
+    Linux reports it in /proc.  Other systems have only `getrusage`, which in a new process starts with the parent's memory.
 
     >>> peak_memory_mb() > 1
     True

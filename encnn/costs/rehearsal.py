@@ -1,4 +1,4 @@
-"""A small run with the very parameters of a task, for measuring what each part of the real one will take."""
+"""A small run with the same parameters as a task.  It measures what each part of the real run will cost."""
 
 import math
 import time
@@ -21,15 +21,15 @@ from encnn.schemes.base import Encrypted
 from encnn.schemes.rings.array import RingArray
 
 SMALL_MODEL_BYTES = 64 << 20
-"""Size of the weights in a calibration: beyond the nearest caches, so that sums of rows are as slow as in a large model."""
+"""Bytes of the weights in a calibration.  They exceed the nearest caches, so sums of rows are as slow as in a large model."""
 BLOCK_ROWS = 16
 
 
 class Rehearsal:
     """A small owner with the parameters of a task, its encrypted model, and a trainer of synthetic reviews.
 
-    how: what the owner does in training.  rows: of the small vocabulary, if not those of a calibration.  All weights are
-    copies of a few ciphertexts, which is as good for measuring.
+    how: what the owner does in training.  rows: the size of the small vocabulary; by default that of a calibration.  All
+    weights are copies of a few ciphertexts, which does not change the measurements.
     """
 
     def __init__(self, task: Task, parameters: SchemeParameters, how: Assistance, rows: int | None = None) -> None:
@@ -64,7 +64,7 @@ class Rehearsal:
         return None if self._assistant is None else self._assistant.tally
 
     def seconds(self, words: int, batch: int, steps: int, network: Network | None = None) -> tuple[float, float]:
-        """Return CPU seconds (trainer, owner) of `steps` mini-batches from the start, in a network that may be given."""
+        """Return CPU seconds (trainer, owner) of `steps` mini-batches, starting from `network` (default: the rehearsal's)."""
         network, X = (network or self.network).copy(), self.reviews_of(words, batch * steps, len((network or self.network).W1))
         y = self._rng.integers(0, 2, batch * steps)
         y = y if network.architecture.outputs == 1 else y % network.architecture.outputs
@@ -78,7 +78,7 @@ class Rehearsal:
         return total - owner, owner
 
     def batch(self, size: int) -> Batch:
-        """Return a synthetic mini-batch of so many reviews, or of as many as fill a ciphertext."""
+        """Return a synthetic mini-batch of `size` reviews; dense ones fill a ciphertext instead."""
         size = self.task.plan.batch_size if self.task.dense else size
         return next(batches(self.reviews_of(round(self.task.words), size), size))[1]
 
@@ -101,14 +101,14 @@ class Rehearsal:
         return total - tally.cpu_seconds, tally.cpu_seconds, (tally.bytes_up, tally.bytes_down)
 
     def steps_a_trip(self) -> int:
-        """Return the mini-batches that fresh weights last for."""
+        """Return the number of mini-batches that fresh weights allow."""
         if isinstance(self.parameters, ckks.CKKSParameters):
             return self.parameters.levels // weights.step_levels(self.task.architecture, self.task.plan.sigmoid)
         p, plan, longest = self.evaluator.parameters, self.task.plan, round(self.task.largest or self.task.words)
         slope = getattr(plan.sigmoid, "coefficients", (0.0, 0.0))[1]
         needed = weights.step_bits(p, plan, csr_array(np.ones((plan.batch_size, longest), np.int8)))
         (n_1, s_1), (n_2, s_2) = (weights.factor_growth(p, f) for f in (slope, plan.learning_rate))
-        spent = np.log2(s_1 * s_2 + plan.batch_size * n_2 * n_1 * longest)  # as `needed`, but for the labels, which add little
+        spent = np.log2(s_1 * s_2 + plan.batch_size * n_2 * n_1 * longest)  # `needed` without labels, which add little
         return 1 + int(max(_budget(self.network.W1) - needed, 0) // spent)
 
     def _rows(self) -> int:
@@ -136,11 +136,11 @@ class Rehearsal:
         return Network(replace(self.task.architecture, features=len(W1)), W1, W2)
 
     def reviews_of(self, words: int, reviews: int, rows: int | None = None) -> Features:
-        """Return synthetic features: so many distinct words a review out of `rows` (all there are), or dense numbers."""
+        """Return synthetic features: `words` distinct words per review out of `rows` (default: all rows), or dense numbers."""
         return synthetic_features(self._rng, reviews, words, rows or self.rows, self.task.dense, self.task.whole)
 
     def _warm_up(self) -> None:
-        """Have keys prepared and loops compiled, for single reviews and for mini-batches."""
+        """Prepare keys and compile loops, for single reviews and for mini-batches."""
         words = min(2, self.rows) if not self.task.dense else self.rows
         batch = (
             self.task.plan.batch_size if isinstance(self.parameters, ckks.CKKSParameters) else min(self.task.plan.batch_size, 2)
@@ -152,5 +152,5 @@ class Rehearsal:
 
 
 def _budget(W: RingArray) -> float:
-    """Return the bits left: of noise or of plaintext, whichever are fewer."""
+    """Return the bits that are left for noise or for plaintext, whichever are fewer."""
     return min(W.noise_budget_bits, W.plaintext_budget_bits)

@@ -20,22 +20,18 @@ Assistance = Literal["none", "answers", "refresh"]
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be trained: the network (its `features` are the vocabulary), the plan, how many reviews of how many words.
+    """What is to be trained, and on how much data."""
 
-    words: the mean of stored features a review (all of them if they are dense).  largest: of the longest review, where the
-    owner's refreshes depend on it.  whole: whether dense features are whole numbers, which some schemes ask for.
-    """
-
-    architecture: Architecture
-    plan: TrainingPlan
-    reviews: int
-    words: float
-    dense: bool = False
-    largest: float | None = None
-    whole: bool = False
+    architecture: Architecture  # the network; its `features` are the vocabulary
+    plan: TrainingPlan  # learning rate, mini-batches and epochs
+    reviews: int  # the number of reviews
+    words: float  # the mean number of stored features per review; for dense features, all of them
+    dense: bool = False  # whether features are dense
+    largest: float | None = None  # the size of the longest review, for schemes whose refreshes depend on it
+    whole: bool = False  # whether dense features are whole numbers, which some schemes require
 
     def __post_init__(self) -> None:
-        """Refuse what is no task."""
+        """Raise `ParameterError` for impossible sizes."""
         check_types(self)
         if self.reviews < 1 or not 1 <= self.words <= self.architecture.features:
             raise ParameterError(
@@ -56,7 +52,7 @@ class Task:
 
     @property
     def steps(self) -> int:
-        """Mini-batches in all epochs."""
+        """The number of mini-batches in all epochs together."""
         return self.plan.epochs * -(-self.reviews // self.plan.batch_size)
 
 
@@ -66,7 +62,7 @@ def assistance(task: Task, parameters: SchemeParameters) -> Assistance:
         return "none" if task.architecture.hidden else "answers"
     if parameters.owner_help == "none":
         return "none"
-    levels = getattr(parameters, "levels", 0)  # leveled schemes do some steps before they need fresh weights
+    levels = getattr(parameters, "levels", 0)  # leveled schemes make some steps before they need fresh weights
     enough = levels and task.steps * weights.step_levels(task.architecture, task.plan.sigmoid) <= levels
     return "none" if enough else "refresh"
 
@@ -74,7 +70,7 @@ def assistance(task: Task, parameters: SchemeParameters) -> Assistance:
 def synthetic_features(
     rng: np.random.Generator, reviews: int, words: int, features: int, dense: bool = False, whole: bool = False
 ) -> Features:
-    """Return reviews of so many distinct words, all equally frequent, or dense ones: 0 and 1, or fractions of norm 1 or so."""
+    """Return reviews of `words` distinct, equally frequent words, or dense ones: 0 and 1, or fractions with norm about 1."""
     if dense and whole:
         return rng.integers(0, 2, (reviews, features))
     if dense:

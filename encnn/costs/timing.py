@@ -1,6 +1,6 @@
 """Timers of CPU time: of one call, of the best of many, and of the mean of many.
 
-CPU time and not the clock on the wall, since other programs share the machine.
+They measure CPU time and not wall-clock time, because other programs share the machine.
 """
 
 import math
@@ -11,20 +11,20 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 LONG_ENOUGH_S = 0.01
-"""CPU seconds that `mean_cpu_seconds` repeats a call for, at least."""
+"""`mean_cpu_seconds` repeats a call for at least so many CPU seconds."""
 
 
 def cpu_seconds(action: Callable[..., Result], *arguments: Any) -> tuple[Result, float]:
-    """Return what one call of `action(*arguments)` gives, and its CPU seconds."""
+    """Return the result of one call of `action(*arguments)`, and its CPU seconds."""
     begun = time.process_time()
     result = action(*arguments)
     return result, time.process_time() - begun
 
 
 def best_cpu_seconds(action: Callable[..., object], *arguments: Any, calls: int = 1, runs: int = 5) -> float:
-    """Return the CPU seconds of one call of `action(*arguments)`, the best of `runs` series of `calls`; a first is not counted.
+    """Return the CPU seconds of one call of `action(*arguments)`: the best of `runs` series of `calls`, after a warm-up call.
 
-    The best, because whatever else a machine does can only make a series longer.
+    It is the best and not the mean, because other work on the machine can only make a series longer.
     """
     action(*arguments)
     best = math.inf
@@ -39,7 +39,7 @@ def best_cpu_seconds(action: Callable[..., object], *arguments: Any, calls: int 
 def mean_cpu_seconds(
     action: Callable[..., object], prepare: Callable[[], tuple] = tuple, least_s: float = LONG_ENOUGH_S
 ) -> float:
-    """Return the CPU seconds of one call of `action(*prepare())`: the mean of calls that fill `least_s`.
+    """Return the CPU seconds of one call of `action(*prepare())`: the mean over calls that take at least `least_s` together.
 
     The time of `prepare` does not count.
     """

@@ -1,11 +1,12 @@
 """The owner assists at 128 bits: `python -m encnn.experiments assisted` trains on all reviews and writes assisted.csv.
 
-Logistic regression on the sum of a review's words, one review at a time, one epoch, under parameters of 128 bits: additions by
-the trainer, the exact sigmoid by the owner (`assistance.scores`), both in this process and each timed by itself.  Every run has
-a clear twin, the same training on float64 without encryption, timed beside it.
+The network is logistic regression on the sum of a review's words.  It trains on one review at a time, for one epoch, under
+parameters of 128 bits.  The trainer adds, and the owner computes the exact sigmoid (`assistance.scores`).  Both are in this
+process, and each is timed separately.  Every run has a clear twin: the same training on float64 without encryption.
 
-Three places for the labels: "sent" with each request, "kept" by the owner, or "encrypted" and handed to the trainer.  The last
-two hide labels from the trainer, so their vocabulary is chosen by frequency alone: a choice by polarity would tell them.
+Labels can be in three places: "sent" with each request, "kept" by the owner, or "encrypted" and handed to the trainer.  The
+last two hide labels from the trainer.  Their vocabulary is chosen by frequency alone, because a choice by polarity would
+reveal labels.
 
 Keys are real (the operating system's randomness), so counts may change by a review or two from run to run.
 """
@@ -105,7 +106,7 @@ def _what(case: AssistedCase) -> dict[str, Any]:
 
 
 def _accuracies(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
-    """Return the columns on what was right, beside the clear twin."""
+    """Return the columns about accuracy, beside the clear twin's."""
     return {
         "reviews": len(run.training.right),
         "correct": run.training.accuracy.correct,
@@ -119,7 +120,7 @@ def _accuracies(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
 
 
 def _costs(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
-    """Return the columns on CPU time, beside the clear twin's, and on bytes."""
+    """Return the columns about CPU time, beside the clear twin's, and about bytes."""
     reviews, tally = len(run.training.right), run.tally
     return {
         "trainer CPU us a review": round(1e6 * run.cpu_seconds / reviews, 1),
@@ -135,7 +136,7 @@ def _costs(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
 
 
 def held_out_rates(data: Dataset, rates: Iterable[float] = RATES) -> pd.DataFrame:
-    """Return how learning rates do on training reviews held out (the last fifth), trained in the clear on the others."""
+    """Return the accuracy of each learning rate on the held-out last fifth of the training reviews, after clear training."""
     part = held_out(data)
     lines = []
     for rate in progress(list(rates), "learning rates", unit="run"):
@@ -179,7 +180,7 @@ def _targets(case: AssistedCase, owner: Owner, data: Dataset, plan: TrainingPlan
 
 
 def _warm_up(model: Any, data: Dataset, plan: TrainingPlan, assistant: Assistant) -> None:
-    """Have the inner loops compiled on a copy, so that no run is charged for it."""
+    """Compile the inner loops on a copy, so that no run pays for it."""
     Trainer(model.copy()).train(data.X[:WARM_UP], data.y[:WARM_UP], plan, help=AssistedStep(DirectChannel(assistant)))
 
 

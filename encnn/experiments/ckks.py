@@ -124,14 +124,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _announced(case: CKKSCase, data: Dataset) -> dict[str, Any]:
-    """Say what a case will cost, then return its line."""
+    """Print what a case will cost, run it and return its line."""
     reviews, features = case.data(data).X.shape
     announce(case.name, case.data(data).X, case.plan(reviews), case.architecture(features), case.parameters)
     return _in_a_process(case, data)
 
 
 def _in_a_process(case: CKKSCase, data: Dataset) -> dict[str, Any]:
-    """Return the line of a case run by itself, so that its peak memory is not that of another one."""
+    """Run a case in a process of its own, so that its peak memory is its own, and return its line."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(packed_run, case, data).result()
 
@@ -168,7 +168,7 @@ def _compared(trained: Network, twin: Network, start: Network, data: Dataset) ->
 
 
 def _steps_timed(*steps: Callable, x: np.ndarray, repeats: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return CPU seconds of steps that follow each other, the least of the repeats each, and the result of the last one."""
+    """Return the CPU seconds of each of these successive steps, the least over repeats, and the result of the last step."""
     found = []
     for _ in range(repeats + 1):
         result: Any = x

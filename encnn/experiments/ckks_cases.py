@@ -1,7 +1,7 @@
 """What is trained under CKKS, and how learning rate, polynomial and start are chosen.
 
-Mini-batches fill a ciphertext.  The choices are the best on the last fifth of the *training* reviews, trained in the clear on
-the others; no test review takes part.
+Mini-batches fill a ciphertext.  The choices are the best on the last fifth of the *training* reviews, after clear training
+on the others.  No test review is used.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from encnn.schemes.ckks import HIDDEN_128, LOGISTIC_128, UNASSISTED_128, CKKSPar
 SQUARE = PolynomialSigmoid("z + z^2 / 8", (0.0, 1.0, 0.125), (-4.0, 4.0))
 """Activation of the hidden layer: the square, and the identity so that a small start has a slope."""
 MARGIN = 0.2
-"""Choices are taken where the scores beyond the radius stay below this part of what ends a run: all reviews are more steps."""
+"""Choices must keep scores beyond the radius below this part of what ends a run, since the full run has more steps."""
 SEED = 0
 RATES, HIDDEN_RATES = (2.0, 3.0, 4.0, 5.0, 6.0), (0.125, 0.25, 0.5, 1.0)
 RADII, DEVIATIONS = (6.0, 8.0, 10.0), (0.02, 0.05)
@@ -65,7 +65,7 @@ class CKKSCase:
         return clear_twin(self.start(features), data, self.plan(reviews))
 
     def in_the_clear(self) -> "CKKSCase":
-        """Return what of the case matters in the clear: who may read the labels does not."""
+        """Return the parts of the case that matter in the clear; who may read the labels does not matter there."""
         return replace(self, name="", labels="plain")
 
     def chosen(self, choices: pd.DataFrame) -> "CKKSCase":
@@ -90,9 +90,9 @@ TOY_CASES = (
 
 
 def held_out_choices(case: CKKSCase, data: Dataset) -> pd.DataFrame:
-    """Return how choices do on training reviews held out (the last fifth), trained in the clear on the others; best first.
+    """Return the accuracy of choices on the held-out last fifth of the training reviews, after clear training; best first.
 
-    Those that stay within the range of their polynomial come before those that do not (see `MARGIN`), whatever their accuracy.
+    Choices that stay within the range of their polynomial (see `MARGIN`) come before all others, at any accuracy.
     """
     part = held_out(case.data(data))
     lines = []

@@ -1,8 +1,8 @@
 """One small task, every scheme: `python -m encnn.experiments comparison` trains one network under each.
 
 Logistic regression from zero weights, by the one loop of `network.train`, on the toy corpus and on the first 1,000 real reviews
-over the 300 most frequent of the words that lean (`small_reviews`).  Rate, mini-batches and epochs are the same for all;
-what differs is who evaluates the sigmoid, and so which one it is:
+over the 300 most frequent words that lean to one class (`small_reviews`).  Rate, mini-batches and epochs are the same for all.
+The schemes differ in who evaluates the sigmoid, and therefore in which sigmoid it is:
 
     ===================  =============================================================  =====================
     scheme               the error  p - y                                               sigmoid
@@ -19,7 +19,7 @@ CKKS is packed for dense features, so it takes whitened word2vec features and mi
 `ckks_cases`.  Every line has a clear twin of its own: the same features, sigmoid, order and updates in float64.
 
 Keys are real (the operating system's randomness), so the last digits change from run to run.  Bootstraps add noise to every
-update, and their lines change by more: they are medians over `KEYS` keys, with the spread.
+update, so their lines change more.  They are medians over `KEYS` keys, with the spread.
 """
 
 import math
@@ -105,7 +105,7 @@ def compare(case: ComparedPreset, task: ComparisonTask) -> dict[str, Any]:
 
 
 def _run(case: ComparedPreset, data: Dataset, plan: TrainingPlan, twin: ClearTwin) -> dict[str, float]:
-    """Train with new keys; return what the run came to."""
+    """Train with new keys; return the results of the run."""
     network, seconds, run = trained(case.parameters, data, plan)
     reviews, tally = data.X.shape[0] * plan.epochs, run.tally
     return {
@@ -121,7 +121,7 @@ def _run(case: ComparedPreset, data: Dataset, plan: TrainingPlan, twin: ClearTwi
 
 
 def ciphertext_products(parameters: SchemeParameters, plan: TrainingPlan) -> float:
-    """Return the products of ciphertexts per review: those of the sigmoid, since nothing else here takes any.
+    """Return the products of ciphertexts per review.  Only the sigmoid needs any here.
 
     A polynomial of odd degree k > 1 takes (k + 1) / 2 of them (`Evaluator.polynomial`).  Under CKKS a ciphertext holds a
     mini-batch, so its reviews share them.
@@ -132,7 +132,7 @@ def ciphertext_products(parameters: SchemeParameters, plan: TrainingPlan) -> flo
 
 
 def tasks() -> list[ComparisonTask]:
-    """Return the task on the toy corpus, and the one on real reviews where they are at hand."""
+    """Return the task on the toy corpus, and the one on real reviews if they are available."""
     return [_task(name, words) for name, words in small_reviews.datasets().items()]
 
 
@@ -147,8 +147,8 @@ def slot_layouts(vocabulary: int, words: int, batch_sizes: Iterable[int], p: fv.
 
     vocabulary: rows of W.  words: of a review.  A ciphertext holds one of two things:
 
-    - one weight, and a slot one review of a mini-batch of B:  X W takes a plain product for each word of the vocabulary, and
-      X^T d another one, a sum over the slots (log2 B rotations) and an addition;
+    - one weight, with one review of a mini-batch of B per slot:  X W takes a plain product for each word of the vocabulary, and
+      X^T d takes another one, a sum over the slots (log2 B rotations) and an addition;
     - one row of W (here of one hidden unit):  X W and the update add a row for each word *of the review*.
 
     Computed from the time of each operation, measured with new keys.
@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _predicted(case: ComparedPreset, task: ComparisonTask) -> dict[str, Any]:
-    """Say what a case will cost, then return its line with the prediction."""
+    """Print what a case will cost, run it and return its line with the prediction."""
     _, data, plan = task.of(case)
     cost = announce(f"{task.name}, {case.name}", data.X, plan, linear_start(data).architecture, case.parameters)
     reviews = data.X.shape[0] * plan.epochs

@@ -1,4 +1,4 @@
-"""What all jobs read from their command line, and how they talk: options, the corpus or the toy one, headings."""
+"""What all jobs share on the console: options, the choice of the corpus, headings."""
 
 import argparse
 from pathlib import Path
@@ -27,13 +27,13 @@ def job_options(module: str, description: str, corpus: bool = True) -> argparse.
 
 
 def begin(options: argparse.Namespace) -> tuple[Corpus, Results]:
-    """Return the corpus that was asked for, or the toy one, and where results go."""
+    """Return the chosen corpus, or the toy one, and the place for results."""
     corpus = load_or_toy(options.corpus)
     return corpus, Results(options.folder, real=corpus.is_real)
 
 
 def load_or_toy(name: str) -> Corpus:
-    """Return the named corpus, or where the real reviews cannot be had the toy corpus; announce a toy loudly."""
+    """Return the named corpus.  If the real reviews are not available, return the toy corpus and announce it clearly."""
     reason = "the toy corpus was asked for"
     try:
         corpus = load_reviews(name)

@@ -1,6 +1,6 @@
-"""Training with the help of the owner that a scheme needs: none, errors for scores, or weights renewed.
+"""Training with the owner's help that a scheme needs: none, errors for scores, or renewed weights.
 
-The owner is in the same process, and what it does is timed by itself.
+The owner is in the same process, and its work is timed separately.
 """
 
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ from encnn.schemes import SchemeParameters
 
 @dataclass(frozen=True)
 class HelpedModel:
-    """A model, and the way to the owner where its scheme needs one: the model itself does not lead there."""
+    """A model with the way to its owner, if the scheme needs one.  The model itself does not lead to the owner."""
 
     model: EncryptedModel
     help: Help = NOBODY  # asks the owner for errors, or for fresh weights

@@ -1,6 +1,6 @@
 """Lattice reduction over the dimension: `python -m encnn.experiments lattice` measures it and writes lattice_attack.csv.
 
-It takes some minutes.  Reduction is deterministic, so block sizes repeat; times are those of the machine.
+It takes some minutes.  Reduction is deterministic, so block sizes repeat; times depend on the machine.
 """
 
 from collections.abc import Sequence

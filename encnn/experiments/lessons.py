@@ -100,7 +100,7 @@ def chain(secret: IntegerVectorSecretKey, step: Step, count: int, x: np.ndarray)
 
 
 def budgets(table: pd.DataFrame, limit_bits: float) -> pd.DataFrame:
-    """Return a `chain` with what is left of the budget instead of the noise: guaranteed_bits and measured_bits."""
+    """Return a `chain` that shows the remaining budget and not the noise: guaranteed_bits and measured_bits."""
     left = {"guaranteed_bits": limit_bits - table.predicted_bits, "measured_bits": limit_bits - table.measured_bits}
     return table.drop(columns="predicted_bits").assign(**left)
 
@@ -108,14 +108,14 @@ def budgets(table: pd.DataFrame, limit_bits: float) -> pd.DataFrame:
 def watched_run(reviews: Reviews, sigmoid: Sigmoid, learning_rate: float, epochs: int = 2) -> Evaluation:
     """Train a network of eight hidden units in the clear, watched by its owner; return what the owner reads.
 
-    The owner stops a run that is lost: errors are those of `Owner.watch`.
+    The owner stops a lost run.  The errors are those of `Owner.watch`.
     """
     vocabulary = Vocabulary.select(reviews, min_count=20)
     architecture = Architecture(len(vocabulary), hidden=8)
     plan = TrainingPlan(sigmoid, learning_rate, epochs=epochs)
     owner = Owner(architecture, sigmoid, ClearParameters())
     trainer = Trainer(owner.encrypt(Network.initial(architecture, np.random.default_rng(1))))
-    with np.errstate(over="ignore", invalid="ignore"):  # between two looks of the owner a lost run may overflow
+    with np.errstate(over="ignore", invalid="ignore"):  # a lost run may overflow before the owner looks again
         scores = trainer.train(bag_of_words(reviews, vocabulary), reviews.labels, plan, on_scores=owner.watch(plan))
     return owner.evaluate(scores, reviews.labels, plan)
 

@@ -1,4 +1,4 @@
-"""From results/ to figures/: `python -m encnn.experiments publish` makes what was run what is quoted.
+"""From results/ to figures/: `python -m encnn.experiments publish` publishes the tables of a run.
 
 README.md and the pages quote the tables of figures/, so run `tools/readme.py write` and `tools/docs.py write` afterwards, and
 `make notebooks` (`make publish` does the first two).  Toy results are never published.

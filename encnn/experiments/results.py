@@ -1,7 +1,7 @@
 """Results of a run, kept apart from those that are published.
 
-A job writes its tables and pictures to results/, which is not under version control.  What the README, the pages, the
-notebooks and the tests quote lies in figures/, under version control.  At its end a job says how the two differ, line by line.
+A job writes its tables and pictures to results/, which is not under version control.  The tables that the README, the
+pages, the notebooks and the tests quote are in figures/, under version control.  A job ends by saying how the two differ.
 `python -m encnn.experiments publish` is the only way from results/ to figures/.
 """
 
@@ -44,14 +44,14 @@ OF_THE_MACHINE = re.compile(
 
 
 class Results:
-    """Where a job writes: `folder`, or a folder for toy numbers in it, which never stand where the real ones do."""
+    """Where a job writes: `folder`, or a folder for toy numbers in it, which are never stored beside real ones."""
 
     def __init__(self, folder: Path = FRESH, real: bool = True, keys: Mapping[str, Sequence[str]] = KEYS) -> None:
         self.folder, self.real, self.keys = (folder if real else folder / TOY_FOLDER), real, keys
         self._stored: list[str] = []
 
     def store(self, name: str, frame: pd.DataFrame) -> None:
-        """Write a table as CSV; a job may do so again and again while it goes on."""
+        """Write a table as CSV.  A job may call this repeatedly while it runs."""
         store(frame, self.folder / f"{name}.csv")
         self._stored = [*dict.fromkeys([*self._stored, name])]
 
@@ -92,7 +92,7 @@ def copy_tables(fresh: Path, published: Path, names: Sequence[str] = (), keys: M
 
 
 def difference(fresh: pd.DataFrame, published: pd.DataFrame, keys: Sequence[str]) -> str:
-    """Return in a sentence how a table differs from another one, whose lines are told by the columns `keys`.
+    """Return in a sentence how a table differs from another one.  The columns `keys` identify a line.
 
     >>> one = pd.DataFrame({"seed": [0, 1], "correct": [18840, 19000], "cpu_seconds": [2.0, 4.0]})
     >>> difference(one, one.assign(correct=[18840, 19001], cpu_seconds=[1.0, 2.0]), ["seed"])
@@ -123,7 +123,7 @@ def _lines_text(both: int, fresh: int, published: int) -> str:
 
 
 def _column_text(name: str, fresh: pd.Series, published: pd.Series) -> str:
-    """Return by how much a column differs, and in how many lines; nothing where it does not."""
+    """Return by how much a column differs, and in how many lines; an empty text if it does not differ."""
     emptied = fresh.isna() != published.isna()
     differs = (fresh != published) & ~fresh.isna() & ~published.isna()
     parts = []

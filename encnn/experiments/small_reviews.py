@@ -1,6 +1,6 @@
 """The small task of the schemes whose rows of weights are large: few reviews, few words, logistic regression.
 
-The toy corpus, and the first 1,000 real reviews over the 300 most frequent of the words that lean, where the data are there.
+The data are the toy corpus and, if available, the first 1,000 real reviews over the 300 most frequent words that lean.
 """
 
 from encnn.arithmetic.sigmoid import taylor
@@ -20,7 +20,7 @@ PLANS = {
 
 
 def datasets() -> dict[str, Dataset]:
-    """Return the toy corpus, and the real one where its files are."""
+    """Return the toy corpus, and the real one if its files exist."""
     toy = load_reviews("toy")
     found = {"toy": bags_of_words(toy, Vocabulary.select(toy.train)).first(REVIEWS)}
     real = load_or_toy("imdb")

@@ -1,8 +1,9 @@
 """The protocol of Table III: which runs are made, with which settings, and what is recorded of each.
 
-The paper states the reviews, the learning rate, the scaling factor and "Taylor series"; what it leaves open is chosen here,
-once, and listed with the reasons in docs/deviations.md.  Every run is a pair (setting, seed): the seed gives the start of the
-network and the key, so all rows of one seed start alike.  Keys are made from the seed, so they are experimental keys.
+The paper states the reviews, the learning rate, the scaling factor and "Taylor series"; this module chooses all that it leaves
+open, and docs/deviations.md lists these choices with their reasons.  Every run is a pair (setting, seed): the seed gives the
+start of the network and the key, so all rows of one seed start alike.  Keys are made from the seed, so they are experimental
+keys.
 """
 
 import os
@@ -71,7 +72,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class SettingRun:
-    """What one run gave."""
+    """The results of one run."""
 
     line: dict[str, Any]  # of the table
     evaluation: Evaluation | None  # the owner's, None if it diverged
@@ -115,7 +116,7 @@ _here: list[Dataset] = []
 
 
 def _receive(data: Dataset) -> None:
-    """Keep the data in a worker process: it is sent once, not once per run."""
+    """Keep the data in a worker process, so that it is sent once and not once per run."""
     _here[:] = [data]
 
 

@@ -42,7 +42,7 @@ def torus(phases: Mapping[str, np.ndarray], limit: float) -> Figure:
 
 
 def tables(z: np.ndarray, read: Mapping[str, np.ndarray], limit: float) -> Figure:
-    """What does a table say on all of the torus?  One panel a function; outside the shaded half it says -f(z -+ limit).
+    """What does a table say on all of the torus?  One panel per function; outside the shaded half it says -f(z -+ limit).
 
     z: scores from -limit to limit; read: what tables give there, by name.
     """

@@ -28,7 +28,7 @@ NO_KEY = "none"
 ACCURACY, TWIN = "test accuracy percent", "clear twin test accuracy percent"
 DISTANCE = "distance, percent of change"
 GAP_POINTS, MARGIN_POINTS = 0.75, 0.2
-"""Points of accuracy: a wider gap is left out of the axis; and the room above and below what is shown."""
+"""In points of accuracy: the axis leaves out wider gaps than the first; the second is the room above and below the points."""
 
 
 def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
@@ -75,7 +75,7 @@ def all_reviews(assisted: pd.DataFrame, ckks: pd.DataFrame, unassisted: pd.DataF
 
 
 def accuracy_against_cpu(table: pd.DataFrame, task: str = "real") -> Figure:
-    """What does each scheme cost?  Accuracy over the CPU of a review, log scale; bubble: keys, ring: model, colour: bits.
+    """What does each scheme cost?  Accuracy over CPU time per review, log scale; bubble: keys, ring: model, colour: bits.
 
     A dash is the clear twin's accuracy.  CPU is that of trainer and owner together.  table: as for `overview`.
     """

@@ -1,4 +1,4 @@
-"""Words for what tables call by the names of the code: schemes, operations, parts of a step."""
+"""Readable names of schemes, operations and parts of a step, for which tables use names from the code."""
 
 SCHEMES = {
     "clear": "in the clear",

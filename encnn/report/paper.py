@@ -1,4 +1,4 @@
-"""The paper's own numbers: what its Tables II and III state, in one place."""
+"""The numbers of the paper's Tables II and III, in one place."""
 
 CORRECT = {"Non-PP": 20523, "PP": 18799}
 """Table III: reviews trained correctly, without and with encryption."""

@@ -1,4 +1,4 @@
-"""How hard the schemes of this package are to break: what an estimate says, and what it does not say."""
+"""Estimates of how hard the schemes of this package are to break, and what these estimates leave out."""
 
 from encnn.security.estimate import AttackCost, Estimate, estimate, minimum_dimension, root_hermite_factor
 

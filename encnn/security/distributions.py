@@ -1,4 +1,4 @@
-"""Distributions of an LWE secret, by name: what an attack needs to know of them."""
+"""Distributions of an LWE secret, each with a name: deviation, entropy, and the values an attacker would guess."""
 
 import math
 import re
@@ -11,20 +11,16 @@ from encnn.errors import ParameterError
 
 
 class Secret(NamedTuple):
-    """What is known of one entry of a secret: log2 of its standard deviation, its entropy in bits, how it can be guessed.
+    """What an attacker knows about one entry of a secret."""
 
-    A block of `block` entries takes one of `cases` equally likely values; `cases` is 0 where they are not equally likely, or
-    where nobody would go through them.
-    """
-
-    log_deviation: float
-    entropy: float
-    block: int = 1
-    cases: int = 0
+    log_deviation: float  # log2 of the standard deviation
+    entropy: float  # in bits
+    block: int = 1  # the number of entries that are guessed together
+    cases: int = 0  # the number of equally likely values of a block; 0: unequal likelihoods, or too many values to try
 
 
 def parse_secret(secret: str, q_bits: float) -> Secret:
-    """Return the distribution called `secret`; raise ParameterError for a name that is none.
+    """Return the distribution called `secret`; raise ParameterError for an unknown name.
 
     >>> parse_secret("block(3)", 32.0).cases
     4
@@ -44,7 +40,7 @@ def parse_secret(secret: str, q_bits: float) -> Secret:
 
 
 def gaussian(deviation: float) -> Secret:
-    """Return a discrete Gaussian: what a secret becomes in the normal form, where noise takes its place."""
+    """Return a discrete Gaussian.  In the normal form the noise replaces the secret, so the secret has this distribution."""
     return Secret(math.log2(deviation), _gaussian_entropy(deviation))
 
 
@@ -67,7 +63,7 @@ def _unknown_secret(secret: object) -> Secret:
 
 
 def _gaussian_entropy(deviation: float) -> float:
-    """Return the entropy in bits of a discrete Gaussian; from 4 on it is that of the continuous one."""
+    """Return the entropy in bits of a discrete Gaussian.  From deviation 4 on it equals that of the continuous one."""
     if deviation >= 4:
         return math.log2(deviation * math.sqrt(2 * math.pi * math.e))
     k = np.arange(-50, 51)
@@ -83,4 +79,4 @@ def _binomial_entropy(eta: int) -> float:
 def _entropy(weights: NDArray[np.float64]) -> float:
     probabilities = weights / weights.sum()
     possible = probabilities[probabilities > 0]
-    return float((possible * -np.log2(possible)).sum()) + 0.0  # never the negative zero
+    return float((possible * -np.log2(possible)).sum()) + 0.0  # adding 0.0 turns -0.0 into 0.0

@@ -1,4 +1,4 @@
-"""Bits of security of LWE(n, q, sigma, secret): the least over known lattice attacks and two named cost models.
+"""Bits of security of LWE(n, q, sigma, secret): the fewest over known lattice attacks and two named cost models.
 
 An LWE sample is b = <a, s> + e mod q, with a uniform in Z_q^n, noise e of standard deviation sigma, and a secret s
 whose entries have standard deviation sigma_s.  These attacks are counted:
@@ -8,29 +8,29 @@ whose entries have standard deviation sigma_s.  These attacks are counted:
     BDD                     reduce, then one call for the shortest vector of a projection  `encnn.security.primal`
     dual                    short dual vectors, which tell samples from uniform            `encnn.security.dual`
     dual hybrid             the same, with guessing and a Fourier transform                `encnn.security.dual`
-    refined dual hybrid     the same, by the cases of a secret, with the best number of samples  `encnn.security.dual`
+    refined dual hybrid     the same, trying all cases of a secret, with the best number of samples  `encnn.security.dual`
     guessing                all secrets of typical weight                                  this module
     ======================  =============================================================  ===========================
 
 All of them also run on the normal form, in which n samples are spent to replace the secret by noise [ACPS09].  This matters
 only where the secret is wider than the noise.
 
-**The number** is the least over all attacks in the models "MATZOV" and "BDGL16" (see `encnn.security.reduction`), and it names
-the attack and the model that decide.  "core-SVP" is shown besides: as in the literature it is the least of primal uSVP and
-dual, without the cost of anything but one call of a sieve.  The figures agree to within 1 bit with those of the public
-lattice-estimator, where it counts the same attack (tests/test_security_estimate.py holds its values beside these).
+**The number** is the least over all attacks in the models "MATZOV" and "BDGL16" (see `encnn.security.reduction`).  It comes
+with the attack and the model that give it.  "core-SVP" is shown beside it.  As in the literature, that is the least of primal
+uSVP and dual, and it counts only one call of a sieve.  Where the public lattice-estimator counts the same attack, the two agree
+to within 1 bit (tests/test_security_estimate.py holds its values beside these).
 
-**Contested.**  The dual hybrid attack rests on heuristics that fail in part [DP23].  Its number is the cautious one: where it
-decides, the attacks that nobody disputes cost a few bits more.
+**Contested.**  The dual hybrid attack rests on heuristics that fail in part [DP23].  Its number is the cautious one.  Where it
+decides, the undisputed attacks cost a few bits more.
 
-**Not covered**, so that the number is an upper bound on what a reader may rely on:
+**Not covered**, so the number is an upper bound on what a reader may rely on:
 
-- primal hybrid attacks and those that meet in the middle [May21]: they beat the above by far on very sparse secrets, of which
-  this package has none (a test holds that its presets have too many keys for them);
-- what overstretched NTRU is weaker by (`encnn.security.overstretched` counts that), and any use of the ring structure;
-- algebraic attacks: BKW, and Arora-Ge, which wins for very small noise with very many samples;
-- the cost of memory, which speaks for the defender;
-- quantum computers, side channels, decryption oracles, and everything about a scheme that is not LWE.
+- Primal hybrid and meet-in-the-middle attacks [May21].  They are far better on very sparse secrets.  This package has no such
+  secrets; a test checks that its presets have too many keys for these attacks.
+- The weakness of overstretched NTRU, which `encnn.security.overstretched` counts, and any use of the ring structure.
+- Algebraic attacks: BKW, and Arora-Ge, which wins for very small noise with very many samples.
+- The cost of memory, which would raise the number.
+- Quantum computers, side channels, decryption oracles, and everything about a scheme that is not LWE.
 
 The parameter presets of this package therefore never go below published parameter sets, whatever this module says.
 
@@ -76,22 +76,19 @@ MODELS = (MATZOV, BDGL16)
 """The cost models over which the least is taken."""
 
 _LONG_BLOCK = 2**14
-"""Block size (4,800 bits) from which on the attacks that need a search are not looked at."""
+"""Largest block size (4,800 bits) that attacks with a search try."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The security of LWE(n, q = 2^q_bits, sigma, secret): the cost of each attack in each model, see the module.
+    """The security of LWE(n, q = 2^q_bits, sigma, secret): the cost of each attack in each model, see the module."""
 
-    `samples` is the number of LWE samples the attacker has, None for as many as it likes.
-    """
-
-    n: int
-    q_bits: float
-    sigma: float
-    secret: str
-    samples: int | None
-    costs: tuple[AttackCost, ...] = field(repr=False)
+    n: int  # the dimension
+    q_bits: float  # log2 of the modulus
+    sigma: float  # the standard deviation of the noise
+    secret: str  # the name of the secret's distribution
+    samples: int | None  # LWE samples that the attacker has; None: as many as it likes
+    costs: tuple[AttackCost, ...] = field(repr=False)  # of every attack in every model
 
     def best(self, *models: str) -> AttackCost:
         """Return the cheapest attack in these models, by default "MATZOV" and "BDGL16".
@@ -102,7 +99,7 @@ class Estimate:
 
     @property
     def bits(self) -> float:
-        """Bits of security: the least over attacks and over both models."""
+        """Bits of security: the fewest over attacks and over both models."""
         return self.best().bits
 
     @property
@@ -117,12 +114,12 @@ class Estimate:
 
     @property
     def columns(self) -> dict[str, object]:
-        """What a table of results says of the security of a run."""
+        """The columns about security in a table of results."""
         return result_columns(self.best(), self.core_svp_bits)
 
     @property
     def summary(self) -> str:
-        """The bits, and in brackets the attack and the model that decide; INSECURE first, below 80 bits.
+        """The bits, and in brackets the attack and the model that decide.  Below 80 bits it begins with INSECURE.
 
         >>> estimate(1024, 27, 3.19, "ternary").summary
         '125.2 bits (refined dual hybrid, MATZOV)'
@@ -147,11 +144,11 @@ def estimate(n: int, q_bits: float, sigma: float, secret: str = "ternary", sampl
     `secret` is the distribution of its entries: "ternary" (uniform in -1, 0, 1), "binary" (uniform in 0, 1), "block(l)"
     (bits in blocks of l with at most one set, l + 1 equally likely cases per block), "uniform" (mod q), "binomial(eta)"
     (centred, variance eta / 2) or "gaussian(s)" (discrete, standard deviation s, in units of 1 like sigma).  `samples`
-    bounds the number of LWE samples; None means as many as an attacker likes, which is right for ring schemes with
-    evaluation keys and for any scheme whose ciphertexts are many.  With sigma = 0 the secret is the solution of linear
-    equations, and the estimate is 0 bits whatever the rest.
+    bounds the number of LWE samples.  None means as many as an attacker likes, which is right for ring schemes with
+    evaluation keys and for any scheme with many ciphertexts.  With sigma = 0 the secret is the solution of linear equations,
+    so the estimate is 0 bits.
 
-    Raises ParameterError for arguments that make no LWE instance.  Takes some 20 milliseconds, and none the second time.
+    Raises ParameterError for arguments that make no LWE instance.  A call takes some 20 milliseconds; results are kept.
 
     >>> print(estimate(1024, 26, 3.2, "ternary"))  # doctest: +ELLIPSIS
     130.0 bits (refined dual hybrid, MATZOV), 106.9 bits (core-SVP); block size ...; LWE n=1024, log2 q=26, ...
@@ -173,8 +170,8 @@ def estimate(n: int, q_bits: float, sigma: float, secret: str = "ternary", sampl
 def minimum_dimension(bits: float, q_bits: float, sigma: float, secret: str = "ternary", samples: int | None = None) -> int:
     """Return the smallest n for which `estimate(n, ...).bits` is at least `bits`.
 
-    It is a lower bound for a design, not a recommendation: see the attacks the module does not cover.  Raises
-    ParameterError where no n up to 2^20 suffices, as with sigma = 0, and for the arguments `estimate` refuses.
+    It is a lower bound for a design, not a recommendation: see the attacks that the module does not cover.  Raises
+    ParameterError if no n up to 2^20 suffices, as with sigma = 0, and for arguments that `estimate` refuses.
 
     >>> n = minimum_dimension(128, q_bits=27, sigma=3.19, secret="ternary")
     >>> estimate(n, 27, 3.19).bits >= 128 > estimate(n - 1, 27, 3.19).bits
@@ -199,7 +196,7 @@ def minimum_dimension(bits: float, q_bits: float, sigma: float, secret: str = "t
 
 
 def _attacks(lwe: Instance, model: str) -> list[AttackCost]:
-    """Return the cost of every lattice attack on this form, in a fixed order; in core-SVP only of uSVP and dual."""
+    """Return the cost of every lattice attack on this form, in a fixed order.  In core-SVP these are uSVP and dual only."""
     costs = [usvp(lwe, model), dual(lwe, model)]
     if model == CORE_SVP:
         return costs
@@ -209,7 +206,7 @@ def _attacks(lwe: Instance, model: str) -> list[AttackCost]:
 
 
 def _cheapest(forms: list[list[AttackCost]]) -> list[AttackCost]:
-    """Return each attack once, in the form in which it costs least."""
+    """Return each attack once, on the form on which it costs least."""
     best: dict[str, AttackCost] = {}
     for cost in (cost for form in forms for cost in form):
         best[cost.attack] = min(best.get(cost.attack, cost), cost, key=lambda c: c.bits)
@@ -222,7 +219,7 @@ def _in_all_models(attack: str, bits: float) -> tuple[AttackCost, ...]:
 
 
 def _whole(name: str, value: int) -> int:
-    """Return `value` as a Python integer; raise ParameterError unless it counts something."""
+    """Return `value` as a Python integer; raise ParameterError unless it is at least 1."""
     try:
         count = operator.index(value)
     except TypeError:

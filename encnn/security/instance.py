@@ -1,4 +1,4 @@
-"""The LWE instance that an attack is run on, what it costs to run it, and a search for the cheapest way."""
+"""The LWE instance that is attacked, the cost of an attack, and a search for the cheapest settings of an attack."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,29 +15,28 @@ Bits = NDArray[np.float64]
 
 LARGEST_DIMENSION = 2**20
 
-# Every block size up to 4096 (1196 bits), then steps of 1 %: all are tried at once, which needs no search.
+# The block sizes to try: each one up to 4096 (1196 bits), then steps of 1 %.  One array holds them all, so no search is needed.
 BETA = np.concatenate([np.arange(2.0, 4096.0), np.geomspace(4096, LARGEST_DIMENSION, 560).round()])
 LOG_DELTA = np.log2(root_hermite_factor(BETA))
 
-_POINTS = (33, 9)  # of the first axis, and of each other
-_NEAR = 8
-_SPREAD = 2.0  # steps to each side of the best point that the next grid covers
+_POINTS = (33, 9)  # points of a grid: on its first axis, and on every other axis
+_NEAR = 8  # neighbours to each side of the best point that the last round tries
+_SPREAD = 2.0  # the next grid covers so many steps to each side of the best point
 
 
 @dataclass(frozen=True)
 class AttackCost:
     """The cheapest way to run one attack, in one cost model.
 
-    `bits` is log2 of the cost, infinite where the attack cannot work (too few samples).  `block_size`, `dimension` (of
-    the lattice) and `samples` (LWE samples used) are 0 where no lattice is involved or the attack cannot work.
+    The last three fields are 0 if the attack uses no lattice or cannot work.
     """
 
-    attack: str
-    model: str
-    bits: float
-    block_size: int = 0
-    dimension: int = 0
-    samples: int = 0
+    attack: str  # the name of the attack
+    model: str  # the name of the cost model
+    bits: float  # log2 of the cost; infinite if the attack cannot work, for example with too few samples
+    block_size: int = 0  # of the lattice reduction
+    dimension: int = 0  # of the lattice
+    samples: int = 0  # LWE samples used
 
     @property
     def method(self) -> str:
@@ -50,22 +49,19 @@ class AttackCost:
 
 
 def result_columns(best: AttackCost, core_svp_bits: float) -> dict[str, object]:
-    """Return the columns of a table of results: the least bits, what decides, and the bits in core-SVP."""
+    """Return columns of a table of results: the fewest bits, the attack and model that give them, and the bits in core-SVP."""
     return {"bits": round(best.bits, 1), "decided by": best.method, "bits, core-SVP": round(core_svp_bits, 1)}
 
 
 class Instance(NamedTuple):
-    """LWE in dimension n modulo 2^q_bits, with noise of deviation 2^log_sigma.
+    """An LWE instance: dimension n, modulus 2^q_bits, noise of deviation 2^log_sigma."""
 
-    samples: what is left of them for the attack, maybe infinite.  spent: how many the normal form took.
-    """
-
-    n: int
-    q_bits: float
-    log_sigma: float
-    secret: Secret
-    samples: float
-    spent: int = 0
+    n: int  # the dimension
+    q_bits: float  # log2 of the modulus
+    log_sigma: float  # log2 of the noise's deviation
+    secret: Secret  # the distribution of the secret
+    samples: float  # the number of samples that the attack may use; it may be infinite
+    spent: int = 0  # the number of samples that the change to the normal form used up
 
     @property
     def log_xi(self) -> float:
@@ -73,7 +69,7 @@ class Instance(NamedTuple):
         return self.log_sigma - self.secret.log_deviation
 
     def forms(self) -> list["Instance"]:
-        """Return the instances worth attacking: where the secret is wider than the noise, also or only the normal form."""
+        """Return the instances worth attacking.  For a secret wider than the noise these include, or are, the normal form."""
         if self.log_xi >= 0 or self.samples <= self.n:
             return [self]
         normal = self._replace(secret=gaussian(2**self.log_sigma), samples=self.samples - self.n, spent=self.n)
@@ -82,7 +78,7 @@ class Instance(NamedTuple):
     def cost(
         self, attack: str, model: str, bits: float, block_size: float, dimension: float, samples: float | None = None
     ) -> AttackCost:
-        """Return the cost of an attack on a lattice of this dimension; samples: by default all but n entries of it."""
+        """Return the cost of an attack on a lattice of this dimension.  Without `samples` it uses dimension - n of them."""
         if math.isinf(bits):
             return AttackCost(attack, model, math.inf)
         used = max(dimension - self.n, 0) if samples is None else samples
@@ -90,10 +86,11 @@ class Instance(NamedTuple):
 
 
 def least(function: Callable[..., Bits], ranges: Sequence[tuple[float, float]]) -> tuple[float, tuple[float, ...]]:
-    """Return the least value of a function of whole numbers in these ranges, ends included, and the place of it.
+    """Return the least value of a function of whole numbers in these ranges, ends included, and where the function takes it.
 
-    `function` takes one array per range, and broadcasts.  It must fall towards its least value along every axis, or nearly so:
-    each round looks at a grid, then closer around its best point; the last one at all its neighbours.
+    `function` takes one array per range, and broadcasts.  It must fall towards its least value along every axis, or nearly so.
+    Each round tries a grid of points; the next grid is finer and lies around the best point.  The last round tries all
+    neighbours of the best point.
     """
     first, last = (np.array(ends, dtype=float) for ends in zip(*ranges, strict=True))
     low, high = first, last

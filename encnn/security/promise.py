@@ -1,10 +1,10 @@
-"""What the name of a parameter set promises, and the check that it keeps the promise.
+"""The bits of security that the name of a parameter set promises, and the check of this promise.
 
     a name with INSECURE in it             nothing
-    a name with "<number>-bits" in it      so many bits
-    any other                              128 bits
+    a name with "<number>-bits" in it      <number> bits
+    any other name                         128 bits
 
-The bits are the least over all attacks and cost models that are counted.
+The bits of a set are those of the cheapest attack, over all attacks and cost models that are counted.
 """
 
 import re
@@ -14,7 +14,7 @@ from encnn.security.instance import AttackCost
 
 SECURE_BITS = 128.0
 INSECURE_BELOW = 80.0
-"""Bits under which a set is called INSECURE, whatever else its name says."""
+"""A set with fewer bits than this is INSECURE."""
 
 
 def promised_bits(name: str) -> float:
@@ -30,7 +30,7 @@ def promised_bits(name: str) -> float:
 
 
 def check_promise(name: str, best: AttackCost, remedy: str) -> None:
-    """Raise `ParameterError` if the cheapest attack costs less than the name promises; remedy: what else would help."""
+    """Raise `ParameterError` if the cheapest attack costs less than the name promises.  The message also offers `remedy`."""
     promised = promised_bits(name)
     if best.bits < promised:
         raise ParameterError(
@@ -40,7 +40,7 @@ def check_promise(name: str, best: AttackCost, remedy: str) -> None:
 
 
 def honest_name(name: str, bits: float) -> str:
-    """Return the name, or where the set has fewer than 128 bits, one that promises no more than it has.
+    """Return the name.  If the set has fewer than 128 bits, return a name that promises no more than these bits.
 
     >>> [honest_name("compact-128", bits) for bits in (130.0, 102.1, 31.0)]
     ['compact-128', 'compact-102-bits', 'compact-INSECURE']

@@ -27,7 +27,7 @@ class CKKSSecretKey(base.SecretKey):
     def restored(cls, context: CKKSContext, data: bytes) -> Self:
         """Return the key of this context from SEAL's bytes of it; `FileError` unless SEAL finds them valid."""
         key = cls.__new__(cls)
-        key._take(context, (context.ring.from_bytes("CKKSSecretKey", data),))
+        key._take(context, (context.ring.from_bytes("SecretKey", data),))
         return key
 
     def _take(self, context: CKKSContext, given: tuple[Any, ...]) -> None:
