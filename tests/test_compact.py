@@ -76,7 +76,7 @@ def test_a_file_of_a_weak_set_with_a_strong_name_is_refused():
     header = storage.export_context(secret.context)
     header["parameters"]["name"] = "compact-128"
     with pytest.raises(FileError, match="put INSECURE into its name"):
-        parse(storage.KeyHeader, header)
+        parse(storage.IntegerVectorKeyHeader, header)
 
 
 # Ciphertexts in int32

@@ -1,11 +1,12 @@
 """Products of polynomials modulo X^N + 1 by a complex Fourier transform of half the length.
 
-A real polynomial p has N / 2 independent values at the roots of X^N + 1.  With z_j = (p_j + i p_(j + N/2)) exp(i pi j / N),
+The N roots of X^N + 1 come in conjugate pairs, so a real polynomial p has N / 2 independent values there.  With
+z_j = (p_j + i p_(j + N/2)) exp(i pi j / N), a Fourier transform gives them:
 
-    Z_f = sum_j z_j exp(-2 pi i j f / (N / 2)) = p(exp(i pi (1 - 4 f) / N)),
+    Z_f = sum_j z_j exp(-2 pi i j f / (N / 2)) = p(exp(i pi (1 - 4 f) / N)).
 
-so the product of two polynomials has the products of their values.  float64 rounds.  `Multiplier` therefore cuts polynomials
-into limbs that are small enough for rounding to whole numbers to give the exact product.
+The values of a product are the products of the values.  float64 rounds, so `Multiplier` cuts polynomials into limbs.  The limbs
+are so small that rounding to whole numbers gives the exact product.
 """
 
 from functools import cache
@@ -15,7 +16,7 @@ import numpy as np
 from encnn.arithmetic.modular import centred
 
 LIMB_BITS = 27
-"""For N <= 2^14 a limb times a small polynomial has coefficients below 2^41, where errors of float64 are far below 1/2."""
+"""A product of a limb and a small polynomial has coefficients below 2^41 for N <= 2^14, far from where float64 errs by 1/2."""
 
 
 def forward(p: np.ndarray) -> np.ndarray:
@@ -35,30 +36,34 @@ def backward(values: np.ndarray) -> np.ndarray:
 
 
 class Multiplier:
-    """Products with fixed polynomials a modulo 2^q_bits: int64 of shape (..., N), N a power of two."""
+    """Exact products with fixed polynomials a: int64 of shape (..., N), any entries modulo 2^q_bits, N a power of two."""
 
     def __init__(self, a: np.ndarray, q_bits: int) -> None:
         self._a, self._q_bits = a, q_bits
+        # a = sum_i limb_i 2^(27 i): each limb has 27 bits, so its products stay where float64 is exact after rounding.
+        # a is fixed, so its limbs are transformed once
         shifts = range(0, q_bits, LIMB_BITS)
         self._values = [forward(a >> np.int64(s) & ((1 << LIMB_BITS) - 1)) for s in shifts] if a.shape[-1] > 1 else []
 
     def __call__(self, small: np.ndarray) -> np.ndarray:
-        """Return a * small in Z[X] / (X^N + 1), int64, correct modulo 2^q_bits, for |small| <= 1 of shape (..., N)."""
-        if not self._values:
+        """Return a * small in Z[X] / (X^N + 1), int64, right modulo 2^q_bits; |small| <= 1, of shape (..., N)."""
+        if not self._values:  # N = 1: polynomials are numbers, and there is nothing to transform
             return self._a * small
-        values = forward(small)
+        values = forward(small)  # entries of -1, 0, 1 need no limbs
         total = _whole(self._values[0] * values)
         for i, limb in enumerate(self._values[1:], 1):
+            # each limb's product is rounded before the shift: shifting first would leave float64's 53 bits.
+            # int64 wraps modulo 2^64, a multiple of 2^q_bits, so the sum is right modulo 2^q_bits
             total += _whole(limb * values) << np.int64(LIMB_BITS * i)
         return total
 
 
 def _whole(values: np.ndarray) -> np.ndarray:
-    """Return the integer polynomials that have these values, int64.  This overwrites the values."""
+    """Return the polynomials of whole numbers that have these values, int64; the values are overwritten."""
     z = np.fft.ifft(values, out=values)
     half = z.shape[-1]
     z *= _untwist(2 * half)
-    np.rint(z.view(np.float64), out=z.view(np.float64))
+    np.rint(z.view(np.float64), out=z.view(np.float64))  # the product is whole and the error below 1/2, so this is exact
     whole = np.empty((*z.shape[:-1], 2 * half), np.int64)
     whole[..., :half], whole[..., half:] = z.real, z.imag
     return whole
@@ -70,7 +75,7 @@ def multiply(a: np.ndarray, small: np.ndarray, q_bits: int) -> np.ndarray:
 
 
 def roots(numerators: np.ndarray, denominator: int) -> np.ndarray:
-    """Return exp(2 pi i numerators / denominator), computed in extended precision and rounded once: errors here add up."""
+    """Return exp(2 pi i numerators / denominator), computed in extended precision and rounded once: errors would add up."""
     angle = 2 * np.longdouble("3.14159265358979323846264338327950288") * (numerators % denominator) / denominator
     return (np.cos(angle) + 1j * np.sin(angle)).astype(np.complex128)
 

@@ -69,7 +69,7 @@ class BlockArray:
 
     def __repr__(self) -> str:
         """Show shape, parameters and noise, never entries."""
-        return f"PackedArray(shape={self.shape}, parameters={self.parameters.name!r}, noise<={self.noise:.3g})"
+        return f"BlockArray(shape={self.shape}, parameters={self.parameters.name!r}, noise<={self.noise:.3g})"
 
     def __getitem__(self, rows: slice | np.ndarray) -> "BlockArray":
         """Return some of the numbers, in the same blocks."""

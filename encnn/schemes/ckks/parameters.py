@@ -66,7 +66,7 @@ class CKKSParameters:
     def __repr__(self) -> str:
         """Show every field, and what the set protects."""
         shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
-        return f"Parameters({shown}) <{self.protection}>"
+        return f"{type(self).__name__}({shown}) <{self.protection}>"
 
     def __str__(self) -> str:
         """Show the name and what the set protects."""

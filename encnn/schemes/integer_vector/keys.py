@@ -156,7 +156,8 @@ class IntegerVectorSecretKey(base.SecretKey):
 
     def __repr__(self) -> str:
         """Show the key's name, never its entries."""
-        return f"SecretKey({self.parameters.name!r}, widths={list(self._T)}, key_id={self.context.key_id}, T=<secret>)"
+        said = f"{self.parameters.name!r}, widths={list(self._T)}, key_id={self.context.key_id}, T=<secret>"
+        return f"{type(self).__name__}({said})"
 
     @property
     def widths(self) -> list[int]:
