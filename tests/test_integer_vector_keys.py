@@ -179,7 +179,7 @@ def test_repr_shows_no_secret(name):
     secret, evaluator = PAIRS[name]
     shown = repr(secret)
     rest = shown.replace(secret.context.key_id, "").replace(secret.parameters.name, "")
-    assert "<secret>" in shown and rest == "SecretKey('', widths=[1, 3], key_id=, T=<secret>)"
+    assert "<secret>" in shown and rest == "IntegerVectorSecretKey('', widths=[1, 3], key_id=, T=<secret>)"
     assert "array" not in repr(evaluator) and "elementwise:3" in repr(evaluator)
     assert "array" not in repr(secret.encrypt(vectors(1, 2, 3)))
 
