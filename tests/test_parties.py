@@ -620,3 +620,14 @@ def test_ciphertexts_of_which_nothing_is_guaranteed_are_saved_and_read(tmp_path:
     loaded = EncryptedModel.load(tmp_path / "model.npz")
     np.testing.assert_array_equal(loaded.network.W1.data, W1.data)
     assert loaded.network.W1.noise < np.inf  # what ciphertexts of this size can have at most
+
+
+@pytest.mark.parametrize("given", [None, np.zeros((2, 1)), [0.0], "scores"])
+def test_what_is_not_encrypted_is_neither_decrypted_nor_saved(given: object, tmp_path: Path) -> None:
+    owner = Owner(Architecture(2, hidden=0, pooling="sum"), ExactSigmoid(), ADDITIVE_128)
+    user = User(owner.encrypt(Network.zeros(owner.architecture)))
+    message = "there are no scores" if given is None else "pass what train or predict returned"
+    with pytest.raises(DataError, match=message):
+        owner.decrypt(given)
+    with pytest.raises(DataError, match=message):
+        user.save_scores(given, tmp_path / "scores")

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from encnn import files
 from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, Sigmoid, check_name
 from encnn.data.fingerprints import Fingerprint, check_fingerprints, fingerprint_of
 from encnn.data.recipes import Recipe, RecipeHeader, check_width, export_recipe, restore_recipe
-from encnn.errors import FileError, ParameterError
+from encnn.errors import DataError, FileError, ParameterError
 from encnn.files.schema import Count, Hex32, Within, check_names, describe, naming, parse, take
 from encnn.network import Architecture, Network
 from encnn.network.architecture import WEIGHT_BOUND
@@ -193,6 +193,14 @@ def restored_recipe(header: RecipeHeader | None, a: Architecture, arrays: dict[s
     features = restore_recipe(header, take(arrays, NAMES) if header.published else None)
     check_width(features, a.features)
     return features
+
+
+def check_encrypted(a: Any, context: Any) -> None:
+    """Raise `DataError` unless `a` is encrypted, where the scheme has keys (a context) at all."""
+    if a is None:
+        raise DataError("there are no scores: training forgot them, or kept none unasked; pass keep_scores=True, or on_scores")
+    if context is not None and not hasattr(a, "context"):
+        raise DataError(f"expected ciphertexts of the scheme, got {type(a).__name__}; pass what train or predict returned")
 
 
 def refuse_experimental(experimental: bool) -> None:

@@ -25,6 +25,7 @@ from encnn.parties.model import (
     Path,
     ScoresHeader,
     SecretHeader,
+    check_encrypted,
     checked_architecture,
     describe_sigmoid,
     refuse_experimental,
@@ -181,8 +182,9 @@ class Owner:
     def decrypt(self, a: Encrypted) -> np.ndarray:
         """Return the real numbers in an encrypted array or in scores; not-a-number where they left the scheme's range.
 
-        `network.partial_scores` says when that is noticed.
+        `network.partial_scores` says when that is noticed.  Raises `DataError` for what is not encrypted.
         """
+        check_encrypted(a, getattr(self.evaluator, "context", None))
         limit = self.evaluator.score_limit
         return a.read(self._secret.decrypt, limit) if isinstance(a, PartialScores) else readable(self._secret.decrypt(a), limit)
 

@@ -17,7 +17,7 @@ from encnn.network import Help, Network, OnScores, TrainingPlan, forward, predic
 from encnn.network.partial_scores import PartialScores
 from encnn.network.rehearsal import check_rehearsal, from_zero, rehearse
 from encnn.network.training import NOBODY
-from encnn.parties.model import SCORES, EncryptedModel, Path, describe_scores, refuse_experimental
+from encnn.parties.model import SCORES, EncryptedModel, Path, check_encrypted, describe_scores, refuse_experimental
 from encnn.parties.owner import Owner
 from encnn.schemes import ClearParameters
 from encnn.schemes.base import Encrypted
@@ -56,6 +56,7 @@ class User:
         context = getattr(evaluator, "context", None)
         if context is None:
             raise ParameterError("scores in the clear are not saved as encrypted scores; use numpy.save")
+        check_encrypted(scores, context)
         if scores.context != context:
             raise KeyMismatchError(
                 f"the scores belong to key {scores.context.key_id}, the model to key {context.key_id}; save them by the user "
