@@ -30,7 +30,6 @@ SCHEME = Scheme(
     factory.restore_secret_key,
     list(PRESETS.values()),
     [
-        ComparedPreset("bootstrapped, one level", ONE_LEVEL_128, ExactSigmoid(), KEYS),
         ComparedPreset("bootstrapped, two levels", TWO_LEVEL_128, ExactSigmoid(), KEYS),
     ],
 )
