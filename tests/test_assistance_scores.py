@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from secret_walker import arrays_from, shows
 
 from encnn import Architecture, ClearParameters, EncryptedModel, ExactSigmoid, Network, Owner, Trainer, TrainingPlan, taylor
-from encnn.assistance.scores import Answer, Assistant, AssistedStep, DirectChannel, KeptLabels, Opening, Request
+from encnn.assistance.scores import Answer, Assistant, AssistedStep, DirectChannel, KeptLabels, Opening, Request, stretches
 from encnn.errors import CapabilityError, DataError, DivergenceError, FileError, KeyMismatchError, ParameterError
 from encnn.network.folded import collapsed, expanded
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, IntegerVectorParameters
@@ -417,3 +417,19 @@ def test_experimental_runs_repeat():
         trainer.train(X, Y, PLAN, help=AssistedStep(DirectChannel(assistant), rng=np.random.default_rng(3)))
         runs.append(trainer.model.network.W1.data)
     assert np.array_equal(*runs)
+
+
+def test_a_mini_batch_that_is_more_than_a_request_holds_takes_several_trips() -> None:
+    architecture = Architecture(4, hidden=0, pooling="sum")
+    X, y = np.eye(4, dtype=np.int64)[np.arange(80) % 4], np.arange(80) % 2
+    owner, plan = Owner(architecture, ExactSigmoid(), SMALL), TrainingPlan(ExactSigmoid(), 0.02, batch_size=80)
+    assistant, trainer = Assistant(owner.secret_key), Trainer(owner.encrypt(Network.zeros(architecture)))
+    trainer.train(X, y, plan, help=AssistedStep(DirectChannel(assistant)))
+    twin = Trainer(Owner(architecture, ExactSigmoid(), ClearParameters()).encrypt(Network.zeros(architecture)))
+    twin.train(X, y, plan)
+    assert assistant.tally.trips == 3 and len(assistant.scores) == 80
+    np.testing.assert_allclose(owner.decrypt_network(trainer.model).W1, twin.model.network.W1, atol=1e-2)
+
+
+def test_reviews_of_one_request_fit_it() -> None:
+    assert stretches(np.zeros(5), 2) == [slice(0, 2), slice(2, 4), slice(4, 5)]

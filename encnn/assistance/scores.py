@@ -422,10 +422,21 @@ class AssistedStep(Help):
         self.trips = 0
 
     def __call__(self, evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[CiphertextArray, float]:
-        """Return (encrypted rate * (p - targets), 1): the answer includes the rate."""
-        parts, counts = (z.parts, z.counts) if isinstance(z, PartialScores) else (z, None)
+        """Return (encrypted rate * (p - targets), 1): the answer includes the rate.
+
+        A mini-batch whose scores are more ciphertexts than a request holds takes several trips.
+        """
+        parts = z.parts if isinstance(z, PartialScores) else z
         if not isinstance(parts, CiphertextArray):
             raise CapabilityError(f"scheme {evaluator.scheme!r} needs no assistance here; leave it out, or encrypt the model")
+        if len(parts) <= parts.parameters.d:
+            return self._asked(z, targets, rate), 1.0
+        errors = [self._asked(z[rows], targets[rows], rate) for rows in stretches(z, parts.parameters.d)]
+        return evaluator.concatenate(errors), 1.0
+
+    def _asked(self, z: CiphertextArray | PartialScores, targets: Any, rate: float) -> CiphertextArray:
+        """Return encrypted rate * (p - targets) for the scores of one request."""
+        parts, counts = (z.parts, z.counts) if isinstance(z, PartialScores) else (z, None)
         opening = self._opening or self._open(z.context, z.shape[-1])
         scores = self._randomised(parts)
         kept = isinstance(targets, KeptLabels)
@@ -438,7 +449,7 @@ class AssistedStep(Help):
         error = self._decoded(self._channel.ask(request), z.context, z.shape)
         if not sent and not kept:
             error = error - (self._at_one_rate(targets, rate) if isinstance(targets, CiphertextArray) else rate * targets)
-        return error, 1.0
+        return error
 
     def _at_one_rate(self, targets: CiphertextArray, rate: float) -> CiphertextArray:
         """Return encrypted targets after checking that the rate, which they include, has not changed."""
@@ -460,11 +471,6 @@ class AssistedStep(Help):
 
     def _randomised(self, z: CiphertextArray) -> CiphertextArray:
         """Return z with an encryption of zero added to each ciphertext."""
-        if len(z) > z.parameters.d:
-            raise ParameterError(
-                f"the scores of a mini-batch come in {len(z)} ciphertexts, a request holds {z.parameters.d}; take smaller "
-                "mini-batches, a lower learning rate or smaller features"
-            )
         zeros = self._zeros.take(len(z))
         return z + CiphertextArray(zeros, z.context, z.scale, 0.0, 0.0, zero_noise(z.parameters))
 
@@ -477,6 +483,23 @@ class AssistedStep(Help):
         masks = self._masks[1][answer.first : answer.first + shape[0]]
         data = np.concatenate([answer.tops, masks], axis=1)
         return CiphertextArray(data, context, p.scale, 0.0, 1.0, p.noise_bound + 0.5)
+
+
+def stretches(z: CiphertextArray | PartialScores, most: int) -> list[slice]:
+    """Return slices of reviews that follow each other, each with up to `most` ciphertexts; raise if one review has more."""
+    counts = z.counts if isinstance(z, PartialScores) else np.ones(len(z), np.int64)
+    if counts.max() > most:
+        raise ParameterError(
+            f"the score of one review comes in {counts.max()} ciphertexts, a request holds {most}; take a lower learning rate "
+            "or smaller features"
+        )
+    found, first, held = [], 0, 0
+    for review, count in enumerate(counts):
+        if held + count > most:
+            found.append(slice(first, review))
+            first, held = review, 0
+        held += count
+    return [*found, slice(first, len(counts))]
 
 
 def _check_answer(answer: Answer, trip: int, shape: tuple[int, ...], p: IntegerVectorParameters) -> None:
