@@ -32,6 +32,11 @@ def test_what_differs_is_named_with_the_largest_difference() -> None:
     assert "sigmoid (in 3 lines)" in difference(*texts, ["seed", "row"])
 
 
+def test_a_published_table_of_an_earlier_form_is_told() -> None:
+    table = pd.DataFrame({"case": ["a"], "rate": [0.1]})
+    assert difference(table, table.drop(columns="case"), ["case"]).startswith("the published table has other columns")
+
+
 def test_lines_are_told_by_their_keys_and_counted() -> None:
     assert "the same in 2 lines (2 lines here, 3 published)" in difference(LINES[::-2], LINES, ["seed", "row"])
     assert difference(LINES, LINES.assign(seed=[7, 8, 9]), ["seed"]) == "no line is the same case as a published one"

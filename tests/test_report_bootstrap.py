@@ -99,6 +99,8 @@ def test_training_curve_draws_every_key_and_one_twin_a_case():
 def test_choice_has_a_panel_for_each_number_of_epochs():
     table = pd.DataFrame(
         {
+            "features": "words",
+            "largest multiplier": 1,
             "learning rate": [0.01, 0.02, 0.01, 0.02, 0.01],
             "decay": [0.0, 0.0, 0.0, 0.0, 0.5],
             "epochs": [1, 1, 2, 2, 2],

@@ -162,21 +162,22 @@ def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
 
 
 def choice(table: pd.DataFrame) -> Figure:
-    """Which plan?  Held-out accuracy over the learning rate, a panel for each number of epochs, a colour for each decay.
+    """Which plan?  Held-out accuracy over the learning rate, a panel for each number of epochs, a colour for each way to train.
 
     table: the columns of figures/unassisted_choice.csv, of one kind of features.
     """
     epochs = sorted(table["epochs"].unique())
     figure, panels = plt.subplots(1, len(epochs), figsize=(4.2 * len(epochs), 4.2), sharey=True, squeeze=False)
     for axis, count in zip(panels[0], epochs, strict=True):
-        for (decay, lines), colour in zip(table[table["epochs"] == count].groupby("decay"), PALETTE, strict=False):
-            axis.plot(
-                lines["learning rate"], lines["held-out percent, with noise"], ".-", color=colour, label=f"decay {decay:g}"
-            )
+        ways = table[table["epochs"] == count].groupby(["decay", "largest multiplier"])
+        for ((decay, largest), lines), colour in zip(ways, PALETTE, strict=False):
+            label = f"decay {decay:g}" + (f", multipliers to {largest}" if largest > 1 else "")
+            axis.plot(lines["learning rate"], lines["held-out percent, with noise"], ".-", color=colour, label=label)
             axis.plot(lines["learning rate"], lines["held-out percent, clear"], "--", color=colour, linewidth=1)
         axis.set(title=f"{count} epoch{'s' if count > 1 else ''}", xlabel="learning rate")
     panels[0, 0].set_ylabel("held-out reviews that are right (%)")
-    figure.suptitle("Which plan is best on training reviews held out?")
+    features = table["features"].iloc[0]
+    figure.suptitle(f"Which plan is best on training reviews held out?\n({features})", fontsize="medium")
     handles = [
         *panels[0, -1].get_legend_handles_labels()[0],
         Line2D([], [], linestyle="--", color="grey", label="without noise"),
