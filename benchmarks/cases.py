@@ -7,7 +7,7 @@ import numpy as np
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, least_squares, taylor
 from encnn.costs import Task
-from encnn.costs.rehearsal import Rehearsal
+from encnn.costs.rehearsal import Rehearsal, rows_together
 from encnn.costs.task import assistance
 from encnn.costs.timing import cpu_seconds
 from encnn.experiments.helped import helped
@@ -46,7 +46,7 @@ class BenchmarkCase:
 
     def twin(self) -> Rehearsal:
         """Return the same in the clear."""
-        return Rehearsal(self.task, ClearParameters(), "none")
+        return Rehearsal(self.task, ClearParameters(), "none", together=rows_together(self.parameters))
 
 
 def security_bits(parameters: SchemeParameters) -> float:

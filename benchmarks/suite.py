@@ -104,7 +104,8 @@ def operations(r: Rehearsal, batch_sizes: tuple[int, ...] = BATCHES) -> Iterator
     plain = np.full((n, r.task.architecture.row_width), 0.01)
     yield Operation("encryption", n, timed(lambda: secret.encrypt(plain)), c.nbytes)
     yield Operation("decryption", n, timed(lambda: secret.decrypt(c)))
-    yield Operation("addition", n, timed(lambda: c + c))
+    one = evaluator.unpack(c)  # numbers of blocks are added one by one
+    yield Operation("addition", n, timed(lambda: one + one))
     batch = r.batch(16)
     yield Operation("gather", len(batch), timed(lambda: evaluator.gather(batch, r.network.W1)))
     yield Operation("scatter", len(batch), update(r, batch))

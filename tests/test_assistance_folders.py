@@ -202,7 +202,7 @@ from encnn.schemes import fv
 
 folder, words = Path(sys.argv[1]), int(sys.argv[2])
 changes = json.loads((folder / "parameters.json").read_text())
-parameters = fv.TOY.updated(**changes | {"t_primes": tuple(changes["t_primes"])})
+parameters = fv.TOY.updated(name="roomy-INSECURE", **changes | {"t_primes": tuple(changes["t_primes"])})
 owner = Owner(Architecture(words, hidden=0, pooling="sum"), taylor(1), parameters)
 model = owner.encrypt(Network(owner.architecture, np.zeros((words, 1)), None))
 side = OwnerOfWeights(owner.secret_key, model)

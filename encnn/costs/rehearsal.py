@@ -25,15 +25,24 @@ SMALL_MODEL_BYTES = 64 << 20
 BLOCK_ROWS = 16
 
 
+def rows_together(parameters: SchemeParameters) -> int:
+    """Return how many rows of weights are encrypted together: as many as share a ciphertext, or a few."""
+    return parameters.N if isinstance(parameters, bootstrapped.BootstrappedParameters) else BLOCK_ROWS
+
+
 class Rehearsal:
     """A small owner with the parameters of a task, its encrypted model, and a trainer of synthetic reviews.
 
-    how: what the owner does in training.  rows: the size of the small vocabulary; by default that of a calibration.  All
-    weights are copies of a few ciphertexts, which does not change the measurements.
+    how: what the owner does in training.  rows: the size of the small vocabulary; by default that of a calibration.
+    together: rows that are encrypted together.  All weights are copies of a few ciphertexts, which does not change the
+    measurements.
     """
 
-    def __init__(self, task: Task, parameters: SchemeParameters, how: Assistance, rows: int | None = None) -> None:
+    def __init__(
+        self, task: Task, parameters: SchemeParameters, how: Assistance, rows: int | None = None, together: int | None = None
+    ) -> None:
         self.task, self.parameters, self.assistance = task, parameters, how
+        self._together = together or rows_together(parameters)
         begun = time.process_time()
         self.owner = Owner(replace(task.architecture, features=self._first_rows()), task.plan.sigmoid, parameters)
         self.keys_s = time.process_time() - begun
@@ -117,8 +126,7 @@ class Rehearsal:
         return features if self.task.dense else min(features, wide)
 
     def _first_rows(self) -> int:
-        together = self.parameters.N if isinstance(self.parameters, bootstrapped.BootstrappedParameters) else BLOCK_ROWS
-        return self.task.architecture.features if self.task.dense else min(self.task.architecture.features, together)
+        return self.task.architecture.features if self.task.dense else min(self.task.architecture.features, self._together)
 
     def _start(self, rows: int) -> Network:
         a = replace(self.task.architecture, features=rows)
