@@ -31,6 +31,7 @@ from encnn.assistance.scores import Answer, Assistant, Opening, OwnersSide, Requ
 from encnn.assistance.weights import OwnerOfWeights, Weights
 from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError, ParameterError
 from encnn.files.schema import Count, Hex32, Within, check_array, check_names, describe, naming, parse
+from encnn.schemes.base import KeyContext
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
 from encnn.schemes.integer_vector.ring import ZeroKey
 from encnn.schemes.integer_vector.storage import entry_range, export_array, restore_array
@@ -56,7 +57,7 @@ class FolderChannel:
     """
 
     folder: Path
-    context: Any
+    context: KeyContext | None
     timeout: float = 60.0
     bytes_up: int = field(default=0, init=False)
     bytes_down: int = field(default=0, init=False)
@@ -221,7 +222,7 @@ _LABELS_OF = {"sent": {"labels"}, "kept": {"rows"}, "withheld": set[str]()}
 """Arrays of a request besides the scores."""
 
 
-def write_opening(path: Path, opening: Opening, context: Any) -> int:
+def write_opening(path: Path, opening: Opening, context: KeyContext | None) -> int:
     """Write the owner's first message; return the bytes written.  Experimental keys are refused."""
     _refuse_experimental(context)
     zero_key = opening.zero_key
@@ -367,8 +368,8 @@ def _check_key(key_id: str, context: IntegerVectorContext) -> None:
         raise KeyMismatchError(f"a message under key {key_id} came where {context.key_id} is wanted; take messages of one run")
 
 
-def _refuse_experimental(context: IntegerVectorContext) -> None:
-    if context.experimental:
+def _refuse_experimental(context: KeyContext | None) -> None:
+    if context is not None and context.experimental:
         raise ParameterError(
             "this key was made from a passed rng, so it repeats and protects nothing; its messages are not written to files. "
             "Make the owner without rng"

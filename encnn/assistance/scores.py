@@ -52,9 +52,9 @@ from encnn.arithmetic.sampling import for_key
 from encnn.arithmetic.sigmoid import sigmoid
 from encnn.errors import CapabilityError, DataError, DivergenceError, EncnnError, KeyMismatchError, ParameterError
 from encnn.files.schema import check_array
-from encnn.network import Help, targets_of
+from encnn.network import Help, plain_targets
 from encnn.network.partial_scores import WITHIN, PartialScores, check_counts
-from encnn.schemes.base import Encrypted, Evaluator
+from encnn.schemes.base import Evaluator, KeyContext, Targets
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorSecretKey
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.ring import (
@@ -180,7 +180,7 @@ class OwnersSide(Protocol):
     max_trips: int | None
 
     @property
-    def context(self) -> Any:
+    def context(self) -> KeyContext | None:
         """The scheme's record of the key's name and parameters."""
 
     def opening(self) -> Opening:
@@ -214,7 +214,7 @@ class Assistant:
     ) -> None:
         _check_max_rate(max_rate, secret.parameters)
         self._secret, self.outputs, self._max_rate, self.max_trips = secret, outputs, max_rate, max_trips
-        self._labels = None if labels is None else targets_of(labels, outputs)
+        self._labels = None if labels is None else plain_targets(labels, outputs)
         randomness = for_key(secret.context.experimental, rng)
         self._pads = PadStream(secret, outputs, randomness)
         self._zero_key = make_zero_key(secret, outputs, randomness, SAMPLES)
@@ -387,11 +387,11 @@ class Channel(Protocol):
         """Send a request; return its answer."""
 
 
-def opened(channel: Channel, context: Any) -> Opening:
-    """Return the owner's first message; raise `KeyMismatchError` unless it is of the model's key."""
+def opened(channel: Channel, key_id: str) -> Opening:
+    """Return the owner's first message; raise `KeyMismatchError` unless it is of this key, the model's."""
     opening = channel.open()
-    if opening.key_id != context.key_id:
-        raise KeyMismatchError(f"this owner has key {opening.key_id!r}, the model has {context.key_id}; ask its own owner")
+    if opening.key_id != key_id:
+        raise KeyMismatchError(f"this owner has key {opening.key_id!r}, the model has {key_id}; ask its own owner")
     return opening
 
 
@@ -421,7 +421,9 @@ class AssistedStep(Help):
         self._rate: float | None = None
         self.trips = 0
 
-    def __call__(self, evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[CiphertextArray, float]:
+    def __call__(
+        self, evaluator: Evaluator, z: CiphertextArray | PartialScores, targets: Targets, rate: float
+    ) -> tuple[CiphertextArray, float]:
         """Return (encrypted rate * (p - targets), 1): the answer includes the rate.
 
         A mini-batch whose scores are more ciphertexts than a request holds takes several trips.
@@ -434,22 +436,23 @@ class AssistedStep(Help):
         errors = [self._asked(z[rows], targets[rows], rate) for rows in stretches(z, parts.parameters.d)]
         return evaluator.concatenate(errors), 1.0
 
-    def _asked(self, z: CiphertextArray | PartialScores, targets: Any, rate: float) -> CiphertextArray:
+    def _asked(self, z: CiphertextArray | PartialScores, targets: Targets, rate: float) -> CiphertextArray:
         """Return encrypted rate * (p - targets) for the scores of one request."""
         parts, counts = (z.parts, z.counts) if isinstance(z, PartialScores) else (z, None)
-        opening = self._opening or self._open(z.context, z.shape[-1])
+        opening = self._opening or self._open(parts.context, z.shape[-1])
         scores = self._randomised(parts)
-        kept = isinstance(targets, KeptLabels)
-        sent = isinstance(targets, np.ndarray) and self._share_labels
+        labels = targets.astype(np.int8) if isinstance(targets, np.ndarray) and self._share_labels else None
+        rows = targets.rows if isinstance(targets, KeptLabels) else None
         self.trips += 1
-        if kept and targets.last >= opening.kept_labels:
+        if isinstance(targets, KeptLabels) and targets.last >= opening.kept_labels:
             raise DataError(f"review {targets.last} came, the owner keeps labels of {opening.kept_labels}; train on those")
-        labels, rows = targets.astype(np.int8) if sent else None, targets.rows if kept else None
         request = Request(self.trips, float(rate), scores, labels, rows, counts)
-        error = self._decoded(self._channel.ask(request), z.context, z.shape)
-        if not sent and not kept:
-            error = error - (self._at_one_rate(targets, rate) if isinstance(targets, CiphertextArray) else rate * targets)
-        return error
+        error = self._decoded(self._channel.ask(request), parts.context, z.shape)
+        if labels is not None or rows is not None:
+            return error
+        return error - (
+            self._at_one_rate(targets, rate) if isinstance(targets, CiphertextArray) else rate * np.asarray(targets)
+        )
 
     def _at_one_rate(self, targets: CiphertextArray, rate: float) -> CiphertextArray:
         """Return encrypted targets after checking that the rate, which they include, has not changed."""
@@ -461,7 +464,7 @@ class AssistedStep(Help):
         return targets
 
     def _open(self, context: IntegerVectorContext, outputs: int) -> Opening:
-        opening, p = opened(self._channel, context), context.parameters
+        opening, p = opened(self._channel, context.key_id), context.parameters
         if opening.zero_key is None:
             raise DataError("the owner sent no public key, so it answers no scores; have it serve a scores.Assistant")
         check_array("the owner's public key", opening.zero_key.b, (SAMPLES, outputs, p.d), np.int64, *entry_range(p))

@@ -37,7 +37,6 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -47,9 +46,10 @@ from encnn.data import Features, features_of
 from encnn.data.batches import Batch, batches
 from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Help, Network, OnScores, TrainingPlan, TrainingRun
+from encnn.network.architecture import W
 from encnn.network.training import UpdateBatch
 from encnn.parties import EncryptedModel
-from encnn.schemes.base import Encrypted, Evaluator, SecretKey
+from encnn.schemes.base import Encrypted, Evaluator, KeyContext, SecretKey, Targets
 from encnn.schemes.ckks import CKKSEvaluator, PackedArray, polynomial_depth
 from encnn.schemes.encoders import FractionalEncoder, dyadic
 from encnn.schemes.rings.evaluator import RingEvaluator
@@ -89,7 +89,7 @@ def as_parts(evaluator: Evaluator, arrays: Sequence[Encrypted]) -> list[Part]:
     return [(*evaluator.export_array(a), a.shape) for a in arrays]
 
 
-def weights_of(network: Network) -> list[Encrypted]:
+def weights_of(network: Network[W]) -> list[W]:
     """Return W1 and, behind a hidden layer, W2."""
     return [network.W1] if network.W2 is None else [network.W1, network.W2]
 
@@ -121,16 +121,16 @@ class OwnerOfWeights:
 
     def __repr__(self) -> str:
         """Name key and counts, nothing secret."""
-        return f"OwnerOfWeights(key_id={self.context.key_id}, limit={self.limit:g}, trips={self.tally.trips})"
+        return f"OwnerOfWeights(key_id={self._evaluator.key_id}, limit={self.limit:g}, trips={self.tally.trips})"
 
     @property
-    def context(self) -> Any:
+    def context(self) -> KeyContext | None:
         """The name of the key and its parameters."""
-        return self._evaluator.context  # type: ignore[attr-defined]
+        return self._evaluator.context
 
     def opening(self) -> Opening:
         """Return the message that opens a run."""
-        return Opening(self.context.key_id)
+        return Opening(self._evaluator.key_id)
 
     def answer(self, request: Weights) -> Weights:
         """Return fresh encryptions of the weights."""
@@ -141,7 +141,7 @@ class OwnerOfWeights:
             weights = [self._secret.decrypt(a) for a in encrypted]
             self._check_size(weights)
             fresh = [self._secret.encrypt(v) for v in weights]
-            answer = Weights(request.trip, self.context.key_id, as_parts(self._evaluator, fresh))
+            answer = Weights(request.trip, self._evaluator.key_id, as_parts(self._evaluator, fresh))
         self.largest_bytes = max(self.largest_bytes, _bytes_in_memory(fresh))
         self.tally.count(request.nbytes, answer.nbytes, time.process_time() - begun)
         return answer
@@ -155,7 +155,7 @@ class OwnerOfWeights:
 
         def check(first_review: int, scores: Encrypted) -> None:
             shown = scores.smallest() if isinstance(scores, PackedArray) else scores
-            sent = Weights(0, self.context.key_id, as_parts(self._evaluator, [shown]))
+            sent = Weights(0, self._evaluator.key_id, as_parts(self._evaluator, [shown]))
             self.tally.score_bytes_up += sent.nbytes
             received = self._evaluator.restore_array(*sent.parts[0])
             begun = time.process_time()
@@ -169,9 +169,9 @@ class OwnerOfWeights:
     def _check(self, request: Weights) -> None:
         """Raise unless the request is next in turn, under this key, and of the weights that were handed out."""
         check_turn(self, request.trip)
-        if request.key_id != self.context.key_id:
+        if request.key_id != self._evaluator.key_id:
             raise KeyMismatchError(
-                f"weights under key {request.key_id!r:.80} came to key {self.context.key_id}; ask their own owner"
+                f"weights under key {request.key_id!r:.80} came to key {self._evaluator.key_id}; ask their own owner"
             )
         if request.shapes != self._shapes:
             raise DataError(
@@ -210,7 +210,7 @@ class WeightRefresh(Help):
             )
         super().__init__()
         self.model, self._channel, self.trips = model, channel, 0
-        opened(channel, model.evaluator.context)
+        opened(channel, model.evaluator.key_id)
 
     def steps(self, run: TrainingRun) -> AbstractContextManager[UpdateBatch]:
         """Return the trainer's own steps, each after a refresh of W1 and W2 in one trip if it is due."""
@@ -218,7 +218,7 @@ class WeightRefresh(Help):
             raise ParameterError("this refresh was made for another model than the one in training; make one for each model")
         step = run.step()
 
-        def refreshed(batch: Batch, targets: Any, rate: float) -> Encrypted:
+        def refreshed(batch: Batch, targets: Targets, rate: float) -> Encrypted:
             if self.due():
                 self.now()
             return step(batch, targets, rate)
@@ -233,7 +233,7 @@ class WeightRefresh(Help):
         """Have the owner renew the weights now."""
         evaluator, arrays = self.model.evaluator, weights_of(self.model.network)
         self.trips += 1
-        key_id = evaluator.context.key_id  # type: ignore[attr-defined]
+        key_id = evaluator.key_id
         answer = self._channel.ask(Weights(self.trips, key_id, as_parts(evaluator, arrays)))
         check_trip(answer, self.trips)
         if answer.key_id != key_id or answer.shapes != [a.shape for a in arrays]:

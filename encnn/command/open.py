@@ -52,7 +52,7 @@ def feature_names(model: EncryptedModel) -> list[str]:
 
 
 def _check_own(owner: Owner, model: EncryptedModel) -> None:
-    own, found = (e.context.key_id for e in (owner.evaluator, model.evaluator))  # type: ignore[attr-defined]
+    own, found = (e.key_id for e in (owner.evaluator, model.evaluator))
     if own != found:
         raise KeyMismatchError(f"the model belongs to key {found}, the secret is that of key {own}; use its own secret")
 

@@ -110,7 +110,7 @@ def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help
             )
         yield NOBODY
         return
-    context = model.evaluator.context  # type: ignore[attr-defined]
+    context = model.evaluator.context
     channel = FolderChannel(options.with_owner, context, options.wait)
     step = AssistedStep(channel)
     try:

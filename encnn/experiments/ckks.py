@@ -24,12 +24,12 @@ from encnn.data.datasets import Dataset, whitened_dataset
 from encnn.experiments.ckks_cases import CASES, TOY_CASES, UNASSISTED, CKKSCase, held_out_choices
 from encnn.experiments.columns import distance_percent, right, security, significant
 from encnn.experiments.console import begin, heading, job_options
-from encnn.network import Network, TrainingPlan, predict
+from encnn.network import Network, TrainingPlan
+from encnn.network.rehearsal import predict_in_clear
 from encnn.network.training import NOBODY
 from encnn.parties import Owner, Trainer
 from encnn.parties.mirror import MIRROR_128, SHALLOW_128, Client, Server
 from encnn.progress import progress
-from encnn.schemes.clear import ClearEvaluator
 
 
 def packed_run(case: CKKSCase, data: Dataset) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def mirror_costs(data: Dataset, network: Network, hidden: Network) -> pd.DataFra
         client = Client(p)
         server, batch = Server(client.evaluator, model), client.evaluator.batch_rows
         X = data.X_test[:batch]
-        z = predict(ClearEvaluator(), model, X)
+        z = predict_in_clear(model, X)
         one = _steps_timed(client.encrypt_review, server.score, client.decrypt, x=X[0], repeats=5)
         many = _steps_timed(client.encrypt_batch, server.score_batch, client.decrypt, x=X, repeats=1)
         for layout, (seconds, scores), reviews in (("one review", one, 1), ("batch", many, len(X))):
@@ -152,7 +152,7 @@ def _described(case: CKKSCase, owner: Owner, plan: TrainingPlan, reviews: int) -
         "steps": case.epochs * -(-reviews // plan.batch_size),
         "learning rate of the mean": case.rate,
         "sigmoid": plan.sigmoid.name,
-        "key bytes": owner.evaluator.nbytes,  # type: ignore[attr-defined]
+        "key bytes": owner.evaluator.nbytes,
     }
 
 

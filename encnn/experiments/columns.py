@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from encnn.data import Features
-from encnn.network import Network, predict
+from encnn.network import Network
+from encnn.network.rehearsal import predict_in_clear
 from encnn.schemes import SchemeParameters
-from encnn.schemes.clear import ClearEvaluator
 
 
 def security(p: SchemeParameters) -> dict[str, object]:
@@ -20,7 +20,7 @@ def security(p: SchemeParameters) -> dict[str, object]:
 
 def right(network: Network, X: Features, y: np.ndarray) -> np.ndarray:
     """Return which reviews a network in the clear puts on the right side of z = 0, shape (reviews,)."""
-    z = predict(ClearEvaluator(), network, X, batch_size=X.shape[0])
+    z = predict_in_clear(network, X, batch_size=X.shape[0])
     return np.asarray((z[:, 0] > 0) == (y == 1))
 
 

@@ -60,7 +60,7 @@ def compare(parameters: fv.FVParameters | yashe.YASHEParameters, data: Dataset, 
         "MB up": round(tally.bytes_up / 1e6, 1),
         "MB down": round(tally.bytes_down / 1e6, 1),
         "model MB": round(W.nbytes / 1e6, 1),
-        "key MB": round(run.model.evaluator.nbytes / 1e6, 1),  # type: ignore[attr-defined]
+        "key MB": round(run.model.evaluator.nbytes / 1e6, 1),
         "noise bits left": round(W.noise_budget_bits, 1),
     }
     return RingRun(line, network, twin.network)

@@ -27,7 +27,7 @@ from encnn.network import Architecture, ErrorStep, Help, Network, TrainingPlan
 from encnn.parties import Evaluation, Owner, Trainer
 from encnn.progress import progress
 from encnn.report import paper
-from encnn.schemes import ClearParameters, Encrypted, Evaluator, SchemeParameters
+from encnn.schemes import ClearParameters, Evaluator, SchemeParameters
 from encnn.schemes.integer_vector import PAPER
 
 LEARNING_RATE = paper.LEARNING_RATE
@@ -204,13 +204,13 @@ def grid(corpus: Corpus) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["row", "polarity_cutoff", "words", "threshold", "seed", "correct"])
 
 
-def udacity_step(evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[Encrypted, float]:
+def udacity_step(evaluator: Evaluator, z: np.ndarray, targets: np.ndarray, rate: float) -> tuple[np.ndarray, float]:
     """Return (p - y) p (1 - p), the error of the Udacity course's network, in the clear."""
     p = np.asarray(ExactSigmoid()(z))
     return (p - targets) * p * (1.0 - p), rate
 
 
-def constant_error_step(evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[Encrypted, float]:
+def constant_error_step(evaluator: Evaluator, z: np.ndarray, targets: np.ndarray, rate: float) -> tuple[np.ndarray, float]:
     """Return 1/2 - y whatever the network said: the error that the 2017 notebook feeds back."""
     return 0.5 - targets, rate
 

@@ -185,7 +185,7 @@ def bootstrapped_run(
         "CPU ms a review": round(1e3 * clock.cpu_seconds / max(clock.reviews, 1), 3),
         "wall ms a review": round(1e3 * clock.wall_seconds / max(clock.reviews, 1), 3),
         "threads": threads,
-        "keys MB": round(owner.evaluator.nbytes / 1e6, 1),  # type: ignore[attr-defined]
+        "keys MB": round(owner.evaluator.nbytes / 1e6, 1),
         "model MB": round(trainer.model.network.W1.nbytes / 1e6, 3),
         "labels MB": 0.0 if isinstance(y, np.ndarray) else round(y.nbytes / 1e6, 3),
         "keys and start on disk MB": round((folder / "start").stat().st_size / 1e6, 1),

@@ -39,7 +39,7 @@ import numpy as np
 from encnn.data.batches import Batch, Conditioned, TrainingFeatures, split_rows
 from encnn.errors import CapabilityError, DataError, ParameterError
 from encnn.network.architecture import WEIGHT_BOUND, Network
-from encnn.schemes.base import Encrypted, Evaluator
+from encnn.schemes.base import Encrypted, Evaluator, KeyContext
 
 WITHIN = 0.5
 """A part is believed if it is read within this share of the range."""
@@ -54,7 +54,7 @@ class PartialScores:
     If there are `values`, the owner reads them in place of z.  They are unknown wherever z may have wrapped.
     """
 
-    parts: Encrypted  # shape (parts of all reviews, outputs), review after review
+    parts: Any  # encrypted, shape (parts of all reviews, outputs), review after review
     counts: np.ndarray  # int64, the number of parts of each review
     values: Encrypted | None = None  # what was computed from the scores, shape (reviews, outputs)
 
@@ -64,7 +64,7 @@ class PartialScores:
         return (len(self.counts), *self.parts.shape[1:])
 
     @property
-    def context(self) -> Any:
+    def context(self) -> KeyContext:
         """The key's name and its parameters."""
         return self.parts.context
 

@@ -17,9 +17,9 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
+from tqdm import tqdm
 
 from encnn.arithmetic import checks
 from encnn.arithmetic.sigmoid import Sigmoid
@@ -30,7 +30,7 @@ from encnn.errors import CapabilityError, CiphertextOverflowError, DataError, Ke
 from encnn.network.architecture import Network, backward_products
 from encnn.network.partial_scores import PartialScores, in_parts, joined, largest_part, mean_parts, raise_bound
 from encnn.progress import progress
-from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
+from encnn.schemes.base import Encrypted, ErrorStep, Evaluator, Targets
 from encnn.schemes.bilinear import vector_matrix
 
 OnScores = Callable[[int, Encrypted], None]
@@ -76,7 +76,7 @@ class TrainingPlan:
         sigmoid = self.sigmoid
 
         def step(
-            evaluator: Evaluator, z: Encrypted, targets: Any, rate: float, widths: np.ndarray | None = None
+            evaluator: Evaluator, z: Encrypted, targets: Targets, rate: float, widths: np.ndarray | None = None
         ) -> tuple[Encrypted, float]:
             if scores_wanted or widths is not None:
                 return evaluator.error(sigmoid, z, targets, rate, widths)
@@ -85,7 +85,7 @@ class TrainingPlan:
         return step
 
 
-UpdateBatch = Callable[[Batch, Any, float], Encrypted]
+UpdateBatch = Callable[[Batch, Targets, float], Encrypted]
 """(batch, targets, rate) -> scores z; the call updates the network with the next mini-batch."""
 
 
@@ -96,7 +96,7 @@ class TrainingRun:
     evaluator: Evaluator
     network: Network
     X: TrainingFeatures
-    targets: Any
+    targets: Targets
     plan: TrainingPlan
     first: int  # reviews that are done already, of all epochs together
     scores_wanted: bool  # if nobody wants the scores, the error may overwrite z
@@ -130,13 +130,13 @@ def train(
     evaluator: Evaluator,
     network: Network,
     X: TrainingFeatures,
-    y: Any,
+    y: object,
     plan: TrainingPlan,
     help: Help = NOBODY,
     on_scores: OnScores | None = None,
     keep_scores: bool | None = None,
     first: int = 0,
-) -> Encrypted:
+) -> Encrypted | None:
     """Train `network` in place on features X (reviews, features) and labels y; return the encrypted scores z.
 
     X, y: as `encnn.data.features_of` and `labels_of` take them; y may also be the owner's encrypted targets of shape (reviews,
@@ -165,8 +165,8 @@ def train(
 
 
 def _entered(
-    evaluator: Evaluator, network: Network, X: TrainingFeatures, y: Any, plan: TrainingPlan, help: Help
-) -> tuple[TrainingFeatures, Any]:
+    evaluator: Evaluator, network: Network, X: TrainingFeatures, y: object, plan: TrainingPlan, help: Help
+) -> tuple[TrainingFeatures, Targets]:
     """Return checked features and targets; raise unless everything that a run is given fits together."""
     _check_help(help)
     checks.instance("plan", plan, TrainingPlan)
@@ -180,7 +180,7 @@ def _entered(
     return X, targets
 
 
-def _train_epochs(run: TrainingRun, update: UpdateBatch, scores: "_Scores", bar: Any) -> None:
+def _train_epochs(run: TrainingRun, update: UpdateBatch, scores: "_Scores", bar: tqdm) -> None:
     """Update the network with all mini-batches of all epochs that are not done, and report the scores met."""
     plan, reviews = run.plan, run.X.shape[0]
     for epoch in range(plan.epochs):
@@ -231,7 +231,7 @@ class _Scores:
                 self._on_scores(self.reported, scores)
         self._pending, self.reported = [], done
 
-    def all(self) -> Encrypted:
+    def all(self) -> Encrypted | None:
         """Return all scores, or None if they were not kept."""
         return joined(self._evaluator, self._reports) if self._keep else None
 
@@ -269,12 +269,17 @@ def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encry
     return pooled, h, evaluator.bilinear(vector_matrix(a.hidden, a.outputs), h, network.W2)
 
 
-def targets_of(y: Any, outputs: int, reviews: int | None = None) -> Any:
-    """Return targets of shape (reviews, outputs): 0/1 columns of plain labels, or the encrypted targets as they are."""
-    if not is_plain(y):
-        if y.shape != (reviews, outputs):
-            raise DataError(f"encrypted labels have shape {y.shape}, expected {(reviews, outputs)}; encrypt one row a review")
-        return y
+def targets_of(y: object, outputs: int, reviews: int) -> Targets:
+    """Return targets of shape (reviews, outputs): `plain_targets` of plain labels, or the encrypted targets as they are."""
+    if is_plain(y) or not isinstance(y, Targets):
+        return plain_targets(y, outputs, reviews)
+    if y.shape != (reviews, outputs):
+        raise DataError(f"encrypted labels have shape {y.shape}, expected {(reviews, outputs)}; encrypt one row a review")
+    return y
+
+
+def plain_targets(y: object, outputs: int, reviews: int | None = None) -> np.ndarray:
+    """Return 0/1 columns of plain labels, shape (reviews, outputs)."""
     labels = labels_of(y, reviews, outputs)
     return (labels[:, None] == (np.arange(outputs) if outputs > 1 else 1)).astype(np.float64)
 
@@ -308,7 +313,7 @@ class Step:
         self.divide = plan.divide_update and a.pooling == "mean"
         self.products = backward_products(a.hidden, a.outputs) if a.hidden else []
 
-    def __call__(self, batch: Batch, targets: Any, rate: float) -> Encrypted:
+    def __call__(self, batch: Batch, targets: Targets, rate: float) -> Encrypted:
         """Update the network with one batch; return the scores z it met, shape (B, outputs)."""
         evaluator, network = self.evaluator, self.network
         parts = in_parts(evaluator, network, batch, self.largest_part)
@@ -316,13 +321,13 @@ class Step:
         d, gain = self.error(z, batch, targets, rate)
         if self.products:
             G, gradient = self._backward(d, h, gain)
-            network.W2 = network.W2 - gradient
+            network.W2 = network.second_layer - gradient
         else:
             G = self.first_layer_errors(d, gain)
         evaluator.scatter_subtract(network.W1, batch.updating(), self.finished(G, pooled, batch))
         return z if parts is None else parts
 
-    def error(self, z: Encrypted, batch: Batch, targets: Any, rate: float) -> tuple[Encrypted, float]:
+    def error(self, z: Encrypted, batch: Batch, targets: Targets, rate: float) -> tuple[Encrypted, float]:
         """Return (e, gain), which the error step computes from the scores of a batch."""
         widths = () if batch.widths is None else (batch.widths,)
         return self.error_step(self.evaluator, z, targets, rate, *widths)
@@ -330,7 +335,7 @@ class Step:
     def first_layer_errors(self, d: Encrypted, gain: float) -> Encrypted:
         """Return gain * d W2^T, one row per review; gain * d when there is no hidden layer."""
         if self.products:
-            return self.evaluator.bilinear(self.products[0], d, cast(Encrypted, self.network.W2), gain)
+            return self.evaluator.bilinear(self.products[0], d, self.network.second_layer, gain)
         return d if gain == 1 else self.evaluator.multiply_plain(d, gain)
 
     def second_layer_gradient(self, d: Encrypted, h: Encrypted, gain: float) -> Encrypted:
@@ -347,8 +352,7 @@ class Step:
         """Return gain * d W2^T, one row per review, and gain * h^T d, summed over the batch."""
         if len(self.products) > 1 or len(h) > 1:
             return self.first_layer_errors(d, gain), self.second_layer_gradient(d, h, gain)
-        W2 = cast(Encrypted, self.network.W2)
-        both = self.evaluator.concatenate([W2[None], h])  # one call is faster than two
+        both = self.evaluator.concatenate([self.network.second_layer[None], h])  # one call is faster than two
         both = self.evaluator.bilinear(self.products[0], d, both, gain)
         return both[:1], both[1]
 
@@ -371,7 +375,7 @@ def _check_step(X: TrainingFeatures, step: ErrorStep | None) -> None:
             ) from error
 
 
-def _check_targets(evaluator: Evaluator, targets: Any, plan: TrainingPlan, help: Help) -> None:
+def _check_targets(evaluator: Evaluator, targets: Targets, plan: TrainingPlan, help: Help) -> None:
     """Raise unless encrypted targets are under the evaluator's key and fit the plan and the help."""
     if isinstance(targets, np.ndarray):
         return

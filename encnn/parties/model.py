@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from encnn.network import Architecture, Network
 from encnn.network.architecture import WEIGHT_BOUND
 from encnn.network.partial_scores import PartialScores, check_counts
 from encnn.schemes import check_preset, restore_evaluator
-from encnn.schemes.base import Encrypted, Evaluator
+from encnn.schemes.base import Encrypted, Evaluator, KeyContext
 
 Path = str | os.PathLike[str]
 
@@ -57,7 +57,7 @@ class EncryptedModel:
 
         `mac_key` belongs to the owner, who writes with `Owner.save_model`; nobody else has one.
         """
-        context = getattr(self.evaluator, "context", None)
+        context = self.evaluator.context
         if context is None:
             raise ParameterError("a network in the clear is not saved as an encrypted model; encrypt it first")
         refuse_experimental(context.experimental)
@@ -151,15 +151,15 @@ def describe_scores(
     evaluator: Evaluator, key_id: str, features: Fingerprint | None, scores: Encrypted
 ) -> tuple[ScoresHeader, dict[str, np.ndarray]]:
     """Return the header and the arrays of scores."""
-    whole = not isinstance(scores, PartialScores)
-    parts = evaluator.pack(scores if whole else scores.parts)
+    in_parts = isinstance(scores, PartialScores)
+    parts = evaluator.pack(scores.parts if isinstance(scores, PartialScores) else scores)
     described, array = evaluator.export_array(parts)
     arrays, values = {"scores": array}, None
-    if not whole:
+    if isinstance(scores, PartialScores):
         arrays["parts"] = scores.counts
         if scores.values is not None:
             values, arrays["values"] = evaluator.export_array(evaluator.pack(scores.values))
-    return ScoresHeader(evaluator.scheme, key_id, parts.shape, features, described, not whole, values), arrays
+    return ScoresHeader(evaluator.scheme, key_id, parts.shape, features, described, in_parts, values), arrays
 
 
 def restore_scores(evaluator: Evaluator, header: ScoresHeader, arrays: dict[str, np.ndarray]) -> Encrypted:
@@ -195,7 +195,7 @@ def restored_recipe(header: RecipeHeader | None, a: Architecture, arrays: dict[s
     return features
 
 
-def check_encrypted(a: Any, context: Any) -> None:
+def check_encrypted(a: object, context: KeyContext | None) -> None:
     """Raise `DataError` unless `a` is encrypted, where the scheme has keys (a context) at all."""
     if a is None:
         raise DataError("there are no scores: training forgot them, or kept none unasked; pass keep_scores=True, or on_scores")

@@ -15,7 +15,7 @@ from encnn.data.fingerprints import check_fingerprints
 from encnn.data.recipes import Recipe, check_width
 from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
 from encnn.files.schema import check_array, describe, naming, parse, take
-from encnn.network import Architecture, Network, OnScores, TrainingPlan, targets_of
+from encnn.network import Architecture, Network, OnScores, TrainingPlan, plain_targets
 from encnn.network.partial_scores import PartialScores, octave, readable
 from encnn.parties.model import (
     MODEL,
@@ -175,16 +175,16 @@ class Owner:
         rates = checks.rates("rate", rate, len(labels))
         if isinstance(self.parameters, ClearParameters):
             return labels
-        return self._secret.encrypt_many(rates * targets_of(labels, self.architecture.outputs))
+        return self._secret.encrypt_many(rates * plain_targets(labels, self.architecture.outputs))
 
     # -- reading
 
-    def decrypt(self, a: Encrypted) -> np.ndarray:
+    def decrypt(self, a: Encrypted | None) -> np.ndarray:
         """Return the real numbers in an encrypted array or in scores; not-a-number where they left the scheme's range.
 
         `network.partial_scores` says when that is noticed.  Raises `DataError` for what is not encrypted.
         """
-        check_encrypted(a, getattr(self.evaluator, "context", None))
+        check_encrypted(a, self.evaluator.context)
         limit = self.evaluator.score_limit
         return a.read(self._secret.decrypt, limit) if isinstance(a, PartialScores) else readable(self._secret.decrypt(a), limit)
 
@@ -205,7 +205,7 @@ class Owner:
         """Return the decrypted scores z in a file of `User.save_scores`, shape (reviews, outputs)."""
         found, arrays = files.read(path, SCORES)
         with naming(path):
-            header, own = parse(ScoresHeader, found), self.evaluator.context.key_id  # type: ignore[attr-defined]
+            header, own = parse(ScoresHeader, found), self.evaluator.key_id
             if header.scheme != self.evaluator.scheme or header.key_id != own:
                 raise KeyMismatchError(
                     f"scores under key {header.key_id!r} of scheme {header.scheme!r:.40} came to the owner of key {own!r}; ask "
@@ -217,7 +217,7 @@ class Owner:
                 raise FileError(f"scores of shape {header.shape} are not of {self.architecture}; use another file")
             return self.decrypt(restore_scores(self.evaluator, header, arrays))
 
-    def evaluate(self, scores: Encrypted, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
+    def evaluate(self, scores: Encrypted | None, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
         """Return predictions, right counts and the range of z from scores, encrypted or already decrypted."""
         checks.instance("plan", plan, TrainingPlan)
         z = self._scores_in_the_clear(scores)
@@ -231,7 +231,7 @@ class Owner:
         right[known], right_mean[known] = _right(p[known], labels[known])
         return Evaluation(z, p, right, right_mean, error_over(plan.sigmoid, z, self.evaluator.activation_limit))
 
-    def _scores_in_the_clear(self, scores: Encrypted) -> np.ndarray:
+    def _scores_in_the_clear(self, scores: Encrypted | None) -> np.ndarray:
         """Return scores z, encrypted or already decrypted, of shape (reviews, outputs); raise `DataError` for anything else."""
         outputs = self.architecture.outputs
         if scores is None:
@@ -267,7 +267,7 @@ class Owner:
 
         Experimental keys are refused.
         """
-        context = getattr(self._secret, "context", None)
+        context = self._secret.context
         if context is None:
             raise ParameterError("the clear scheme has no secret to save")
         refuse_experimental(context.experimental)

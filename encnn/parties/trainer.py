@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -53,13 +52,14 @@ class User:
     def save_scores(self, scores: Encrypted, path: Path) -> int:
         """Write encrypted scores for the owner; return the bytes written."""
         evaluator = self.model.evaluator
-        context = getattr(evaluator, "context", None)
+        context = evaluator.context
         if context is None:
             raise ParameterError("scores in the clear are not saved as encrypted scores; use numpy.save")
         check_encrypted(scores, context)
-        if scores.context != context:
+        own = getattr(scores, "context", context)
+        if own != context:
             raise KeyMismatchError(
-                f"the scores belong to key {scores.context.key_id}, the model to key {context.key_id}; save them by the user "
+                f"the scores belong to key {own.key_id}, the model to key {context.key_id}; save them by the user "
                 "of their own model"
             )
         refuse_experimental(context.experimental)
@@ -74,13 +74,13 @@ class Trainer(User):
     def train(
         self,
         X: TrainingFeatures,
-        y: Any,
+        y: object,
         plan: TrainingPlan,
         help: Help = NOBODY,
         on_scores: OnScores | None = None,
         keep_scores: bool | None = None,
         first: int = 0,
-    ) -> Encrypted:
+    ) -> Encrypted | None:
         """Train the model in place (see `network.train`); return the encrypted scores met, for the owner.
 
         If nobody could see scores leave the scheme's range, the plan is first rehearsed in the clear (`network.rehearsal`).  A
@@ -109,7 +109,7 @@ class Trainer(User):
         self.model.check_features(X)
         return training_features(X, self.model.architecture.features)
 
-    def _check_reach(self, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> None:
+    def _check_reach(self, X: TrainingFeatures, y: object, plan: TrainingPlan) -> None:
         """Raise `DivergenceError` if a rehearsal leaves the range of a scheme that gives no sign of it in training.
 
         Encrypted labels allow no rehearsal; then only the owner can see it, in the scores.

@@ -21,7 +21,6 @@ An organisation is the owner of its key.  Its trainer may be somebody else, who 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -36,7 +35,7 @@ from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.parties.acceptance import acceptance_test
 from encnn.parties.model import Path
 from encnn.progress import progress
-from encnn.schemes.base import Encrypted
+from encnn.schemes.base import Encrypted, EncryptedWeights
 from encnn.schemes.integer_vector import IntegerVectorContext, IntegerVectorSecretKey
 from encnn.schemes.integer_vector.reencryption import (
     RecipientKey,
@@ -89,10 +88,10 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
     Noise: `key.deviation` per phase; for packed weights also what packing adds (`schemes.bootstrapped.trace.pack`).
     Raises `KeyMismatchError` unless the key leads from the one to the other, and `ParameterError` for networks that differ.
     """
-    for context, end in ((model.evaluator.context, key.source), (blank.evaluator.context, key.target)):  # type: ignore[attr-defined]
-        if context != end:
+    for evaluator, end in ((model.evaluator, key.source), (blank.evaluator, key.target)):
+        if evaluator.context != end:
             raise KeyMismatchError(
-                f"this key leads from key {key.source.key_id} to {key.target.key_id}, a model has key {context.key_id}; take "
+                f"this key leads from key {key.source.key_id} to {key.target.key_id}, a model has key {evaluator.key_id}; take "
                 "the re-encryption key that was made for these two"
             )
     if (model.architecture, model.sigmoid) != (blank.architecture, blank.sigmoid):
@@ -107,7 +106,7 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
     return EncryptedModel(blank.evaluator, network, blank.sigmoid, model.features or blank.features)
 
 
-def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> Encrypted:
+def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> EncryptedWeights:
     """Return W1 under the other key, some rows at a time.  Packed rows are unpacked, switched one by one and packed again."""
     W1, parts = model.network.W1, []
     for first in range(0, len(W1), _ROWS):
@@ -157,7 +156,7 @@ class Organisation:
     help: Callable[[Owner], Help] | None = None  # makes the training's help, for parameters with which the owner assists
     minimum: float = 0.5  # share of its reviews that a network must get right before it goes on
 
-    def train(self, model: EncryptedModel, plan: TrainingPlan) -> Encrypted:
+    def train(self, model: EncryptedModel, plan: TrainingPlan) -> Encrypted | None:
         """Train the model, which is under this organisation's key, on its reviews; return the scores met."""
         return Trainer(model).train(self.X, self.y, plan, NOBODY if self.help is None else self.help(self.owner))
 
@@ -169,7 +168,7 @@ class Turn:
     organisation: Organisation
     model: EncryptedModel
     key: ReencryptionKey | None
-    scores: Any
+    scores: Encrypted | None
 
 
 def in_turn(organisations: Sequence[Organisation], start: Network, plan: TrainingPlan) -> Iterator[Turn]:

@@ -38,7 +38,7 @@ class ClearParameters:
             )
 
 
-class ClearSecretKey(base.SecretKey):
+class ClearSecretKey(base.SecretKey[np.ndarray]):
     """No key: encryption and decryption are the identity, up to fixed-point rounding."""
 
     def __init__(self, evaluator: "ClearEvaluator") -> None:
@@ -57,7 +57,7 @@ class ClearSecretKey(base.SecretKey):
         return {}, {}
 
 
-class ClearEvaluator(base.Evaluator):
+class ClearEvaluator(base.Evaluator[np.ndarray]):
     """Operations on float64 arrays of shape (..., width); encryption and decryption are the identity."""
 
     scheme: ClassVar[str] = "clear"

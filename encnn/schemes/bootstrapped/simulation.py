@@ -4,12 +4,10 @@ This is the trainer's dry run and takes nothing secret.  Its random noise is not
 results over several generators shows what to expect of a run.
 """
 
-from typing import Any
-
 import numpy as np
 
 from encnn.arithmetic.sigmoid import Sigmoid
-from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
+from encnn.schemes.base import ErrorStep, Evaluator
 from encnn.schemes.bootstrapped import noise
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import read_function
@@ -25,8 +23,8 @@ def noisy_step(p: BootstrappedParameters, sigmoid: Sigmoid, rng: np.random.Gener
     into, out = noise.input_deviation(p), noise.error_deviation(p)
 
     def step(
-        _: Evaluator, z: Encrypted, targets: Any, rate: float, widths: np.ndarray | None = None
-    ) -> tuple[Encrypted, float]:
+        _: Evaluator, z: np.ndarray, targets: np.ndarray, rate: float, widths: np.ndarray | None = None
+    ) -> tuple[np.ndarray, float]:
         wide = 1.0 if widths is None else widths[:, None]
         positions = np.rint((z + rng.normal(0.0, into, z.shape)) / p.step).astype(np.int64)
         centred = read_function(p, lambda x: rate / wide * (sigmoid(x / wide) - 0.5), positions)

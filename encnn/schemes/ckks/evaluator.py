@@ -22,13 +22,14 @@ from encnn.schemes.ckks.packing import power_above
 from encnn.schemes.ckks.parameters import CKKSParameters
 
 
-class CKKSEvaluator(base.Evaluator):
+class CKKSEvaluator(base.Evaluator[PackedArray]):
     """Evaluation keys of one key pair, and the operations of the network on packed arrays.
 
     rotations: SEAL's Galois keys, for rotations by `steps`.  relinearisation: the key for products of ciphertexts, or None.
     """
 
     scheme: ClassVar[str] = "ckks"
+    context: CKKSContext
 
     def __init__(self, context: CKKSContext, rotations: Any, steps: frozenset[int], relinearisation: Any = None) -> None:
         self.context, self.rotations, self.steps, self.relinearisation = context, rotations, steps, relinearisation

@@ -13,12 +13,14 @@ from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray, check_shape,
 from encnn.schemes.ckks.parameters import CKKSParameters
 
 
-class CKKSSecretKey(base.SecretKey):
+class CKKSSecretKey(base.SecretKey[PackedArray]):
     """SEAL's ternary secret key, and what encrypts and decrypts with it.
 
     SEAL itself draws keys and noise from the operating system, so no key can be reproduced.  Never give what `decrypt` returns
     to the party that sent the ciphertexts (see `ciphertext`).
     """
+
+    context: CKKSContext
 
     def __init__(self, parameters: CKKSParameters, stride: int) -> None:
         self._take(CKKSContext(parameters, Randomness().token().hex(), stride), ())

@@ -10,7 +10,7 @@ keep one scale and their fractions.  With a modulus the divisor is w, which divi
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -39,10 +39,11 @@ _ROWS = 256
 """Number of ciphertexts that are checked together."""
 
 
-class IntegerVectorEvaluator(base.Evaluator):
+class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the bootstrapped evaluator has blocks, too
     """Operations on `CiphertextArray`s of one key, with the evaluation keys that its owner made."""
 
     scheme: ClassVar[str] = "integer_vector"
+    context: IntegerVectorContext
 
     def __init__(
         self,

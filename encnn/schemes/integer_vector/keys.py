@@ -128,11 +128,13 @@ class PublicKey:
     zeros: np.ndarray  # encryptions of zero P, shape (n, k)
 
 
-class IntegerVectorSecretKey(base.SecretKey):
+class IntegerVectorSecretKey(base.SecretKey[CiphertextArray]):
     """The owner's key: one matrix T of shape (m, d) for every vector width m in use.
 
     `rng` makes an experimental key that can be reproduced.  Without it the key comes from the operating system's entropy.
     """
+
+    context: IntegerVectorContext
 
     def __init__(
         self, parameters: IntegerVectorParameters, widths: Iterable[int], rng: np.random.Generator | None = None

@@ -32,12 +32,13 @@ RELINEARISE = 0
 """Name of the relinearisation key among the switch keys; the others are named by their rotation."""
 
 
-class RingEvaluator(base.Evaluator):
+class RingEvaluator(base.Evaluator[RingArray]):
     """Operations on `RingArray`s of one key.
 
     public_key: what anyone needs to encrypt, residues.  keys: switch keys by their name, `RELINEARISE` or a rotation.
     """
 
+    context: RingContext
     parts: int
 
     def __init__(

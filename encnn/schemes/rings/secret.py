@@ -21,12 +21,13 @@ from encnn.schemes.rings.rns import Ring, rescaling
 from encnn.schemes.rings.switching import RingSwitchKey
 
 
-class RingSecretKey(base.SecretKey):
+class RingSecretKey(base.SecretKey[RingArray]):
     """The owner's key.  `rng` makes an experimental key that can be reproduced; otherwise it comes from the system's entropy.
 
     secret_names: names of the secret polynomials in a file, in the order of `from_polynomials`.
     """
 
+    context: RingContext
     secret_names: ClassVar[tuple[str, ...]]
 
     def __init__(self, parameters: RingParameters, rng: np.random.Generator | None = None) -> None:
