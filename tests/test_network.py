@@ -22,6 +22,7 @@ from encnn.errors import (
     ParameterError,
 )
 from encnn.network import Architecture, Help, Network, TrainingPlan, predict, targets_of, train
+from encnn.network.rehearsal import predict_in_clear
 from encnn.network.training import SCORES_PER_REPORT
 from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters
@@ -541,3 +542,26 @@ def test_a_polynomial_sigmoid_of_even_degree_trains_encrypted_too() -> None:
     X, y = csr_array(rng.integers(0, 2, (30, 6))), rng.integers(0, 2, 30)
     even = PolynomialSigmoid("even", (0.5, 0.25, -0.02, 0.0, 0.001), (-1.0, 1.0))
     assert_twins(pair(Architecture(6, hidden=2), TrainingPlan(even, 0.1), X, y))
+
+
+# What evaluators and networks say of themselves
+
+
+def test_a_network_without_hidden_layer_has_no_second_layer_to_ask_for() -> None:
+    deep = Network(Architecture(3, hidden=2), np.zeros((3, 2)), np.array([1.5, -2.0]))
+    assert deep.second_layer is deep.W2
+    with pytest.raises(ParameterError, match=r"no hidden layer.*hidden of at least 1"):
+        _ = Network.zeros(Architecture(3, hidden=0)).second_layer
+
+
+def test_an_evaluator_names_its_key_and_in_the_clear_there_is_none() -> None:
+    owner = Owner(Architecture(3, hidden=0), taylor(1), rng=np.random.default_rng(1))
+    assert owner.evaluator.key_id == owner.secret_key.context.key_id == owner.evaluator.context.key_id
+    assert len(owner.evaluator.key_id) == 32
+    assert (clear.context, clear.key_id, clear.nbytes) == (None, "", 0)
+
+
+def test_scores_of_a_network_in_the_clear_are_those_of_the_loop() -> None:
+    network = Network(Architecture(3, hidden=2), np.arange(6.0).reshape(3, 2), np.array([1.5, -2.0]))
+    X = np.array([[1, 0, 2], [0, 3, 0]])
+    np.testing.assert_array_equal(predict_in_clear(network, X), X @ network.W1 @ network.W2[:, None])
