@@ -26,6 +26,9 @@ from encnn.errors import DataError
 Features: TypeAlias = np.ndarray | csr_array
 """Plaintext features of shape (reviews, features): dense, or sparse rows (a bag of words)."""
 
+LabelMapping: TypeAlias = Mapping[Any, int]
+"""Which class, 0, 1, ..., a word, a number of stars or a category stands for."""
+
 LARGEST_WHOLE = 1 << 31
 """Whole features up to this size enter as int64: sums over the words of a review then stay within 64 bits."""
 
@@ -185,7 +188,7 @@ def labels_of(y: Any, reviews: int | None = None, outputs: int = 1) -> np.ndarra
     return values.astype(np.int64)
 
 
-def mapped_labels(y: Any, mapping: Mapping[Any, int]) -> np.ndarray:
+def mapped_labels(y: Any, mapping: LabelMapping) -> np.ndarray:
     """Return the class numbers, int64 of shape (reviews,), that a stated mapping gives to words, stars or categories.
 
     >>> mapped_labels(["good", "bad", "good"], {"bad": 0, "good": 1})

@@ -8,9 +8,10 @@ process.  A recipe is plain and public.  An owner who does not want to publish i
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from encnn.data.batches import with_bias
 from encnn.data.fingerprints import BIAS, Fingerprint, Rule, fingerprint_of_names, width_of
@@ -22,6 +23,10 @@ from encnn.data.reviews.text import paper_form
 from encnn.data.reviews.vocabulary import Vocabulary
 from encnn.errors import CapabilityError, DataError, FileError
 from encnn.files.schema import check_array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 MAX_NAMES_BYTES = 1 << 25
 """Most bytes of the names of a recipe in a file."""
@@ -43,7 +48,7 @@ class WordFeatures:
         rule: Rule = "grams" if self.grams else "counts" if self.counts else "words"
         return fingerprint_of_names(rule, self.vocabulary.words, self.bias)
 
-    def __call__(self, texts: Reviews | Iterable[str]) -> Any:
+    def __call__(self, texts: Reviews | Iterable[str]) -> csr_array:
         """Return the features of texts, shape (texts, width), with their fingerprint."""
         if isinstance(texts, str):
             raise DataError("the texts are a single string; expected a sequence of strings, such as [text]")
@@ -68,7 +73,7 @@ class TableFeatures:
         """The fingerprint of the features that this makes."""
         return fingerprint_of_names("table", self.columns)
 
-    def __call__(self, table: Any) -> Any:
+    def __call__(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """Return these columns of a data frame, in this order."""
         missing = [name for name in self.columns if name not in getattr(table, "columns", ())]
         if missing:
@@ -82,7 +87,7 @@ class UnpublishedFeatures:
 
     fingerprint: str
 
-    def __call__(self, texts: Any) -> Any:
+    def __call__(self, texts: object) -> NoReturn:
         """Refuse: the recipe is not here."""
         raise CapabilityError(
             "the owner of this model did not publish its words or columns, so they cannot be made here; ask the owner for the "

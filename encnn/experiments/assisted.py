@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,8 +29,9 @@ from encnn.experiments.console import begin, heading, job_options
 from encnn.experiments.linear import LEARNING_RATE, linear_start
 from encnn.experiments.twin import WARM_UP, ClearTwin, clear_twin
 from encnn.network import TrainingPlan
-from encnn.parties import Evaluation, Owner, Trainer
+from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
 from encnn.progress import progress
+from encnn.schemes.base import Targets
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, IntegerVectorParameters, IntegerVectorSecretKey
 
 RATES = (0.004, 0.008, 0.012, 0.016, 0.024)
@@ -68,7 +68,7 @@ class AssistedRun:
     start_bytes: int  # of the fresh model on disk
 
 
-def assisted_run(case: AssistedCase, data: Dataset, plan: TrainingPlan, key: int) -> dict[str, Any]:
+def assisted_run(case: AssistedCase, data: Dataset, plan: TrainingPlan, key: int) -> dict[str, object]:
     """Train under encryption with the owner's assistance, beside the clear twin; return the line of the table."""
     twin, run = clear_twin(linear_start(data), data, plan), trained(case, data, plan)
     return _what(case) | {"key": key} | _accuracies(twin, run) | _costs(twin, run)
@@ -91,7 +91,7 @@ def trained(case: AssistedCase, data: Dataset, plan: TrainingPlan) -> AssistedRu
     return AssistedRun(training, test, seconds, assistant.tally, model.network.W1.nbytes, start_bytes)
 
 
-def _what(case: AssistedCase) -> dict[str, Any]:
+def _what(case: AssistedCase) -> dict[str, object]:
     """Return the columns that say what was run."""
     p = case.parameters
     return {
@@ -105,7 +105,7 @@ def _what(case: AssistedCase) -> dict[str, Any]:
     }
 
 
-def _accuracies(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
+def _accuracies(twin: ClearTwin, run: AssistedRun) -> dict[str, object]:
     """Return the columns about accuracy, beside the clear twin's."""
     return {
         "reviews": len(run.training.right),
@@ -119,7 +119,7 @@ def _accuracies(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
     }
 
 
-def _costs(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
+def _costs(twin: ClearTwin, run: AssistedRun) -> dict[str, object]:
     """Return the columns about CPU time, beside the clear twin's, and about bytes."""
     reviews, tally = len(run.training.right), run.tally
     return {
@@ -173,17 +173,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _targets(case: AssistedCase, owner: Owner, data: Dataset, plan: TrainingPlan) -> Any:
+def _targets(case: AssistedCase, owner: Owner, data: Dataset, plan: TrainingPlan) -> Targets:
     if case.labels == "kept":
         return KeptLabels(len(data.y))
     return data.y if case.labels == "sent" else owner.encrypt_labels(data.y, plan.learning_rate)
 
 
-def _warm_up(model: Any, data: Dataset, plan: TrainingPlan, assistant: Assistant) -> None:
+def _warm_up(model: EncryptedModel, data: Dataset, plan: TrainingPlan, assistant: Assistant) -> None:
     """Compile the inner loops on a copy, so that no run pays for it."""
     Trainer(model.copy()).train(data.X[:WARM_UP], data.y[:WARM_UP], plan, help=AssistedStep(DirectChannel(assistant)))
 
 
-def _bytes_on_disk(model: Any) -> int:
+def _bytes_on_disk(model: EncryptedModel) -> int:
     with tempfile.TemporaryDirectory() as folder:
         return model.save(Path(folder) / "model")

@@ -10,7 +10,6 @@ Keys and noise come from the operating system, so accuracies may change in the l
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +31,7 @@ from encnn.parties.mirror import MIRROR_128, SHALLOW_128, Client, Server
 from encnn.progress import progress
 
 
-def packed_run(case: CKKSCase, data: Dataset) -> dict[str, Any]:
+def packed_run(case: CKKSCase, data: Dataset) -> dict[str, object]:
     """Train under CKKS beside the clear twin; return the line of the table."""
     data = case.data(data)
     reviews, features = data.X.shape
@@ -123,20 +122,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _announced(case: CKKSCase, data: Dataset) -> dict[str, Any]:
+def _announced(case: CKKSCase, data: Dataset) -> dict[str, object]:
     """Print what a case will cost, run it and return its line."""
     reviews, features = case.data(data).X.shape
     announce(case.name, case.data(data).X, case.plan(reviews), case.architecture(features), case.parameters)
     return _in_a_process(case, data)
 
 
-def _in_a_process(case: CKKSCase, data: Dataset) -> dict[str, Any]:
+def _in_a_process(case: CKKSCase, data: Dataset) -> dict[str, object]:
     """Run a case in a process of its own, so that its peak memory is its own, and return its line."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(packed_run, case, data).result()
 
 
-def _described(case: CKKSCase, owner: Owner, plan: TrainingPlan, reviews: int) -> dict[str, Any]:
+def _described(case: CKKSCase, owner: Owner, plan: TrainingPlan, reviews: int) -> dict[str, object]:
     p = case.parameters
     return {
         "case": case.name,
@@ -156,7 +155,7 @@ def _described(case: CKKSCase, owner: Owner, plan: TrainingPlan, reviews: int) -
     }
 
 
-def _compared(trained: Network, twin: Network, start: Network, data: Dataset) -> dict[str, Any]:
+def _compared(trained: Network, twin: Network, start: Network, data: Dataset) -> dict[str, object]:
     """Return accuracies on the test reviews, and how far the weights are from the twin's as a share of its change."""
     ours, theirs = (right(network, data.X_test, data.y_test) for network in (trained, twin))
     return {
@@ -171,7 +170,7 @@ def _steps_timed(*steps: Callable, x: np.ndarray, repeats: int) -> tuple[np.ndar
     """Return the CPU seconds of each of these successive steps, the least over repeats, and the result of the last step."""
     found = []
     for _ in range(repeats + 1):
-        result: Any = x
+        result = x
         seconds = []
         for step in steps:
             result, spent = cpu_seconds(step, result)

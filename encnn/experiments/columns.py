@@ -1,7 +1,5 @@
 """Columns that the tables of several jobs have: bits of security, accuracies, and distances from the clear twin."""
 
-from typing import Any
-
 import numpy as np
 
 from encnn.data import Features
@@ -44,5 +42,5 @@ def significant(x: float, digits: int = 3) -> float:
 
 
 def _distance(a: Network, b: Network) -> float:
-    pairs: list[tuple[Any, Any]] = [(a.W1, b.W1)] + ([] if b.W2 is None else [(a.W2, b.W2)])
+    pairs: list[tuple[np.ndarray, np.ndarray]] = [(a.W1, b.W1)] + ([] if b.W2 is None else [(a.W2, b.W2)])
     return float(np.sqrt(sum(np.square(first - second).sum() for first, second in pairs)))

@@ -26,7 +26,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +74,7 @@ class ComparisonTask:
         return "words", self.words, replace(self.plan, sigmoid=case.sigmoid)
 
 
-def compare(case: ComparedPreset, task: ComparisonTask) -> dict[str, Any]:
+def compare(case: ComparedPreset, task: ComparisonTask) -> dict[str, object]:
     """Train under the scheme of a case beside its clear twin; return the line of the table, medians over the case's keys."""
     features, data, plan = task.of(case)
     twin = clear_twin(linear_start(data), data, plan)
@@ -179,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _predicted(case: ComparedPreset, task: ComparisonTask) -> dict[str, Any]:
+def _predicted(case: ComparedPreset, task: ComparisonTask) -> dict[str, object]:
     """Print what a case will cost, run it and return its line with the prediction."""
     _, data, plan = task.of(case)
     cost = announce(f"{task.name}, {case.name}", data.X, plan, linear_start(data).architecture, case.parameters)

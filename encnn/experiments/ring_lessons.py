@@ -15,8 +15,10 @@ from encnn.errors import CiphertextOverflowError
 from encnn.network import Network, TrainingPlan
 from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters, fv, yashe
+from encnn.schemes.base import SecretKey
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.encoders import FractionalEncoder
+from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.parameters import RingParameters, primes_of_bits
 from encnn.schemes.rings.rns import Ring
 
@@ -57,7 +59,7 @@ def digit_growth(ring: Ring, shift: int, steps: int, start: float = 5.625) -> tu
     return np.array(rows), pd.DataFrame({"read": read, "wanted": wanted, "right": right})
 
 
-def encrypted_digit_growth(secret: Any, shift: int, start: float = 5.625) -> tuple[int, float, str]:
+def encrypted_digit_growth(secret: SecretKey, shift: int, start: float = 5.625) -> tuple[int, float, str]:
     """Repeat v <- v + v / 2^shift on a ciphertext until its bounds refuse.
 
     Returns the steps done, the relative error of the number then decrypted, and the refusal.
@@ -72,8 +74,8 @@ def encrypted_digit_growth(secret: Any, shift: int, start: float = 5.625) -> tup
 
 
 def hidden_layer_run(
-    parameters: fv.FVParameters | yashe.YASHEParameters, start: Network, plan: TrainingPlan, X: Any, y: np.ndarray
-) -> dict[str, Any]:
+    parameters: fv.FVParameters | yashe.YASHEParameters, start: Network, plan: TrainingPlan, X: np.ndarray, y: np.ndarray
+) -> dict[str, object]:
     """Train a network with a hidden layer, the owner renewing its weights between mini-batches, beside the clear twin.
 
     Returns the ciphertexts that products made, the trips, the noise budget left, and the error of the weights in percent of
@@ -102,7 +104,7 @@ def _count_products(evaluator: Any) -> list[int]:
     made: list[int] = []
     multiply = evaluator.multiply_raw
 
-    def multiply_raw(a: Any, b: Any) -> Any:
+    def multiply_raw(a: RingArray, b: RingArray) -> RingArray:
         product = multiply(a, b)
         made.append(product.ciphertexts)
         return product

@@ -6,7 +6,6 @@ owner renews the weights where their budgets run low.  Keys are real (the operat
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -30,7 +29,7 @@ PRESETS = (fv.ADDITIVE_128, fv.FRACTIONAL_128, yashe.ADDITIVE_128, yashe.FRACTIO
 class RingRun:
     """A run's line of the table, and the networks that it and its clear twin ended with."""
 
-    line: dict[str, Any]
+    line: dict[str, object]
     network: Network
     twin: Network
 
@@ -66,7 +65,7 @@ def compare(parameters: fv.FVParameters | yashe.YASHEParameters, data: Dataset, 
     return RingRun(line, network, twin.network)
 
 
-def lines() -> Iterator[dict[str, Any]]:
+def lines() -> Iterator[dict[str, object]]:
     """Yield one line for each preset and data set, as they come, and say before each run what it will cost."""
     cases = [(p, name, data) for name, data in datasets().items() for p in PRESETS]
     for p, name, data in progress(cases, "rings", unit="run"):

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,7 +73,7 @@ class Setting:
 class SettingRun:
     """The results of one run."""
 
-    line: dict[str, Any]  # of the table
+    line: dict[str, object]  # of the table
     evaluation: Evaluation | None  # the owner's, None if it diverged
 
 
@@ -239,7 +238,7 @@ def _line(
     cpu_seconds: float,
     right: metrics.Accuracy | None,
     test: metrics.Accuracy | None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         "row": setting.row,
         "learning_rate": setting.plan.learning_rate,

@@ -26,7 +26,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,6 +45,7 @@ from encnn.network import Help, TrainingPlan
 from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
 from encnn.progress import progress
 from encnn.scaling.checkpoints import scores_in, train_resumably
+from encnn.schemes.base import Encrypted
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, TWO_LEVEL_128, BootstrappedEvaluator, BootstrappedParameters, noise
 from encnn.schemes.bootstrapped.simulation import noisy_step
 
@@ -164,7 +164,7 @@ def simulated(data: Dataset, plan: TrainingPlan, p: BootstrappedParameters | Non
 
 def bootstrapped_run(
     case: BootstrappedCase, data: Dataset, key: int, folder: Path, threads: int
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> tuple[dict[str, object], pd.DataFrame]:
     """Train under encryption beside the clear twin; return the line of the table and the running accuracies of both.
 
     folder: where the run is written as it goes (keys, models, scores); a run that was cut short goes on from there.
@@ -194,7 +194,7 @@ def bootstrapped_run(
     return line, curve(case, key, training, twin.training, reviews)
 
 
-def _settings(case: BootstrappedCase, key: int) -> dict[str, Any]:
+def _settings(case: BootstrappedCase, key: int) -> dict[str, object]:
     """Return the columns that are known before a run."""
     p, plan = case.parameters, case.plan
     return {
@@ -217,7 +217,7 @@ def _settings(case: BootstrappedCase, key: int) -> dict[str, Any]:
     }
 
 
-def _accuracies(training: Evaluation, test: Evaluation, twin: ClearTwin, reviews: int) -> dict[str, Any]:
+def _accuracies(training: Evaluation, test: Evaluation, twin: ClearTwin, reviews: int) -> dict[str, object]:
     """Return how often the first epoch and the test were right, under encryption and in the clear."""
     first = slice(0, reviews)
     return {
@@ -231,7 +231,7 @@ def _accuracies(training: Evaluation, test: Evaluation, twin: ClearTwin, reviews
     }
 
 
-def _noise(p: BootstrappedParameters, plan: TrainingPlan, X: Any, test: Evaluation, twin: ClearTwin) -> dict[str, Any]:
+def _noise(p: BootstrappedParameters, plan: TrainingPlan, X: object, test: Evaluation, twin: ClearTwin) -> dict[str, object]:
     """Return how far scores went and how far they are off.
 
     The twin's scores say how far a run without noise goes.  Deviations are of the scores that the owner could read.
@@ -292,12 +292,14 @@ class _Clock:
         self._cpu, self._wall = time.process_time(), time.perf_counter()
         self.cpu_seconds = self.wall_seconds = 0.0
 
-    def __call__(self, first: int, scores: Any) -> None:
+    def __call__(self, first: int, scores: Encrypted) -> None:
         self.reviews += len(scores)
         self.cpu_seconds, self.wall_seconds = time.process_time() - self._cpu, time.perf_counter() - self._wall
 
 
-def _kept(folder: Path, case: BootstrappedCase, data: Dataset, key: int, threads: int) -> tuple[dict[str, Any], pd.DataFrame]:
+def _kept(
+    folder: Path, case: BootstrappedCase, data: Dataset, key: int, threads: int
+) -> tuple[dict[str, object], pd.DataFrame]:
     """Return the results of a run that is done, or run it and keep them."""
     line, points = folder / "line.json", folder / "curve.csv"
     if not line.exists():

@@ -15,7 +15,7 @@ encrypted data with high throughput and accuracy", ICML 2016.
 """
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
@@ -98,7 +98,7 @@ class Server:
         return h if sigmoid is None else self.evaluator.activate(sigmoid, h)
 
 
-def _dense(X: Any) -> np.ndarray:
+def _dense(X: object) -> np.ndarray:
     """Return features as float64 of shape (reviews, features)."""
     features = features_of(X)
     return np.asarray(features if isinstance(features, np.ndarray) else features.toarray(), dtype=np.float64)

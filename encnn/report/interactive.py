@@ -16,7 +16,7 @@ from encnn.errors import ParameterError
 Draw = Callable[..., Figure]
 
 
-def starting_values(draw: Draw, choices: dict[str, Sequence[Any]]) -> dict[str, Any]:
+def starting_values(draw: Draw, choices: dict[str, Sequence[object]]) -> dict[str, object]:
     """Return the defaults of `draw` for the names in `choices`: where the sliders stand at first."""
     parameters = inspect.signature(draw).parameters
     start = {name: parameters[name].default if name in parameters else inspect.Parameter.empty for name in choices}
@@ -27,7 +27,7 @@ def starting_values(draw: Draw, choices: dict[str, Sequence[Any]]) -> dict[str, 
     return start
 
 
-def explore(draw: Draw, **choices: Sequence[Any]) -> None:
+def explore(draw: Draw, **choices: Sequence[object]) -> None:
     """Show the picture that `draw` makes from its defaults, and a slider for each of `choices`.
 
     draw: returns a figure; each keyword in `choices` is an argument of it.  choices: the values that a slider steps through.
@@ -43,7 +43,7 @@ def explore(draw: Draw, **choices: Sequence[Any]) -> None:
         display(sliders)
 
 
-def make_sliders(draw: Draw, choices: dict[str, Sequence[Any]], picture: Any) -> Any:
+def make_sliders(draw: Draw, choices: dict[str, Sequence[object]], picture: Any) -> object:
     """Return a box of sliders that renew `picture`, a display handle; None without ipywidgets."""
     try:
         import ipywidgets
@@ -57,7 +57,7 @@ def make_sliders(draw: Draw, choices: dict[str, Sequence[Any]], picture: Any) ->
         for name, values in choices.items()
     }
 
-    def renew(_change: Any) -> None:
+    def renew(_change: object) -> None:
         picture.update(_closed(draw(**{name: slider.value for name, slider in sliders.items()})))
 
     for slider in sliders.values():

@@ -5,11 +5,15 @@ a random identifier, so a stored output can be compared with a new one.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-STYLES: Any = [
+if TYPE_CHECKING:
+    from pandas.io.formats.style_render import CSSDict
+
+
+STYLES: list["CSSDict"] = [
     {"selector": "caption", "props": "caption-side: top; text-align: left; font-weight: bold; padding: 0 0 4px 0"},
     {"selector": "th", "props": "text-align: right; padding: 2px 10px"},
     {"selector": "td", "props": "text-align: right; padding: 2px 10px"},

@@ -50,7 +50,7 @@ class RunHeader:
 def train_resumably(
     model: EncryptedModel,
     X: TrainingFeatures,
-    y: Any,
+    y: object,
     plan: TrainingPlan,
     folder: str | os.PathLike[str],
     every: int = EVERY,
@@ -162,8 +162,7 @@ def _digest(model: EncryptedModel, X: TrainingFeatures, y: Any, plan: TrainingPl
     """Return a digest that tells runs apart; of encrypted labels only the shape, since no two encryptions are equal."""
     parts = _arrays(X)
     parts.append(y if isinstance(y, np.ndarray) else np.array(y.shape))
-    key_id = getattr(getattr(model.evaluator, "context", None), "key_id", "")
-    digest = hashlib.sha256(repr((key_id, model.architecture, plan, X.shape)).encode())
+    digest = hashlib.sha256(repr((model.evaluator.key_id, model.architecture, plan, X.shape)).encode())
     for part in parts:
         digest.update(str(part.dtype).encode() + np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()

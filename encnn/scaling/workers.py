@@ -40,8 +40,6 @@ every batch, and shows neither words nor single errors.
 left.  If none is left, training is repeated from the start of the epoch.
 """
 
-from typing import Any
-
 from encnn.network import Help, TrainingRun
 from encnn.scaling.cluster import Cluster
 from encnn.scaling.shared_steps import SharedSteps
@@ -56,7 +54,7 @@ class Workers(Help, Cluster):
     the owner assists (`assistance.scores.AssistedStep`).
     """
 
-    def __init__(self, client: Any, step: ErrorStep | None = None) -> None:
+    def __init__(self, client: object, step: ErrorStep | None = None) -> None:
         Help.__init__(self, step)
         Cluster.__init__(self, client)
 

@@ -7,7 +7,7 @@ at the paper's scaling factor; it shows what that rounding costs by itself, with
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -168,7 +168,7 @@ def _horner(u: np.ndarray, coefficients: Sequence[float]) -> np.ndarray | float:
     return result
 
 
-def make_keys(parameters: ClearParameters, *_: Any) -> tuple[base.SecretKey, base.Evaluator]:
+def make_keys(parameters: ClearParameters, *_: object) -> tuple[base.SecretKey, base.Evaluator]:
     """Return the two sides of no key: identity, and operations in the clear."""
     scale = parameters.scale
     evaluator = ClearEvaluator() if scale is None else FixedPointEvaluator(scale, parameters.rounding)

@@ -20,12 +20,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from encnn.arithmetic.checks import instance, shown, whole
-from encnn.data.inputs import mapped_labels
+from encnn.data.inputs import LabelMapping, mapped_labels
 from encnn.data.reviews import archive, toy
 from encnn.data.reviews.cache import cache_folder, load_arrays, pack_strings, save_arrays, unpack_strings
 from encnn.data.reviews.text import paper_form
@@ -56,7 +56,7 @@ class Reviews:
     """Texts and their labels.
 
     texts: n strings, words separated by single blanks.
-    labels: int8 ndarray of shape (n,), 1 for positive and 0 for negative; read-only.  Any sequence of 0/1, booleans or
+    labels: int8 ndarray of shape (n,), 1 for positive and 0 for negative; read-only.  object sequence of 0/1, booleans or
         the words "positive"/"negative", "pos"/"neg" (in any case) is accepted and converted.
     classes: 2, or more; labels then go from 0 to classes - 1.  A network has one output per class (`Architecture.outputs`);
         for one output take a class against the rest: `Reviews(reviews.texts, reviews.labels == 2)`.
@@ -91,7 +91,7 @@ class Reviews:
         label: str = "label",
         *,
         raw: bool = True,
-        labels: Mapping[Any, int] | None = None,
+        labels: LabelMapping | None = None,
     ) -> "Reviews":
         """Return the reviews in two columns of a table, named by `text` and `label`.
 
@@ -125,7 +125,7 @@ class Reviews:
         sep: str = ",",
         encoding: str = "utf-8",
         header: Sequence[str] | None = None,
-        labels: Mapping[Any, int] | None = None,
+        labels: LabelMapping | None = None,
     ) -> "Reviews":
         """Return the reviews in a CSV file, compressed or not; `text`, `label`, `raw` and `labels` as in `from_frame`.
 

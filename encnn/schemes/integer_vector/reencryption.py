@@ -51,10 +51,9 @@ the digits are those of |c|, with the sign of c, and their mean is zero.  The no
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -411,7 +410,7 @@ def _check_widths(widths: list[int], arrays: dict[str, np.ndarray], name: str) -
     check_names("the file", arrays, {f"{name}_{m}" for m in widths})
 
 
-def _as_file_error(check: Any, p: IntegerVectorParameters) -> None:
+def _as_file_error(check: Callable[[IntegerVectorParameters], None], p: IntegerVectorParameters) -> None:
     try:
         check(p)
     except ParameterError as error:
