@@ -8,8 +8,6 @@ Keys and noise come from the operating system, so accuracies may change in the l
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from encnn.data.datasets import Dataset, whitened_dataset
 from encnn.experiments.ckks_cases import CASES, TOY_CASES, UNASSISTED, CKKSCase, held_out_choices
 from encnn.experiments.columns import distance_percent, right, security, significant
 from encnn.experiments.console import begin, heading, job_options
+from encnn.experiments.own_process import in_a_process
 from encnn.network import Network, TrainingPlan, predict
 from encnn.network.training import NOBODY
 from encnn.parties import Owner, Trainer
@@ -124,16 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _announced(case: CKKSCase, data: Dataset) -> dict[str, Any]:
-    """Print what a case will cost, run it and return its line."""
+    """Print what a case will cost, run it in a process of its own, and return its line."""
     reviews, features = case.data(data).X.shape
     announce(case.name, case.data(data).X, case.plan(reviews), case.architecture(features), case.parameters)
-    return _in_a_process(case, data)
-
-
-def _in_a_process(case: CKKSCase, data: Dataset) -> dict[str, Any]:
-    """Run a case in a process of its own, so that its peak memory is its own, and return its line."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(packed_run, case, data).result()
+    return in_a_process(packed_run, case, data)
 
 
 def _described(case: CKKSCase, owner: Owner, plan: TrainingPlan, reviews: int) -> dict[str, Any]:
