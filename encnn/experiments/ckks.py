@@ -70,7 +70,7 @@ def mirror_costs(data: Dataset, network: Network, hidden: Network) -> pd.DataFra
     lines = []
     models = ((SHALLOW_128, network), (MIRROR_128, network), (MIRROR_128, hidden))
     for p, model in progress(models, "mirror", unit="model"):
-        client = Client(p)
+        client = Client(p, data.X.shape[1])
         server, batch = Server(client.evaluator, model), client.evaluator.batch_rows
         X = data.X_test[:batch]
         z = predict(ClearEvaluator(), model, X)
