@@ -8,8 +8,6 @@ Keys and noise come from the operating system, so accuracies may change in the l
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -23,6 +21,7 @@ from encnn.data.datasets import Dataset, whitened_dataset
 from encnn.experiments.ckks_cases import CASES, TOY_CASES, UNASSISTED, CKKSCase, held_out_choices
 from encnn.experiments.columns import distance_percent, right, security, significant
 from encnn.experiments.console import begin, heading, job_options
+from encnn.experiments.own_process import in_a_process
 from encnn.network import Network, TrainingPlan
 from encnn.network.rehearsal import predict_in_clear
 from encnn.network.training import NOBODY
@@ -70,7 +69,7 @@ def mirror_costs(data: Dataset, network: Network, hidden: Network) -> pd.DataFra
     lines = []
     models = ((SHALLOW_128, network), (MIRROR_128, network), (MIRROR_128, hidden))
     for p, model in progress(models, "mirror", unit="model"):
-        client = Client(p)
+        client = Client(p, data.X.shape[1])
         server, batch = Server(client.evaluator, model), client.evaluator.batch_rows
         X = data.X_test[:batch]
         z = predict_in_clear(model, X)
@@ -123,16 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _announced(case: CKKSCase, data: Dataset) -> dict[str, object]:
-    """Print what a case will cost, run it and return its line."""
+    """Print what a case will cost, run it in a process of its own, and return its line."""
     reviews, features = case.data(data).X.shape
     announce(case.name, case.data(data).X, case.plan(reviews), case.architecture(features), case.parameters)
-    return _in_a_process(case, data)
-
-
-def _in_a_process(case: CKKSCase, data: Dataset) -> dict[str, object]:
-    """Run a case in a process of its own, so that its peak memory is its own, and return its line."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(packed_run, case, data).result()
+    return in_a_process(packed_run, case, data)
 
 
 def _described(case: CKKSCase, owner: Owner, plan: TrainingPlan, reviews: int) -> dict[str, object]:

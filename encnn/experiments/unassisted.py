@@ -14,16 +14,16 @@ Learning rates, epochs and the largest multiplier are chosen on training reviews
 bootstraps would add (`simulation`).  Test reviews choose nothing.
 
 Writes unassisted.csv (a line for each run), unassisted_choice.csv (the choices) and unassisted_curve.csv (running accuracy).  A
-run takes minutes, so each is written to a folder as it goes, and goes on there when the job is started again.
+run takes minutes, so each is written to a folder as it goes, and goes on there when the job is started again.  Each has a
+process of its own, so that its peak memory is its own.
 """
 
 import argparse
-import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from encnn.data.reviews.conditioning import with_labels, without_labels
 from encnn.experiments.columns import security
 from encnn.experiments.console import begin, heading, job_options
 from encnn.experiments.linear import linear_start
+from encnn.experiments.own_process import in_a_process, kept
 from encnn.experiments.twin import ClearTwin, clear_twin
 from encnn.network import Help, TrainingPlan
 from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
@@ -51,7 +52,7 @@ from encnn.schemes.bootstrapped.simulation import noisy_step
 
 BATCH_SIZE = 16
 KEYS = 3
-CURVE_STEP = 500
+CURVE_POINTS = 50
 SIMULATIONS = 3
 
 
@@ -248,8 +249,9 @@ def _noise(p: BootstrappedParameters, plan: TrainingPlan, X: object, test: Evalu
 
 
 def curve(case: BootstrappedCase, key: int, training: Evaluation, twin: Evaluation, reviews: int) -> pd.DataFrame:
-    """Return the running accuracies in percent after every `CURVE_STEP` reviews of the first epoch."""
-    met = np.arange(CURVE_STEP, reviews + 1, CURVE_STEP)
+    """Return the running accuracies in percent at `CURVE_POINTS` places of the first epoch, evenly apart."""
+    step = -(-reviews // CURVE_POINTS)
+    met = np.arange(step, reviews + 1, step)
 
     def running(e: Evaluation) -> np.ndarray:
         return 100 * np.cumsum(e.right[:reviews])[met - 1] / met
@@ -271,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines, curves = [], []
     for case, key in progress(jobs, "training by bootstrapping", unit="run"):
         folder = options.runs / corpus.name / f"{case.name} {key}".replace(" ", "-")
-        line, points = _kept(folder, case, plain[case.recipe.name], key, options.threads)
+        line, points = kept(folder, partial(_run, case, plain[case.recipe.name], key, folder, options.threads))
         lines.append(line)
         curves.append(points)
         results.store("unassisted", pd.DataFrame(lines))
@@ -297,25 +299,10 @@ class _Clock:
         self.cpu_seconds, self.wall_seconds = time.process_time() - self._cpu, time.perf_counter() - self._wall
 
 
-def _kept(
-    folder: Path, case: BootstrappedCase, data: Dataset, key: int, threads: int
-) -> tuple[dict[str, object], pd.DataFrame]:
-    """Return the results of a run that is done, or run it and keep them."""
-    line, points = folder / "line.json", folder / "curve.csv"
-    if not line.exists():
-        announce(f"{case.name}, key {key}", data.X, case.plan, linear_start(data).architecture, case.parameters)
-        found, frame = bootstrapped_run(case, case.recipe.prepared(data, case.largest), key, folder, threads)
-        _forget(folder)
-        frame.to_csv(points, index=False)
-        line.write_text(json.dumps(found))
-    return json.loads(line.read_text()), pd.read_csv(points)
-
-
-def _forget(folder: Path) -> None:
-    """Remove ciphertexts and keys of a run that is done, the owner's secret above all."""
-    shutil.rmtree(folder / "run")
-    for name in ("owner", "start"):
-        (folder / name).unlink()
+def _run(case: BootstrappedCase, data: Dataset, key: int, folder: Path, threads: int) -> tuple[dict[str, object], pd.DataFrame]:
+    """Say what a run will cost, and make it in a process of its own."""
+    announce(f"{case.name}, key {key}", data.X, case.plan, linear_start(data).architecture, case.parameters)
+    return in_a_process(bootstrapped_run, case, case.recipe.prepared(data, case.largest), key, folder, threads)
 
 
 def _owner(case: BootstrappedCase, data: Dataset, path: Path) -> Owner:

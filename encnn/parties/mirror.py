@@ -32,10 +32,10 @@ SHALLOW_128 = CKKSParameters(name="ckks-4096-mirror", degree=4096, modulus_bits=
 
 
 class Client:
-    """Holds the key and the reviews.  The server gets `evaluator`, once."""
+    """Holds the key and the reviews, of so many features at most.  The server gets `evaluator`, once."""
 
-    def __init__(self, parameters: CKKSParameters = MIRROR_128) -> None:
-        self._secret, self.evaluator = make_mirror_keys(parameters)
+    def __init__(self, parameters: CKKSParameters = MIRROR_128, features: int = 128) -> None:
+        self._secret, self.evaluator = make_mirror_keys(parameters, features)
 
     def __reduce__(self) -> NoReturn:
         """Refuse pickling and copying, as the secret key does."""

@@ -99,7 +99,7 @@ class Owner:
             check_width(features, architecture.features)
         widths = architecture.widths()
         self._secret, self.evaluator = make_keys(
-            parameters, widths, architecture.products(sigmoid), rng, widths if public else ()
+            parameters, widths, architecture.products(sigmoid), rng, widths if public else (), architecture.features
         )
         self._mac_key = secrets.token_bytes(MAC_KEY_BYTES)  # never from `rng`, since a MAC key that repeats proves nothing
 

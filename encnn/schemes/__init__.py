@@ -35,11 +35,15 @@ def make_keys(
     products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
+    features: int = 1,
 ) -> tuple[SecretKey, Evaluator]:
-    """Return the secret key and the evaluator of a new key pair for these parameters (see the scheme's own `make_keys`)."""
+    """Return the secret key and the evaluator of a new key pair for these parameters (see the scheme's own `make_keys`).
+
+    features: rows of the first layer's weights, for a scheme that packs them.
+    """
     for scheme in SCHEMES:
         if type(parameters) is scheme.parameters:
-            return scheme.make_keys(parameters, widths, products, rng, public_widths)
+            return scheme.make_keys(parameters, widths, products, rng, public_widths, features)
     known = ", ".join(f"{s.parameters.__module__}.{s.parameters.__name__}" for s in SCHEMES)
     raise ParameterError(f"{parameters!r} are no parameters of a scheme; use one of {known}")
 

@@ -134,7 +134,7 @@ class Scheme:
 
     name: str
     parameters: type  # the class of its parameters
-    make_keys: Callable[..., tuple["SecretKey", "Evaluator"]]  # (parameters, widths, products, rng, public_widths)
+    make_keys: Callable[..., tuple["SecretKey", "Evaluator"]]  # (parameters, widths, products, rng, public_widths, features)
     restore_evaluator: Callable[..., "Evaluator"] | None  # (header, arrays, products)
     restore_secret_key: Callable[..., "SecretKey"] | None  # (header, arrays)
     presets: Sequence[SchemeParameters] = ()

@@ -25,11 +25,12 @@ def make_keys(
     products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
+    features: int = 1,
 ) -> tuple[BootstrappedSecretKey, BootstrappedEvaluator]:
     """Return a new secret key and its evaluator; makes the bootstrap key, in seconds.
 
     widths: {1}.  products: none of two ciphertexts, and powers of one need no key, since a table has them.  public_widths:
-    none.
+    none.  features: any number.
     """
     refused = [f.name for f in products if not isinstance(f, PowerSum) and f.name != elementwise(1).name]
     if set(widths) - {1} or refused or set(public_widths):

@@ -26,18 +26,13 @@ class CKKSContext:
 
     parameters: CKKSParameters
     key_id: str  # the public name of the key
-    stride: int = 1  # slots per row
+    packing: Packing  # the layout of arrays
     experimental: bool = False  # whether its randomness can be reproduced
 
     @property
     def ring(self) -> SealRing:
         """SEAL's ring of the parameters."""
         return ring(self.parameters)
-
-    @property
-    def packing(self) -> Packing:
-        """The layout of arrays."""
-        return Packing(self.parameters.slots, self.stride, self.parameters.features)
 
 
 class PackedArray:

@@ -84,10 +84,11 @@ class CKKSEvaluator(base.Evaluator[PackedArray]):
                 "scheme 'ckks' packs dense features by diagonals and takes no bags of words, of which thousands of rotations "
                 "would be needed; use word2vec features, or the scheme 'integer_vector'"
             )
-        if X.X.shape[1] != len(W) or len(W) > self.parameters.features:
+        most = self.context.packing.features
+        if X.X.shape[1] != len(W) or len(W) > most:
             raise ParameterError(
-                f"features of shape {X.X.shape} with weights of shape {W.shape} and parameters for {self.parameters.features} "
-                "features; they must agree, and parameters.updated(features=...) sets how many there may be"
+                f"features of shape {X.X.shape} with weights of shape {W.shape} under keys for {most} features; they must "
+                "agree: make keys for the network's features, as Owner(architecture, ...) does"
             )
         return np.asarray(X.X, dtype=np.float64)
 
@@ -123,7 +124,7 @@ class CKKSEvaluator(base.Evaluator[PackedArray]):
     def _folded(self, c: Any, rows: int, period: int) -> Any:
         """Return the sum of c moved by every multiple of `rows` below `period` rows: rows equal modulo `rows` add up."""
         while rows < period:
-            c = self.context.ring.sum_into(self._rotated(c, rows * self.context.stride), c)
+            c = self.context.ring.sum_into(self._rotated(c, rows * self.context.packing.stride), c)
             rows *= 2
         return c
 

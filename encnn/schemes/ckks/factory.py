@@ -20,11 +20,13 @@ def make_keys(
     products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
+    features: int = 1,
 ) -> tuple[CKKSSecretKey, CKKSEvaluator]:
     """Return a new secret key and its evaluator, for training.
 
     widths: of the rows to encrypt; the widest sets the slots of a row.  products: maps that the evaluator shall compute;
-    without any there is no relinearisation key.  `rng` and `public_widths` must be left out.
+    without any there is no relinearisation key.  features: rows of W1 at most; the packing has the power of two above, since
+    a product with features takes as many diagonals.  `rng` and `public_widths` must be left out.
     """
     if rng is not None:
         raise CapabilityError(
@@ -35,17 +37,20 @@ def make_keys(
         raise CapabilityError(
             "scheme 'ckks' has no public keys here: the owner encrypts; leave public=True out, or use 'integer_vector'"
         )
-    secret = CKKSSecretKey(parameters, power_above(max(widths)))
+    secret = CKKSSecretKey(parameters, Packing(parameters.slots, power_above(max(widths)), power_above(features)))
     hidden = any(isinstance(f, BilinearMap) and f == vector_matrix(f.left, 1) for f in products)
     steps = training_steps(secret.context.packing, hidden)
     relinearisation = secret.relinearisation_key() if products else None
     return secret, CKKSEvaluator(secret.context, secret.rotation_keys(steps), steps, relinearisation)
 
 
-def make_mirror_keys(parameters: CKKSParameters) -> tuple[CKKSSecretKey, CKKSEvaluator]:
-    """Return a key pair for encrypted features and a clear model (`encnn.parties.mirror`): rotations by powers of two."""
-    secret = CKKSSecretKey(parameters, stride=1)
-    steps = frozenset(1 << k for k in range(parameters.features.bit_length() - 1))
+def make_mirror_keys(parameters: CKKSParameters, features: int) -> tuple[CKKSSecretKey, CKKSEvaluator]:
+    """Return a key pair for up to so many encrypted features and a clear model (`encnn.parties.mirror`).
+
+    It has rotations by powers of two.
+    """
+    secret = CKKSSecretKey(parameters, Packing(parameters.slots, 1, power_above(features)))
+    steps = frozenset(_doublings(1, power_above(features)))
     return secret, CKKSEvaluator(secret.context, secret.rotation_keys(steps), steps, secret.relinearisation_key())
 
 

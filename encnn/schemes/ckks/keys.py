@@ -10,6 +10,7 @@ from encnn.errors import KeyMismatchError
 from encnn.schemes import base
 from encnn.schemes.ckks import storage
 from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray, check_shape, packed
+from encnn.schemes.ckks.packing import Packing
 from encnn.schemes.ckks.parameters import CKKSParameters
 
 
@@ -22,8 +23,8 @@ class CKKSSecretKey(base.SecretKey[PackedArray]):
 
     context: CKKSContext
 
-    def __init__(self, parameters: CKKSParameters, stride: int) -> None:
-        self._take(CKKSContext(parameters, Randomness().token().hex(), stride), ())
+    def __init__(self, parameters: CKKSParameters, packing: Packing) -> None:
+        self._take(CKKSContext(parameters, Randomness().token().hex(), packing), ())
 
     @classmethod
     def restored(cls, context: CKKSContext, data: bytes) -> Self:

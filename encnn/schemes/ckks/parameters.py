@@ -47,7 +47,6 @@ class CKKSParameters:
     degree: int  # N, a power of two
     modulus_bits: tuple[int, ...]
     scale_bits: int  # log2 of the scale of fresh ciphertexts, near the size of the primes of the levels
-    features: int = 128  # rows of W1 in the packing, a power of two; missing rows are zeros
 
     def __post_init__(self) -> None:
         """Check ranges, then that the name tells what the set protects."""
@@ -115,8 +114,8 @@ class CKKSParameters:
     def updated(self, **changes: Any) -> "CKKSParameters":
         """Return a changed, newly validated copy.
 
-        >>> LOGISTIC_128.updated(name="narrow", features=32).features
-        32
+        >>> LOGISTIC_128.updated(name="deeper", degree=16384).slots
+        8192
         """
         return replace(self, **changes)
 
@@ -130,8 +129,6 @@ class CKKSParameters:
                 f"scale_bits is {self.scale_bits}; it must be at least 15, and less than the first prime's "
                 f"{self.modulus_bits[0]} bits, which leave no room for numbers above 1 otherwise"
             )
-        if not 2 <= self.features <= self.slots or self.features & (self.features - 1):
-            raise ParameterError(f"features is {self.features}; it must be a power of two from 2 to {self.slots}, the slots")
 
 
 LOGISTIC_128 = CKKSParameters(name="ckks-8192", degree=8192, modulus_bits=(40, 33, 33, 33, 33, 40), scale_bits=33)
@@ -143,7 +140,7 @@ HIDDEN_128 = CKKSParameters(name="ckks-16384", degree=16384, modulus_bits=(46, *
 UNASSISTED_128 = CKKSParameters(name="ckks-32768", degree=32768, modulus_bits=(50, *16 * (36,), 50), scale_bits=36)
 """128 bits, four steps of logistic regression with a cubic sigmoid and no refresh at all."""
 
-TOY = CKKSParameters(name="ckks-toy-INSECURE", degree=2048, modulus_bits=(46, *9 * (37,), 46), scale_bits=37, features=32)
+TOY = CKKSParameters(name="ckks-toy-INSECURE", degree=2048, modulus_bits=(46, *9 * (37,), 46), scale_bits=37)
 """A small ring with a large modulus, for tests and lessons; no protection."""
 
 PRESETS = {p.name: p for p in (LOGISTIC_128, HIDDEN_128, UNASSISTED_128, TOY)}

@@ -14,6 +14,7 @@ import numpy as np
 from encnn.errors import EncnnError, FileError, KeyMismatchError
 from encnn.files.schema import Count, Hex32, check_names, describe, parse
 from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray, check_shape
+from encnn.schemes.ckks.packing import Packing
 from encnn.schemes.ckks.parameters import CKKSParameters
 
 
@@ -28,11 +29,12 @@ class CKKSArrayHeader:
 
 @dataclass(frozen=True)
 class ContextHeader:
-    """The header of what a key and its arrays share: parameters, the name of the key, slots of a row."""
+    """The header of what a key and its arrays share: parameters, the name of the key, slots of a row and rows of weights."""
 
     parameters: CKKSParameters
     key_id: Hex32
     stride: Count
+    features: Count
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,18 @@ def export_keys(
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """Return (header, arrays) of evaluation keys."""
     products = relinearisation is not None
-    header = describe(CKKSEvaluatorHeader(context.parameters, context.key_id, context.stride, tuple(sorted(steps)), products))
+    header = describe(CKKSEvaluatorHeader(**vars(_header(context)), steps=tuple(sorted(steps)), relinearisation=products))
     keys = {"rotations": rotations} | ({} if relinearisation is None else {"relinearisation": relinearisation})
     return header, {name: np.frombuffer(context.ring.to_bytes(key), dtype=np.uint8) for name, key in keys.items()}
 
 
 def describe_context(context: CKKSContext) -> dict:
     """Return the header of what a key and its arrays share."""
-    return describe(ContextHeader(context.parameters, context.key_id, context.stride))
+    return describe(_header(context))
+
+
+def _header(context: CKKSContext) -> ContextHeader:
+    return ContextHeader(context.parameters, context.key_id, context.packing.stride, context.packing.features)
 
 
 def restore_secret(header: dict, arrays: dict[str, np.ndarray]) -> tuple[CKKSContext, bytes]:
@@ -111,14 +117,14 @@ def _galois_element(step: int, p: CKKSParameters) -> int:
 
 
 def _restore_context(header: ContextHeader) -> CKKSContext:
-    context = CKKSContext(header.parameters, header.key_id, header.stride)
-    if header.stride & (header.stride - 1):
-        raise FileError(f"rows of {header.stride} slots are none of packed arrays; get a new file from its sender")
+    stride, features = header.stride, header.features
+    if stride & (stride - 1) or features & (features - 1):
+        raise FileError(f"{features} rows of {stride} slots are none of packed arrays; get a new file from its sender")
     try:
-        context.packing  # noqa: B018 - raises unless W fits one ciphertext
+        packing = Packing(header.parameters.slots, stride, features)
     except EncnnError as error:
-        raise FileError(f"rows of {header.stride} slots make no sense ({error}); get a new file from its sender") from error
-    return context
+        raise FileError(f"rows of {stride} slots make no sense ({error}); get a new file from its sender") from error
+    return CKKSContext(header.parameters, header.key_id, packing)
 
 
 def _check_steps(steps: Sequence[int], p: CKKSParameters) -> None:

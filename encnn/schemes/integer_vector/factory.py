@@ -32,11 +32,12 @@ def make_keys(
     products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
+    features: int = 1,
 ) -> tuple[IntegerVectorSecretKey, IntegerVectorEvaluator]:
     """Return a new secret key and its evaluator.
 
     widths: lengths of the vectors to encrypt.  products: maps that the evaluator must be able to compute.
-    public_widths: lengths of vectors that anyone must be able to encrypt.  rng: for experimental keys only.
+    public_widths: lengths of vectors that anyone must be able to encrypt.  rng: for experimental keys only.  features: any.
     """
     products = _switched(parameters, products)
     _check_size(parameters, products)

@@ -28,11 +28,12 @@ class Factory:
         products: Sequence[Product] = (),
         rng: np.random.Generator | None = None,
         public_widths: Iterable[int] = (),
+        features: int = 1,
     ) -> tuple[RingSecretKey, RingEvaluator]:
         """Return a new secret key and its evaluator.
 
         widths: lengths of the vectors to encrypt, up to N / 2.  products: maps that the evaluator shall be able to compute.
-        public_widths: if there are any, anyone can encrypt.  Without `rng` the key is real.
+        public_widths: if there are any, anyone can encrypt.  Without `rng` the key is real.  features: any number.
         """
         secret = self.secret_key(parameters, rng)
         keys = secret.switch_keys(products)
