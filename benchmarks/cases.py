@@ -37,7 +37,7 @@ class BenchmarkCase:
 
     @property
     def security_bits(self) -> float:
-        """Bits of security, the least of all attacks; 0 in the clear and without modulus."""
+        """Bits of security, the least of all attacks; 0 in the clear and without a modulus."""
         return security_bits(self.parameters)
 
     def rehearsal(self) -> Rehearsal:
@@ -50,7 +50,7 @@ class BenchmarkCase:
 
 
 def security_bits(parameters: SchemeParameters) -> float:
-    """Return bits of security, the least of all attacks, of any parameters; 0 in the clear and without modulus."""
+    """Return bits of security, the least of all attacks, of any parameters; 0 in the clear and without a modulus."""
     estimate = getattr(parameters, "security", None)
     return 0.0 if estimate is None else float(estimate.bits)
 

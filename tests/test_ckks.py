@@ -99,7 +99,7 @@ def test_parameters_that_mean_nothing_or_promise_too_much_are_refused(changes, m
 def test_parameters_name_their_protection():
     assert str(TOY).startswith("ckks-toy-INSECURE: INSECURE: ") and "modulus_bits=(46" in repr(TOY)
     assert "INSECURE" not in str(ckks.LOGISTIC_128)
-    with pytest.raises(ParameterError, match="there are ckks-8192"):
+    with pytest.raises(ParameterError, match="choose one of ckks-8192"):
         preset("unknown")
 
 
@@ -505,10 +505,10 @@ def spoiled(header, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rows": [29]}, "not cut into ciphertexts"),
-        ({"rows": [15, 15]}, "not cut into ciphertexts"),
+        ({"rows": [29]}, "cannot be in ciphertexts"),
+        ({"rows": [15, 15]}, "cannot be in ciphertexts"),
         ({"rows": "all"}, "expected a list"),
-        ({"bytes": [12]}, "none of 12 bytes"),
+        ({"bytes": [12]}, "expected 12 bytes"),
         ({"bytes": [True]}, "expected a whole number"),
     ],
 )
@@ -524,7 +524,7 @@ def test_damaged_bytes_and_strange_keys_are_refused(narrow, wide):
     header, array = evaluator.export_array(secret.encrypt(np.ones((30, 1))))
     with pytest.raises(FileError, match="SEAL does not take"):
         evaluator.restore_array(header, np.zeros_like(array), (30, 1))
-    with pytest.raises(FileError, match="none of"):
+    with pytest.raises(FileError, match=r"expected \d+ bytes"):
         evaluator.restore_array(header, array.astype(np.int64), (30, 1))
     longer = np.concatenate([array, array[:8]])
     with pytest.raises(FileError, match="they say another size"):
@@ -532,7 +532,7 @@ def test_damaged_bytes_and_strange_keys_are_refused(narrow, wide):
     described, keys = evaluator.export()
     with pytest.raises(FileError, match="they say another size"):
         storage.restore_keys(described, {**keys, "rotations": np.concatenate([keys["rotations"], keys["rotations"]])})
-    with pytest.raises(KeyMismatchError, match="is under key"):
+    with pytest.raises(KeyMismatchError, match="is under the key"):
         wide[1].restore_array(header, array, (30, 1))
 
 
@@ -549,16 +549,16 @@ def test_a_ciphertext_of_three_polynomials_is_refused(narrow):
     ("changes", "message"),
     [
         ({"key_id": "../../secret"}, "32 hexadecimal digits"),
-        ({"stride": 3}, "none of packed arrays"),
-        ({"features": 30}, "none of packed arrays"),
-        ({"features": 2048}, "make no sense"),
+        ({"stride": 3}, "expected powers of two"),
+        ({"features": 30}, "expected powers of two"),
+        ({"features": 2048}, "do not fit these parameters"),
         ({"stride": 4.0}, "expected a whole number"),
-        ({"stride": 1024}, "make no sense"),
+        ({"stride": 1024}, "do not fit these parameters"),
         ({"parameters": {"name": "x"}}, "parameters lacks degree"),
         ({"parameters": None}, "expected an object"),
         ({"steps": [1, 3]}, "lacks the keys of rotations by"),
         ({"steps": [1.5]}, "expected a whole number"),
-        ({"steps": [1, 1]}, "none of rotations"),
+        ({"steps": [1, 1]}, "not rotations of"),
         ({"relinearisation": False}, "has 'relinearisation'"),
         ({"relinearisation": 1}, "expected true or false"),
     ],

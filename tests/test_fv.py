@@ -311,7 +311,7 @@ def test_presets_of_128_bits_stay_within_the_standard() -> None:
     for p in fv.PRESETS.values():
         assert p.insecure or (p.security.bits >= 128 and p.within_standard and p.sigma >= 3.19)
         assert fv.preset(p.name) is p and p.name in str(p) and "q_primes" in repr(p)
-    with pytest.raises(ParameterError, match="there are fv-depth-128"):
+    with pytest.raises(ParameterError, match="choose one of fv-depth-128"):
         fv.preset("other")
 
 
@@ -330,7 +330,7 @@ def test_depth_is_at_least_three_at_128_bits() -> None:
         ({"sigma": 0.0}, "must be positive"),
         ({"value_limit": 1e9}, "lower one of them or raise t"),
         ({"special_prime": 257}, "primes of about one size"),
-        ({"q_primes": (97,)}, "is no prime below"),
+        ({"q_primes": (97,)}, "is not a prime below"),
     ],
 )
 def test_contradictory_parameters_are_refused(changes: dict, message: str) -> None:

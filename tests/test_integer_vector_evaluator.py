@@ -224,7 +224,7 @@ def test_fractions_under_a_modulus_name_scheme_operation_and_alternative(name, r
     c = secret.encrypt(np.ones((2, 3)))
     before = c.data.copy()
     with pytest.raises(
-        CapabilityError, match=r"integer_vector.*modulus.*(cannot use|multiplies by).*parameters without modulus"
+        CapabilityError, match=r"integer_vector.*modulus.*(cannot use|multiplies by).*parameters without a modulus"
     ):
         run(evaluator, c)
     assert np.array_equal(c.data, before)

@@ -160,11 +160,11 @@ def test_a_recipe_of_another_width_is_refused() -> None:
 @pytest.mark.parametrize(
     ("names", "complaint"),
     [
-        (b"", "no list of texts"),
-        (b"{}", "no list of texts"),
-        (b"[1]", "no list of texts"),
-        (b"[" * 100_000, "no list of texts"),
-        (b"\xff", "no list of texts"),
+        (b"", "not a list of strings"),
+        (b"{}", "not a list of strings"),
+        (b"[1]", "not a list of strings"),
+        (b"[" * 100_000, "not a list of strings"),
+        (b"\xff", "not a list of strings"),
         (b"[]", "no words"),
         (b'["b","a"]', "sorted order"),
         (b'[".","a","bad","film","god"]', "are not those of its fingerprint"),

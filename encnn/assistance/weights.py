@@ -329,7 +329,7 @@ def step_bits(p: RingParameters, plan: TrainingPlan, X: Features) -> int:
     if not isinstance(sigmoid, PolynomialSigmoid) or sigmoid.degree != 1 or plan.decay or plan.divide_update:
         raise CapabilityError(
             f"scheme {p.scheme!r} trains by additions with a sigmoid of degree 1 and a constant rate; for other plans let the "
-            "owner refresh after every step, or use the scheme 'integer_vector' without modulus"
+            "owner refresh after every step, or use the scheme 'integer_vector' without a modulus"
         )
     (n_1, s_1), (n_2, s_2) = (factor_growth(p, f) for f in (sigmoid.coefficients[1], plan.learning_rate))
     r, B = (

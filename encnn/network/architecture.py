@@ -74,7 +74,7 @@ W = TypeVar("W", bound=EncryptedWeights)
 
 @dataclass
 class Network(Generic[W]):
-    """Weights in one scheme: W1 of shape (features, row_width), W2 of width hidden * outputs (None without hidden layer).
+    """Weights in one scheme: W1 of shape (features, row_width), W2 of width hidden * outputs (None without a hidden layer).
 
     Weights in the clear are copied, as float64.  Raises `ParameterError` unless all shapes are those of the architecture.
     weight_bound: the announced, public bound that |weights| stay below (see `partial_scores`).

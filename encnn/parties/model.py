@@ -107,7 +107,7 @@ class EncryptedModel:
 
 @dataclass(frozen=True)
 class ModelHeader:
-    """The header of an encrypted model.  The scheme parses `keys`, `W1` and `W2`; W2 is None without hidden layer."""
+    """The header of an encrypted model.  The scheme parses `keys`, `W1` and `W2`; W2 is None without a hidden layer."""
 
     scheme: str
     keys: dict

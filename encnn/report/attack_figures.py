@@ -1,4 +1,4 @@
-"""Figures on the attacks: what they read, what they cost, and from where on they fail.
+"""Figures on the attacks: what they read, what they cost, and when they fail.
 
 Every function takes a `DataFrame` or numbers and returns a matplotlib `Figure`.
 """
@@ -17,11 +17,14 @@ from encnn.report.style import COLOURS, PALETTE
 
 ATTACK, LIMIT = PALETTE[1], COLOURS["paper"]
 DURATIONS = {"1 second": 1.0, "1 day": 86400.0, "1,000 years": 3.156e10, "age of the universe": 4.35e17}
-"""Seconds, to compare times with."""
+"""Seconds of well-known durations, which are marked beside computed times."""
 
 
 def advantages(table: pd.DataFrame) -> Figure:
-    """Which encryption stops which distinguisher?  Columns `encryption`, `test`, `advantage`: bars from 0 to 1."""
+    """Which encryption stops which distinguisher?  Groups of bars are encryptions, and each bar shows a test's advantage.
+
+    table: columns `encryption`, `test`, `advantage` (from 0 to 1).
+    """
     figure, axis = plt.subplots(figsize=(8.5, 3.4))
     sns.barplot(table, x="encryption", y="advantage", hue="test", errorbar=None, ax=axis)
     for bars in axis.containers:
@@ -33,7 +36,10 @@ def advantages(table: pd.DataFrame) -> Figure:
 
 
 def oracle_queries(table: pd.DataFrame) -> Figure:
-    """How many answers give the key?  Columns `d`, `secret`, `answers`, `queries`; log axes."""
+    """How many answers of the owner give the key?  Lines of the number of queries against the dimension, on log axes.
+
+    table: columns `d`, `secret`, `answers`, `queries`.
+    """
     figure, axis = plt.subplots(figsize=(8, 4))
     sns.lineplot(table, x="d", y="queries", hue="secret", style="answers", markers=True, ax=axis)
     axis.set_xscale("log", base=2)
@@ -44,10 +50,10 @@ def oracle_queries(table: pd.DataFrame) -> Figure:
 
 
 def lattice_cost(measured: pd.DataFrame, extrapolated: Mapping[int, pd.DataFrame]) -> Figure:
-    """When does lattice reduction stop to work?  Left CPU time against d, right the block size that it took.
+    """From which dimension on does lattice reduction fail?  Left CPU time against d, right the block size that was needed.
 
-    measured: columns `q_bits`, `d`, `cpu_s`, `block_size`, `predicted_block_size`.  extrapolated: by q_bits, columns `d`,
-    `log2_seconds`; drawn on from the measured times.
+    measured: columns `q_bits`, `d`, `cpu_s`, `block_size`, `predicted_block_size`.  extrapolated: a table for each q_bits, with
+    columns `d`, `log2_seconds`, which continues the measured times.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), width_ratios=[3, 2])
     for (q_bits, rows), colour in zip(measured.groupby("q_bits"), PALETTE, strict=False):
@@ -65,7 +71,10 @@ def lattice_cost(measured: pd.DataFrame, extrapolated: Mapping[int, pd.DataFrame
 
 
 def verdicts(table: pd.DataFrame, minimum: float) -> Figure:
-    """Which models does the acceptance test catch?  Columns `model`, `percent`, `accepted`; minimum: percent required."""
+    """Which models does the acceptance test catch?  A bar per model shows its accuracy, with the verdict at its end.
+
+    table: columns `model`, `percent`, `accepted`.  minimum: the percentage that is required.
+    """
     figure, axis = plt.subplots(figsize=(8, 0.45 * len(table) + 1.2))
     colours = [PALETTE[2] if accepted else ATTACK for accepted in table.accepted]
     bars = axis.barh(list(table.model), list(table.percent), color=colours, alpha=0.8)
@@ -79,7 +88,7 @@ def verdicts(table: pd.DataFrame, minimum: float) -> Figure:
 
 
 def _mark_durations(axis: Axes) -> None:
-    """Write durations at the right of the frame, where they cover no curve."""
+    """Write the durations to the right of the frame, where they cover no curve."""
     for name, seconds in DURATIONS.items():
         axis.axhline(np.log2(seconds), color=LIMIT, lw=0.7, ls=":")
         where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points"}

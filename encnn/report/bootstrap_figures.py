@@ -1,7 +1,7 @@
-"""Figures on bootstrapping: phases on the torus, tables, the noise of every step, the encrypted sigmoid, training alone.
+"""Figures on bootstrapping: phases on the torus, tables, the noise of every step, the encrypted sigmoid, and training alone.
 
-Every function takes numbers and returns a matplotlib `Figure`.  z is a score; the torus is 2 * limit wide in z, and a table is
-free on its half [-limit / 2, limit / 2).
+Every function takes numbers and returns a matplotlib `Figure`.  z is a score.  The torus is 2 * limit wide in z, and the values
+of a table can be chosen freely on its half [-limit / 2, limit / 2).
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ RUNS_DRAWN = 40
 
 
 def torus(phases: Mapping[str, np.ndarray], limit: float) -> Figure:
-    """Where are the phases?  A circle for each name, a dot for each ciphertext; the half on which a table is free is shaded.
+    """Where are the phases?  A circle for each name, and a dot for each ciphertext.
 
-    phases: in units of z, from -limit to limit.
+    The half on which a table can be chosen freely is shaded.  phases: by name, in units of z, from -limit to limit.
     """
     figure, panels = plt.subplots(
         1, len(phases), figsize=(5.4 * len(phases), 4.8), subplot_kw={"projection": "polar"}, squeeze=False
@@ -42,9 +42,9 @@ def torus(phases: Mapping[str, np.ndarray], limit: float) -> Figure:
 
 
 def tables(z: np.ndarray, read: Mapping[str, np.ndarray], limit: float) -> Figure:
-    """What does a table say on all of the torus?  One panel per function; outside the shaded half it says -f(z -+ limit).
+    """What does a table return on all of the torus?  One panel per function; outside the shaded half it is -f(z -+ limit).
 
-    z: scores from -limit to limit; read: what tables give there, by name.
+    z: scores from -limit to limit.  read: the values of the tables there, by name.
     """
     figure, panels = plt.subplots(1, len(read), figsize=(4.6 * len(read), 3.4), squeeze=False)
     for axis, (name, values), colour in zip(panels[0], read.items(), PALETTE, strict=False):
@@ -60,9 +60,9 @@ def tables(z: np.ndarray, read: Mapping[str, np.ndarray], limit: float) -> Figur
 
 
 def noise_steps(steps: Mapping[str, tuple[np.ndarray, float]]) -> Figure:
-    """Is the noise of each step what it was predicted to be?  Histograms, with the predicted Gaussian.
+    """Is the noise of each step as it was predicted?  A histogram for each step, under the predicted Gaussian.
 
-    steps: (measured noise, predicted standard deviation) in units of z, by name.
+    steps: by name, (measured noise, predicted standard deviation) in units of z.
     """
     figure, panels = plt.subplots(1, len(steps), figsize=(4.4 * len(steps), 3.4), squeeze=False)
     for axis, (name, (noise, sd)) in zip(panels[0], steps.items(), strict=True):
@@ -79,7 +79,10 @@ def noise_steps(steps: Mapping[str, tuple[np.ndarray, float]]) -> Figure:
 
 
 def sigmoids(z: np.ndarray, exact: np.ndarray, others: Mapping[str, np.ndarray]) -> Figure:
-    """How good is each as a sigmoid?  Left the functions, right |error| over z, log scale.  others: values by name."""
+    """How good is each function as a sigmoid?  Left the functions, right their distance from the sigmoid on a log scale.
+
+    z: scores.  exact: the sigmoid there.  others: the values of the functions there, by name.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
     left.plot(z, exact, color=COLOURS["paper"], linewidth=1, label="sigmoid")
     for (name, values), colour in zip(others.items(), PALETTE, strict=False):
@@ -94,10 +97,10 @@ def sigmoids(z: np.ndarray, exact: np.ndarray, others: Mapping[str, np.ndarray])
 
 
 def score_noise(measured: np.ndarray, predicted: np.ndarray, independent: np.ndarray) -> Figure:
-    """How does noise in a score grow with the reviews trained on?  Deviations of z after each review.
+    """How does the noise in a score grow during training?  The deviation of z after each review.
 
-    measured: of several runs, shape (runs, reviews); the first `RUNS_DRAWN` are drawn, all are averaged.  predicted, and
-    independent, what it would be if weights did not share errors: shape (reviews,).
+    measured: the noise in several runs, shape (runs, reviews); the first `RUNS_DRAWN` runs are drawn, and all are averaged.
+    predicted: the predicted deviation, shape (reviews,).  independent: what it would be if weights did not share errors.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.8))
     reviews = np.arange(1, len(predicted) + 1)
@@ -111,7 +114,10 @@ def score_noise(measured: np.ndarray, predicted: np.ndarray, independent: np.nda
 
 
 def probabilities(z: np.ndarray, p: np.ndarray, right: np.ndarray) -> Figure:
-    """What does the owner read from encrypted predictions?  Probabilities over scores, with the exact sigmoid."""
+    """What does the owner read from encrypted predictions?  Dots are probabilities over scores, beside the exact sigmoid.
+
+    z, p: decrypted scores and probabilities.  right: whether each prediction is right.  All have shape (reviews,).
+    """
     figure, axes = plt.subplots(figsize=(7, 3.6))
     line = np.linspace(z.min() - 0.3, z.max() + 0.3, 200)
     axes.plot(line, sigmoid(line), color=COLOURS["paper"], linewidth=1, label="sigmoid")
@@ -123,7 +129,10 @@ def probabilities(z: np.ndarray, p: np.ndarray, right: np.ndarray) -> Figure:
 
 
 def against_the_twin(z: np.ndarray, twin: np.ndarray) -> Figure:
-    """Does an encrypted run follow its clear twin?  Left the scores of both, right how far they are apart, in order."""
+    """Does an encrypted run follow its clear twin?  Left the scores of both, right their difference in the order of training.
+
+    z, twin: the scores that the encrypted run and its clear twin met, shape (reviews, 1) or (reviews,).
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8))
     ends = [float(min(z.min(), twin.min())), float(max(z.max(), twin.max()))]
     left.plot(ends, ends, color=COLOURS["paper"], linewidth=1)
@@ -139,10 +148,10 @@ def against_the_twin(z: np.ndarray, twin: np.ndarray) -> Figure:
 
 
 def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
-    """How does training alone go?  Running accuracy of each case, its clear twin dashed, and below what encryption changes.
+    """How accurate does training without help become?  Above the running accuracy of each case, below what encryption changes.
 
-    curve: columns case, key, reviews, encrypted, clear twin, in percent (figures/unassisted_curve.csv).  lines: accuracies of
-    other runs in percent, by name.
+    Clear twins are dashed.  curve: columns case, key, reviews, encrypted, clear twin, in percent
+    (figures/unassisted_curve.csv).  lines: accuracies of other runs in percent, by name.
     """
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(9, 6), sharex=True, height_ratios=[3, 1])
     for (case, runs), colour in zip(curve.groupby("case", sort=False), PALETTE, strict=False):
@@ -162,7 +171,9 @@ def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
 
 
 def choice(table: pd.DataFrame) -> Figure:
-    """Which plan?  Held-out accuracy over the learning rate, a panel for each number of epochs, a colour for each way to train.
+    """Which plan is best on held-out reviews?  A panel for each number of epochs shows accuracy over the learning rate.
+
+    Each colour is one way to train, with the noise of the parameters (dots) and without noise (dashed).
 
     table: the columns of figures/unassisted_choice.csv, of one kind of features.
     """
@@ -187,7 +198,7 @@ def choice(table: pd.DataFrame) -> Figure:
 
 
 def _mark(axes: Axes, name: str, percent: float) -> None:
-    """Draw a horizontal line with its name right of the picture, where it covers no curve."""
+    """Draw a horizontal line, with its name to the right of the frame, where it covers no curve."""
     axes.axhline(percent, color=COLOURS["paper"], linestyle=":", linewidth=1)
     axes.annotate(
         name, (1.0, percent), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",

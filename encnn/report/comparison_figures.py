@@ -1,4 +1,4 @@
-"""One network under every scheme: the table to read, the picture for a slide, and the runs on all reviews side by side.
+"""One network under every scheme: a table to read, a picture for a slide, and the runs on all reviews side by side.
 
 The functions take the stored tables (figures/comparison.csv and others) and return a table or a matplotlib `Figure`.
 """
@@ -20,22 +20,22 @@ from encnn.report.labels import name_points
 from encnn.report.style import COLOURS
 
 POINTS_PER_MB = 6.0
-"""Area of a bubble, in square points, per MB; no bubble is smaller than `SMALLEST`."""
+"""The area of a bubble per MB, in square points.  No bubble is smaller than `SMALLEST`."""
 SMALLEST = 30.0
 MOST_BITS = 150.0
-"""Bits at which the colour scale ends."""
+"""The bits of security at which the colour scale ends."""
 NO_KEY = "none"
 ACCURACY, TWIN = "test accuracy percent", "clear twin test accuracy percent"
 DISTANCE = "distance, percent of change"
 GAP_POINTS, MARGIN_POINTS = 0.75, 0.2
-"""In points of accuracy: the axis leaves out wider gaps than the first; the second is the room above and below the points."""
+"""In points of accuracy: the axis leaves out gaps wider than the first, and the second is the room above and below points."""
 
 
 def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
-    """Return the lines of one task with units, as text: what each scheme costs.
+    """Return what each scheme costs in one task, as text with units.
 
     table: the columns of figures/comparison.csv.  "off by" is the distance of the weights from those of the clear twin, as a
-    share of their change.  Where there are several keys: the median, and the spread.
+    share of their change.  If there are several keys, it is the median over the keys, and the spread is given too.
     """
     of = table[table["task"] == task]
     pairs = zip(of["trainer CPU ms a review"], of["owner CPU ms a review"], strict=True)
@@ -59,9 +59,9 @@ def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
 
 
 def all_reviews(assisted: pd.DataFrame, ckks: pd.DataFrame, unassisted: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs on all training reviews under parameters of 128 bits, with plain labels, means over keys.
+    """Return the runs on all training reviews under parameters of 128 bits, with plain labels, as means over the keys.
 
-    The arguments are figures/assisted.csv, ckks.csv and unassisted.csv; what is not there yet is left out.
+    The arguments are the tables figures/assisted.csv, ckks.csv and unassisted.csv.
     """
     sent, plain, alone = (
         runs[runs["labels"] == name] for runs, name in ((assisted, "sent"), (ckks, "plain"), (unassisted, "sent"))
@@ -75,9 +75,10 @@ def all_reviews(assisted: pd.DataFrame, ckks: pd.DataFrame, unassisted: pd.DataF
 
 
 def accuracy_against_cpu(table: pd.DataFrame, task: str = "real") -> Figure:
-    """What does each scheme cost?  Accuracy over CPU time per review, log scale; bubble: keys, ring: model, colour: bits.
+    """What does each scheme cost?  Accuracy against CPU time per review, on a log scale.
 
-    A dash is the clear twin's accuracy.  CPU is that of trainer and owner together.  table: as for `overview`.
+    The area of a bubble is the size of the keys, that of a ring is the size of the model, and the colour shows the bits of
+    security.  A dash is the clear twin's accuracy.  CPU time is that of trainer and owner together.  table: as for `overview`.
     """
     of = table[table["task"] == task]
     levels = _levels(of[[ACCURACY, TWIN]].to_numpy())
@@ -112,7 +113,7 @@ def bits_text(bits: float, decided_by: str) -> str:
 
 
 def accuracy_texts(lines: pd.DataFrame, digits: int = 2) -> list[str]:
-    """Return the test accuracy of each line of figures/comparison.csv; where there are several keys, least and most too."""
+    """Return the test accuracy of each line of figures/comparison.csv, and if it has several keys, the least and the most."""
     columns = lines[["keys", ACCURACY, f"least {ACCURACY}", f"most {ACCURACY}"]].to_numpy()
     return [f"{a:.{digits}f} %" + (f", {b:.{digits}f} to {c:.{digits}f}" if keys > 1 else "") for keys, a, b, c in columns]
 
@@ -126,13 +127,13 @@ def _mb_text(megabytes: float) -> str:
 
 
 def _groups(runs: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield (name, runs of it) in the order of the table."""
+    """Yield (name, its runs) in the order of the table."""
     for name, of in runs.groupby(by, sort=False):
         yield str(name), of
 
 
 def _line(scheme: str, case: str, of: pd.DataFrame, cpu_ms: pd.Series) -> dict[str, object]:
-    """Return a line of `all_reviews`."""
+    """Return a line of `all_reviews`: the means of these runs."""
     mean = of.mean(numeric_only=True)
     return {
         "scheme": scheme,
@@ -162,7 +163,7 @@ def _levels(values: np.ndarray) -> list[tuple[float, float]]:
 
 
 def _bubbles(axes: Axes, of: pd.DataFrame) -> PathCollection:
-    """Draw keys (filled), models (rings) and clear twins (dashes); return the keys."""
+    """Draw keys (filled bubbles), models (rings) and clear twins (dashes); return the bubbles."""
     cpu, accuracy, bits = _cpu(of), of[ACCURACY], of["bits"].fillna(0.0)
     colours: dict[str, Any] = {"c": bits, "cmap": "viridis", "vmin": 0.0, "vmax": MOST_BITS}
     keys = axes.scatter(cpu, accuracy, s=_areas(of["key MB"]), **colours, alpha=0.75, zorder=3)
@@ -185,7 +186,7 @@ def _size_legend(axes: Axes) -> None:
 
 
 def _mark_breaks(panels: np.ndarray) -> None:
-    """Open the frames where the axis leaves something out, with slanted strokes at the ends."""
+    """Open the frames where the axis leaves something out, and draw slanted strokes at the open ends."""
     stroke: dict[str, Any] = {
         "marker": [(-1, -0.5), (1, 0.5)],
         "markersize": 9,

@@ -1,7 +1,7 @@
 """Sliders in notebooks: a picture that can be drawn again with other parameters.
 
-The picture is an ordinary output, so it is stored with the notebook and is seen without a kernel.  Where a kernel runs and
-ipywidgets is installed (the extra `notebooks`), sliders stand below it and draw it anew in its place.
+The picture is an ordinary output, so it is stored with the notebook and is seen without a kernel.  If a kernel runs and
+ipywidgets is installed (the extra `notebooks`), sliders below the picture draw it again in its place.
 """
 
 import inspect
@@ -17,7 +17,7 @@ Draw = Callable[..., Figure]
 
 
 def starting_values(draw: Draw, choices: dict[str, Sequence[object]]) -> dict[str, object]:
-    """Return the defaults of `draw` for the names in `choices`: where the sliders stand at first."""
+    """Return the defaults of `draw` for the names in `choices`, at which the sliders stand at first."""
     parameters = inspect.signature(draw).parameters
     start = {name: parameters[name].default if name in parameters else inspect.Parameter.empty for name in choices}
     for name, value in start.items():
@@ -34,7 +34,7 @@ def explore(draw: Draw, **choices: Sequence[object]) -> None:
     """
     try:
         from IPython.display import display
-    except ImportError:  # no notebook: the picture alone
+    except ImportError:  # outside a notebook there is only the picture
         draw(**starting_values(draw, choices))
         return
     picture = display(_closed(draw(**starting_values(draw, choices))), display_id=True)
@@ -44,7 +44,7 @@ def explore(draw: Draw, **choices: Sequence[object]) -> None:
 
 
 def make_sliders(draw: Draw, choices: dict[str, Sequence[object]], picture: Any) -> object:
-    """Return a box of sliders that renew `picture`, a display handle; None without ipywidgets."""
+    """Return a box of sliders that draw `picture`, a display handle, again; None if ipywidgets is not installed."""
     try:
         import ipywidgets
     except ImportError:

@@ -10,9 +10,10 @@ from encnn.report.style import COLOURS
 
 
 def paper_against_ours(paper: Mapping[str, int], ours: Mapping[str, Sequence[float]], reviews: int) -> Figure:
-    """Do our runs give the paper's counts?  One line per row of Table III: the paper's count, and ours from every start.
+    """Do our runs give the paper's counts?  Each row of Table III is a line: the paper's count, and ours from every start.
 
-    paper: reviews right, by row of the table.  ours: the same from several starts.  reviews: of how many.
+    paper: the number of reviews that are right, by row of the table.  ours: the same numbers from several starts.  reviews: the
+    number of all reviews.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.2))
     for place, (row, count) in enumerate(paper.items()):

@@ -1,4 +1,4 @@
-"""Tables as notebooks show them: a caption, few digits, thousands apart, no number for each line.
+"""Tables as notebooks show them: with a caption, few digits and separated thousands, and without line numbers.
 
 `show(frame)` is drawn as HTML in a notebook and is text elsewhere.  Both hold the same numbers, and neither holds an address or
 a random identifier, so a stored output can be compared with a new one.
@@ -22,18 +22,15 @@ STYLES: list["CSSDict"] = [
 
 @dataclass(frozen=True)
 class TableView:
-    """A table ready to be shown.
+    """A table that is ready to be shown."""
 
-    digits: places after the point of floats.  index: whether the lines have names of their own.
-    """
-
-    frame: pd.DataFrame
-    caption: str = ""
-    digits: int = 2
-    index: bool = False
+    frame: pd.DataFrame  # the numbers
+    caption: str = ""  # stands above the table
+    digits: int = 2  # places after the point of floats
+    index: bool = False  # whether the names of the lines are shown
 
     def _repr_html_(self) -> str:
-        """Return the styled table; the identifier is fixed, so that equal tables are equal text."""
+        """Return the styled table.  Its identifier is fixed, so that equal tables are equal text."""
         styler = self.frame.style.format(precision=self.digits, thousands=",", na_rep="-", escape="html")
         styler = styler.set_uuid("table").set_table_styles(STYLES)
         if self.caption:

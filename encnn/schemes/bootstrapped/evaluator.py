@@ -172,7 +172,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Refuse: there are no products of ciphertexts here."""
         raise CapabilityError(
             f"scheme 'bootstrapped' evaluates functions of one ciphertext, not the product {f.name!r} of two; use no hidden "
-            "layer, a public second layer (encnn.network.folded), or the scheme 'integer_vector' without modulus"
+            "layer, a public second layer (encnn.network.folded), or the scheme 'integer_vector' without a modulus"
         )
 
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:

@@ -1,4 +1,4 @@
-"""Making and restoring the two sides of a key."""
+"""Make and restore both sides of a key: the owner's `BootstrappedSecretKey` and the public `BootstrappedEvaluator`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,17 +27,17 @@ def make_keys(
     public_widths: Iterable[int] = (),
     features: int = 1,
 ) -> tuple[BootstrappedSecretKey, BootstrappedEvaluator]:
-    """Return a new secret key and its evaluator; makes the bootstrap key, in seconds.
+    """Return a new secret key and its evaluator.  Making the bootstrap key takes some seconds.
 
-    widths: {1}.  products: none of two ciphertexts, and powers of one need no key, since a table has them.  public_widths:
-    none.  features: any number.
+    widths: only 1.  products: none of two ciphertexts; powers of one ciphertext need no key, since a table computes them.
+    public_widths: none.  features: any number.
     """
     refused = [f.name for f in products if not isinstance(f, PowerSum) and f.name != elementwise(1).name]
     if set(widths) - {1} or refused or set(public_widths):
         raise CapabilityError(
             f"scheme 'bootstrapped' has no keys for products {refused}, widths {sorted(set(widths))}, public widths "
-            f"{sorted(set(public_widths))}: it trains networks of one output without hidden layer (network.folded folds a "
-            "public second layer in); for others use the scheme 'integer_vector' without modulus"
+            f"{sorted(set(public_widths))}: it trains networks with one output and no hidden layer (network.folded can fold a "
+            "public second layer into the first); for other networks use the scheme 'integer_vector' without a modulus"
         )
     secret = BootstrappedSecretKey(parameters, (1,), rng)
     return secret, BootstrappedEvaluator(secret.context, secret.bootstrap_key())
@@ -47,16 +47,16 @@ def make_keys(
 class BootstrappedSecretHeader(storage.IntegerVectorKeyHeader):
     """The header of a secret key of this scheme."""
 
-    parameters: BootstrappedParameters
+    parameters: BootstrappedParameters  # the parameter set
 
 
 @dataclass(frozen=True)
 class BootstrappedEvaluatorHeader(BootstrappedSecretHeader):
-    """The header of evaluation keys: seeds of their masks."""
+    """The header of evaluation keys.  Each seed expands to the masks of one key."""
 
-    rotation_seed: Hex32
-    switch_seed: Hex32
-    trace_seed: Hex32
+    rotation_seed: Hex32  # of the rotation key
+    switch_seed: Hex32  # of the key switch to the small dimension
+    trace_seed: Hex32  # of the trace key
 
 
 def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> BootstrappedEvaluator:

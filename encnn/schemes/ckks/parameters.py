@@ -147,7 +147,7 @@ PRESETS = {p.name: p for p in (LOGISTIC_128, HIDDEN_128, UNASSISTED_128, TOY)}
 
 
 def preset(name: str) -> CKKSParameters:
-    """Return the named set, or raise `ParameterError` with the names there are."""
+    """Return the set of this name, or raise `ParameterError` with the names that exist."""
     if name not in PRESETS:
-        raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")
+        raise ParameterError(f"no parameters are called {name!r}; choose one of {', '.join(PRESETS)}")
     return PRESETS[name]

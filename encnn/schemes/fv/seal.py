@@ -1,6 +1,6 @@
-"""BFV of Microsoft SEAL through TenSEAL, with the primes of one of our parameter sets: the other side of a cross-check.
+"""BFV of Microsoft SEAL, reached through TenSEAL, with the primes of one of our parameter sets: tests compare the two.
 
-TenSEAL is an optional dependency: whoever has it passes in its module `tenseal.sealapi`.
+TenSEAL is an optional dependency, so the caller passes in its module `tenseal.sealapi`.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from encnn.schemes.fv.parameters import FVParameters
 
 
 class SealBfv:
-    """Keys and operations of SEAL; vectors of whole numbers fill the first row of slots."""
+    """Keys and operations of SEAL.  Vectors of whole numbers fill the first row of slots."""
 
     def __init__(self, seal: Any, p: FVParameters) -> None:
         self.seal, self.p = seal, p
@@ -31,19 +31,19 @@ class SealBfv:
         self.evaluator, self.encoder = seal.Evaluator(self.context), seal.BatchEncoder(self.context)
 
     def encode(self, v: np.ndarray) -> Any:
-        """Return the plaintext with v in both rows."""
+        """Return the plaintext that has v in both rows of slots."""
         plain = self.seal.Plaintext()
         self.encoder.encode([int(x) % self.p.t for x in np.concatenate([v, v])], plain)
         return plain
 
     def encrypt(self, v: np.ndarray) -> Any:
-        """Return a public-key encryption."""
+        """Return a public-key encryption of v."""
         c = self.seal.Ciphertext(self.context)
         self.encryptor.encrypt(self.encode(v), c)
         return c
 
     def decrypt(self, c: Any) -> np.ndarray:
-        """Return the first row."""
+        """Return the first row of slots, as centred whole numbers."""
         plain = self.seal.Plaintext()
         self.decryptor.decrypt(c, plain)
         x = np.array(self.encoder.decode_uint64(plain)[: self.p.N // 2], np.int64)

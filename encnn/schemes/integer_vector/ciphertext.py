@@ -8,7 +8,7 @@ so ciphertexts of one key can be added and multiplied by plain integers.  Withou
 fractions and rounded: S round(f c) = f (w x + e) + S r with |r| <= 1/2.  This is how the paper divides by its scaling factor.
 
 An array carries three bounds, all public and all for the worst case: `bound` on |c|, `value` on |v|, `noise` on |e|.  `bound`
-counts without modulus only, since with one the entries can be anything modulo q.
+counts without a modulus only, since with one the entries can be anything modulo q.
 """
 
 import math
@@ -183,7 +183,7 @@ class CiphertextArray:
         if self.scale != other.scale:
             raise CapabilityError(
                 f"scales {self.scale:g} and {other.scale:g} differ: with a modulus scales multiply and cannot be divided; "
-                "multiply the smaller one by their quotient, or use parameters without modulus"
+                "multiply the smaller one by their quotient, or use parameters without a modulus"
             )
 
     def _combined(self, other: "CiphertextArray", operation: np.ufunc) -> "CiphertextArray":
@@ -219,7 +219,7 @@ class CiphertextArray:
         if not (f == np.rint(f)).all():
             raise CapabilityError(
                 f"scheme 'integer_vector' with a modulus ({self.parameters.name!r}) multiplies by whole numbers only, since "
-                "ciphertexts modulo q cannot be divided; use parameters without modulus, or the scheme 'clear'"
+                "ciphertexts modulo q cannot be divided; use parameters without a modulus, or the scheme 'clear'"
             )
         largest = float(np.abs(f).max())
         if not largest < 2.0**63:

@@ -67,7 +67,7 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
 
     @property
     def score_limit(self) -> float:
-        """Half of the modulus as a real number, q / (2 w scale); infinity without modulus, where bounds are checked instead."""
+        """Half of the modulus as a real number, q / (2 w scale); infinity without a modulus, where bounds are checked."""
         p = self.parameters
         return math.inf if p.q_bits is None else 2.0 ** (p.q_bits - 1) / p.unit
 
@@ -320,7 +320,7 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         return storage.restore_array(self.context, header, array, shape)
 
     def readable(self, a: CiphertextArray) -> bool:
-        """Return whether some ciphertext is [w x ; 0], without a mask; False without modulus, where masks hide nothing."""
+        """Return whether some ciphertext is [w x ; 0], without a mask; False without a modulus, where masks hide nothing."""
         p = self.parameters
         if p.q_bits is None:
             return False
@@ -339,7 +339,7 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         if self.parameters.q_bits is not None:
             raise CapabilityError(
                 f"scheme {self.scheme!r} with a modulus ({self.parameters.name!r}) cannot use {what}: round them to "
-                "integers first, or use parameters without modulus or the scheme 'clear'"
+                "integers first, or use parameters without a modulus or the scheme 'clear'"
             )
 
     def _reduce(self, data: np.ndarray) -> np.ndarray:

@@ -294,7 +294,7 @@ class IntegerVectorSecretKey(base.SecretKey[CiphertextArray]):
         return self._randomness.integers(-p.E_bound, p.E_bound + 1, shape)
 
     def _public_matrix(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return A: uniform modulo q, or without modulus the paper's small numbers."""
+        """Return A: uniform modulo q, or without a modulus the paper's small numbers."""
         p = self.parameters
         if p.q_bits is not None:
             return self._randomness.words(shape, p.q_bits)
@@ -322,7 +322,7 @@ class IntegerVectorSecretKey(base.SecretKey[CiphertextArray]):
             )
 
     def _check_switch(self, key: IntegerVectorSwitchKey) -> None:
-        """Raise `ParameterError` if masks and noise of a switch without modulus take more than half of the range."""
+        """Raise `ParameterError` if masks and noise of a switch without a modulus take more than half of the range."""
         p = self.parameters
         added = key.noise + key.mask
         if added >= p.entry_limit / 2:

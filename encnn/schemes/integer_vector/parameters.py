@@ -39,7 +39,7 @@ from encnn.security.estimate import Estimate, estimate
 from encnn.security.promise import check_promise
 
 EXACT_BITS = 62
-"""Entries of ciphertexts without modulus stay below 2^62, one bit below the limit of int64, so one addition cannot wrap."""
+"""Entries of ciphertexts without a modulus stay below 2^62, one bit below the limit of int64, so one addition cannot wrap."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -58,7 +58,7 @@ class IntegerVectorParameters:
     balanced: bool = True  # balanced digits instead of the paper's signed ones
     T_low: int = 0  # entries of T are uniform in [T_low, T_high)
     T_high: int = 10
-    A_high: int = 10  # without modulus, A is uniform in [0, A_high)
+    A_high: int = 10  # without a modulus, A is uniform in [0, A_high)
     E_bound: int = 9  # without `sigma`, E is uniform in [-E_bound, E_bound]
     sigma: float | None = None  # if given, E is a rounded Gaussian of this deviation
 
@@ -83,7 +83,7 @@ class IntegerVectorParameters:
 
     @cached_property
     def security(self) -> Estimate:
-        """The estimate for LWE with this dimension, modulus, noise and key; 0 bits without modulus, where there is no LWE.
+        """The estimate for LWE with this dimension, modulus, noise and key; 0 bits without a modulus, where there is no LWE.
 
         A key T that is neither ternary nor binary counts as Gaussian with the same deviation.
         """
@@ -106,7 +106,7 @@ class IntegerVectorParameters:
 
     @cached_property
     def dtype(self) -> np.dtype:
-        """The type of ciphertexts: the smallest machine integer that wraps at a multiple of q; int64 without modulus."""
+        """The type of ciphertexts: the smallest machine integer that wraps at a multiple of q; int64 without a modulus."""
         return np.dtype(np.int32 if self.q_bits is not None and self.q_bits <= 32 else np.int64)
 
     @cached_property
@@ -126,7 +126,7 @@ class IntegerVectorParameters:
 
     @cached_property
     def n_digits(self) -> int:
-        """Digits of one ciphertext entry: all 64 bits without modulus, q_bits with one."""
+        """Digits of one ciphertext entry: all 64 bits without a modulus, q_bits with one."""
         return 64 // self.base_bits if self.q_bits is None else -(-self.q_bits // self.base_bits)
 
     @cached_property
@@ -298,7 +298,7 @@ PRESETS = {p.name: p for p in (PAPER, PAPER_BITS, MODULUS_TOY, ADDITIVE_128, COM
 
 
 def preset(name: str) -> IntegerVectorParameters:
-    """Return the named set, or raise `ParameterError` with the known names."""
+    """Return the set of this name, or raise `ParameterError` with the names that exist."""
     if name not in PRESETS:
-        raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")
+        raise ParameterError(f"no parameters are called {name!r}; choose one of {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -87,7 +87,7 @@ def restore_array(context: IntegerVectorContext, header: object, data: np.ndarra
 
 
 def entry_range(p: IntegerVectorParameters) -> tuple[int, int]:
-    """Return the least and the largest entry of a ciphertext: residues around 0, or without modulus the entry limit."""
+    """Return the least and the largest entry of a ciphertext: residues around 0, or without a modulus the entry limit."""
     half = p.entry_limit if p.q_bits is None else 1 << (p.q_bits - 1)
     return (1 - half, half - 1) if p.q_bits is None else (-half, half - 1)
 
@@ -157,13 +157,13 @@ def _with_masks(shape: tuple[int, ...], p: IntegerVectorParameters) -> tuple[int
 def _check_expansion(p: IntegerVectorParameters, shape: tuple[int, ...]) -> None:
     """Raise `FileError` unless masks of these parameters can be expanded, within `MAX_EXPANDED_BYTES`."""
     if p.q_bits is None:
-        raise FileError("the file gives a seed of masks, which its parameters without modulus do not have")
+        raise FileError("the file gives a seed of masks, which its parameters without a modulus do not have")
     if math.prod(_with_masks(shape, p)) * p.dtype.itemsize > MAX_EXPANDED_BYTES:
         raise FileError(f"ciphertexts of shape {shape} with d = {p.d} would expand to more than {MAX_EXPANDED_BYTES >> 30} GiB")
 
 
 def _check_scale(p: IntegerVectorParameters, scale: float) -> None:
-    """Raise `FileError` unless products lead to this scale: there is one scale without modulus, and powers of it with one."""
+    """Raise `FileError` unless products lead to this scale: there is one scale without a modulus, and powers of it with one."""
     powers = [float(p.scale)]
     while p.q_bits is not None and p.scale > 1 and powers[-1] * p.unit < 2.0 ** (p.q_bits - 1):
         powers.append(powers[-1] * p.scale)

@@ -86,7 +86,7 @@ class Bounds:
             return self
         raise CiphertextOverflowError(
             f"scheme {p.scheme!r} with {p.name!r} cannot do one more {operation}: {what}. Let the owner refresh the array, "
-            "take fewer steps, or use larger parameters; the scheme 'integer_vector' without modulus can divide ciphertexts, "
+            "take fewer steps, or use larger parameters; the scheme 'integer_vector' without a modulus can divide ciphertexts, "
             "and schemes with bootstrapping need no refresh"
         )
 

@@ -134,7 +134,7 @@ class RingSecretKey(base.SecretKey[RingArray]):
         if not self.parameters.special_prime:
             raise ParameterError(
                 f"{self.parameters.name!r} is for additions and plain factors: it has no key for {products[0].name!r}; train "
-                "without hidden layer and with a sigmoid of degree 1, or use a preset with products"
+                "without a hidden layer and with a sigmoid of degree 1, or use a preset with products"
             )
         keys = {RELINEARISE: self.relinearisation_key()}
         encoder, steps = self.parameters.encoder, 1

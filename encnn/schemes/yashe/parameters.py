@@ -1,7 +1,7 @@
 """Parameters of YASHE, and named sets.
 
-Security is that of NTRU with q as large as homomorphic products want it, which is where NTRU is weak: `security.overstretched`
-counts the attacks.  A set of 128 bits needs a dimension two to four times that of FV for the same work, or has no products.
+The security is that of NTRU.  Homomorphic products need a large q, and NTRU with a large q is weak: `security.overstretched`
+estimates the attacks.  For the same work a set of 128 bits needs two to four times FV's dimension, or it allows no products.
 """
 
 from dataclasses import dataclass
@@ -24,22 +24,22 @@ class YASHEParameters(RingParameters):
 
     @cached_property
     def security(self) -> NtruEstimate:
-        """The estimate of NTRU in dimension N, modulus q times the special prime, with f = t f' + 1 ternary f' and g."""
+        """The estimate of NTRU in dimension N modulo q times the special prime, for f = t f' + 1 with ternary f' and g."""
         return estimate_ntru(self.N, self.modulus_bits, log2(self.t))
 
     @property
     def cheapest_attack(self) -> AttackCost:
-        """The attack and the cost model that decide about the bits of security."""
+        """The attack and the cost model that give the fewest bits of security."""
         return self.security.best
 
     @property
     def plain_noise(self) -> float:
-        """The invariant noise of adding a plain number: the rounding of q m / t, times f."""
+        """The invariant noise that adding a plain number adds at most: the rounding of q m / t, multiplied by f."""
         return noise.enlargement(self) / 2 * self.t / self.q
 
     @property
     def depth(self) -> int:
-        """Products one after the other, squares of fresh ciphertexts, that the predicted noise allows."""
+        """How often a fresh ciphertext can be squared, one square after the other, by the predicted noise."""
         v, depth = noise.fresh(self), 0
         while self.special_prime and (v := noise.product(self, v, v) + noise.switch(self)) < 0.5:
             depth += 1
@@ -58,27 +58,27 @@ def _set(
 ADDITIVE_128 = _set(
     "yashe-additive-128", 16384, (28,) * 5, 0, (21, 21), encoding="coefficients", scale=1 << 10, value_limit=4.0
 )
-"""Additions and plain factors in fixed point, four times FV's dimension: overstretched, and paid for with dimension."""
+"""For additions and plain factors in fixed point.  It has four times FV's dimension, because NTRU is overstretched here."""
 
 FRACTIONAL_128 = ADDITIVE_128.updated(
     name="yashe-fractional-128", encoding="fractional", scale=1, fraction_digits=24, value_limit=4.0
 )
-"""The same with the fractional encoder: no scaling factor."""
+"""The same set with the fractional encoder, which has no scaling factor."""
 
 DEPTH_128 = _set("yashe-depth-128", 32768, (28,) * 4, 28, (17,))
-"""One product, in slots: all that 128 bits leave in this dimension.  FV has four of them in a quarter of it."""
+"""For one product, in slots: 128 bits allow no more in this dimension.  FV allows four products in a quarter of it."""
 
 DEEP = _set("yashe-deep-INSECURE", 8192, (30,) * 6, 30, (20,))
-"""FV's parameters of 128 bits, which protect nothing here: what made libraries drop the scheme."""
+"""The parameters with which FV has 128 bits.  They protect nothing here, which is why libraries dropped the scheme."""
 
 TOY = _set("yashe-toy-INSECURE", 64, (30,) * 6, 30, (17,))
-"""A small ring, for tests and for looking inside."""
+"""A small ring, for tests and for a look inside."""
 
 PRESETS = {p.name: p for p in (ADDITIVE_128, FRACTIONAL_128, DEPTH_128, DEEP, TOY)}
 
 
 def preset(name: str) -> YASHEParameters:
-    """Return the named set, or raise `ParameterError` with the names there are."""
+    """Return the set of this name, or raise `ParameterError` with the names that exist."""
     if name not in PRESETS:
-        raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")
+        raise ParameterError(f"no parameters are called {name!r}; choose one of {', '.join(PRESETS)}")
     return PRESETS[name]
