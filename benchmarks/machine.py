@@ -1,9 +1,9 @@
-"""The peaks of this machine on one core, measured by short loops.  Parts of an epoch are compared with them.
+"""The peaks of this machine on one core, as short loops measure them.  Parts of an epoch are compared with them.
 
-    read             GB/s      adding up rows of an array that no cache near the core holds
-    update           GB/s      subtracting a row from those rows: each entry is read and written
+    read             GB/s      adds up the rows of an array that is too large for the caches near the core
+    update           GB/s      subtracts a row from those rows, so that each entry is read and written
     multiply-add     10^9/s    float64, in registers and the first cache
-    int32 multiply-add 10^9/s  the same on int32
+    int32 multiply-add 10^9/s  the same with int32
     FFT              10^6/s    complex transforms of length 512: of numpy or of `schemes.bootstrapped.compiled`, the faster one
 
 A peak is the best of some rounds.  The loops need numba.
@@ -34,7 +34,7 @@ UNITS = {
 
 
 def machine(rounds: int = ROUNDS) -> pd.DataFrame:
-    """Return columns peak, rate, unit."""
+    """Return the peaks as columns peak, rate, unit; a rate is the best of `rounds`."""
     jobs = _jobs()
     for _, job in jobs.values():
         job()  # compiles
@@ -46,12 +46,12 @@ def machine(rounds: int = ROUNDS) -> pd.DataFrame:
 
 
 def peaks(table: pd.DataFrame) -> dict[str, float]:
-    """Return the rates in units of one per second."""
+    """Return the rate of each peak per second, in bytes, operations or transforms."""
     return {str(n): float(r) * UNITS[str(n)][1] for n, r in zip(table["peak"], table["rate"], strict=True)}
 
 
 def _jobs() -> dict[str, tuple[float, Callable[[], float]]]:
-    """Return (amount of work, what measures its CPU seconds) of each peak."""
+    """Return for each peak (the amount of work, a function that does the work and returns its CPU seconds)."""
     add, subtract, axpy, transforms = _loops()
     rows = np.ones((ARRAY_BYTES // (4 * ROW), ROW), np.int32)
     total, x, y = np.zeros(ROW, np.int32), np.ones(IN_CACHE), np.ones(IN_CACHE)

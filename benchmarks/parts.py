@@ -1,4 +1,4 @@
-"""Where the time of an epoch goes: profile.csv, a line per part, for the main schemes.
+"""Where the time of an epoch goes: profile.csv has a line for each part of a step of the main schemes.
 
 Each part of a mini-batch is timed separately and compared with the whole.  "rest" is the remainder: the loop and its calls.  If
 the formulas give the work of a part, `of_peak` is the time of this work at the machine's measured peak (`benchmarks.machine`),
@@ -38,20 +38,20 @@ PROFILED = (
 )
 ROUNDS = 5
 DIFFERENT = 256
-"""Reviews whose rows are summed and updated in turn."""
+"""The number of different reviews whose rows are summed and updated in turn."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a mini-batch: what measures it, and the work it must do, by name of the peak."""
+    """A part of the work on a mini-batch."""
 
-    name: str
-    seconds: Callable[[], float]
-    work: dict[str, float]
+    name: str  # as the table shows it
+    seconds: Callable[[], float]  # does the part once and returns its CPU seconds
+    work: dict[str, float]  # the amount of work that it must do, by the name of the peak that limits it
 
 
 def profile(peaks: dict[str, float], profiled: tuple[tuple[str, int], ...] = PROFILED, rounds: int = ROUNDS) -> pd.DataFrame:
-    """Return columns scheme, parameters, batch, part, cpu_us (a review), share_percent, bound_by, of_peak."""
+    """Return columns scheme, parameters, batch, part, cpu_us (per review), share_percent, bound_by, of_peak."""
     lines: list[dict[str, Any]] = []
     for name, batch in progress(list(profiled), "profiles", unit="scheme"):
         lines += _profile(named(name), batch, peaks, rounds)
@@ -73,7 +73,7 @@ def _profile(case: BenchmarkCase, batch: int, peaks: dict[str, float], rounds: i
 
 
 def parts(r: Rehearsal, size: int) -> Iterator[Part]:
-    """Yield the parts of a mini-batch."""
+    """Yield the parts of a step on a mini-batch of this size."""
     evaluator, W = r.evaluator, r.network.W1
     batches = [r.batch(size) for _ in range(max(1, DIFFERENT // size))]  # one alone would soon be in the nearest cache
     G = evaluator.gather(batches[0], W)
@@ -111,7 +111,7 @@ def _times(seconds: Callable[[], float], calls: float) -> Callable[[], float]:
 
 
 def _trip(r: Rehearsal, G: Any, size: int) -> Part:
-    """Return the trainer's part of a trip: an encryption of zero added to the scores, and the answer's masks."""
+    """Return the trainer's part of a trip: it adds an encryption of zero to the scores and expands the answer's masks."""
     targets, step = np.ones((size, r.task.architecture.outputs)), r.help.error_step
 
     def seconds() -> float:
@@ -124,7 +124,7 @@ def _trip(r: Rehearsal, G: Any, size: int) -> Part:
 
 
 def _block_updates(evaluator: Any, W: Any, batches: list[Batch], G: Any) -> Callable[[], float]:
-    """Return a function that measures updates of blocks without the traces before them, which are a part of their own."""
+    """Return a function that measures the updates of blocks without the traces before them, which are another part."""
     errors = alone(evaluator.key, G.data)
 
     def update_all() -> None:

@@ -223,8 +223,8 @@ def request(owner: Owner, z: float = 0.5, **changes: Any) -> Request:
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"trip": 0}, "request 0 came where 1 is next"),
-        ({"trip": 2}, "request 2 came where 1 is next"),
+        ({"trip": 0}, "request 0 came, but 1 is the next"),
+        ({"trip": 2}, "request 2 came, but 1 is the next"),
         ({"trip": "1"}, "request '1' came"),
         ({"rate": 0.0}, "learning rate"),
         ({"rate": -0.1}, "learning rate"),
@@ -233,8 +233,8 @@ def request(owner: Owner, z: float = 0.5, **changes: Any) -> Request:
         ({"rate": math.inf}, "learning rate"),
         ({"rate": 1}, "learning rate"),
         ({"scores": np.zeros((1, 33), np.int32)}, "send encrypted ones"),
-        ({"labels": np.array([[2]], np.int8)}, "other than 0 and 1"),
-        ({"labels": np.array([[-1]], np.int8)}, "other than 0 and 1"),
+        ({"labels": np.array([[2]], np.int8)}, "not all 0 or 1"),
+        ({"labels": np.array([[-1]], np.int8)}, "not all 0 or 1"),
         ({"labels": np.array([[1]])}, "labels must be int8"),
         ({"labels": np.array([1], np.int8)}, "labels must be int8"),
         ({"labels": [[1]]}, "labels must be int8"),
@@ -257,7 +257,7 @@ def test_malformed_requests_are_refused_and_cost_no_trip(party, changes, message
 def test_labels_of_several_scores_are_all_checked(party):
     owner, assistant = party
     scores = owner.secret_key.encrypt(np.zeros((3, 1)))
-    with pytest.raises(DataError, match="other than 0 and 1"):
+    with pytest.raises(DataError, match="not all 0 or 1"):
         assistant.answer(Request(1, 0.1, scores, np.array([[0], [1], [-1]], np.int8)))
 
 
@@ -294,7 +294,7 @@ def test_a_request_that_is_sent_twice_is_refused(party):
     owner, assistant = party
     first = request(owner)
     assistant.answer(first)
-    with pytest.raises(DataError, match="request 1 came where 2 is next"):
+    with pytest.raises(DataError, match="request 1 came, but 2 is the next"):
         assistant.answer(first)
 
 
@@ -316,7 +316,7 @@ def test_an_owner_without_labels_says_so(party):
     with pytest.raises(DataError, match="labels are kept of 0"):
         Assistant(owner.secret_key).answer(request(owner, labels=None, rows=np.array([0])))
     few = AssistedStep(DirectChannel(Assistant(owner.secret_key, labels=Y[:3])))
-    with pytest.raises(DataError, match="review 3 came, the owner keeps labels of 3"):
+    with pytest.raises(DataError, match="review 3 came, but the owner keeps 3 labels"):
         Trainer(owner.encrypt(start())).train(X, KeptLabels(REVIEWS), PLAN, help=few)
 
 

@@ -173,8 +173,8 @@ def test_answers_to_other_messages_are_refused(change, error):
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"trip": 2}, DataError, "request 2 came where 1 is next"),
-        ({"trip": 0}, DataError, "request 0 came where 1 is next"),
+        ({"trip": 2}, DataError, "request 2 came, but 1 is the next"),
+        ({"trip": 0}, DataError, "request 0 came, but 1 is the next"),
         ({"key_id": "0" * 32}, KeyMismatchError, "ask their own owner"),
         ({"parts": []}, DataError, "send all of those"),
     ],
@@ -188,7 +188,7 @@ def test_messages_out_of_turn_of_other_keys_and_other_arrays_are_refused(change,
     with pytest.raises(error, match=match):
         side.answer(replace(message, **change))
     assert side.answer(message).trip == 1
-    with pytest.raises(DataError, match="request 1 came where 2 is next"):
+    with pytest.raises(DataError, match="request 1 came, but 2 is the next"):
         side.answer(message)
 
 

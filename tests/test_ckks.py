@@ -217,7 +217,7 @@ def test_concatenation_joins_rows(narrow, rng):
     close(secret.decrypt(joined), np.concatenate([u, v]))
     close(secret.decrypt(joined[20:60]), v)
     assert len(joined.messages) == 2 and evaluator.concatenate([a, b * 2.0]).messages == ()
-    with pytest.raises(ParameterError, match="no rows of one width"):
+    with pytest.raises(ParameterError, match="not rows of one width"):
         evaluator.concatenate([a, secret.encrypt(np.ones(3))])
 
 

@@ -359,7 +359,7 @@ def test_encrypted_labels_need_one_row_a_review(shape: tuple[int, ...]) -> None:
     owner = Owner(Architecture(3, hidden=0), taylor(1), rng=np.random.default_rng(1))
     secret = IntegerVectorSecretKey(PAPER, {1, 2, 4}, np.random.default_rng(0))
     trainer = Trainer(owner.encrypt(Network.initial(owner.architecture, np.random.default_rng(1))))
-    with pytest.raises(DataError, match=r"encrypted labels have shape .* expected \(4, 1\); encrypt one row a review"):
+    with pytest.raises(DataError, match=r"encrypted labels have shape .* expected \(4, 1\); encrypt one row per review"):
         trainer.train(np.ones((4, 3)), secret.encrypt(np.zeros(shape)), TrainingPlan(taylor(1)))
 
 

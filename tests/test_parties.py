@@ -113,7 +113,7 @@ def test_an_evaluation_repeats_the_labels_for_every_epoch_and_compares_classes()
 @pytest.mark.parametrize("labels", [[], [0, 1, 0, 1], [0] * 6])
 def test_labels_of_another_run_are_refused(labels: list) -> None:
     owner = Owner(Architecture(2), taylor(1), ClearParameters())
-    with pytest.raises(DataError, match=f"3 scores are no whole number of epochs over {len(labels)} labels"):
+    with pytest.raises(DataError, match=f"3 scores are not whole epochs over {len(labels)} labels"):
         owner.evaluate(np.zeros((3, 1)), labels, TrainingPlan(taylor(1)))
 
 

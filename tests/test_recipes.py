@@ -56,7 +56,7 @@ def test_fingerprints_differ_by_words_order_rule_and_bias() -> None:
     found += [fingerprint_of_names("words", names) for names in (OTHERS.words, ("ab", "c"), ("a", "bc"))]
     assert len(set(found)) == len(found)
     assert [width_of(f) for f in found[:6]] == [5, 5, 6, 6, 4, 2]
-    with pytest.raises(DataError, match="is no fingerprint"):
+    with pytest.raises(DataError, match="is not a fingerprint"):
         width_of("words:5")
 
 

@@ -238,7 +238,7 @@ def check_name(p: PolynomialSigmoid) -> None:
         return
     same = (p.name, p.degree) == (known.name, known.degree) and np.allclose(p.interval, known.interval, rtol=1e-9, atol=0)
     if not same or not (p.coefficients == known.coefficients or (" on +-" in p.name and _nearly_equal(p, known))):
-        raise ParameterError(f"a sigmoid is called {p.name!r} and is another polynomial; give it a name of its own")
+        raise ParameterError(f"a sigmoid is called {p.name!r} but is another polynomial; give it a name of its own")
 
 
 def _nearly_equal(p: PolynomialSigmoid, q: PolynomialSigmoid) -> bool:
@@ -251,7 +251,7 @@ def _nearly_equal(p: PolynomialSigmoid, q: PolynomialSigmoid) -> bool:
 def _namesake(p: PolynomialSigmoid) -> PolynomialSigmoid | None:
     """Return the approximation made here that has the name of `p`, or None if there is none."""
     if p.name == ExactSigmoid.name:
-        raise ParameterError(f"a polynomial is called {p.name!r}, which it is not; give it a name of its own")
+        raise ParameterError(f"a polynomial is called {p.name!r} but is another one; give it a name of its own")
     if p.name == ancestor_misplaced().name:
         return ancestor_misplaced()
     if match := re.fullmatch(r"Taylor, degree (\d{1,3})", p.name):

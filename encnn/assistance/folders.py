@@ -156,7 +156,7 @@ def _wait_until(there: Callable[[], bool], timeout: float, what: str) -> None:
     begun, pause = time.monotonic(), 0.0002
     while not there():
         if time.monotonic() - begun > timeout:
-            raise FileError(f"{what} did not come within {timeout:g} s; see whether the other side still runs")
+            raise FileError(f"{what} did not come within {timeout:g} s; check whether the other side is still running")
         time.sleep(pause)
         pause = min(1.5 * pause, 0.05)
 
@@ -365,7 +365,7 @@ def _form_of(speaker: object) -> _Form:
 
 def _check_key(key_id: str, context: IntegerVectorContext) -> None:
     if key_id != context.key_id:
-        raise KeyMismatchError(f"a message under key {key_id} came where {context.key_id} is wanted; take messages of one run")
+        raise KeyMismatchError(f"a message is under key {key_id}, expected {context.key_id}; take messages of one run")
 
 
 def _refuse_experimental(context: KeyContext | None) -> None:

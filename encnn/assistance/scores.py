@@ -310,7 +310,7 @@ class Assistant:
         if not isinstance(rows, np.ndarray) or rows.dtype != np.int64 or rows.shape != (reviews,):
             raise DataError(f"numbers of reviews must be int64 of shape {(reviews,)}; send one for each score")
         if not 0 <= int(rows.min()) <= int(rows.max()) < kept:
-            raise DataError(f"reviews {rows.min()} to {rows.max()} were named, labels are kept of {kept}; count from 0")
+            raise DataError(f"reviews {rows.min()} to {rows.max()} were named, but labels are kept of {kept}; count from 0")
 
 
 @contextmanager
@@ -336,11 +336,11 @@ def decrypting(side: OwnersSide) -> Iterator[None]:
 def check_turn(side: OwnersSide, trip: int) -> None:
     """Raise `DataError` unless the owner still answers, and this request is the next one."""
     if side.closed:
-        raise DataError("the owner has ended this run and answers no more; begin a new one")
+        raise DataError("the owner has ended this run and answers no more requests; begin a new one")
     if side.max_trips is not None and side.tally.trips >= side.max_trips:
-        raise DataError(f"the owner answered {side.max_trips} requests, which is what this run was to take; begin a new one")
+        raise DataError(f"the owner answered {side.max_trips} requests, as many as this run may take; begin a new one")
     if trip != side.tally.trips + 1:
-        raise DataError(f"request {trip!r} came where {side.tally.trips + 1} is next; begin a new run")
+        raise DataError(f"request {trip!r} came, but {side.tally.trips + 1} is the next one; begin a new run")
 
 
 def check_scores(scores: object, context: IntegerVectorContext, outputs: int) -> None:
@@ -371,7 +371,7 @@ def _check_labels(labels: object, shape: tuple[int, int]) -> None:
     if not isinstance(labels, np.ndarray) or labels.dtype != np.int8 or labels.shape != shape:
         raise DataError(f"labels must be int8 of shape {shape}; send one for each score")
     if (labels.item() not in (0, 1)) if labels.size == 1 else (labels.view(np.uint8).max() > 1):
-        raise DataError("labels are other than 0 and 1; send one column per class")
+        raise DataError("labels are not all 0 or 1; send one column per class")
 
 
 # -- the trainer's side
@@ -445,7 +445,7 @@ class AssistedStep(Help):
         rows = targets.rows if isinstance(targets, KeptLabels) else None
         self.trips += 1
         if isinstance(targets, KeptLabels) and targets.last >= opening.kept_labels:
-            raise DataError(f"review {targets.last} came, the owner keeps labels of {opening.kept_labels}; train on those")
+            raise DataError(f"review {targets.last} came, but the owner keeps {opening.kept_labels} labels; train on those")
         request = Request(self.trips, float(rate), scores, labels, rows, counts)
         error = self._decoded(self._channel.ask(request), parts.context, z.shape)
         if labels is not None or rows is not None:
@@ -459,7 +459,7 @@ class AssistedStep(Help):
         self._rate = rate if self._rate is None else self._rate
         if rate != self._rate:
             raise ParameterError(
-                f"the learning rate went from {self._rate} to {rate}, encrypted labels hold one rate; train without decay"
+                f"the learning rate went from {self._rate} to {rate}, but encrypted labels hold one rate; train without decay"
             )
         return targets
 
@@ -493,8 +493,8 @@ def stretches(z: CiphertextArray | PartialScores, most: int) -> list[slice]:
     counts = z.counts if isinstance(z, PartialScores) else np.ones(len(z), np.int64)
     if counts.max() > most:
         raise ParameterError(
-            f"the score of one review comes in {counts.max()} ciphertexts, a request holds {most}; take a lower learning rate "
-            "or smaller features"
+            f"the score of one review comes in {counts.max()} ciphertexts, but a request holds {most}; take a lower learning "
+            "rate or smaller features"
         )
     found, first, held = [], 0, 0
     for review, count in enumerate(counts):

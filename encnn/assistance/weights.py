@@ -279,7 +279,7 @@ class BudgetRefresh(WeightRefresh):
     def __init__(self, model: EncryptedModel, channel: Channel, plan: TrainingPlan, X: Features) -> None:
         if not isinstance(model.evaluator, RingEvaluator):
             raise CapabilityError(
-                f"scheme {model.evaluator.scheme!r} has no such budgets;  use LevelRefresh for 'ckks', encnn.assistance.scores "
+                f"scheme {model.evaluator.scheme!r} has no such budgets; use LevelRefresh for 'ckks', encnn.assistance.scores "
                 "for 'integer_vector'"
             )
         self.bits = step_bits(model.evaluator.parameters, plan, X)

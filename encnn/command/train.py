@@ -2,9 +2,9 @@
 
     encnn train model.encnn my-reviews.csv --out trained.encnn
 
-You see no weight, no score and no prediction, and the owner is asked nothing, unless the model was made
-for training with assistance: then both name a folder that they share (--with-owner). A run that is stopped is kept
-in a folder beside the result, and the same command goes on with it. Rows are shuffled in a fixed order.
+You see no weight, no score and no prediction. You need the owner only if the model was made for training
+with assistance; you then name a folder that both of you can reach (--with-owner). If you stop a run, it is
+kept in a folder beside the result, and the same command goes on with it. Rows are shuffled in a fixed order.
 """
 
 import argparse
@@ -32,11 +32,11 @@ from encnn.scaling.checkpoints import forget_run, scores_in, train_resumably
 
 BATCH_SIZE = 16
 KEEP_EVERY = 500
-"""Rows between two models that are kept."""
+"""After so many rows the model is kept, again and again."""
 LONG = 2000
-"""Rows from which a run is worth an announcement of what it costs, which itself takes some seconds."""
+"""A run on at least so many rows announces what it will cost.  The announcement itself takes some seconds."""
 CLEARLY = 3.0
-"""A rehearsal must beat the more frequent label by so many standard deviations; otherwise a warning is given."""
+"""A rehearsal must beat the more frequent label by so many standard deviations; otherwise there is a warning."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,15 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         type=float,
         metavar="R",
-        help="default: chosen in the clear, on a fifth of the data held out, with the noise of the model's parameters",
+        help="learning rate (default: chosen in the clear on a held-out fifth of the data, with the noise to come)",
     )
-    parser.add_argument("--with-owner", type=Path, metavar="FOLDER", help="train with `encnn assist`, through this folder")
+    parser.add_argument("--with-owner", type=Path, metavar="FOLDER", help="have the owner assist through this folder")
     add_wait(parser)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all processors")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="threads (default: all processors)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, or go on with a run that was stopped; write the trained model."""
+    """Train, or go on with a run that was stopped, and write the trained model."""
     out = new_file(options.out)
     folder = out.with_name(out.name + ".run")
     model = EncryptedModel.load(options.model)
@@ -136,6 +138,6 @@ def _plan(options: argparse.Namespace, model: EncryptedModel, X: Any, y: np.ndar
 
 
 def _shuffled(X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
-    """Return the rows in another order, always the same one: labels must take turns, and a resumed run meets them again."""
+    """Return the rows in another order, since labels must take turns.  It is always the same one, for runs that go on."""
     order = np.random.default_rng(0).permutation(len(y))
     return X[order], y[order]

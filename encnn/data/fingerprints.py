@@ -81,7 +81,7 @@ def width_of(fingerprint: str) -> int:
     """Return the number of columns of features with this fingerprint."""
     match = re.fullmatch(PATTERN, fingerprint)
     if match is None:
-        raise DataError(f"{fingerprint!r:.80} is no fingerprint of features; take one from fingerprint_of(X)")
+        raise DataError(f"{fingerprint!r:.80} is not a fingerprint of features; take one from fingerprint_of(X)")
     return int(match[2]) + bool(match[3])
 
 

@@ -241,7 +241,7 @@ def _numbers(what: str, data: Any) -> np.ndarray:
     try:
         values = np.asarray(data)
     except (ValueError, TypeError, OverflowError) as error:
-        raise DataError(f"{what} are no array of numbers ({error}); give every row the same length") from error
+        raise DataError(f"{what} are not an array of numbers ({error}); give every row the same length") from error
     values = values if type(values) is np.ndarray else values.view(np.ndarray)  # not numpy.matrix, whose * is a matrix product
     _check_kind(what, values)
     return values

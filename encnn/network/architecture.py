@@ -158,7 +158,7 @@ def _own_weights(name: str, W: Any) -> Any:
     try:
         plain = np.asarray(W)
     except ValueError as error:
-        raise ParameterError(f"{name} is no array of numbers ({error}); give every row the same length") from error
+        raise ParameterError(f"{name} is not an array of numbers ({error}); give every row the same length") from error
     if plain.dtype.kind not in "biuf":
         raise ParameterError(f"{name} is of type {plain.dtype}; expected real numbers, float64")
     return np.array(plain, dtype=np.float64, subok=False)

@@ -274,7 +274,7 @@ def targets_of(y: object, outputs: int, reviews: int) -> Targets:
     if is_plain(y) or not isinstance(y, Targets):
         return plain_targets(y, outputs, reviews)
     if y.shape != (reviews, outputs):
-        raise DataError(f"encrypted labels have shape {y.shape}, expected {(reviews, outputs)}; encrypt one row a review")
+        raise DataError(f"encrypted labels have shape {y.shape}, expected {(reviews, outputs)}; encrypt one row per review")
     return y
 
 

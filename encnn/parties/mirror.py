@@ -45,7 +45,7 @@ class Client:
         """Return one review's features, shape (features,) or one row, encrypted in one ciphertext."""
         row = _dense([x] if getattr(x, "ndim", 1) == 1 else x)
         if len(row) != 1:
-            raise DataError(f"{len(row)} reviews came, a ciphertext holds one; encrypt them one by one, or by encrypt_batch")
+            raise DataError(f"{len(row)} reviews came, but a ciphertext holds one; encrypt each, or use encrypt_batch")
         return self._secret.encrypt(row[0])
 
     def encrypt_batch(self, X: np.ndarray) -> list[PackedArray]:
@@ -63,7 +63,7 @@ class Server:
     def __init__(self, evaluator: CKKSEvaluator, network: Network) -> None:
         if network.architecture.outputs != 1:
             raise CapabilityError(
-                f"the mirror computes one score a review, not {network.architecture.outputs}; use one network per output"
+                f"the mirror computes one score per review, not {network.architecture.outputs}; use one network per output"
             )
         network.check_clear()
         self.evaluator, self.network = evaluator, network
@@ -80,7 +80,7 @@ class Server:
         """Return the encrypted score z, shape (1,), of one encrypted review (features,)."""
         a, W1, W2 = self.network.architecture, self.network.W1, self.network.W2
         if x.shape != (a.features,):
-            raise DataError(f"a review of shape {x.shape} came, the network has {a.features} features; encrypt those")
+            raise DataError(f"a review of shape {x.shape} came, but the network has {a.features} features; encrypt those")
         h = self.evaluator.matrix_times(W1.T, x.lowered(self.levels))
         return h if W2 is None else self.evaluator.matrix_times(W2[None], self._activated(h))
 
@@ -88,7 +88,7 @@ class Server:
         """Return the encrypted scores z, shape (reviews, 1), of encrypted columns of features."""
         a, W1, W2 = self.network.architecture, self.network.W1, self.network.W2
         if len(columns) != a.features:
-            raise DataError(f"{len(columns)} columns came, the network has {a.features} features; encrypt one column each")
+            raise DataError(f"{len(columns)} columns came, but the network has {a.features} features; encrypt one each")
         low = [column.lowered(self.levels) for column in columns]
         units = [self.evaluator.weighted_sum(low, weights) for weights in W1.T]
         return units[0] if W2 is None else self.evaluator.weighted_sum([self._activated(h) for h in units], W2)

@@ -223,7 +223,7 @@ class Owner:
         z = self._scores_in_the_clear(scores)
         y = labels_of(y, outputs=self.architecture.outputs)
         if not len(y) or len(z) % len(y):
-            raise DataError(f"{len(z)} scores are no whole number of epochs over {len(y)} labels; pass the labels of the run")
+            raise DataError(f"{len(z)} scores are not whole epochs over {len(y)} labels; pass the labels of the run")
         labels = np.tile(y, len(z) // len(y))
         p = np.asarray(plan.sigmoid(z))
         known = ~np.isnan(z).any(axis=1)

@@ -16,8 +16,10 @@ from matplotlib.figure import Figure
 from encnn.report.style import COLOURS, PALETTE
 
 ATTACK, LIMIT = PALETTE[1], COLOURS["paper"]
-DURATIONS = {"1 second": 1.0, "1 day": 86400.0, "1,000 years": 3.156e10, "age of the universe": 4.35e17}
+DURATIONS = {"1 second": 1.0, "1 day": 86400.0, "1,000 years": 3.156e10, "age of the\nuniverse": 4.35e17}
 """Seconds of well-known durations, which are marked beside computed times."""
+HOLLOW = "os^D"
+"""Markers of which none hides another one at the same place, since they are drawn without filling."""
 
 
 def advantages(table: pd.DataFrame) -> Figure:
@@ -55,15 +57,20 @@ def lattice_cost(measured: pd.DataFrame, extrapolated: Mapping[int, pd.DataFrame
     measured: columns `q_bits`, `d`, `cpu_s`, `block_size`, `predicted_block_size`.  extrapolated: a table for each q_bits, with
     columns `d`, `log2_seconds`, which continues the measured times.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), width_ratios=[3, 2])
-    for (q_bits, rows), colour in zip(measured.groupby("q_bits"), PALETTE, strict=False):
-        left.plot(rows.d, np.log2(rows.cpu_s), "o", ms=4, color=colour, label=f"measured, log2 q = {q_bits}")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.4), width_ratios=[3, 2])
+    for (q_bits, rows), colour, marker in zip(measured.groupby("q_bits"), PALETTE, HOLLOW, strict=False):
+        look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none", "fillstyle": "none"}
+        left.plot(rows.d, np.log2(rows.cpu_s), **look, ms=5, label=f"measured, log2 q = {q_bits}")
         ahead = extrapolated[int(str(q_bits))]
         left.plot(ahead.d, ahead.log2_seconds, "--", color=colour, label=f"extrapolated by the estimate, log2 q = {q_bits}")
-        right.plot(rows.d, rows.block_size, "o", color=colour, label=f"needed, log2 q = {q_bits}")
+        right.plot(rows.d, rows.block_size, **look, ms=7, label=f"needed, log2 q = {q_bits}")
         right.plot(rows.d, rows.predicted_block_size, "--", color=colour, label=f"estimate, log2 q = {q_bits}")
-    left.set(xscale="log", xlabel="dimension d", ylabel="CPU seconds, log2", title="time that lattice reduction takes")
+    ticks = [10, 30, 100, 300, 1000]
+    left.set(xscale="log", xlabel="dimension d", ylabel="CPU time (seconds, log2)", title="time that lattice reduction takes")
     right.set(xlabel="dimension d", ylabel="block size (2 is LLL)", title="block size that it needs")
+    left.set_xticks(ticks, [f"{d:,}" for d in ticks])
+    left.minorticks_off()
+    figure.suptitle("From which dimension on does lattice reduction fail?")
     _mark_durations(left)
     for axis in (left, right):
         axis.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
@@ -82,7 +89,8 @@ def verdicts(table: pd.DataFrame, minimum: float) -> Figure:
     axis.axvline(minimum, color=LIMIT, ls=":", label=f"{minimum:g} % required")
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
-    axis.set(xlim=(0, 128), xlabel="held-out reviews that are right (%)", title="Which models does the acceptance test catch?")
+    axis.set(xlim=(0, 128), xticks=range(0, 101, 20), xlabel="held-out reviews that are right (%)")
+    axis.set_title("Which models does the acceptance test catch?")
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 

@@ -1,4 +1,4 @@
-"""Tables as notebooks show them: with a caption, few digits and separated thousands, and without line numbers.
+"""Tables as notebooks show them: with a caption, few digits, separated thousands, and "yes" or "no" for truth values.
 
 `show(frame)` is drawn as HTML in a notebook and is text elsewhere.  Both hold the same numbers, and neither holds an address or
 a random identifier, so a stored output can be compared with a new one.
@@ -7,6 +7,7 @@ a random identifier, so a stored output can be compared with a new one.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
@@ -53,7 +54,16 @@ def show(frame: pd.DataFrame, caption: str = "", digits: int = 2, index: bool = 
        d  bits
     1024 137.2
     """
-    rounded = frame.copy()
-    for column in frame.select_dtypes("float"):
-        rounded[column] = frame[column].round(digits) + 0.0  # no "-0"
-    return TableView(rounded, caption, digits, index)
+    shown = frame.copy()
+    for name in frame:
+        shown[name] = _readable(frame[name], digits)
+    return TableView(shown, caption, digits, index)
+
+
+def _readable(column: pd.Series, digits: int) -> pd.Series:
+    """Return a column with rounded floats, with "yes" and "no" for truth values, and with gaps for None."""
+    if pd.api.types.is_float_dtype(column):
+        return column.round(digits) + 0.0  # no "-0"
+    if pd.api.types.is_bool_dtype(column):
+        return column.map({True: "yes", False: "no"})
+    return column.where(column.notna(), np.nan) if column.isna().any() else column

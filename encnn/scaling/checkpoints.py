@@ -130,7 +130,7 @@ def _newest(folder: Path) -> Path | None:
 def _number(path: Path) -> int:
     number = path.name.rpartition("-")[2]
     if not re.fullmatch("[0-9]{8,15}", number):
-        raise FileError(f"{path} is no checkpoint of a training run; remove it, or use an empty folder")
+        raise FileError(f"{path} is not a checkpoint of a training run; remove it, or use an empty folder")
     return int(number)
 
 

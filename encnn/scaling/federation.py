@@ -91,8 +91,8 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
     for evaluator, end in ((model.evaluator, key.source), (blank.evaluator, key.target)):
         if evaluator.context != end:
             raise KeyMismatchError(
-                f"this key leads from key {key.source.key_id} to {key.target.key_id}, a model has key {evaluator.key_id}; take "
-                "the re-encryption key that was made for these two"
+                f"this key leads from key {key.source.key_id} to {key.target.key_id}, but a model has key {evaluator.key_id}; "
+                "take the re-encryption key that was made for these two"
             )
     if (model.architecture, model.sigmoid) != (blank.architecture, blank.sigmoid):
         raise ParameterError(

@@ -45,7 +45,7 @@ def make_keys(
         if type(parameters) is scheme.parameters:
             return scheme.make_keys(parameters, widths, products, rng, public_widths, features)
     known = ", ".join(f"{s.parameters.__module__}.{s.parameters.__name__}" for s in SCHEMES)
-    raise ParameterError(f"{parameters!r} are no parameters of a scheme; use one of {known}")
+    raise ParameterError(f"{parameters!r} are not parameters of a scheme; use one of {known}")
 
 
 def restore_evaluator(scheme: str, header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> Evaluator:
@@ -68,7 +68,7 @@ def check_preset(parameters: SchemeParameters) -> None:
     presets = {p.name: p for scheme in SCHEMES for p in scheme.presets}
     if presets.get(parameters.name, parameters) != parameters:
         raise ParameterError(
-            f"parameters are called {parameters.name!r}, and are not that preset; give them a name of their own"
+            f"parameters are called {parameters.name!r} but are not that preset; give them a name of their own"
         )
 
 

@@ -152,7 +152,7 @@ class Reviews:
         """Return the reviews of a slice, or of an array of row numbers or booleans, in that order."""
         chosen = np.arange(len(self))[rows]
         if chosen.ndim != 1:
-            raise DataError(f"reviews[{rows}] is no set of reviews; take a slice, or index .texts and .labels.")
+            raise DataError(f"reviews[{rows}] is not a set of reviews; take a slice, or index .texts and .labels.")
         return Reviews(tuple(self.texts[row] for row in chosen), self.labels[chosen], self.classes)
 
     def _warn_if_sorted(self) -> None:
@@ -267,7 +267,7 @@ def read_table(
         ) from error
     names = table.iloc[0].tolist() if header is None else list(header)
     if len(names) != table.shape[1]:
-        raise DataError(f"{path} has {table.shape[1]} columns, header= names {len(names)}: {names}; name each of them.")
+        raise DataError(f"{path} has {table.shape[1]} columns, but header= names {len(names)}: {names}; name each of them.")
     table = table.iloc[1:] if header is None else table
     return table.set_axis(names, axis=1).reset_index(drop=True)
 

@@ -109,7 +109,7 @@ class PackedArray:
             raise CapabilityError(
                 f"scheme 'ckks' cuts packed rows between ciphertexts only, here at {ends}, not {rows}; train with "
                 "batch_size=evaluator.batch_rows, or encrypt the labels of each mini-batch by themselves and join them by "
-                "evaluator.concatenate, or use the scheme 'integer_vector', which has one ciphertext a row"
+                "evaluator.concatenate, or use the scheme 'integer_vector', which has one ciphertext per row"
             )
         chosen = slice(ends.index(start), ends.index(stop))
         kept = self.rows[chosen]
@@ -207,7 +207,7 @@ def concatenate(arrays: Sequence[PackedArray]) -> PackedArray:
     for other in arrays:
         first.check_same_key(other)
         if len(other.shape) != 2 or other.shape[1] != first.shape[1]:
-            raise ParameterError(f"arrays of shape {first.shape} and {other.shape} are no rows of one width; join others apart")
+            raise ParameterError(f"arrays of shape {first.shape} and {other.shape} are not rows of one width; join equal ones")
     blocks = [c for a in arrays for c in a.blocks]
     rows = tuple(n for a in arrays for n in a.rows)
     messages = tuple(m for a in arrays for m in a.messages)

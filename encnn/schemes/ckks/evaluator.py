@@ -245,7 +245,7 @@ class CKKSEvaluator(base.Evaluator[PackedArray]):
         """Return sum_j weights[j] * arrays[j] for plain weights and arrays of one shape and level; one level in all."""
         ring, first = self.context.ring, arrays[0]
         if len(arrays) != len(weights):
-            raise ParameterError(f"{len(arrays)} arrays and {len(weights)} weights; give one weight an array")
+            raise ParameterError(f"{len(arrays)} arrays and {len(weights)} weights; give one weight per array")
         blocks = []
         for columns in zip(*(a.blocks for a in arrays), strict=True):
             plain_scale = self.parameters.scale * ring.prime[ring.spend(columns[0])] / columns[0].scale

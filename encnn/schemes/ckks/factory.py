@@ -25,9 +25,9 @@ def make_keys(
     """Return a new secret key and its evaluator, for training.
 
     widths: the widths of the rows to encrypt; the widest one sets how many slots a row has.  products: maps that the evaluator
-    must be able to compute; without any, there is no relinearisation key.  features: the most rows that W1 may have; the packing
-    has the next power of two, since a product with features takes as many diagonals.  `rng` and `public_widths` must be left
-    out.
+    must be able to compute; without any, there is no relinearisation key.  features: the most rows that W1 may have; the
+    packing has the next power of two, since a product with features takes as many diagonals.  `rng` and `public_widths` must
+    be left out.
     """
     if rng is not None:
         raise CapabilityError(

@@ -244,7 +244,7 @@ class SealRing:
         """Return a ciphertext of two polynomials from its bytes, or raise `FileError`."""
         c = self.from_bytes("Ciphertext", data)
         if c.size() != 2 or not c.is_ntt_form() or not 0 < c.scale < math.inf:
-            raise FileError("a ciphertext in the file is none of CKKS with two polynomials; get a new file from its sender")
+            raise FileError("a ciphertext in the file is not one of CKKS with two polynomials; get a new file from its sender")
         return c
 
 

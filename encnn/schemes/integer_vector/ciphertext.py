@@ -133,7 +133,7 @@ class CiphertextArray:
             raise CapabilityError("a product of two ciphertexts needs an evaluation key: use evaluator.multiply(a, b)")
         if isinstance(factor, np.ndarray) and factor.ndim and factor.shape[-1] != 1:
             raise ParameterError(
-                f"a plain factor of shape {factor.shape} is not one number a ciphertext; give it shape (..., 1), or multiply "
+                f"a plain factor of shape {factor.shape} is not one number per ciphertext; give it shape (..., 1), or multiply "
                 "entries by different numbers with a linear map (secret_key.linear_key)"
             )
         if self.context.parameters.q_bits is not None:

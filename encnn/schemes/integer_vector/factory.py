@@ -82,17 +82,17 @@ def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> IntegerVe
     p, T = context.parameters, {}
     for name, array in arrays.items():
         if not re.fullmatch("T_[1-9][0-9]{0,4}", name):
-            raise FileError(f"a secret key does not hold {name!r}; this is no file of a secret key")
+            raise FileError(f"the file holds {name!r}, which is not part of a secret key; use another file")
         m = int(name[2:])
         T[m] = check_array(name, array, (m, p.d), np.int64, p.T_low, p.T_high - 1)
     if not T:
-        raise FileError("the file holds no matrix T; this is no file of a secret key")
+        raise FileError("the file holds no matrix T, so it is not a secret key; use another file")
     return IntegerVectorSecretKey.from_matrices(context, T)
 
 
 def _check_ascending(widths: Sequence[int]) -> None:
     if any(a >= b for a, b in pairwise(widths)):
-        raise FileError(f"the widths {widths!r:.80} are not in order, or repeat; get a new file from its sender")
+        raise FileError(f"the widths {widths!r:.80} must be named once and in order; get a new file from its sender")
 
 
 def _public_key(p: IntegerVectorParameters, arrays: dict[str, np.ndarray], m: int) -> PublicKey:

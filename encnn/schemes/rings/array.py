@@ -212,7 +212,7 @@ class RingArray:
         f = np.asarray(factor, np.float64)
         if f.ndim and f.shape[-1] != 1:
             raise ParameterError(
-                f"a plain factor of shape {f.shape} is not one number a ciphertext; give it shape (..., 1), or multiply "
+                f"a plain factor of shape {f.shape} is not one number per ciphertext; give it shape (..., 1), or multiply "
                 "entries by different numbers with evaluator.multiply_entries"
             )
         if isinstance(self.parameters.encoder, FractionalEncoder):
