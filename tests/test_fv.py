@@ -292,7 +292,7 @@ def test_what_an_encoding_cannot_do_is_named(scheme: str) -> None:
             action()
     with pytest.raises(CapabilityError, match="needs an evaluation key"):
         _ = a * a
-    with pytest.raises(ParameterError, match="not one number a ciphertext"):
+    with pytest.raises(ParameterError, match="not one number per ciphertext"):
         _ = a * np.ones(8)
 
 

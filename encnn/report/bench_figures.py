@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
@@ -22,6 +23,8 @@ ORDER = (
 MARKERS = "osD^v"
 PART_COLOURS = [*PALETTE, "#ee8866", "#bbcc33"]
 REST, BAND = "#dddddd", "#f2f2f2"
+HALF_DARK = 0.5
+"""Mean of red, green and blue below which a number on the colour is white."""
 APART = 1.6
 """The least factor between two marked sizes on a log axis."""
 ROOM_PERCENT = 4.0
@@ -117,7 +120,7 @@ def operations(results: pd.DataFrame) -> Figure:
         axes.plot(of["ratio_to_clear"], places, MARKERS[k], color=PALETTE[schemes.index(scheme)], markersize=5, label=label)
     axes.axvline(1.0, color=COLOURS["paper"], linewidth=1)
     axes.set(xscale="log", xlabel="CPU time, as a multiple of that in the clear", yticks=range(len(names)), yticklabels=names)
-    axes.set_title("What each operation costs beside the clear")
+    axes.set_title("What each operation costs, compared with the clear")
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     for row in range(0, len(names), 2):
@@ -177,12 +180,13 @@ def profile(table: pd.DataFrame) -> Figure:
 
 def _shares(axes: Axes, row: int, of: pd.DataFrame, colours: dict[str, str]) -> None:
     """Draw the parts of a step one after the other, and write their shares into them."""
-    start = 0.0
+    start, dark = 0.0, [part for part, colour in colours.items() if np.mean(to_rgb(colour)) < HALF_DARK]
     for part in of.to_dict("records"):
         share = part["share_percent"]
         axes.barh(row, share, left=start, color=colours[part["part"]], edgecolor="white")
         if share > ROOM_PERCENT:
-            axes.text(start + share / 2, row, f"{share:.0f}", ha="center", va="center", fontsize=9)
+            ink = "white" if part["part"] in dark else "black"
+            axes.text(start + share / 2, row, f"{share:.0f}", ha="center", va="center", fontsize=9, color=ink)
         start += share
 
 

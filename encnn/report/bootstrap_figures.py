@@ -35,9 +35,10 @@ def torus(phases: Mapping[str, np.ndarray], limit: float) -> Figure:
         axis.fill_between(np.linspace(-np.pi / 2, np.pi / 2, 181), 0, 0.85, color=PALETTE[3], alpha=0.2, linewidth=0)
         marks = np.arange(-limit, limit, limit / 4)
         axis.set_xticks(np.pi * marks / limit % (2 * np.pi), [f"z = {z:g}" for z in marks])
+        axis.tick_params(axis="x", pad=8)
         axis.set(ylim=(0, 1.15), yticks=[])
         axis.set_title(name, pad=18)
-    figure.suptitle("Phases on the torus; a table is free on the shaded half")
+    figure.suptitle("Phases on the torus; a table can be chosen freely on the shaded half")
     return figure
 
 
@@ -54,7 +55,7 @@ def tables(z: np.ndarray, read: Mapping[str, np.ndarray], limit: float) -> Figur
         axis.axhline(0, color=COLOURS["paper"], linewidth=0.8)
         axis.set(title=name, xlabel="score z", xticks=np.linspace(-limit, limit, 5))
     panels[0, 0].set_ylabel("value in the table")
-    figure.suptitle("What a table says on all of the torus")
+    figure.suptitle("What a table returns on all of the torus")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center")
     return figure
 
@@ -91,7 +92,7 @@ def sigmoids(z: np.ndarray, exact: np.ndarray, others: Mapping[str, np.ndarray])
         right.plot(z, np.maximum(np.abs(values - exact), 1e-6), color=colour, **style)
     left.set(xlabel="score z", ylabel="value", ylim=(-0.6, 1.6), title="values")
     right.set(xlabel="score z", ylabel="distance from the sigmoid", yscale="log", title="errors")
-    figure.suptitle("How good is each as a sigmoid?")
+    figure.suptitle("How good is each function as a sigmoid?")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(others) + 1)
     return figure
 
@@ -108,7 +109,9 @@ def score_noise(measured: np.ndarray, predicted: np.ndarray, independent: np.nda
     axes.plot(reviews, np.sqrt((measured**2).mean(axis=0)), color=MEASURED, linewidth=2, label="measured, mean over runs")
     axes.plot(reviews, predicted, "--", color=PREDICTED, linewidth=2, label="predicted")
     axes.plot(reviews, independent, ":", color=COLOURS["paper"], label="if weights did not share errors")
-    axes.set(xlabel="reviews trained on", ylabel="standard deviation of z", title="Noise in a score, as training goes on")
+    axes.set(
+        xlabel="reviews trained on", ylabel="standard deviation of z", title="How the noise in a score grows during training"
+    )
     axes.legend(loc="upper left")
     return figure
 
@@ -163,7 +166,7 @@ def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
     for name, percent in lines.items():
         _mark(top, name, percent)
     bottom.axhline(0, color=COLOURS["paper"], linewidth=0.8)
-    top.set(ylabel="reviews right so far (%)", title="Training alone, first epoch; dashed: clear twins")
+    top.set(ylabel="reviews right so far (%)", title="Training without help in the first epoch (dashed: clear twins)")
     bottom.set(xlabel="reviews trained on", ylabel="encrypted less\ntwin (points)")
     top.margins(y=0.08)
     top.legend(loc="lower right")
@@ -186,9 +189,10 @@ def choice(table: pd.DataFrame) -> Figure:
             axis.plot(lines["learning rate"], lines["held-out percent, with noise"], ".-", color=colour, label=label)
             axis.plot(lines["learning rate"], lines["held-out percent, clear"], "--", color=colour, linewidth=1)
         axis.set(title=f"{count} epoch{'s' if count > 1 else ''}", xlabel="learning rate")
+        axis.locator_params(axis="x", nbins=5)
     panels[0, 0].set_ylabel("held-out reviews that are right (%)")
     features = table["features"].iloc[0]
-    figure.suptitle(f"Which plan is best on training reviews held out?\n({features})", fontsize="medium")
+    figure.suptitle(f"Which plan is best on held-out training reviews?\n({features})", fontsize="medium")
     handles = [
         *panels[0, -1].get_legend_handles_labels()[0],
         Line2D([], [], linestyle="--", color="grey", label="without noise"),

@@ -22,7 +22,7 @@ def paper_against_ours(paper: Mapping[str, int], ours: Mapping[str, Sequence[flo
         axes.scatter(right, place + apart, s=18, color=COLOURS[row], alpha=0.8)
         axes.scatter(np.median(right), place, marker="|", s=500, color=COLOURS["paper"], zorder=3)
         axes.scatter(count, place, marker="D", s=60, color=COLOURS["paper"])
-        axes.annotate(f"the paper: {count:,}", (count, place), (0, 11), textcoords="offset points", ha="center", size=9)
+        axes.annotate(f"the paper: {count:,}", (count, place), (0, 22), textcoords="offset points", ha="center", size=9)
     axes.set_yticks(range(len(paper)), list(paper))
     axes.set_ylim(len(paper) - 0.5, -0.5)
     axes.margins(x=0.1)

@@ -41,7 +41,7 @@ def leaning_words(positive: pd.DataFrame, negative: pd.DataFrame, title: str) ->
     axis.bar_label(bars, labels=[f"{p} : {n}" for p, n in zip(table.positive, table.negative, strict=True)], padding=3, size=8)
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
-    axis.margins(x=0.18)
+    axis.margins(x=0.18, y=0.02)
     axis.set(xlabel="log ratio (labels: seen in positive : in negative reviews)", title=title)
     return figure
 

@@ -96,8 +96,9 @@ def security(table: pd.DataFrame, fatigue_bits: float, presets: Mapping[str, tup
     bits) by name, which are drawn as points.
     """
     figure, axis = plt.subplots(figsize=(8.5, 4.4))
-    for (attack, rows), colour in zip(table.groupby("attack", sort=False), PALETTE, strict=False):
-        axis.plot(rows.q_bits, rows.bits, color=colour, lw=2, label=str(attack))
+    for k, (attack, rows) in enumerate(table.groupby("attack", sort=False)):
+        style = "--" if k % 2 else "-"  # two lines that lie on each other are then both seen
+        axis.plot(rows.q_bits, rows.bits, style, color=PALETTE[k], lw=2, label=str(attack))
     for i, (name, (q_bits, bits)) in enumerate(presets.items()):
         axis.plot(q_bits, bits, "os^D"[i % 4], color=LIMIT, ms=7, label=name)
     axis.axhline(128, color=LIMIT, lw=0.8, ls=":")

@@ -38,7 +38,7 @@ def protocol() -> Figure:
     axes.text(1.04, -1.75, "z = Dec(...), p = sigmoid(z)\na fresh mask for the answer", va="center")
     axes.text(-0.04, -2.75, "W1[i] -= answer\nfor every word i", va="center", ha="right")
     axes.text(0.5, -len(STEPS), "...", ha="center", va="center")
-    axes.set(xlim=(-0.45, 1.6), ylim=(-len(STEPS) - 0.3, 1.2), title="Who says what")
+    axes.set(xlim=(-0.45, 1.6), ylim=(-len(STEPS) - 0.3, 1.2), title="Who sends what to whom")
     axes.axis("off")
     return figure
 

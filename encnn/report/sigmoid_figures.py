@@ -29,7 +29,7 @@ def error_bands(curves: pd.DataFrame, radii: Mapping[str, float], tolerance: flo
     z, truth = curves.index.to_numpy(), sigmoid(curves.index)
     left.fill_between(z, truth - tolerance, truth + tolerance, color=TRUTH, alpha=0.15, lw=0, label=f"sigmoid ± {tolerance:g}")
     left.plot(z, truth, color=TRUTH, lw=2.5, label="sigmoid")
-    for name, colour in zip(radii, sns.color_palette("viridis", len(radii)), strict=True):
+    for name, colour in zip(radii, PALETTE, strict=False):
         left.plot(z, curves[name], color=colour, lw=1.6)
         right.plot(z, _positive(curves[name] - truth), color=colour, lw=1.6, label=name)
         if radii[name] <= z.max():
@@ -41,7 +41,7 @@ def error_bands(curves: pd.DataFrame, radii: Mapping[str, float], tolerance: flo
         ylabel="distance from the sigmoid",
         yscale="log",
         ylim=(1e-6, None),
-        title="errors; dots: where they pass it",
+        title="errors; a dot where one passes the tolerance",
     )
     figure.suptitle("How good is a polynomial as a sigmoid?")
     handles, labels = (
@@ -67,7 +67,7 @@ def error_waves(errors: pd.DataFrame, peaks: Mapping[str, np.ndarray]) -> Figure
             axis.axhline(side, color=TRUTH, ls="--", lw=0.9)
         axis.set(xlabel="score z", title=f"{name}: at most {level:.4f}")
     axes[0, 0].set_ylabel("p(z) less the sigmoid")
-    figure.suptitle("Errors of fits; dots: where they are largest")
+    figure.suptitle("How often does the error of a fit reach its largest size?  Dots mark local extremes")
     return figure
 
 
@@ -124,7 +124,7 @@ def two_errors(table: pd.DataFrame) -> Figure:
         _two_errors_panel(axis, table[table.polynomial == name])
         axis.set(xlabel="score z", title=name)
     axes[0, 0].set(ylabel="absolute error", yscale="log")
-    figure.suptitle("Which error matters?")
+    figure.suptitle("Which error matters, that of the encryption or that of the polynomial?")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 

@@ -19,5 +19,5 @@ def traffic_by_batch(table: pd.DataFrame) -> Figure:
         axes.margins(y=0.15)
         axes.grid(axis="x", visible=False)
         axes.set(xlabel="reviews in a mini-batch", ylabel=column)
-    figure.suptitle("A larger mini-batch sends fewer messages, and as many bytes")
+    figure.suptitle("A larger mini-batch sends fewer messages, but as many bytes")
     return figure

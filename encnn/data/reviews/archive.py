@@ -1,4 +1,4 @@
-"""Reading the Large Movie Review Dataset [Maas2011] from its archive, or from an unpacked folder, into memory.
+"""Reading the Large Movie Review Dataset [MDP+11] from its archive, or from an unpacked folder, into memory.
 
 The archive is input from outside and is not trusted.  Nothing of it is ever written to disk.  Names that leave the
 folder, links, devices, and anything larger or more numerous than the dataset needs are refused while they are read.

@@ -2,7 +2,7 @@
 
 `Reviews` holds texts and labels, from anywhere.  `load_reviews` returns a `Corpus` of training and test reviews:
 
-- "imdb": the 25,000 + 25,000 reviews of the Large Movie Review Dataset [Maas2011] in the paper's text form, in the
+- "imdb": the 25,000 + 25,000 reviews of the Large Movie Review Dataset [MDP+11] in the paper's text form, in the
   order of the paper's files: names sorted as strings in pos and in neg, then taken in turn pos, neg, pos, neg;
 - "toy": a generated corpus with a known signal, for first runs without a network.
 """

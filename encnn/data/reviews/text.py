@@ -1,7 +1,7 @@
 """The text form in which the paper reads a review.
 
 The paper's files "reviews" and "labels" are those of the Udacity sentiment course, made from the training part of the
-Large Movie Review Dataset [Maas2011].  One review becomes one line of them in four steps:
+Large Movie Review Dataset [MDP+11].  One review becomes one line of them in four steps:
 
 1. lower-case it, and set a blank on both sides of each of . , ! ? " ' ’ ( ) < > / _ - and of each digit;
 2. add one blank at the end, and squeeze every run of blanks to a single one;
