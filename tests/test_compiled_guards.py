@@ -39,7 +39,7 @@ GUARDS = {
         "forward_loop": "ntt.Transform.forward",
         "inverse_loop": "ntt.Transform.inverse",
         "products_loop": "rns.Ring.sum_products",
-        "lincomb_loop": "rns.BaseConversion.__call__",
+        **dict.fromkeys(["split_loop", "convert_loop", "reduce_loop"], "rns.BaseConversion.__call__"),
     },
     "schemes/bootstrapped/compiled.py": {
         **dict.fromkeys(INSIDE_ROTATION, "compiled.blind_rotate"),

@@ -385,8 +385,8 @@ def test_depth_three_at_128_bits() -> None:
 
 @pytest.mark.slow
 def test_against_seal() -> None:
-    """The same primes, plaintexts and depth: equal results, budgets of the same size; the time is within 15 times."""
-    seal = pytest.importorskip("tenseal.sealapi")
+    """The same primes, plaintexts and depth: equal results, budgets of the same size; and no more time."""
+    seal, _ = pytest.importorskip("tenseal.sealapi"), pytest.importorskip("numba")
     from encnn.schemes.fv.seal import SealBfv
 
     p = fv.DEPTH_128.updated(value_limit=3.0)
@@ -408,7 +408,7 @@ def test_against_seal() -> None:
         assert abs(secret.measured_budget_bits(a) - other.budget(s)) < 8
     a, s = evaluator.encrypt(y), other.encrypt(y)
     ratio = _seconds(lambda: evaluator.multiply(a, a)) / _seconds(lambda: other.multiply(s, s))
-    assert ratio < 15
+    assert ratio < 1  # 0.3 where nothing else runs
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -15,6 +15,7 @@ from encnn.errors import MissingKeyError
 from encnn.schemes.fv import noise
 from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.evaluator import RingEvaluator
+from encnn.schemes.rings.rns import Ring
 from encnn.schemes.rings.secret import encrypted
 
 
@@ -43,9 +44,10 @@ class FVEvaluator(RingEvaluator):
     def _switch_noise(self) -> float:
         return noise.switch(self.parameters)
 
-    def _multiply_polynomials(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    def _multiply_polynomials(self, ring: Ring, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         # (a_0 + a_1 s)(b_0 + b_1 s): the coefficients of 1, s and s^2
-        return np.stack([a[0] * b[0], a[0] * b[1] + a[1] * b[0], a[1] * b[1]])
+        first, last = (ring.sum_products(x, y) for x, y in ((a[:1], b[:1]), (a[1:], b[1:])))
+        return np.stack([first, ring.sum_products(a, b[::-1]), last])
 
     def _product_noise(self, a: float, b: float) -> float:
         return noise.product(self.parameters, a, b)

@@ -62,7 +62,9 @@ class CiphertextArray:
         seed: bytes | None = None,
     ) -> None:
         self.data, self.context, self.scale, self.seed = data, context, scale, seed
-        self.bound, self.value, self.noise = bound, _known(value), _known(noise)
+        self.bound = bound
+        # NaN comes from infinity times zero and guarantees nothing; it is what differs from itself
+        self.value, self.noise = value if value == value else math.inf, noise if noise == noise else math.inf
 
     @property
     def parameters(self) -> IntegerVectorParameters:
@@ -179,7 +181,8 @@ class CiphertextArray:
 
     def check_same_scale(self, other: "CiphertextArray") -> None:
         """Raise unless both arrays belong to one key (`KeyMismatchError`) and have one scale (`CapabilityError`)."""
-        self.check_same_key(other)
+        if self.context is not other.context:
+            self.check_same_key(other)
         if self.scale != other.scale:
             raise CapabilityError(
                 f"scales {self.scale:g} and {other.scale:g} differ: with a modulus scales multiply and cannot be divided; "
@@ -236,11 +239,6 @@ class CiphertextArray:
         return CiphertextArray(data, self.context, self.scale, self.bound, self.value, self.noise)
 
 
-def _known(bound: float) -> float:
-    """Return a bound; infinity for NaN, which comes from infinity times zero and guarantees nothing."""
-    return math.inf if math.isnan(bound) else bound
-
-
 def magnitude(x: np.ndarray | float | int, limit: float = math.inf) -> float:
     """Return a bound on |x|: its maximum, or for few entries the Euclidean norm, which takes a third of the time.
 
@@ -250,7 +248,7 @@ def magnitude(x: np.ndarray | float | int, limit: float = math.inf) -> float:
         return float(abs(x))
     if x.size > FEW:
         return float(max(x.max(), -x.min()))
-    flat = x.ravel().astype(np.float64, copy=False)
+    flat = x.ravel() if x.dtype == np.float64 else x.ravel().astype(np.float64)
     norm = math.sqrt(flat.dot(flat))
     return norm if norm < limit else float(np.abs(flat).max(initial=0))
 

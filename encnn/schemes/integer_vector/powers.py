@@ -14,7 +14,7 @@ for the scalars of an output (n = 2) and too many in a large dimension.
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations_with_replacement
 from math import comb, factorial, prod
 
@@ -64,7 +64,7 @@ class PreparedPolynomial:
     weights: np.ndarray  # coefficients of the monomials, times the unit, float64 of shape (monomials,)
     bounds: np.ndarray  # public bounds on |R|, float64 of shape (monomials,)
 
-    @property
+    @cached_property
     def float_error(self) -> float:
         """Relative error of an entry of the tensor: three roundings of 2^-53 per factor, and one more."""
         return (3 * self.indices.shape[1] + 1) * 2.0**-53
@@ -84,13 +84,20 @@ class PreparedPolynomial:
         relative = c.noise / c.unit
         if not c.value + relative < 1e40:
             return math.inf
-        return c.unit * sum(abs(self.coefficients[k]) * ((c.value + relative) ** k - c.value**k) for k in self.f.exponents)
+        value, wider = c.value, c.value + relative
+        return c.unit * sum([size * (wider**k - value**k) for k, size in self._sizes])
 
     def value(self, c: CiphertextArray) -> float:
         """Return a bound on |sum_k c_k v^k|."""
         if not c.value < 1e40:
             return math.inf
-        return sum(abs(self.coefficients[k]) * c.value**k for k in self.f.exponents)
+        value = c.value
+        return sum([size * value**k for k, size in self._sizes])
+
+    @cached_property
+    def _sizes(self) -> list[tuple[int, float]]:
+        """The exponents, and the sizes of their coefficients."""
+        return [(k, abs(self.coefficients[k])) for k in self.f.exponents]
 
 
 def prepare(parameters: IntegerVectorParameters, width: int, plain: tuple[float, ...]) -> PreparedPolynomial:

@@ -25,7 +25,7 @@ from encnn.schemes.encoders import GENERATOR, SlotEncoder
 from encnn.schemes.rings import storage
 from encnn.schemes.rings.array import SLACK_LIMIT, Bounds, RingArray, RingContext, blocks, join
 from encnn.schemes.rings.parameters import RingParameters
-from encnn.schemes.rings.rns import base_conversion, rescaling
+from encnn.schemes.rings.rns import Ring, base_conversion, rescaling
 from encnn.schemes.rings.switching import RingSwitchKey
 
 RELINEARISE = 0
@@ -73,7 +73,7 @@ class RingEvaluator(base.Evaluator[RingArray]):
         """A bound on the invariant noise that a key switch adds."""
 
     @abstractmethod
-    def _multiply_polynomials(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    def _multiply_polynomials(self, ring: Ring, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the parts of the product of two ciphertexts in the transform's domain, (parts, k, N)."""
 
     @abstractmethod
@@ -271,7 +271,7 @@ class RingEvaluator(base.Evaluator[RingArray]):
         for ring, convert in ((small, None), (wide, widen)):
             x = ring.ntt.forward(a if convert is None else convert(a))
             y = x if a is b else ring.ntt.forward(b if convert is None else convert(b))
-            parts.append(ring.ntt.inverse(self._multiply_polynomials(x, y) % ring.p))
+            parts.append(ring.ntt.inverse(self._multiply_polynomials(ring, x, y)))
         return narrow(rescaling(small, wide, p.t)(*parts))
 
     def _product_bounds(self, a: RingArray, b: RingArray) -> Bounds:

@@ -11,7 +11,7 @@ from encnn.arithmetic.sampling import for_key
 from encnn.errors import MissingKeyError
 from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.evaluator import RingEvaluator
-from encnn.schemes.rings.rns import rescaling
+from encnn.schemes.rings.rns import Ring, rescaling
 from encnn.schemes.rings.secret import encrypted
 from encnn.schemes.yashe import noise
 
@@ -50,8 +50,8 @@ class YASHEEvaluator(RingEvaluator):
     def _switch_noise(self) -> float:
         return noise.switch(self.parameters)
 
-    def _multiply_polynomials(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return a * b
+    def _multiply_polynomials(self, ring: Ring, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return ring.sum_products(a, b)[None]
 
     def _product_noise(self, a: float, b: float) -> float:
         return noise.product(self.parameters, a, b)
