@@ -63,7 +63,7 @@ def unassisted(runs: pd.DataFrame) -> str:
 def comparison(runs: pd.DataFrame) -> str:
     """Return the costs of one network under every scheme as Markdown, on 1,000 real reviews, and its accuracy on toy ones."""
     toy = accuracy_texts(runs[runs["task"] == "toy"], digits=1)
-    shown = overview(runs, "real").drop(columns=["features", "sigmoid", "products a review"]).astype(str)
+    shown = overview(runs, "real").drop(columns=["features", "sigmoid", "products per review"]).astype(str)
     shown.insert(2, "toy: test", toy)
     shown = shown.rename(columns={"trips": "owner's trips"})
     return markdown(list(shown.columns), shown.to_numpy().tolist())

@@ -6,8 +6,8 @@
 
 **Needs** an owner who assists, and goes on after an error in its own code.  **Worked** under `ADDITIVE_128`, where scores
 may be that large: all of T by 2 d requests, none of which was counted.  FV and YASHE had the same in the renewal of weights, by
-bounds in a header that overflow a float.  **Fails** since the sigmoid is taken without overflow, and since *whatever* is raised
-after a decryption closes the owner for good (`assistance.scores.decrypting`): one bit per run, and the owner counts it.
+bounds in a header that overflow a float.  **Fails** because the sigmoid does not overflow any more, and because *any* error
+after a decryption closes the owner for good (`assistance.scores.decrypting`).  A run shows one bit, and the owner counts it.
 """
 
 import math

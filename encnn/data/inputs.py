@@ -127,7 +127,7 @@ def _check_within(indices: np.ndarray, size: int, what: str) -> None:
 
 
 def _corrupt(what: str) -> DataError:
-    return DataError(f"the sparse features are no matrix: {what}; build them anew, with the network's own vocabulary")
+    return DataError(f"the sparse features are not a matrix: {what}; build them again, with the network's own vocabulary")
 
 
 def _as_coo(X: Any, method: str = "tocoo") -> Any:

@@ -163,7 +163,7 @@ def slot_layouts(vocabulary: int, words: int, batch_sizes: Iterable[int], p: fv.
     for size in batch_sizes:
         weight = vocabulary * (2 * product + math.ceil(math.log2(size)) * rotation + addition) / size
         lines.append((size, weight, 2 * words * addition))
-    return pd.DataFrame(lines, columns=["batch", "a weight a ciphertext", "a row a ciphertext"])
+    return pd.DataFrame(lines, columns=["batch", "a weight per ciphertext", "a row per ciphertext"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ def in_a_process(run: Callable[..., Any], *arguments: Any) -> Any:
     """Return `run(*arguments)`, or raise what it raises, from a new process that ends with it.
 
     The process starts empty: it imports the module of `run` and is sent the arguments.  So `peak_memory_mb` there counts this
-    run and its data alone, whatever the job holds.
+    run and its data alone, and nothing that the job holds.
     """
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(run, *arguments).result()

@@ -210,7 +210,7 @@ def udacity_step(evaluator: Evaluator, z: np.ndarray, targets: np.ndarray, rate:
 
 
 def constant_error_step(evaluator: Evaluator, z: np.ndarray, targets: np.ndarray, rate: float) -> tuple[np.ndarray, float]:
-    """Return 1/2 - y whatever the network said: the error that the 2017 notebook feeds back."""
+    """Return 1/2 - y, which does not depend on the network: the error that the 2017 notebook feeds back."""
     return 0.5 - targets, rate
 
 

@@ -369,7 +369,7 @@ def _parse(raw: bytes, source: "_Source") -> Contents:
     if fields["format"] < FORMAT_VERSION:
         raise FileError(
             f"{source.name} has format {fields['format']}, older than {FORMAT_VERSION}, which this version of encnn reads; ask "
-            "its sender to write it anew"
+            "its sender to write it again"
         )
     if fields.keys() != _FIELDS or type(fields["mac"]) is not bool:
         raise _damaged(source, "its header lacks fields or has others")

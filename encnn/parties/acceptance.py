@@ -33,7 +33,7 @@ def acceptance_test(owner: Owner, model: EncryptedModel, X: Features, y: np.ndar
     """Return whether a trained model gets at least the share `minimum` of held-out reviews right.
 
     X, y: features and labels that the trainer never had.  The owner decrypts the weights and predicts in the clear.  The test
-    finds whatever lowers the accuracy; it does not find a back door for chosen words.
+    finds everything that lowers the accuracy; it does not find a back door for chosen words.
     Raises `KeyMismatchError` for a model under another key, and `DataError` if there are no reviews.
     """
     minimum = checks.real("minimum", minimum, most=1, above=0)

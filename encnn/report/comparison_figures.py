@@ -46,11 +46,11 @@ def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
             "bits (decided by)": [bits_text(*bits) for bits in security],
             "features": of["features"].str.split(",").str[0].to_list(),
             "sigmoid": of["sigmoid"].to_list(),
-            "products a review": [f"{x:g}" for x in of["ciphertext products a review"]],
+            "products per review": [f"{x:g}" for x in of["ciphertext products a review"]],
             "trips": of["owner's trips"].to_list(),
             "test (clear twin)": [f"{a} ({b:.2f} %)" for a, b in zip(accuracy_texts(of), of[TWIN], strict=True)],
             "off by": [_distance_text(*line) for line in of[["keys", DISTANCE, f"largest {DISTANCE}"]].to_numpy()],
-            "CPU a review: trainer + owner": [f"{short_time_text(a)} + {short_time_text(b)}" for a, b in pairs],
+            "CPU per review: trainer + owner": [f"{short_time_text(a)} + {short_time_text(b)}" for a, b in pairs],
             "keys": [_mb_text(x) for x in of["key MB"]],
             "model": [_mb_text(x) for x in of["model MB"]],
             "on the wire": [_mb_text(x) for x in of["MB on the wire"]],
@@ -143,7 +143,7 @@ def _line(scheme: str, case: str, of: pd.DataFrame, cpu_ms: pd.Series) -> dict[s
         "trips": round(mean.get("trips", 0)),
         "test %": round(mean[ACCURACY], 2),
         "clear twin %": round(mean[TWIN], 2),
-        "trainer's CPU a review": short_time_text(float(cpu_ms.mean())),
+        "trainer's CPU per review": short_time_text(float(cpu_ms.mean())),
     }
 
 

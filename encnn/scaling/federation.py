@@ -4,7 +4,7 @@
     secret key A, reviews A              no secret                    secret key B, reviews B
     <----------------------------------- recipient key of B, blank model of B -------- publishes
     trains Enc_A(W) on reviews A
-    judges W, encrypts it anew --------> Enc_A(W)
+    judges W, encrypts it again -------> Enc_A(W)
     makes the re-encryption key          switches the key
     A to B
                                          Enc_B(W) ------------------> trains Enc_B(W) on reviews B, and so on
@@ -68,7 +68,7 @@ def blank_model(owner: Owner) -> EncryptedModel:
 
 
 def hand_over(owner: Owner, model: EncryptedModel, X: Features, y: np.ndarray, minimum: float) -> EncryptedModel:
-    """Return the model that A's trainer made, encrypted anew, if it gets at least the share `minimum` of reviews right.
+    """Return the model that A's trainer made, encrypted again, if it gets at least the share `minimum` of reviews right.
 
     X, y: features and labels that the trainer never had.  Without this test a trainer could write ciphertexts of multiples of
     A's secret key into the weights, and B could read them.  Such a network predicts nothing.  Fresh encryptions hold what was

@@ -32,7 +32,7 @@ decides, the undisputed attacks cost a few bits more.
 - The cost of memory, which would raise the number.
 - Quantum computers, side channels, decryption oracles, and everything about a scheme that is not LWE.
 
-The parameter presets of this package therefore never go below published parameter sets, whatever this module says.
+The parameter presets of this package therefore never go below published parameter sets, even if this module would allow it.
 
 References: [ACPS09] Applebaum, Cash, Peikert, Sahai, CRYPTO 2009.  [ADPS16] Alkim, Ducas, Poeppelmann, Schwabe, USENIX
 Security 2016.  [AGPS20] Albrecht, Gheorghiu, Postlethwaite, Schanck, ASIACRYPT 2020.  [AGVW17] Albrecht, Goepfert,

@@ -35,7 +35,7 @@ REVIEWS_IN_A_PART = 12_500
 
 _REVIEW_NAME = re.compile(r"(?:aclImdb/)?((?:train|test)/(?:neg|pos)/(\d{1,9})_\d{1,2}\.txt)", re.ASCII)
 _UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, ArithmeticError, RecursionError)
-_ADVICE = "Delete it and get the archive anew, or point ENCNN_DATA to a good copy."
+_ADVICE = "Delete it and get the archive again, or point ENCNN_DATA to a good copy."
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def read_reviews(source: Path) -> dict[str, str]:
 
 
 def read_files(source: Path, limits: Limits | None = None) -> dict[str, bytes]:
-    """Return the bytes of every labelled review in a source, whatever they say; keys as in `read_reviews`.
+    """Return the bytes of every labelled review in a source, without judging them; keys are as in `read_reviews`.
 
     Raises DataError if the source is missing, damaged or hostile.
     """

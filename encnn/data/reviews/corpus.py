@@ -263,7 +263,7 @@ def read_table(
         raise DataError(
             f"{path} cannot be read as a CSV file in {encoding.upper()} with {sep!r} between fields ({str(error).strip()}). "
             f"Put texts that contain {sep!r} between double quotes, remove {sep!r} at the ends of lines, name another sep= or "
-            "encoding=, or get the file anew if it was cut."
+            "encoding=, or get the file again if it was cut."
         ) from error
     names = table.iloc[0].tolist() if header is None else list(header)
     if len(names) != table.shape[1]:

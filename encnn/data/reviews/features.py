@@ -49,7 +49,7 @@ def bag_of_words(reviews: Reviews | Sequence[str], vocabulary: Vocabulary, *, co
 def bag_of(
     reviews: Reviews | Sequence[str], vocabulary: Vocabulary, units_of: Callable[[str], list[str]], rule: Rule
 ) -> sparse.csr_array:
-    """Return what `bag_of_words` does, for whatever `units_of` makes of a text; rule: as its fingerprint names it."""
+    """Return what `bag_of_words` does, for the units that `units_of` makes of a text.  rule: its name in the fingerprint."""
     columns, row_starts = array("q"), array("q", [0])
     number_of = vocabulary.index.get
     texts = reviews.texts if isinstance(reviews, Reviews) else reviews

@@ -149,7 +149,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return centred + 0.5 * rates - self.unpack(targets), 1.0
 
     def polynomial(self, z: CiphertextArray, coefficients: Sequence) -> CiphertextArray:
-        """Return sum_k coefficients[k] z^k by a table: one bootstrap, whatever the degree."""
+        """Return sum_k coefficients[k] z^k by a table, which takes one bootstrap for any degree."""
         constant, *rest = coefficients
         centred = self.apply(z, lambda x: np.polynomial.polynomial.polyval(x, [0.0, *rest]))
         return centred + constant

@@ -23,7 +23,7 @@ sees none.
 - *B alone* reads what has been switched, as intended.  From its noise B learns sums of E_i, not T_A.  This also holds if B
   sees the ciphertexts before the switch, since z hides the P_i.
 - *A's trainer and B together* have A's secret key if the proxy switches what the trainer made.  The trainer can make the
-  ciphertext [0 ; g e_j], and B then reads g T_A[j].  So A decrypts a network, judges it and encrypts it anew before it goes on
+  ciphertext [0 ; g e_j], and B then reads g T_A[j].  So A decrypts a network, judges it and encrypts it again before it goes on
   (`scaling.federation.hand_over`); a network of such rows is refused.  A trainer that hides a little of T_A in plausible
   weights is still not detected, because B and the trainer may have agreed on a code.
 - *The proxy alone* can switch any ciphertext of A's for B, and can read none.

@@ -1,7 +1,7 @@
 """Take keys and ciphertexts of the integer-vector scheme apart for files, and put them together again.
 
 Everything that is read is checked against the parameters it claims: first the schema of its header, then types, shapes and
-entries of its arrays.  Whatever does not fit raises a `FileError`.
+entries of its arrays.  Anything that does not fit raises a `FileError`.
 
 Fresh ciphertexts c = [b ; a] under a modulus are stored as b and the seed of their masks.  This is m / (m + d) of their size.
 
