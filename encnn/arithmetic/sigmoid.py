@@ -46,16 +46,13 @@ _EXCHANGES = 100
 class PolynomialSigmoid:
     """A polynomial in place of the sigmoid.
 
-    `coefficients` start with the lowest power; the last one is not zero.  `interval` is the (low, high) on which the polynomial
-    is meant to be used.
-
     >>> taylor(3)(np.array([0.0, 1.0, -1.0]))
     array([0.5       , 0.72916667, 0.27083333])
     """
 
-    name: str
-    coefficients: tuple[float, ...]
-    interval: tuple[float, float]
+    name: str  # which says how it was made
+    coefficients: tuple[float, ...]  # the lowest power first; the last one is not zero
+    interval: tuple[float, float]  # (low, high), on which the polynomial is meant to be used
 
     def __post_init__(self) -> None:
         """Raise `ParameterError` unless this is a polynomial of at least degree 1 on an interval."""
@@ -141,9 +138,9 @@ def sigmoid(x: ArrayLike) -> np.ndarray:
 class ExactSigmoid:
     """The sigmoid itself, for arithmetic in the clear only, since ciphertexts cannot be exponentiated."""
 
-    name: str = "exact"
-    interval: tuple[float, float] = (-math.inf, math.inf)
-    monotone_radius: float = math.inf
+    name: str = "exact"  # as tables show it
+    interval: tuple[float, float] = (-math.inf, math.inf)  # right everywhere
+    monotone_radius: float = math.inf  # increases everywhere
 
     def __call__(self, x: ArrayLike) -> np.ndarray:
         """Return sigma(x), in the shape of `x`."""
@@ -338,8 +335,8 @@ class RangeReport:
     Shares are shares of all z.  Everything else is computed from the z that are numbers, and is nan if there are none.
     """
 
-    min_z: float
-    max_z: float
+    min_z: float  # the least z
+    max_z: float  # the largest z
     share_outside: float  # outside the approximation's interval
     share_beyond_monotone: float  # beyond its `monotone_radius`
     share_wrong_side: float  # on the wrong side of both labels, p(z) < 0 < z or p(z) > 1 > 0 > z; their steps push z outward

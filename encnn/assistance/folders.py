@@ -52,15 +52,14 @@ TELLABLE = FileError, DataError, KeyMismatchError
 class FolderChannel:
     """The trainer's side of a folder that both processes can reach; the owner's side is `serve`.
 
-    context: of the model to be trained; experimental keys are refused.  timeout: seconds to wait for one answer.  Messages are
-    files of `encnn.files`, whole from the moment they appear.  Whoever reads a message removes it.
+    Messages are files of `encnn.files`, whole from the moment they appear.  The reader of a message removes it.
     """
 
-    folder: Path
-    context: KeyContext | None
-    timeout: float = 60.0
-    bytes_up: int = field(default=0, init=False)
-    bytes_down: int = field(default=0, init=False)
+    folder: Path  # for the messages
+    context: KeyContext | None  # of the model to be trained; experimental keys are refused
+    timeout: float = 60.0  # seconds to wait for one answer
+    bytes_up: int = field(default=0, init=False)  # sent to the owner
+    bytes_down: int = field(default=0, init=False)  # received from the owner
 
     def __post_init__(self) -> None:
         """Refuse experimental keys."""
@@ -166,56 +165,56 @@ def _wait_until(there: Callable[[], bool], timeout: float, what: str) -> None:
 
 @dataclass(frozen=True)
 class OpeningHeader:
-    """Name of the owner's key, how many labels it keeps, and the seed of its public key, if it sends one."""
+    """The header of the owner's first message."""
 
-    key_id: Hex32
-    kept_labels: Annotated[int, Within(0, 1 << 40)]
-    seed: Hex32 | None
+    key_id: Hex32  # the name of the owner's key
+    kept_labels: Annotated[int, Within(0, 1 << 40)]  # how many labels the owner keeps
+    seed: Hex32 | None  # expands to the masks of the public key, if one is sent
 
 
 @dataclass(frozen=True)
 class RequestHeader:
-    """Key of the scores, request number, learning rate, where the labels are (see `scores.Request`), whether in parts."""
+    """The header of a request."""
 
-    key_id: Hex32
-    trip: Count
-    rate: float
-    labels: Literal["sent", "kept", "withheld"]
-    in_parts: bool
+    key_id: Hex32  # the name of the key of the scores
+    trip: Count  # the number of the request
+    rate: float  # the learning rate
+    labels: Literal["sent", "kept", "withheld"]  # where the labels are, see `scores.Request`
+    in_parts: bool  # whether scores come in parts
 
 
 @dataclass(frozen=True)
 class AnswerHeader:
-    """Number of the request, the seed of the masks, and the first mask that the answer uses."""
+    """The header of an answer."""
 
-    trip: Count
-    seed: Hex32
-    first: Annotated[int, Within(0, 1 << 16)]
+    trip: Count  # the number of the request
+    seed: Hex32  # expands to the masks
+    first: Annotated[int, Within(0, 1 << 16)]  # the first mask that the answer uses
 
 
 @dataclass(frozen=True)
 class RefusalHeader:
-    """Why the run is over."""
+    """The header of a refusal."""
 
-    reason: str
+    reason: str  # why the run is over
 
 
 @dataclass(frozen=True)
 class WeightsHeader:
-    """Name of the key of the weights, number of the request, and the scheme's description and the shape of each array."""
+    """The header of weights on their way to the owner or back."""
 
-    key_id: Hex32
-    trip: Count
-    parts: list[tuple[dict, tuple[Count, ...]]]
+    key_id: Hex32  # the name of the key of the weights
+    trip: Count  # the number of the request
+    parts: list[tuple[dict, tuple[Count, ...]]]  # the scheme's description and the shape of each array
 
 
 @dataclass(frozen=True)
 class LabelsHeader:
-    """Name of the key of the labels, reviews and outputs, and the scheme's description of the ciphertexts."""
+    """The header of encrypted labels."""
 
-    key_id: Hex32
-    shape: tuple[Count, Count]
-    labels: dict
+    key_id: Hex32  # the name of the key of the labels
+    shape: tuple[Count, Count]  # (reviews, outputs)
+    labels: dict  # the scheme's description of the ciphertexts
 
 
 _LABELS_OF = {"sent": {"labels"}, "kept": {"rows"}, "withheld": set[str]()}
@@ -329,12 +328,12 @@ def _read(path: Path, kind: str, header: type[Header], max_bytes: int = 1 << 31)
 
 @dataclass(frozen=True)
 class _Form:
-    """The functions that write and read requests and answers of one kind; the owner's side limits what is read."""
+    """The functions that write and read requests and answers of one kind."""
 
-    write_request: Callable[[Path, Any], int]
-    read_request: Callable[[Path, Any], Any]
-    write_answer: Callable[[Path, Any], int]
-    read_answer: Callable[[Path], Any]
+    write_request: Callable[[Path, Any], int]  # (path, request): returns the bytes written
+    read_request: Callable[[Path, Any], Any]  # (path, owner's side): returns the request, within the limits of that side
+    write_answer: Callable[[Path, Any], int]  # (path, answer): returns the bytes written
+    read_answer: Callable[[Path], Any]  # (path): returns the answer
 
 
 def _request_of_scores(path: Path, side: Assistant) -> Request:

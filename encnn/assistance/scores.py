@@ -87,14 +87,14 @@ class Opening:
 
 @dataclass(frozen=True)
 class Request:
-    """Encrypted scores of one mini-batch, shape (reviews, outputs) or (parts, outputs), and where its labels are.
+    """Encrypted scores of one mini-batch, and where its labels are.
 
     With neither `labels` nor `rows` the answer is Enc(a p).
     """
 
     trip: int  # 1, 2, ...
     rate: float  # the learning rate a
-    scores: CiphertextArray
+    scores: CiphertextArray  # shape (reviews, outputs) or (parts, outputs)
     labels: np.ndarray | None = None  # 0/1, int8 of shape (reviews, outputs)
     rows: np.ndarray | None = None  # numbers of the reviews whose labels the owner keeps, int64 of shape (reviews,)
     parts: np.ndarray | None = None  # if scores come in parts, the number per review, int64 of shape (reviews,)
@@ -112,12 +112,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A fresh encryption of one number per output: tops of shape (reviews, outputs); seed and first row give the masks."""
+    """A fresh encryption of one number per output."""
 
-    trip: int
-    seed: bytes
-    first: int
-    tops: np.ndarray
+    trip: int  # the number of the request
+    seed: bytes  # expands to the masks
+    first: int  # the first row of masks that is used
+    tops: np.ndarray  # the first entries, shape (reviews, outputs)
 
     @property
     def nbytes(self) -> int:
@@ -154,10 +154,10 @@ class KeptLabels:
 class Tally:
     """What a run took so far.
 
-    Each refusal told the trainer one bit, so owners should add them up over the runs of one key, and ask for the reasons.
+    Each refusal tells the trainer one bit.  Owners should add them up over the runs of one key, and ask for the reasons.
     """
 
-    trips: int = 0
+    trips: int = 0  # requests that were answered
     refused: int = 0  # requests that were decrypted and not answered, 0 or 1
     bytes_up: int = 0  # from the trainer
     bytes_down: int = 0  # to the trainer

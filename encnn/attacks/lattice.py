@@ -73,12 +73,12 @@ SWEEP = (
 
 @dataclass(frozen=True)
 class Reduction:
-    """Result of one attack: a row of T, shape (d,), or None; the last block size tried; lattice dimension; CPU seconds."""
+    """The result of an attack on one row of T."""
 
-    row: np.ndarray | None
-    block_size: int
-    dimension: int
-    cpu_s: float
+    row: np.ndarray | None  # the row of T, shape (d,), or None if it was not found
+    block_size: int  # the last one that was tried
+    dimension: int  # of the lattice
+    cpu_s: float  # CPU seconds
 
 
 def available() -> bool:

@@ -28,11 +28,11 @@ LONGEST = 12.0
 class Dataset:
     """Plaintext features and labels, for training and for the test."""
 
-    name: str
+    name: str  # of the corpus
     X: TrainingFeatures  # may be conditioned
-    y: np.ndarray
-    X_test: Features
-    y_test: np.ndarray
+    y: np.ndarray  # labels, shape (reviews,)
+    X_test: Features  # features of the test reviews
+    y_test: np.ndarray  # labels of the test reviews
 
     def first(self, reviews: int | None) -> "Dataset":
         """Return only the first training reviews (None: all of them), and all test reviews."""

@@ -43,7 +43,7 @@ KEYS = 3
 class AssistedCase:
     """One line of the table: parameters, and where the labels are."""
 
-    parameters: IntegerVectorParameters
+    parameters: IntegerVectorParameters  # of the scheme
     labels: str = "sent"  # or "kept", or "encrypted"
 
 
@@ -60,8 +60,8 @@ CASES = (
 class AssistedRun:
     """An assisted run, as the owner sees it."""
 
-    training: Evaluation
-    test: Evaluation
+    training: Evaluation  # what was right while training
+    test: Evaluation  # what is right in the test
     cpu_seconds: float  # of the trainer
     tally: Tally  # what the owner counted
     model_bytes: int  # in memory

@@ -61,7 +61,7 @@ def cases() -> list[ComparedPreset]:
 class ComparisonTask:
     """Reviews, as bags of words and as dense vectors, and how to train on each."""
 
-    name: str
+    name: str  # "toy" or "real"
     words: Dataset  # bags of words
     plan: TrainingPlan  # for these
     vectors: Dataset  # dense features of the same reviews, for CKKS

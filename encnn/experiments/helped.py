@@ -24,7 +24,7 @@ from encnn.schemes import SchemeParameters
 class HelpedModel:
     """A model with the way to its owner, if the scheme needs one.  The model itself does not lead to the owner."""
 
-    model: EncryptedModel
+    model: EncryptedModel  # to train
     help: Help = NOBODY  # asks the owner for errors, or for fresh weights
     tally: Tally = field(default_factory=Tally)  # what the owner counted
 

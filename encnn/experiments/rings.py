@@ -27,11 +27,11 @@ PRESETS = (fv.ADDITIVE_128, fv.FRACTIONAL_128, yashe.ADDITIVE_128, yashe.FRACTIO
 
 @dataclass(frozen=True)
 class RingRun:
-    """A run's line of the table, and the networks that it and its clear twin ended with."""
+    """The results of a run."""
 
-    line: dict[str, object]
-    network: Network
-    twin: Network
+    line: dict[str, object]  # of the table
+    network: Network  # the encrypted network after training, decrypted
+    twin: Network  # its clear twin
 
 
 def compare(parameters: fv.FVParameters | yashe.YASHEParameters, data: Dataset, plan: TrainingPlan) -> RingRun:

@@ -57,9 +57,9 @@ class Setting:
     """One row of a table: a network, how it is trained, and in which arithmetic."""
 
     row: str  # its name
-    plan: TrainingPlan
-    parameters: SchemeParameters = field(default_factory=ClearParameters)
-    pooling: str = "mean"
+    plan: TrainingPlan  # how it is trained
+    parameters: SchemeParameters = field(default_factory=ClearParameters)  # of its arithmetic
+    pooling: str = "mean"  # "mean" or "sum" of a review's rows
     step: ErrorStep | None = None  # replaces the error step (the ablations' mistakes)
     shown: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None  # the prediction, from p and the seed's rng
     running_mean: bool = False  # count with the ancestor's running-mean threshold instead of one half

@@ -22,8 +22,8 @@ WARM_UP = 20
 class ClearTwin:
     """A run in the clear, from which everything else is read."""
 
-    data: Dataset
-    plan: TrainingPlan
+    data: Dataset  # what it was trained on
+    plan: TrainingPlan  # how it was trained
     network: Network  # after training
     z: np.ndarray  # the scores met in training, shape (epochs * reviews, outputs)
     cpu_seconds: float  # of training alone

@@ -60,7 +60,7 @@ SIMULATIONS = 3
 class Recipe:
     """How reviews become features, and how the trainer conditions them."""
 
-    name: str
+    name: str  # as tables show it
     least: int = 0  # reviews that a gram is in at least; 0: single words that lean
     conditioned: str = "no"  # or "by features" alone, or "by labels"
 
@@ -83,14 +83,14 @@ PAIRS_UNLABELLED = Recipe("words and pairs, no label seen", least=10, conditione
 
 @dataclass(frozen=True)
 class Choice:
-    """Plans to choose from for a recipe: all combinations, each with the largest multiplier that goes with it."""
+    """Plans to choose from: all combinations of these settings."""
 
-    recipe: Recipe
-    parameters: BootstrappedParameters
+    recipe: Recipe  # of the features
+    parameters: BootstrappedParameters  # of the scheme
     rates: tuple[float, ...]  # of the features with the largest multiplier
-    multipliers: tuple[int, ...] = (1,)
-    epochs: tuple[int, ...] = (1,)
-    decays: tuple[float, ...] = (0.0,)
+    multipliers: tuple[int, ...] = (1,)  # the largest multiplier of a feature's steps
+    epochs: tuple[int, ...] = (1,)  # passes over the reviews
+    decays: tuple[float, ...] = (0.0,)  # of the learning rate
 
     def plans(self) -> Iterator[tuple[TrainingPlan, int]]:
         """Yield each plan, and its largest multiplier; a rate decays in several epochs only."""
@@ -111,13 +111,13 @@ CHOICES = (
 class BootstrappedCase:
     """One or several lines of the table: what is trained, how, and with how many keys."""
 
-    name: str
-    recipe: Recipe
-    parameters: BootstrappedParameters
-    plan: TrainingPlan
+    name: str  # as tables show it
+    recipe: Recipe  # of the features
+    parameters: BootstrappedParameters  # of the scheme
+    plan: TrainingPlan  # how it is trained
     largest: int = 1  # multiplier
     labels: str = "sent"  # to the trainer in plain, or "encrypted"
-    keys: int = 1
+    keys: int = 1  # how many runs there are, each with a key of its own
 
 
 def cases(choice: pd.DataFrame, keys: int = KEYS) -> list[BootstrappedCase]:

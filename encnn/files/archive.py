@@ -99,10 +99,10 @@ class ArraySpec(NamedTuple):
 class Contents:
     """What a file holds, except the arrays' elements; `print` it before loading something large."""
 
-    kind: str
+    kind: str  # what the file is
     header: Mapping[str, object]  # the caller's own JSON object
-    arrays: tuple[ArraySpec, ...]
-    has_mac: bool
+    arrays: tuple[ArraySpec, ...]  # names, types and shapes
+    has_mac: bool  # whether its owner can tell that nobody changed it
     package: str  # the version of encnn that wrote the file
 
     @property

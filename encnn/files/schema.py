@@ -47,8 +47,8 @@ class Demand(Protocol):
 class Within:
     """A number from `least` to `most`, both included."""
 
-    least: float
-    most: float = math.inf
+    least: float  # the least number
+    most: float = math.inf  # the largest number
 
     def __call__(self, value: float) -> bool:
         """Return whether the number is in the range."""
@@ -63,8 +63,8 @@ class Within:
 class Length:
     """A text or list of `least` to `most` items."""
 
-    least: int
-    most: int
+    least: int  # the fewest items
+    most: int  # the most items
 
     def __call__(self, value: Sized) -> bool:
         """Return whether the number of items is in the range."""
@@ -77,10 +77,10 @@ class Length:
 
 @dataclass(frozen=True)
 class Matches:
-    """A text that matches a regular expression; `form` describes it in words."""
+    """A text that matches a regular expression."""
 
-    pattern: str
-    form: str
+    pattern: str  # the regular expression
+    form: str  # what it means, in words
 
     def __call__(self, value: str) -> bool:
         """Return whether all of the text matches."""

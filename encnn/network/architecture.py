@@ -74,16 +74,15 @@ W = TypeVar("W", bound=EncryptedWeights)
 
 @dataclass
 class Network(Generic[W]):
-    """Weights in one scheme: W1 of shape (features, row_width), W2 of width hidden * outputs (None without a hidden layer).
+    """Weights in one scheme.
 
     Weights in the clear are copied, as float64.  Raises `ParameterError` unless all shapes are those of the architecture.
-    weight_bound: the announced, public bound that |weights| stay below (see `partial_scores`).
     """
 
-    architecture: Architecture
-    W1: W
-    W2: W | None
-    weight_bound: float = WEIGHT_BOUND
+    architecture: Architecture  # public
+    W1: W  # shape (features, row_width)
+    W2: W | None  # of width hidden * outputs; None without a hidden layer
+    weight_bound: float = WEIGHT_BOUND  # public bound that |weights| stay below, see `partial_scores`
 
     def __post_init__(self) -> None:
         """Copy weights in the clear, and check all shapes."""

@@ -46,16 +46,16 @@ KEPT_BYTES = 1 << 29
 class TrainingPlan:
     """How to train.  A plan is public, and a run and its clear twin use the same one.
 
-    divide_update: with pooling "mean", each row's update is divided by the number of words too, which makes it the gradient.
-    The paper's network does not divide.
+    Pooling "mean" makes the update of a row the gradient only if it is divided by the number of words (divide_update).  The
+    paper's network does not divide.
     """
 
     sigmoid: Sigmoid  # what stands for the sigmoid
     learning_rate: float = 0.001  # a; with `decay` it is a / (1 + decay * epochs done)
-    decay: float = 0.0
+    decay: float = 0.0  # of the learning rate, after every epoch
     batch_size: int = 1  # reviews per mini-batch; their updates are summed
     epochs: int = 1  # passes over the reviews
-    divide_update: bool = False
+    divide_update: bool = False  # with pooling "mean": whether updates are divided by the number of words
     shrink: float = 1.0  # factor on the rows of W1 at the end of every epoch; it keeps weights small (regularisation)
 
     def __post_init__(self) -> None:
@@ -93,11 +93,11 @@ UpdateBatch = Callable[[Batch, Targets, float], Encrypted]
 class TrainingRun:
     """What a run works with."""
 
-    evaluator: Evaluator
-    network: Network
-    X: TrainingFeatures
-    targets: Targets
-    plan: TrainingPlan
+    evaluator: Evaluator  # of the scheme
+    network: Network  # which is trained in place
+    X: TrainingFeatures  # features, shape (reviews, features)
+    targets: Targets  # shape (reviews, outputs)
+    plan: TrainingPlan  # how to train
     first: int  # reviews that are done already, of all epochs together
     scores_wanted: bool  # if nobody wants the scores, the error may overwrite z
 

@@ -13,10 +13,10 @@ from encnn.parties import EncryptedModel, Owner
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The verdict and its basis: the accuracy, and the minimum share of right predictions."""
+    """The verdict on a model, and its basis."""
 
-    accuracy: metrics.Accuracy
-    minimum: float
+    accuracy: metrics.Accuracy  # on reviews that the trainer has not seen
+    minimum: float  # share of right predictions that is required
 
     @property
     def accepted(self) -> bool:

@@ -107,44 +107,41 @@ class EncryptedModel:
 
 @dataclass(frozen=True)
 class ModelHeader:
-    """The header of an encrypted model.  The scheme parses `keys`, `W1` and `W2`; W2 is None without a hidden layer."""
+    """The header of an encrypted model."""
 
-    scheme: str
-    keys: dict
-    sigmoid: dict
-    architecture: Architecture
-    features: RecipeHeader | None
-    weight_bound: Annotated[float, Within(WEIGHT_BOUND)]
-    W1: dict
-    W2: dict | None
+    scheme: str  # its name
+    keys: dict  # the scheme's description of the evaluation keys
+    sigmoid: dict  # for which the keys were made
+    architecture: Architecture  # of the network
+    features: RecipeHeader | None  # their recipe, if the model has one
+    weight_bound: Annotated[float, Within(WEIGHT_BOUND)]  # the announced bound on |weights|
+    W1: dict  # the scheme's description
+    W2: dict | None  # the same; None without a hidden layer
 
 
 @dataclass(frozen=True)
 class ScoresHeader:
-    """The header of encrypted scores: their key, their features, and the scheme's descriptions of the ciphertexts.
+    """The header of encrypted scores."""
 
-    shape: of the ciphertexts, with one row per part if scores come in parts.  values: describes what was computed from them.
-    """
-
-    scheme: str
-    key_id: Hex32
-    shape: tuple[Count, Count]
-    features: Fingerprint | None
-    scores: dict
-    in_parts: bool
-    values: dict | None
+    scheme: str  # its name
+    key_id: Hex32  # the name of the key
+    shape: tuple[Count, Count]  # of the ciphertexts, with one row per part if scores come in parts
+    features: Fingerprint | None  # the fingerprint of the features
+    scores: dict  # the scheme's description of the ciphertexts
+    in_parts: bool  # whether scores come in parts
+    values: dict | None  # the description of what was computed from them, if anything was
 
 
 @dataclass(frozen=True)
 class SecretHeader:
-    """The header of an owner's secret: its secret key, its evaluation keys, and the network that they are for."""
+    """The header of an owner's secret."""
 
-    scheme: str
-    secret: dict
-    keys: dict
-    sigmoid: dict
-    architecture: Architecture
-    features: RecipeHeader | None
+    scheme: str  # its name
+    secret: dict  # the scheme's description of the secret key
+    keys: dict  # and of the evaluation keys
+    sigmoid: dict  # for which the keys were made
+    architecture: Architecture  # of the network that they are for
+    features: RecipeHeader | None  # their recipe, if the owner has one
 
 
 def describe_scores(

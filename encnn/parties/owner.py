@@ -44,13 +44,13 @@ MAC_KEY_BYTES = 32
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the owner reads from the scores of a run: all arrays have shape (reviews, outputs) or (reviews,)."""
+    """What the owner reads from the scores of a run."""
 
-    z: np.ndarray
-    p: np.ndarray
-    right: np.ndarray
-    right_running_mean: np.ndarray = field(repr=False)
-    range: RangeReport
+    z: np.ndarray  # decrypted scores, shape (reviews, outputs)
+    p: np.ndarray  # predictions sigmoid(z), of the same shape
+    right: np.ndarray  # with the threshold one half, shape (reviews,)
+    right_running_mean: np.ndarray = field(repr=False)  # with the ancestor's threshold
+    range: RangeReport  # the range of z, and the error of the sigmoid there
 
     @property
     def known(self) -> np.ndarray:

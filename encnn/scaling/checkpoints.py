@@ -44,7 +44,7 @@ RUN = "training-run"
 class RunHeader:
     """The digest of the model's key and architecture, reviews, labels and plan."""
 
-    run: Annotated[str, Matches("[0-9a-f]{64}", "64 hexadecimal digits")]
+    run: Annotated[str, Matches("[0-9a-f]{64}", "64 hexadecimal digits")]  # the digest
 
 
 def train_resumably(

@@ -149,10 +149,10 @@ class Organisation:
     Trainer and owner are one here, so no reviews are held back for the judgement.
     """
 
-    name: str
-    owner: Owner
-    X: Features
-    y: np.ndarray
+    name: str  # as tables show it
+    owner: Owner  # of its key
+    X: Features  # features of its reviews
+    y: np.ndarray  # labels of its reviews
     help: Callable[[Owner], Help] | None = None  # makes the training's help, for parameters with which the owner assists
     minimum: float = 0.5  # share of its reviews that a network must get right before it goes on
 
@@ -163,12 +163,12 @@ class Organisation:
 
 @dataclass(frozen=True)
 class Turn:
-    """One organisation's turn: the model after training, and the re-encryption key that brought it (None for the first)."""
+    """One organisation's turn."""
 
-    organisation: Organisation
-    model: EncryptedModel
-    key: ReencryptionKey | None
-    scores: Encrypted | None
+    organisation: Organisation  # whose turn it was
+    model: EncryptedModel  # after training
+    key: ReencryptionKey | None  # the re-encryption key that brought the model; None for the first turn
+    scores: Encrypted | None  # that training met, if they were kept
 
 
 def in_turn(organisations: Sequence[Organisation], start: Network, plan: TrainingPlan) -> Iterator[Turn]:

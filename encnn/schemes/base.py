@@ -120,7 +120,7 @@ class ComparedPreset:
     """A line of the comparison of all schemes: parameters, and the sigmoid to use with them."""
 
     name: str  # the scheme's name for readers
-    parameters: SchemeParameters
+    parameters: SchemeParameters  # of the scheme
     sigmoid: Sigmoid | None  # None for the task's own, with dense features
     keys: int = 1  # number of keys to run it with
 
@@ -132,12 +132,12 @@ class Scheme:
     Both functions that restore are None for a scheme without files.
     """
 
-    name: str
+    name: str  # as files and error messages give it
     parameters: type  # the class of its parameters
     make_keys: Callable[..., tuple["SecretKey", "Evaluator"]]  # (parameters, widths, products, rng, public_widths, features)
     restore_evaluator: Callable[..., "Evaluator"] | None  # (header, arrays, products)
     restore_secret_key: Callable[..., "SecretKey"] | None  # (header, arrays)
-    presets: Sequence[SchemeParameters] = ()
+    presets: Sequence[SchemeParameters] = ()  # its named parameter sets
     compared: Sequence[ComparedPreset] = ()  # its lines in the comparison
 
 

@@ -25,7 +25,7 @@ class ClearParameters:
 
     scale: int | None = None  # multiples of 1 / scale in fixed point; None for float64
     rounding: Literal["nearest", "truncate"] = "nearest"  # of fixed-point numbers; "truncate" rounds towards zero
-    name: str = "clear"
+    name: str = "clear"  # of the set
     insecure: ClassVar[bool] = True
     owner_help: ClassVar[base.OwnerHelp] = "none"
 

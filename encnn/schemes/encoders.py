@@ -41,16 +41,13 @@ GENERATOR = 3
 
 @dataclass(frozen=True)
 class Plaintext:
-    """Polynomials modulo t: residues of shape (..., k_t, n) of the coefficients at `columns`; the others are zero.
+    """Polynomials modulo t."""
 
-    magnitude: a bound on |coefficient|, or on |x| where x stands in slots.  low, high: digits used, from X^-low to X^high.
-    """
-
-    residues: np.ndarray
-    columns: slice | np.ndarray
-    magnitude: float
-    low: int = 0
-    high: int = 0
+    residues: np.ndarray  # shape (..., k_t, n), of the coefficients at `columns`
+    columns: slice | np.ndarray  # the places of these coefficients; all others are zero
+    magnitude: float  # a bound on |coefficient|, or on |x| if x stands in slots
+    low: int = 0  # digits go down to X^-low
+    high: int = 0  # and up to X^high
 
 
 class Encoder(ABC):

@@ -40,11 +40,11 @@ _ADVICE = "Delete it and get the archive again, or point ENCNN_DATA to a good co
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may hold at most: generous for the dataset, which has some 100,000 members with its extras."""
+    """The most that an archive may hold.  The dataset has some 100,000 members with its extras and stays well below."""
 
-    members: int = 150_000
-    review_bytes: int = 1 << 20
-    total_bytes: int = 1 << 30
+    members: int = 150_000  # files and folders
+    review_bytes: int = 1 << 20  # bytes of one review
+    total_bytes: int = 1 << 30  # bytes of all members together
 
 
 def read_reviews(source: Path) -> dict[str, str]:

@@ -69,9 +69,9 @@ class Reviews:
     (2, [1, 0], ('a bad film',))
     """
 
-    texts: tuple[str, ...]
-    labels: np.ndarray
-    classes: int = 2
+    texts: tuple[str, ...]  # words separated by single blanks
+    labels: np.ndarray  # int8 of shape (n,), read-only
+    classes: int = 2  # labels go from 0 to classes - 1
 
     def __post_init__(self) -> None:
         whole("classes", self.classes, 2, _MOST_CLASSES, error=DataError)
@@ -177,12 +177,12 @@ class Reviews:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Training and test reviews; `is_real` is False for generated ones, whose results say nothing about the paper's."""
+    """Training and test reviews."""
 
-    name: str
-    train: Reviews
-    test: Reviews
-    is_real: bool
+    name: str  # "imdb" or "toy"
+    train: Reviews  # training reviews
+    test: Reviews  # test reviews
+    is_real: bool  # False for generated reviews, whose results say nothing about the paper's
 
 
 def load_reviews(name: str = "imdb", *, download: bool = True) -> Corpus:

@@ -37,7 +37,7 @@ class BlockArray:
 
     data: np.ndarray  # the blocks, int32 of shape (blocks, k+1, N)
     rows: int  # how many numbers there are
-    context: IntegerVectorContext
+    context: IntegerVectorContext  # the name of the key, and its parameters
     value: float  # bound on |v|, as in `CiphertextArray`
     noise: float  # bound on the noise, as in `CiphertextArray`
     places: np.ndarray | None = None  # of each number, N block + coefficient; None for 0, 1, 2, ...

@@ -26,9 +26,9 @@ from encnn.schemes.bootstrapped.trace import TraceKey, pack, trace
 class BootstrapKey:
     """The three public keys of a bootstrap."""
 
-    switch: SmallSwitchKey
-    rotation: RotationKey
-    trace: TraceKey
+    switch: SmallSwitchKey  # to the small dimension
+    rotation: RotationKey  # for the blind rotation
+    trace: TraceKey  # which isolates one coefficient
 
     @property
     def nbytes(self) -> int:

@@ -39,7 +39,7 @@ _CHUNK = 64
 class RotationKey:
     """GGSW encryptions of the n bits of the small key."""
 
-    parameters: BootstrappedParameters
+    parameters: BootstrappedParameters  # of the scheme
     seed: bytes  # public; the masks are expanded from it
     bodies: np.ndarray  # int64 of shape (n, levels, k+1, N)
 

@@ -24,7 +24,7 @@ from encnn.schemes.ckks.seal import SealRing, ring
 class CKKSContext:
     """What all arrays of one key share."""
 
-    parameters: CKKSParameters
+    parameters: CKKSParameters  # of the scheme
     key_id: str  # the public name of the key
     packing: Packing  # the layout of arrays
     experimental: bool = False  # whether its randomness can be reproduced

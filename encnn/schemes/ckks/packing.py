@@ -36,14 +36,11 @@ def power_above(n: int) -> int:
 
 @dataclass(frozen=True)
 class Packing:
-    """The layout of one key's arrays.
+    """The layout of one key's arrays."""
 
-    slots: of a ciphertext.  stride: slots of a row.  features: rows of W, zeros up to a power of two included.
-    """
-
-    slots: int
-    stride: int
-    features: int
+    slots: int  # per ciphertext
+    stride: int  # slots per row
+    features: int  # rows of W, with zeros up to a power of two
 
     def __post_init__(self) -> None:
         """Refuse rows of which a ciphertext cannot hold `features`."""

@@ -39,13 +39,12 @@ SIGMA = 3.2
 class CKKSParameters:
     """A validated parameter set; raises `ParameterError` when made if SEAL or the security estimate would refuse it.
 
-    A set without protection must have INSECURE in its name.  modulus_bits gives the sizes of the primes: first the one that
-    remains last, then one per level, at the end the special prime of the evaluation keys.
+    A set without protection must have INSECURE in its name.  The special prime is that of the evaluation keys.
     """
 
     name: str  # of the set
     degree: int  # N, a power of two
-    modulus_bits: tuple[int, ...]
+    modulus_bits: tuple[int, ...]  # of the primes: the one that remains last, one per level, and the special prime
     scale_bits: int  # log2 of the scale of fresh ciphertexts, near the size of the primes of the levels
 
     def __post_init__(self) -> None:

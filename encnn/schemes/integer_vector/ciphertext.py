@@ -35,7 +35,7 @@ FEW = 1000
 class IntegerVectorContext:
     """What all ciphertexts of one key share."""
 
-    parameters: IntegerVectorParameters
+    parameters: IntegerVectorParameters  # of the scheme
     key_id: str  # the public name of the key
     experimental: bool = False  # whether its randomness can be reproduced
 

@@ -40,7 +40,7 @@ TOY_ZEROS = 64
 class IntegerVectorSwitchKey:
     """A key-switch matrix M of shape (n', N l), with public bounds on its source key."""
 
-    parameters: IntegerVectorParameters
+    parameters: IntegerVectorParameters  # of the scheme
     M_transposed: np.ndarray  # shape (N l, n'), most significant digit of each entry first
     key_norm: float  # the largest L1 norm that a row of the source key can have
     terms: int = 1  # the largest number of products that one output of a bilinear map adds up

@@ -57,7 +57,7 @@ class IntegerVectorParameters:
     base_bits: int = 8  # log2 of the digit base of key switches
     balanced: bool = True  # balanced digits instead of the paper's signed ones
     T_low: int = 0  # entries of T are uniform in [T_low, T_high)
-    T_high: int = 10
+    T_high: int = 10  # T_high itself is not reached
     A_high: int = 10  # without a modulus, A is uniform in [0, A_high)
     E_bound: int = 9  # without `sigma`, E is uniform in [-E_bound, E_bound]
     sigma: float | None = None  # if given, E is a rounded Gaussian of this deviation

@@ -85,8 +85,8 @@ class RecipientKey:
     zeros: by width, a `ZeroKey` with a modulus, or without one ready encryptions of zero, int64 of shape (m + 1, TOY_ZEROS).
     """
 
-    context: IntegerVectorContext
-    zeros: dict[int, ZeroKey | np.ndarray]
+    context: IntegerVectorContext  # the name of B's key, and its parameters
+    zeros: dict[int, ZeroKey | np.ndarray]  # by width, see above
 
     @property
     def nbytes(self) -> int:
@@ -353,7 +353,7 @@ def _slices(count: int) -> Iterator[slice]:
 class RecipientHeader(IntegerVectorKeyHeader):
     """The header of a recipient's key."""
 
-    widths: list[Width]
+    widths: list[Width]  # of the vectors that the key is for
     seeds: dict[str, Hex32]  # by width, the seed of the masks; empty without a modulus
 
 
@@ -363,8 +363,8 @@ class ReencryptionHeader:
 
     source: IntegerVectorKeyHeader  # of the key that it leads from
     target: dict  # the recipient's `RecipientHeader`
-    base_bits: int
-    widths: list[Width]
+    base_bits: int  # log2 of the digit base
+    widths: list[Width]  # of the vectors that the key switches
 
 
 def restore_recipient_key(header: dict, arrays: dict[str, np.ndarray]) -> RecipientKey:

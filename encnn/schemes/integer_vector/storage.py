@@ -32,7 +32,7 @@ MAX_EXPANDED_BYTES = 4 << 30
 class IntegerVectorKeyHeader:
     """The fields with which the header of every key begins."""
 
-    parameters: IntegerVectorParameters
+    parameters: IntegerVectorParameters  # of the key
     key_id: Hex32  # the public name of the key
 
     @property
@@ -45,7 +45,7 @@ class IntegerVectorKeyHeader:
 class IntegerVectorArrayHeader:
     """What a file claims of its ciphertexts."""
 
-    scale: float
+    scale: float  # the integer plaintext of 1.0
     value: float  # bound on |v|
     noise: float  # bound on |e|
     seed: Hex32 | None  # of masks that are not stored

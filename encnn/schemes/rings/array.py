@@ -33,7 +33,7 @@ BLOCK = 8
 class RingContext:
     """What all ciphertexts of one key share."""
 
-    parameters: RingParameters
+    parameters: RingParameters  # of the scheme
     key_id: str  # the public name of the key
     experimental: bool = False  # whether its randomness can be reproduced
 

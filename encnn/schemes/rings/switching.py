@@ -22,10 +22,10 @@ from encnn.schemes.rings.rns import rescaling, ring
 
 @dataclass(frozen=True)
 class RingSwitchKey:
-    """Transformed polynomials of shape (digits, parts, k + 1, N), public."""
+    """The key of a switch: transformed polynomials, which are public."""
 
-    parameters: RingParameters
-    values: np.ndarray
+    parameters: RingParameters  # of the scheme
+    values: np.ndarray  # uint64 of shape (digits, parts, k + 1, N)
 
     @property
     def nbytes(self) -> int:
