@@ -4,7 +4,7 @@
     update           GB/s      subtracts a row from those rows, so that each entry is read and written
     multiply-add     10^9/s    float64, in registers and the first cache
     int32 multiply-add 10^9/s  the same with int32
-    FFT              10^6/s    complex transforms of length 512: of numpy or of `schemes.bootstrapped.compiled`, the faster one
+    FFT              10^6/s    complex transforms of length 512: of numpy or of `compiled_transform`, the faster one
 
 A peak is the best of some rounds.  The loops need numba.
 """
@@ -57,7 +57,7 @@ def _jobs() -> dict[str, tuple[float, Callable[[], float]]]:
     total, x, y = np.zeros(ROW, np.int32), np.ones(IN_CACHE), np.ones(IN_CACHE)
     a, b = np.ones(IN_CACHE, np.int32), np.ones(IN_CACHE, np.int32)
     z = np.ones((FFT_BATCH, FFT_LENGTH), np.complex128)
-    w, v = np.ones(2 * FFT_LENGTH), np.ones(2 * FFT_LENGTH)
+    p, w, v = np.ones((3, 2 * FFT_LENGTH))
     adds = float(IN_CACHE * REPEATS)
     return {
         "read": (rows.nbytes, timed(lambda: add(total, rows))),
@@ -65,14 +65,14 @@ def _jobs() -> dict[str, tuple[float, Callable[[], float]]]:
         "multiply-add": (adds, timed(lambda: axpy(x, y, 1e-9, REPEATS))),
         "int32 multiply-add": (adds, timed(lambda: axpy(a, b, np.int32(3), REPEATS))),
         "FFT, numpy": (FFT_BATCH, timed(lambda: np.fft.fft(z))),
-        "FFT, compiled": (FFT_BATCH, timed(lambda: transforms(w, v, FFT_BATCH))),
+        "FFT, compiled": (FFT_BATCH, timed(lambda: transforms(p, w, v, FFT_BATCH))),
     }
 
 
 def _loops() -> tuple[Any, ...]:
     from numba import njit
 
-    from encnn.schemes.bootstrapped import compiled
+    from encnn.schemes.bootstrapped import compiled_transform
 
     @njit
     def add(total, rows):  # type: ignore[no-untyped-def]
@@ -94,9 +94,8 @@ def _loops() -> tuple[Any, ...]:
             f += f
 
     @njit
-    def transforms(w, v, count):  # type: ignore[no-untyped-def]
+    def transforms(p, w, v, count):  # type: ignore[no-untyped-def]
         for _ in range(count):
-            w[:] = 1.0
-            compiled._transform(w, v)  # w and v are of its size
+            compiled_transform.forward(p, w, v)  # all are of its size
 
     return add, subtract, axpy, transforms
