@@ -99,7 +99,7 @@ class TimedRun:
 
 def trained(task: Task, parameters: SchemeParameters, X: Any, y: np.ndarray) -> TimedRun:
     """Train a new network on features X and labels y under new keys, with the owner's help if the scheme needs it."""
-    owner = Owner(task.architecture, task.plan.sigmoid, parameters)
+    owner = Owner(task.architecture, task.plan.sigmoid, parameters, insecure=True)
     model = owner.encrypt(Network.initial(task.architecture, np.random.default_rng(0)))
     weights = model.network.W1.nbytes
     run = helped(owner, model, X, task.plan)

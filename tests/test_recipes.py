@@ -18,6 +18,7 @@ from encnn.errors import CapabilityError, DataError, FileError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer, User
 from encnn.parties.model import MODEL, SCORES
+from encnn.schemes.integer_vector import PAPER
 
 TEXTS = ("a good film .", "a bad film .", "good good .", "bad a")
 LABELS = [1, 0, 1, 0]
@@ -38,7 +39,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def owner_of(recipe: Recipe | None, width: int = 5) -> Owner:
-    return Owner(Architecture(width, hidden=0, pooling="sum"), taylor(1), features=recipe)
+    return Owner(Architecture(width, hidden=0, pooling="sum"), taylor(1), PAPER, features=recipe)
 
 
 def model_of(owner: Owner) -> EncryptedModel:

@@ -37,6 +37,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -48,7 +49,6 @@ from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatc
 from encnn.network import Architecture, Help, Network, OnScores, TrainingPlan, TrainingRun
 from encnn.network.architecture import W
 from encnn.network.training import UpdateBatch
-from encnn.parties import EncryptedModel
 from encnn.schemes.base import Encrypted, Evaluator, KeyContext, SecretKey, Targets
 from encnn.schemes.ckks import CKKSEvaluator, PackedArray, polynomial_depth
 from encnn.schemes.encoders import FractionalEncoder, dyadic
@@ -60,6 +60,18 @@ LIMIT = 16.0
 
 Part = tuple[dict, np.ndarray, tuple[int, ...]]
 """(header, array, shape) of an encrypted array."""
+
+
+class EncryptedWeights(Protocol):
+    """What is asked here of an encrypted model (`parties.EncryptedModel`): its network, with the keys and the sigmoid."""
+
+    evaluator: Evaluator
+    network: Network
+    sigmoid: Sigmoid
+
+    @property
+    def architecture(self) -> Architecture:
+        """Shape of the network."""
 
 
 # -- messages
@@ -111,7 +123,7 @@ class OwnerOfWeights:
     """
 
     def __init__(
-        self, secret: SecretKey, model: EncryptedModel, limit: float | None = None, max_trips: int | None = None
+        self, secret: SecretKey, model: EncryptedWeights, limit: float | None = None, max_trips: int | None = None
     ) -> None:
         self._secret, self._evaluator = secret, model.evaluator
         self._shapes = [a.shape for a in weights_of(model.network)]
@@ -202,7 +214,7 @@ class WeightRefresh(Help):
     once, so that a wrong owner is noticed before training.  The object holds these two and no secret.
     """
 
-    def __init__(self, model: EncryptedModel, channel: Channel) -> None:
+    def __init__(self, model: EncryptedWeights, channel: Channel) -> None:
         if not isinstance(model.evaluator, CKKSEvaluator | RingEvaluator):
             raise CapabilityError(
                 f"scheme {model.evaluator.scheme!r} has no weights that an owner must renew; this is for 'ckks', 'fv' and "
@@ -251,7 +263,7 @@ class LevelRefresh(WeightRefresh):
     Parameters with too few levels for one step raise `CapabilityError`.
     """
 
-    def __init__(self, model: EncryptedModel, channel: Channel) -> None:
+    def __init__(self, model: EncryptedWeights, channel: Channel) -> None:
         if not isinstance(model.evaluator, CKKSEvaluator):
             raise CapabilityError(
                 f"scheme {model.evaluator.scheme!r} has no levels to refresh; use BudgetRefresh for 'fv' and "
@@ -276,7 +288,7 @@ class BudgetRefresh(WeightRefresh):
     plan, X: as in training; its mini-batches and rows must be no larger than these.
     """
 
-    def __init__(self, model: EncryptedModel, channel: Channel, plan: TrainingPlan, X: Features) -> None:
+    def __init__(self, model: EncryptedWeights, channel: Channel, plan: TrainingPlan, X: Features) -> None:
         if not isinstance(model.evaluator, RingEvaluator):
             raise CapabilityError(
                 f"scheme {model.evaluator.scheme!r} has no such budgets; use LevelRefresh for 'ckks', encnn.assistance.scores "
@@ -291,7 +303,7 @@ class BudgetRefresh(WeightRefresh):
         return bool(min(W1.noise_budget_bits, W1.plaintext_budget_bits) < self.bits)
 
 
-def refresh_for(model: EncryptedModel, channel: Channel, plan: TrainingPlan, X: Features) -> WeightRefresh:
+def refresh_for(model: EncryptedWeights, channel: Channel, plan: TrainingPlan, X: Features) -> WeightRefresh:
     """Return the trainer's side for this model's scheme, which refreshes by levels or by budgets."""
     leveled = hasattr(model.evaluator.parameters, "levels")
     return LevelRefresh(model, channel) if leveled else BudgetRefresh(model, channel, plan, X)

@@ -13,12 +13,9 @@ import argparse
 from pathlib import Path
 
 from encnn.assistance.folders import serve
-from encnn.assistance.scores import Assistant
 from encnn.command.outputs import add_wait
 from encnn.costs.units import size_text
-from encnn.errors import CapabilityError
 from encnn.parties import Owner
-from encnn.schemes.integer_vector import IntegerVectorSecretKey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,11 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Answer until the trainer is done, and remove the messages."""
     owner = Owner.load(options.secret)
-    secret = owner.secret_key
-    if type(secret) is not IntegerVectorSecretKey:
-        raise CapabilityError(f"models of scheme {owner.evaluator.scheme!r} train without assistance; use `encnn train` alone")
+    assistant = owner.assistant(max_trips=options.trips)
     options.folder.mkdir(parents=True, exist_ok=True)
-    assistant = Assistant(secret, owner.architecture.outputs, max_trips=options.trips)
     serve(assistant, options.folder, options.wait)
     for path in options.folder.glob("assist-*"):
         path.unlink()

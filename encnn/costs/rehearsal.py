@@ -42,8 +42,8 @@ class Rehearsal:
     ) -> None:
         self.task, self.parameters, self.assistance = task, parameters, how
         self._together = together or rows_together(parameters)
-        begun = time.process_time()
-        self.owner = Owner(replace(task.architecture, features=self._first_rows()), task.plan.sigmoid, parameters)
+        small, begun = replace(task.architecture, features=self._first_rows()), time.process_time()
+        self.owner = Owner(small, task.plan.sigmoid, parameters, insecure=True)
         self.keys_s = time.process_time() - begun
         self.evaluator = self.owner.evaluator
         self._rng = np.random.default_rng(0)
@@ -57,7 +57,7 @@ class Rehearsal:
         self._assistant: Assistant | None = None
         self.help: Help = NOBODY
         if self.assistance == "answers":
-            self._assistant = Assistant(self.owner.secret_key, task.architecture.outputs)  # type: ignore[arg-type]
+            self._assistant = self.owner.assistant()
             self.help = AssistedStep(DirectChannel(self._assistant))
         self._warm_up()
 
@@ -101,7 +101,7 @@ class Rehearsal:
         for _ in range(2):  # the first call may compile
             network = self.trained.copy()
             model = EncryptedModel(self.evaluator, network, self.task.plan.sigmoid)
-            side = weights.OwnerOfWeights(self.owner.secret_key, model, math.inf)
+            side = self.owner.refresher(model, math.inf)
             begun = time.process_time()
             weights.WeightRefresh(model, DirectChannel(side)).now()
             total = time.process_time() - begun

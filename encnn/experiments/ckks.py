@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from encnn.assistance.scores import DirectChannel
-from encnn.assistance.weights import LevelRefresh, OwnerOfWeights, check_interval
+from encnn.assistance.weights import LevelRefresh, check_interval
 from encnn.costs import announce
 from encnn.costs.peak_memory import peak_memory_mb
 from encnn.costs.timing import cpu_seconds
@@ -38,7 +38,7 @@ def packed_run(case: CKKSCase, data: Dataset) -> dict[str, object]:
     owner = Owner(case.architecture(features), plan.sigmoid, case.parameters)
     model = owner.encrypt(case.start(features))
     y = owner.encrypt_labels(data.y) if case.labels == "encrypted" else data.y
-    side = OwnerOfWeights(owner.secret_key, model)
+    side = owner.refresher(model)
     watch, refresh = (side.watch(plan), LevelRefresh(model, DirectChannel(side))) if case.refreshed else (None, None)
     trainer, tally = Trainer(model), side.tally
     scores, seconds = cpu_seconds(lambda: trainer.train(data.X, y, plan, refresh or NOBODY, on_scores=watch))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from encnn.assistance.scores import DirectChannel
-from encnn.assistance.weights import OwnerOfWeights, WeightRefresh, weights_of
+from encnn.assistance.weights import WeightRefresh, weights_of
 from encnn.errors import CiphertextOverflowError
 from encnn.network import Network, TrainingPlan
 from encnn.parties import Owner, Trainer
@@ -81,9 +81,9 @@ def hidden_layer_run(
     Returns the ciphertexts that products made, the trips, the noise budget left, and the error of the weights in percent of
     their change.
     """
-    owner = Owner(start.architecture, plan.sigmoid, parameters)
+    owner = Owner(start.architecture, plan.sigmoid, parameters, insecure=True)
     model = owner.encrypt(start)
-    side, made = OwnerOfWeights(owner.secret_key, model, limit=4.0), _count_products(model.evaluator)
+    side, made = owner.refresher(model, limit=4.0), _count_products(model.evaluator)
     refresh = WeightRefresh(model, DirectChannel(side))
     twin = Owner(start.architecture, plan.sigmoid, ClearParameters()).encrypt(start)
     for first in range(0, len(y), plan.batch_size):

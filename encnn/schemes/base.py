@@ -200,6 +200,11 @@ class Evaluator(ABC, Generic[A]):
         return math.inf
 
     @property
+    def whole_features_only(self) -> bool:
+        """Whether features with fractions are refused, since ciphertexts can be added and not divided."""
+        return False
+
+    @property
     def activation_limit(self) -> float:
         """The |z| beyond which the sigmoid of a score is read at a wrong place, so that training goes wrong unnoticed."""
         return math.inf

@@ -72,6 +72,11 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         return math.inf if p.q_bits is None else 2.0 ** (p.q_bits - 1) / p.unit
 
     @property
+    def whole_features_only(self) -> bool:
+        """True with a modulus, since ciphertexts modulo q cannot be divided."""
+        return self.parameters.q_bits is not None
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all evaluation keys."""
         switches = [*self.products.values(), *(k.switch for k in self.public_keys.values())]

@@ -57,6 +57,11 @@ class RingEvaluator(base.Evaluator[RingArray]):
         return self.context.parameters
 
     @property
+    def whole_features_only(self) -> bool:
+        """True, since sums of rows are those of residues."""
+        return True
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all public keys."""
         return sum(key.nbytes for key in self.keys.values()) + (0 if self.public_key is None else self.public_key.nbytes)
