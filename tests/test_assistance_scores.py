@@ -336,7 +336,7 @@ def test_parameters_without_a_ring_cannot_assist():
 def test_the_clear_scheme_needs_no_assistance(party):
     _, assistant = party
     trainer = Trainer(Owner(architecture(), PLAN.sigmoid, ClearParameters()).encrypt(start()))
-    with pytest.raises(CapabilityError, match="needs no assistance"):
+    with pytest.raises(CapabilityError, match="takes no errors from an owner"):
         trainer.train(X, Y, PLAN, help=AssistedStep(DirectChannel(assistant)))
 
 

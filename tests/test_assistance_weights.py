@@ -214,7 +214,7 @@ def test_schemes_without_levels_are_refused():
     owner = Owner(ARCHITECTURES["logistic"], CUBIC, ClearParameters())
     X, y, start = task(ARCHITECTURES["logistic"])
     model = owner.encrypt(start)
-    with pytest.raises(CapabilityError, match="no levels to refresh"):
+    with pytest.raises(CapabilityError, match="no weights that an owner must renew"):
         LevelRefresh(model, None)
     with pytest.raises(CapabilityError, match="no weights that an owner must renew"):
         WeightRefresh(model, None)

@@ -303,7 +303,7 @@ def test_products_of_a_hidden_layer(wide, rng):
     close(secret.decrypt(evaluator.bilinear(scalar_vector(HIDDEN), D, W, gain=0.1)), 0.1 * d * w)
     close(secret.decrypt(evaluator.bilinear(scalar_vector(HIDDEN), D, H, total=True)), (d * h).sum(axis=0), 1e-4)
     close(secret.decrypt(evaluator.bilinear(vector_matrix(HIDDEN, 1), H, W)), (h @ w)[:, None])
-    with pytest.raises(CapabilityError, match="integer_vector"):
+    with pytest.raises(CapabilityError, match="use outputs=1"):
         evaluator.bilinear(outer(HIDDEN, 2), H, D)
     with pytest.raises(ParameterError, match="no product by entries"):
         evaluator.multiply(D, H)

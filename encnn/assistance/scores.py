@@ -430,7 +430,10 @@ class AssistedStep(Help):
         """
         parts = z.parts if isinstance(z, PartialScores) else z
         if not isinstance(parts, CiphertextArray):
-            raise CapabilityError(f"scheme {evaluator.scheme!r} needs no assistance here; leave it out, or encrypt the model")
+            raise CapabilityError(
+                f"scheme {evaluator.scheme!r} takes no errors from an owner; leave `help` out of Trainer.train for 'clear', or "
+                "pass refresh_for(...) of encnn.assistance.weights for 'ckks', 'fv' and 'yashe'"
+            )
         if len(parts) <= parts.parameters.d:
             return self._asked(z, targets, rate), 1.0
         errors = [self._asked(z[rows], targets[rows], rate) for rows in stretches(z, parts.parameters.d)]

@@ -215,11 +215,7 @@ class WeightRefresh(Help):
     """
 
     def __init__(self, model: EncryptedWeights, channel: Channel) -> None:
-        if not isinstance(model.evaluator, CKKSEvaluator | RingEvaluator):
-            raise CapabilityError(
-                f"scheme {model.evaluator.scheme!r} has no weights that an owner must renew; this is for 'ckks', 'fv' and "
-                "'yashe', use encnn.assistance.scores for 'integer_vector'"
-            )
+        _check_renewed(model)
         super().__init__()
         self.model, self._channel, self.trips = model, channel, 0
         opened(channel, model.evaluator.key_id)
@@ -257,6 +253,15 @@ class WeightRefresh(Help):
             a.replace(b)
 
 
+def _check_renewed(model: EncryptedWeights) -> None:
+    """Raise `CapabilityError` unless the model is of a scheme whose weights an owner renews."""
+    if not isinstance(model.evaluator, CKKSEvaluator | RingEvaluator):
+        raise CapabilityError(
+            f"scheme {model.evaluator.scheme!r} has no weights that an owner must renew; pass an AssistedStep of "
+            "encnn.assistance.scores for 'integer_vector' with a modulus, and leave `help` out for others"
+        )
+
+
 class LevelRefresh(WeightRefresh):
     """The trainer's side under CKKS: a refresh is due when fewer levels are left than a step spends.
 
@@ -264,16 +269,18 @@ class LevelRefresh(WeightRefresh):
     """
 
     def __init__(self, model: EncryptedWeights, channel: Channel) -> None:
+        _check_renewed(model)
         if not isinstance(model.evaluator, CKKSEvaluator):
             raise CapabilityError(
-                f"scheme {model.evaluator.scheme!r} has no levels to refresh; use BudgetRefresh for 'fv' and "
-                "'yashe', encnn.assistance.scores for 'integer_vector'"
+                f"scheme {model.evaluator.scheme!r} has no levels to refresh; use BudgetRefresh, or refresh_for, which knows "
+                "what each scheme needs"
             )
         self.levels, p = step_levels(model.architecture, model.sigmoid), model.evaluator.parameters
         if self.levels > p.levels:
             raise CapabilityError(
                 f"a step of {model.architecture} with the sigmoid {model.sigmoid.name!r} spends {self.levels} levels of 'ckks'"
-                f", {p.name!r} have {p.levels}; use parameters with more primes, a sigmoid of lower degree, or no hidden layer"
+                f", {p.name!r} have {p.levels}; use parameters with more primes (HIDDEN_128), a sigmoid of lower degree, or "
+                "hidden=0"
             )
         super().__init__(model, channel)
 
@@ -289,10 +296,11 @@ class BudgetRefresh(WeightRefresh):
     """
 
     def __init__(self, model: EncryptedWeights, channel: Channel, plan: TrainingPlan, X: Features) -> None:
+        _check_renewed(model)
         if not isinstance(model.evaluator, RingEvaluator):
             raise CapabilityError(
-                f"scheme {model.evaluator.scheme!r} has no such budgets; use LevelRefresh for 'ckks', encnn.assistance.scores "
-                "for 'integer_vector'"
+                f"scheme {model.evaluator.scheme!r} has no such budgets; use LevelRefresh, or refresh_for, which knows what "
+                "each scheme needs"
             )
         self.bits = step_bits(model.evaluator.parameters, plan, X)
         super().__init__(model, channel)
@@ -340,8 +348,8 @@ def step_bits(p: RingParameters, plan: TrainingPlan, X: Features) -> int:
     X, sigmoid = features_of(X), plan.sigmoid
     if not isinstance(sigmoid, PolynomialSigmoid) or sigmoid.degree != 1 or plan.decay or plan.divide_update:
         raise CapabilityError(
-            f"scheme {p.scheme!r} trains by additions with a sigmoid of degree 1 and a constant rate; for other plans let the "
-            "owner refresh after every step, or use the scheme 'integer_vector' without a modulus"
+            f"scheme {p.scheme!r} trains by additions with a sigmoid of degree 1 and a constant rate: use "
+            "TrainingPlan(taylor(1), rate), or have the owner renew the weights before every step (help=WeightRefresh(...))"
         )
     (n_1, s_1), (n_2, s_2) = (factor_growth(p, f) for f in (sigmoid.coefficients[1], plan.learning_rate))
     r, B = (

@@ -101,15 +101,27 @@ def _trained(
         raise
 
 
+def _check_help(options: argparse.Namespace, model: EncryptedModel) -> None:
+    """Raise `CapabilityError` unless the model trains with the help that the options name; before any data is read."""
+    p = model.evaluator.parameters
+    if p.owner_help == "weights":
+        raise CapabilityError(
+            f"models of {p.name!r} need an owner who renews their weights, which this command does not ask for; train in "
+            "Python with help=refresh_for(...) of encnn.assistance.weights, or ask for a model made by `encnn init`"
+        )
+    if p.owner_help == "errors" and options.with_owner is None:
+        raise CapabilityError(
+            f"models of {p.name!r} do not train alone; name a folder by --with-owner, and ask the owner to run `encnn assist` "
+            "on it"
+        )
+    if p.owner_help == "none" and options.with_owner is not None:
+        raise CapabilityError(f"models of {p.name!r} train alone; leave --with-owner out")
+
+
 @contextmanager
 def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help]:
     """Yield who helps: nobody, or the owner through a folder, who is told when the run ends."""
     if options.with_owner is None:
-        if model.evaluator.parameters.owner_help == "errors":
-            raise CapabilityError(
-                f"models of {model.evaluator.parameters.name!r} do not train alone; name a folder by --with-owner, and ask "
-                "the owner to run `encnn assist` on it"
-            )
         yield NOBODY
         return
     context = model.evaluator.context

@@ -92,7 +92,7 @@ class UnpublishedFeatures:
         """Raise `CapabilityError`, because the words or columns are not known here."""
         raise CapabilityError(
             "the owner of this model did not publish its words or columns, so they cannot be made here; ask the owner for the "
-            "vocabulary, and make the features with bag_of_words"
+            "vocabulary, and make the features by bag_of_words(texts, vocabulary)"
         )
 
 

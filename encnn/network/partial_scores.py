@@ -136,8 +136,7 @@ def in_parts(evaluator: Evaluator, network: Network, batch: Batch, largest: floa
         raise CapabilityError(
             f"scheme {evaluator.scheme!r} with these parameters could wrap the score of a review with sum |x| of "
             f"{batch.largest_row():g} behind a hidden layer (weights up to {network.weight_bound:g}), where nobody could tell; "
-            "use smaller weights, the scheme 'integer_vector' without a modulus, or fold a public second layer in "
-            "(encnn.network.folded)"
+            "use smaller features or smaller weights, or fold a public second layer in (encnn.network.folded)"
         )
     parts, counts = split_rows(batch, int(largest))
     return PartialScores(evaluator.gather(parts, network.W1), counts)

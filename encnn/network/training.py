@@ -370,8 +370,8 @@ def _check_step(X: TrainingFeatures, step: ErrorStep | None) -> None:
             inspect.signature(step).bind(None, None, None, 1.0, X.widths)
         except TypeError as error:
             raise CapabilityError(
-                "these features give each review a width, which this error step does not take (its fifth argument); leave the "
-                "widths out, or the step"
+                "these features give each review a width, which this error step does not take (its fifth argument); leave "
+                "`widths` out of Conditioned, or `help` out of train"
             ) from error
 
 

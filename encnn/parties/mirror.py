@@ -63,7 +63,8 @@ class Server:
     def __init__(self, evaluator: CKKSEvaluator, network: Network) -> None:
         if network.architecture.outputs != 1:
             raise CapabilityError(
-                f"the mirror computes one score per review, not {network.architecture.outputs}; use one network per output"
+                f"the mirror computes one score per review, not {network.architecture.outputs}; use a network with outputs=1 "
+                "for each output"
             )
         network.check_clear()
         self.evaluator, self.network = evaluator, network

@@ -154,7 +154,7 @@ class Owner:
     def _other_help(self) -> str:
         """Return what to do, with these parameters, in place of help that they do not take."""
         return {
-            "none": "they train alone: leave `help` out of Trainer.train",
+            "none": "they train alone: leave `help` out of Trainer.train (--with-owner out of `encnn train`)",
             "errors": "use owner.assistant(), with AssistedStep on the trainer's side",
             "weights": "use owner.refresher(model), with refresh_for on the trainer's side",
         }[self.parameters.owner_help]
@@ -211,8 +211,8 @@ class Owner:
         """
         if _protects_nothing(self.parameters) and not insecure:
             raise CapabilityError(
-                f"labels under {self.parameters.name!r} can be read without a key; use parameters of 128 bits (COMPACT_128, "
-                "ADDITIVE_128), or insecure=True for a lesson"
+                f"labels under {self.parameters.name!r} can be read without a key; leave `parameters` out of Owner for a set "
+                "of 128 bits (or name COMPACT_128 or ADDITIVE_128), or pass insecure=True here for a lesson"
             )
         labels = labels_of(y, outputs=self.architecture.outputs)
         rates = checks.rates("rate", rate, len(labels))

@@ -290,8 +290,9 @@ class Evaluator(ABC, Generic[A]):
         """
         if isinstance(sigmoid, ExactSigmoid):
             raise CapabilityError(
-                f"scheme {self.scheme!r} cannot evaluate the exact sigmoid on ciphertexts; "
-                "use a polynomial (encnn.arithmetic.sigmoid.taylor, least_squares, minimax), or the scheme 'clear'"
+                f"scheme {self.scheme!r} cannot evaluate the exact sigmoid on ciphertexts; use the scheme 'bootstrapped', "
+                "which can (leave `parameters` out of Owner), have the owner evaluate it (owner.assistant, for COMPACT_128), "
+                "or use a polynomial (encnn.arithmetic.sigmoid.taylor, least_squares, minimax), or the scheme 'clear'"
             )
         constant, *rest = sigmoid.coefficients
         if isinstance(minus, np.ndarray | float | int):
@@ -335,7 +336,9 @@ class Evaluator(ABC, Generic[A]):
 
     def add_update(self, W: A, changed: np.ndarray, update: A) -> None:
         """Add what `update_of` returned to W, in place."""
-        raise CapabilityError(f"scheme {self.scheme!r} passes on rows of errors, no updates of weights; use scatter_subtract")
+        raise CapabilityError(
+            f"scheme {self.scheme!r} passes on rows of errors, no updates of weights; use evaluator.scatter_subtract(W, X, G)"
+        )
 
     def check_weights(self, W: A) -> None:
         """Raise `ParameterError` for weights that must not be trained or used, above all those that anybody can read."""

@@ -183,7 +183,7 @@ def _entries(W: BlockArray, X: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarra
     if values is not None and not (factors == values).all():
         raise CapabilityError(
             "scheme 'bootstrapped' multiplies by whole numbers below 2^31, not by fractions, and a feature or its multiplier "
-            f"is {values[factors != values][0]:g}; use whole features, or the scheme 'clear'"
+            f"is {values[factors != values][0]:g}; use whole features (scale and round them), or the scheme 'clear'"
         )
     return np.ascontiguousarray(W.at(columns), np.int64), np.asarray(pointers, np.int64), factors
 

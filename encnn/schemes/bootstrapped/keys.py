@@ -36,8 +36,8 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
     ) -> None:
         if set(widths) - {1}:
             raise CapabilityError(
-                f"scheme 'bootstrapped' encrypts numbers one by one, not vectors of widths {sorted(set(widths))}: use one "
-                "output and no hidden layer (network.folded folds a public second layer in), or the scheme 'integer_vector'"
+                f"scheme 'bootstrapped' encrypts numbers one by one, not vectors of widths {sorted(set(widths))}: use width 1, "
+                "which networks of one output without hidden layer have (network.folded folds a public second layer in)"
             )
         super().__init__(parameters, widths, rng)
         chosen = self._randomness.integers(0, parameters.block + 1, (parameters.n // parameters.block, 1))

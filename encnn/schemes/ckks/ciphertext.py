@@ -109,7 +109,7 @@ class PackedArray:
             raise CapabilityError(
                 f"scheme 'ckks' cuts packed rows between ciphertexts only, here at {ends}, not {rows}; train with "
                 "batch_size=evaluator.batch_rows, or encrypt the labels of each mini-batch by themselves and join them by "
-                "evaluator.concatenate, or use the scheme 'integer_vector', which has one ciphertext per row"
+                "evaluator.concatenate"
             )
         chosen = slice(ends.index(start), ends.index(stop))
         kept = self.rows[chosen]
@@ -141,7 +141,7 @@ class PackedArray:
         if not number:
             raise CapabilityError(
                 "scheme 'ckks' does not multiply by 0: SEAL refuses ciphertexts that show their zero; leave the term out, or "
-                "use the scheme 'integer_vector'"
+                "encrypt 0 anew"
             )
         return self.with_blocks(self.context.ring.times_constant(c, number) for c in self.blocks)
 

@@ -82,7 +82,8 @@ class CKKSEvaluator(base.Evaluator[PackedArray]):
         if not isinstance(X, DenseBatch):
             raise CapabilityError(
                 "scheme 'ckks' packs dense features by diagonals and takes no bags of words, of which thousands of rotations "
-                "would be needed; use word2vec features, or the scheme 'integer_vector'"
+                "would be needed; use dense features, such as X.toarray() or word2vec features, or leave `parameters` out of "
+                "Owner for a scheme that takes bags of words"
             )
         most = self.context.packing.features
         if X.X.shape[1] != len(W) or len(W) > most:
@@ -165,8 +166,8 @@ class CKKSEvaluator(base.Evaluator[PackedArray]):
             result = self._row_sums(self._product(a, b, a.shape))
         else:
             raise CapabilityError(
-                f"scheme 'ckks' packs networks with one output and has no product {f.name!r}; use outputs=1, or the scheme "
-                "'integer_vector'"
+                f"scheme 'ckks' packs networks with one output and has no product {f.name!r}; use outputs=1, one network for "
+                "each class"
             )
         result = result if gain == 1 else result * gain
         return self._total(result) if total else result

@@ -31,12 +31,12 @@ def make_keys(
     """
     if rng is not None:
         raise CapabilityError(
-            "scheme 'ckks' cannot make keys from a passed rng: SEAL draws its randomness from the operating system.  Leave rng "
-            "out; two runs then agree up to the noise.  For keys that can be made again, use the scheme 'integer_vector'"
+            "scheme 'ckks' cannot make keys from a passed rng: SEAL draws its randomness from the operating system. Leave rng "
+            "out; runs then agree up to the noise"
         )
     if list(public_widths):
         raise CapabilityError(
-            "scheme 'ckks' has no public keys here, so only the owner encrypts; leave public=True out, or use 'integer_vector'"
+            "scheme 'ckks' has no public keys here: the owner encrypts; leave public=True out, or use fv.ADDITIVE_128"
         )
     secret = CKKSSecretKey(parameters, Packing(parameters.slots, power_above(max(widths)), power_above(features)))
     hidden = any(isinstance(f, BilinearMap) and f == vector_matrix(f.left, 1) for f in products)

@@ -47,7 +47,8 @@ class Packing:
         if self.features * self.stride > self.slots:
             raise CapabilityError(
                 f"scheme 'ckks' packs W of {self.features} rows of {self.stride} slots into one ciphertext of {self.slots}; "
-                "use a larger degree, fewer features or hidden units, or the scheme 'integer_vector'"
+                "use parameters of a larger degree (HIDDEN_128), fewer hidden units, or fewer features, which "
+                "parameters.updated(name=..., features=...) sets"
             )
 
     @property

@@ -38,7 +38,7 @@ def sealapi() -> Any:
     except ImportError as error:
         raise CapabilityError(
             "scheme 'ckks' computes with Microsoft SEAL through TenSEAL, which is not installed; run: "
-            "pip install 'encnn[seal]', or use the scheme 'integer_vector', which needs no other package"
+            "pip install 'encnn[seal]', or leave `parameters` out of Owner for a scheme that needs no other package"
         ) from error
 
 
@@ -204,7 +204,8 @@ class SealRing:
         if not level:
             raise CapabilityError(
                 f"scheme 'ckks' with {self.parameters.name!r}: a ciphertext has no level left for another product; have the "
-                "owner refresh it (encnn.assistance.weights), use parameters with more primes, or a scheme with bootstrapping"
+                "owner renew the weights (owner.refresher), use parameters with more primes (UNASSISTED_128), or leave "
+                "`parameters` out of Owner for the scheme 'bootstrapped'"
             )
         return level
 
@@ -213,7 +214,7 @@ class SealRing:
             raise CapabilityError(
                 f"scheme 'ckks' with {self.parameters.name!r}: a scale of 2^{math.log2(scale):.0f} does not fit the modulus of "
                 f"{self.bits[level]:.0f} bits at level {level}; multiply by numbers that are not so small (a larger learning "
-                "rate or coefficient), or use parameters with more primes or the scheme 'clear'"
+                "rate or coefficient), or use parameters with a smaller scale_bits or more primes"
             )
 
     # -- bytes

@@ -186,7 +186,7 @@ class CiphertextArray:
         if self.scale != other.scale:
             raise CapabilityError(
                 f"scales {self.scale:g} and {other.scale:g} differ: with a modulus scales multiply and cannot be divided; "
-                "multiply the smaller one by their quotient, or use parameters without a modulus"
+                "multiply the one of the smaller scale by an encryption of 1 (evaluator.multiply), or use parameters of scale 1"
             )
 
     def _combined(self, other: "CiphertextArray", operation: np.ufunc) -> "CiphertextArray":

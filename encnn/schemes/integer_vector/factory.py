@@ -146,5 +146,6 @@ def _check_size(p: IntegerVectorParameters, products: Sequence[Product]) -> None
         if size > MAX_KEY_BYTES:
             raise ParameterError(
                 f"the evaluation key for {f.name!r} at d = {p.d} would take {size / 2**30:.3g} GiB (it grows as d^3), above "
-                f"{MAX_KEY_BYTES / 2**30:.0f} GiB; use additions only, or a smaller d"
+                f"{MAX_KEY_BYTES / 2**30:.0f} GiB; leave `parameters` out of Owner for the scheme 'bootstrapped', which needs "
+                "no such key, or use additions only: hidden=0 and ExactSigmoid(), with the help of owner.assistant()"
             )
