@@ -22,7 +22,7 @@ from encnn.assistance.folders import FolderChannel
 from encnn.assistance.scores import AssistedStep
 from encnn.command.inputs import CsvFile, add_data, recipe_of
 from encnn.command.outputs import ProgressLines, add_wait, new_file, told_size
-from encnn.command.rate import HELD_OUT, chosen_rate
+from encnn.command.rate import HELD_OUT, RATES, chosen_rate
 from encnn.costs import announce
 from encnn.errors import CapabilityError
 from encnn.network import Help, TrainingPlan
@@ -66,8 +66,11 @@ def run(options: argparse.Namespace) -> None:
     out = new_file(options.out)
     folder = out.with_name(out.name + ".run")
     model = EncryptedModel.load(options.model)
+    _check_help(options, model)
+    rate = RATES[0] if options.learning_rate is None else options.learning_rate
+    plan = TrainingPlan(model.sigmoid, rate, batch_size=options.batch_size, epochs=options.epochs)
     X, y = _shuffled(*CsvFile.of(options.data, options).labelled(recipe_of(model)))
-    plan = _plan(options, model, X, y)
+    plan = plan if options.learning_rate is not None else _with_rate(plan, model, X, y)
     if len(y) * plan.epochs >= LONG and not scores_in(folder):
         announce("training", X, plan, model.architecture, model.evaluator.parameters)
     lines = ProgressLines(len(y) * plan.epochs)
@@ -134,11 +137,8 @@ def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help
             channel.close()
 
 
-def _plan(options: argparse.Namespace, model: EncryptedModel, X: Any, y: np.ndarray) -> TrainingPlan:
-    """Return the plan of the options, with a learning rate that is chosen if none is named."""
-    plan = TrainingPlan(model.sigmoid, batch_size=options.batch_size, epochs=options.epochs)
-    if options.learning_rate is not None:
-        return replace(plan, learning_rate=options.learning_rate)
+def _with_rate(plan: TrainingPlan, model: EncryptedModel, X: Any, y: np.ndarray) -> TrainingPlan:
+    """Return the plan with a learning rate that is chosen on the data."""
     rate, right = chosen_rate(model, X, y, plan)
     print(
         f"Learning rate {rate:g}: a rehearsal in the clear, with the noise to come, was right on {right:.1%} of rows held out.",

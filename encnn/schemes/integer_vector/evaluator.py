@@ -343,8 +343,8 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
     def _refuse_fractions(self, what: str) -> None:
         if self.parameters.q_bits is not None:
             raise CapabilityError(
-                f"scheme {self.scheme!r} with a modulus ({self.parameters.name!r}) cannot use {what}: round them to "
-                "integers first, or use parameters without a modulus or the scheme 'clear'"
+                f"scheme {self.scheme!r} with a modulus ({self.parameters.name!r}) cannot use {what}: use whole "
+                "numbers, ckks.LOGISTIC_128, parameters without a modulus (insecure), or the scheme 'clear'"
             )
 
     def _reduce(self, data: np.ndarray) -> np.ndarray:

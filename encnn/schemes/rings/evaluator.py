@@ -163,7 +163,7 @@ class RingEvaluator(base.Evaluator[RingArray]):
         else:
             raise CapabilityError(
                 f"scheme {self.scheme!r} cannot compute {f.name!r} in slots: it has products entry by entry, of a number and a "
-                "vector, and inner products; use one output, or the scheme 'integer_vector', which has every bilinear map"
+                "vector, and inner products; use outputs=1, or parameters with encoding='fractional', or the scheme 'integer_vector', which have every map"
             )
         if total:
             result = self.sum(result)
@@ -324,8 +324,8 @@ class RingEvaluator(base.Evaluator[RingArray]):
     def _check_whole(self, X: Batch) -> None:
         if not X.is_whole():
             raise CapabilityError(
-                f"scheme {self.scheme!r} cannot use features with fractions, or beyond 2^31: round and scale them to integers "
-                "first, or use the scheme 'clear'"
+                f"scheme {self.scheme!r} cannot use features with fractions, or beyond 2^31: scale and round them to integers "
+                "first, or use ckks.LOGISTIC_128 or the scheme 'clear'"
             )
 
 
