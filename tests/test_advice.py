@@ -43,6 +43,7 @@ from encnn.schemes.base import Evaluator
 from encnn.schemes.bilinear import elementwise, outer, vector_matrix
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
 from encnn.schemes.bootstrapped.keys import BootstrappedSecretKey
+from encnn.schemes.ckks.seal import sealapi
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER
 
 PACKAGE = Path(encnn.__file__).parent
@@ -594,7 +595,7 @@ def ckks_without_seal(_: Path) -> Case:
         with mock.patch.dict(sys.modules, {"tenseal.sealapi": None}):
             run()
 
-    return lambda: without(lambda: of(LINEAR, CUBIC, ckks.TOY)), {
+    return lambda: without(sealapi), {
         "pip install 'encnn[seal]'": lambda: extra("seal", "tenseal"),
         "leave `parameters` out of Owner": lambda: without(by_default),
     }
@@ -799,6 +800,7 @@ def test_no_refusal_is_forgotten() -> None:
     assert made == len(CASES) + 1  # and the class itself
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("site", CASES)
 def test_the_advice_works(site: str, tmp_path: Path) -> None:
     pytest.importorskip("tenseal.sealapi")
