@@ -163,8 +163,8 @@ class RingEvaluator(base.Evaluator[RingArray]):
         else:
             raise CapabilityError(
                 f"scheme {self.scheme!r} cannot compute {f.name!r} in slots: it has products entry by entry, of a number and a "
-                "vector, and inner products; use outputs=1, or parameters with encoding='fractional' or the scheme 'integer_vector', "
-                "which have every bilinear map"
+                "vector, and inner products; use outputs=1, or parameters with encoding='fractional' or the scheme "
+                "'integer_vector', which have every bilinear map"
             )
         if total:
             result = self.sum(result)
