@@ -225,7 +225,7 @@ def test_schemes_without_levels_are_refused():
 def test_parameters_too_shallow_for_a_step_are_refused():
     shallow = ckks.TOY.updated(modulus_bits=(46, *8 * (37,), 46))
     owner = Owner(ARCHITECTURES["hidden"], CUBIC, shallow)
-    with pytest.raises(CapabilityError, match="spends 9 levels of 'ckks', 'ckks-toy-INSECURE' have 8"):
+    with pytest.raises(CapabilityError, match="spends 9 levels of 'ckks', but 'ckks-toy-INSECURE' has 8"):
         sides(owner, owner.encrypt(task(ARCHITECTURES["hidden"])[2]))
 
 

@@ -391,7 +391,7 @@ def opened(channel: Channel, key_id: str) -> Opening:
     """Return the owner's first message; raise `KeyMismatchError` unless it is of this key, the model's."""
     opening = channel.open()
     if opening.key_id != key_id:
-        raise KeyMismatchError(f"this owner has key {opening.key_id!r}, the model has {key_id}; ask its own owner")
+        raise KeyMismatchError(f"this owner has key {opening.key_id!r}, but the model has {key_id}; ask its own owner")
     return opening
 
 

@@ -187,15 +187,15 @@ class OwnerOfWeights:
             )
         if request.shapes != self._shapes:
             raise DataError(
-                f"weights of shapes {request.shapes!r:.200} came, {self._shapes} were handed out; send all of those"
+                f"weights of shapes {request.shapes!r:.200} came, but {self._shapes} were handed out; send all of those"
             )
 
     def _check_size(self, weights: Sequence[np.ndarray]) -> None:
         largest = float(np.max([np.abs(v).max() for v in weights]))  # NaN if any is
         if not largest <= self.limit:
             raise DivergenceError(
-                f"a weight reached {largest:.3g}, the owner encrypts up to {self.limit:g} anew: training diverged, or the "
-                "ciphertexts overflowed; lower the learning rate, or raise `limit` within what the parameters hold"
+                f"a weight reached {largest:.3g}, but the owner encrypts weights up to {self.limit:g} only: training diverged, "
+                "or the ciphertexts overflowed; lower the learning rate, or raise `limit` within what the parameters hold"
             )
 
 
@@ -279,7 +279,7 @@ class LevelRefresh(WeightRefresh):
         if self.levels > p.levels:
             raise CapabilityError(
                 f"a step of {model.architecture} with the sigmoid {model.sigmoid.name!r} spends {self.levels} levels of 'ckks'"
-                f", {p.name!r} have {p.levels}; use parameters with more primes (HIDDEN_128), a sigmoid of lower degree, or "
+                f", but {p.name!r} has {p.levels}; use parameters with more primes (HIDDEN_128), a sigmoid of lower degree, or "
                 "hidden=0"
             )
         super().__init__(model, channel)

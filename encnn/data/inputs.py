@@ -63,7 +63,9 @@ def _check_shape(shape: tuple[int, ...], columns: int | None) -> None:
             "x.reshape(1, -1)"
         )
     if columns is not None and shape[1] != columns:
-        raise DataError(f"features have shape {shape}, the network has {columns} rows; use its own vocabulary to make features")
+        raise DataError(
+            f"features have shape {shape}, but the network has {columns} rows; use its own vocabulary to make features"
+        )
     if not shape[0]:
         raise DataError("there is no review to work on: features have no rows; pass at least one")
 

@@ -234,9 +234,8 @@ def check_array(
     if array.size and (least is not None or most is not None):
         low, high = int(array.min()), int(array.max())
         if (least is not None and low < least) or (most is not None and high > most):
-            raise FileError(
-                f"{name}: entries from {low} to {high}, its parameters allow {least} to {most}; get a new file from its sender"
-            )
+            allowed = [f"{word} {limit}" for word, limit in (("at least", least), ("at most", most)) if limit is not None]
+            raise FileError(f"{name}: entries from {low} to {high}, expected {' and '.join(allowed)}; get a new file")
     return array
 
 

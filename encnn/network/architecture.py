@@ -166,7 +166,7 @@ def _own_weights(name: str, W: Any) -> Any:
 def _check_weights(name: str, W: object, expected: tuple[int, ...] | None) -> None:
     found = None if W is None else getattr(W, "shape", f"none, being of type {type(W).__name__}")
     if found != expected:
-        raise ParameterError(f"{name} has shape {found}, the architecture wants {expected}; make weights of that shape")
+        raise ParameterError(f"{name} has shape {found}, but the architecture needs {expected}; make weights of that shape")
 
 
 def _powers(width: int, sigmoid: Sigmoid) -> list[Product]:

@@ -59,7 +59,7 @@ class User:
         own = getattr(scores, "context", context)
         if own != context:
             raise KeyMismatchError(
-                f"the scores belong to key {own.key_id}, the model to key {context.key_id}; save them by the user "
+                f"the scores belong to key {own.key_id}, but the model to key {context.key_id}; save them by the user "
                 "of their own model"
             )
         refuse_experimental(context.experimental)

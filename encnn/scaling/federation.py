@@ -96,8 +96,8 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
             )
     if (model.architecture, model.sigmoid) != (blank.architecture, blank.sigmoid):
         raise ParameterError(
-            f"the network is {model.architecture} with {model.sigmoid.name}, the recipient's keys are for {blank.architecture} "
-            f"with {blank.sigmoid.name}; agree on one network first"
+            f"the network is {model.architecture} with {model.sigmoid.name}, but the recipient's keys are for "
+            f"{blank.architecture} with {blank.sigmoid.name}; agree on one network first"
         )
     if model.features is not None and blank.features is not None:
         check_fingerprints(blank.features.fingerprint, model.features.fingerprint)

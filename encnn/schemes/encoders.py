@@ -81,7 +81,7 @@ class Encoder(ABC):
         largest = float(np.abs(x).max(initial=0.0))
         if not largest < self.ring.q / 2:
             raise ParameterError(
-                f"a plain number reaches {largest:.3g} at scale {scale:.3g}, the plaintext modulus allows "
+                f"a plain number reaches {largest:.3g} at scale {scale:.3g}, but the plaintext modulus allows "
                 f"{self.ring.q / 2:.3g}; use smaller numbers, a smaller scale or a larger t"
             )
         if largest < 2.0**62:
@@ -177,7 +177,7 @@ class FractionalEncoder(Encoder):
         exponents = np.arange(first, first + n)
         if n > N:
             raise ParameterError(
-                f"a number has {n} digits, a polynomial of degree below {N} has no room for them; raise the base"
+                f"a number has {n} digits, but a polynomial of degree below {N} has no room for them; raise the base"
             )
         signed = np.where(exponents < 0, -digits, digits)
         magnitude = float(np.abs(digits).max(initial=0))

@@ -119,7 +119,7 @@ class CKKSEvaluator(base.Evaluator[PackedArray]):
     def _checked(total: Any, what: str) -> Any:
         """Return a sum of products; raise `ParameterError` if there is none, since all plain numbers were 0."""
         if total is None:
-            raise ParameterError(f"all {what} are 0; SEAL refuses the ciphertext of a known zero, leave the product out")
+            raise ParameterError(f"all {what} are 0; SEAL refuses the ciphertext of a known zero, so leave the product out")
         return total
 
     def _folded(self, c: Any, rows: int, period: int) -> Any:

@@ -211,7 +211,7 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         p = self.context.parameters
         if not largest < p.entry_limit:
             raise CiphertextOverflowError(
-                f"an entry of a product reached {largest:.3g}, the limit of {p.name!r} is {p.entry_limit:.3g}; the values "
+                f"an entry of a product reached {largest:.3g}, but the limit of {p.name!r} is {p.entry_limit:.3g}; the values "
                 "multiplied have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
             )
 
@@ -257,7 +257,7 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         bound = message_bound + key.noise + key.mask
         if not bound < p.entry_limit:
             raise CiphertextOverflowError(
-                f"a key switch could give entries up to {bound:.3g}, the limit of {p.name!r} is {p.entry_limit:.3g}; the "
+                f"a key switch could give entries up to {bound:.3g}, but the limit of {p.name!r} is {p.entry_limit:.3g}; the "
                 "values have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
             )
         return key.apply(c, largest), bound, key.noise

@@ -235,7 +235,7 @@ def reencrypt(c: CiphertextArray, key: ReencryptionKey, rng: np.random.Generator
     Noise: standard deviation `key.deviation`, at most `key.noise`.  Raises `KeyMismatchError` for ciphertexts of another key.
     """
     if c.context != key.source:
-        raise KeyMismatchError(f"this key switches from key {key.source.key_id}, the ciphertexts have {c.context.key_id}")
+        raise KeyMismatchError(f"this key switches from key {key.source.key_id}, but the ciphertexts have {c.context.key_id}")
     p, m = key.source.parameters, c.shape[-1]
     if m not in key.blocks:
         raise KeyMismatchError(f"this key switches vectors of widths {list(key.blocks)}, not {m}; A makes one for this network")

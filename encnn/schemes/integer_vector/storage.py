@@ -119,7 +119,7 @@ def _check_claims(p: IntegerVectorParameters, claims: IntegerVectorArrayHeader, 
         raise FileError(f"fresh ciphertexts of {p.name!r} have scale, value and noise {fresh}, not {claims}; get a new file")
     if not (0 <= claims.value <= value and 0 <= claims.noise <= noise):
         raise FileError(
-            f"ciphertexts of {p.name!r} have values up to {value:.3g} and noise up to {noise:.3g}, their file claims "
+            f"ciphertexts of {p.name!r} have values up to {value:.3g} and noise up to {noise:.3g}, but their file claims "
             f"{claims.value:.3g} and {claims.noise:.3g}; get a new file from its sender"
         )
 

@@ -318,7 +318,7 @@ class RingEvaluator(base.Evaluator[RingArray]):
         """Return how much rows can grow in a sum; raise where the sum of their residues would leave int64."""
         if weight >= SLACK_LIMIT:
             raise CiphertextOverflowError(
-                f"features add up to {weight:.3g} in a row or column, sums of residues allow {SLACK_LIMIT:.3g}; scale them"
+                f"features add up to {weight:.3g} in a row or column, but sums of residues allow {SLACK_LIMIT:.3g}; scale them"
             )
         return weight
 

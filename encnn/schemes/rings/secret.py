@@ -184,8 +184,8 @@ def encrypted(context: RingContext, v: np.ndarray, zeros: Callable[[tuple[int, .
     largest = float(np.abs(v).max(initial=0.0))
     if not largest <= p.value_limit:
         raise ParameterError(
-            f"a number reaches {largest:.3g}, fresh ciphertexts of {p.name!r} hold up to {p.value_limit}; use smaller numbers "
-            "or parameters.updated(value_limit=...)"
+            f"a number reaches {largest:.3g}, but fresh ciphertexts of {p.name!r} hold up to {p.value_limit}; use smaller "
+            "numbers or parameters.updated(value_limit=...)"
         )
     plain = p.encoder.encode(v, p.scale)
     counts = v.shape if p.encoder.per_number else v.shape[:-1]
