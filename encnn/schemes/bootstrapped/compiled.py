@@ -224,9 +224,8 @@ def _digits(a, bits, levels, digit):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _add_four_rows(total, f, row_0, row_1, row_2, row_3):  # type: ignore[no-untyped-def]
-    """Add f[0] row_0 + ... + f[3] row_3 to total, int32 modulo 2^32."""
-    f_0, f_1, f_2, f_3 = f
+def _add_four_rows(total, f_0, f_1, f_2, f_3, row_0, row_1, row_2, row_3):  # type: ignore[no-untyped-def]
+    """Add f_0 row_0 + ... + f_3 row_3 to total, int32 modulo 2^32."""
     for j in range(total.shape[0]):
         total[j] += np.int32(f_0 * row_0[j] + f_1 * row_1[j] + f_2 * row_2[j] + f_3 * row_3[j])
 
@@ -244,4 +243,5 @@ def _switch_key(ciphertexts, key, bits, levels, out):  # type: ignore[no-untyped
             for r in range(4):
                 _digits(ciphertexts[b, 1 + i + r], bits, levels, digit[:, r])
             for t in range(levels):
-                _add_four_rows(out[b], digit[t], key[i, t], key[i + 1, t], key[i + 2, t], key[i + 3, t])
+                f_0, f_1, f_2, f_3 = digit[t, 0], digit[t, 1], digit[t, 2], digit[t, 3]
+                _add_four_rows(out[b], f_0, f_1, f_2, f_3, key[i, t], key[i + 1, t], key[i + 2, t], key[i + 3, t])
