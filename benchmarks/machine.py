@@ -2,9 +2,8 @@
 
     read             GB/s      adds up the rows of an array that is too large for the caches near the core
     update           GB/s      subtracts a row from those rows, so that each entry is read and written
-    multiply-add     10^9/s    float64, in registers and the first cache
-    int32 multiply-add 10^9/s  the same with int32
-    FFT              10^6/s    complex transforms of length 512: of numpy or of `compiled_transform`, the faster one
+    multiply-add     10^9/s    float64, in registers: each number of an array is multiplied and added to many times
+    int32 multiply-add 10^9/s  the same on int32
 
 A peak is the best of some rounds.  The loops need numba.
 """
@@ -21,15 +20,15 @@ from encnn.progress import progress
 ROUNDS = 5
 ARRAY_BYTES = 128 << 20
 ROW = 1025
-FFT_LENGTH, FFT_BATCH = 512, 64
 IN_CACHE = 1024
-REPEATS = 2000
+REPEATS = 200
+DEEP = 16
+"""Multiply-adds to a number before it is stored."""
 UNITS = {
     "read": ("GB/s", 1e9),
     "update": ("GB/s", 1e9),
     "multiply-add": ("10^9/s", 1e9),
     "int32 multiply-add": ("10^9/s", 1e9),
-    "FFT": ("10^6/s", 1e6),
 }
 
 
@@ -41,7 +40,6 @@ def machine(rounds: int = ROUNDS) -> pd.DataFrame:
     rates = {
         name: amount / min(job() for _ in range(rounds)) for name, (amount, job) in progress(list(jobs.items()), "machine")
     }
-    rates["FFT"] = max(rates.pop("FFT, numpy"), rates.pop("FFT, compiled"))
     return pd.DataFrame([(n, rates[n] / scale, unit) for n, (unit, scale) in UNITS.items()], columns=["peak", "rate", "unit"])
 
 
@@ -52,33 +50,27 @@ def peaks(table: pd.DataFrame) -> dict[str, float]:
 
 def _jobs() -> dict[str, tuple[float, Callable[[], float]]]:
     """Return for each peak (the amount of work, a function that does the work and returns its CPU seconds)."""
-    add, subtract, axpy, transforms = _loops()
+    add, subtract, deepen = _loops()
     rows = np.ones((ARRAY_BYTES // (4 * ROW), ROW), np.int32)
-    total, x, y = np.zeros(ROW, np.int32), np.ones(IN_CACHE), np.ones(IN_CACHE)
-    a, b = np.ones(IN_CACHE, np.int32), np.ones(IN_CACHE, np.int32)
-    z = np.ones((FFT_BATCH, FFT_LENGTH), np.complex128)
-    p, w, v = np.ones((3, 2 * FFT_LENGTH))
-    adds = float(IN_CACHE * REPEATS)
+    total, x, a = np.zeros(ROW, np.int32), np.ones(IN_CACHE), np.ones(IN_CACHE, np.int32)
+    multiply_adds = float(IN_CACHE * REPEATS * DEEP)
     return {
-        "read": (rows.nbytes, timed(lambda: add(total, rows))),
+        "read": (rows.nbytes, timed(lambda: add(rows.reshape(-1)))),
         "update": (2 * rows.nbytes, timed(lambda: subtract(rows, total))),
-        "multiply-add": (adds, timed(lambda: axpy(x, y, 1e-9, REPEATS))),
-        "int32 multiply-add": (adds, timed(lambda: axpy(a, b, np.int32(3), REPEATS))),
-        "FFT, numpy": (FFT_BATCH, timed(lambda: np.fft.fft(z))),
-        "FFT, compiled": (FFT_BATCH, timed(lambda: transforms(p, w, v, FFT_BATCH))),
+        "multiply-add": (multiply_adds, timed(lambda: deepen(x, 0.5, REPEATS))),
+        "int32 multiply-add": (multiply_adds, timed(lambda: deepen(a, np.int32(3), REPEATS))),
     }
 
 
 def _loops() -> tuple[Any, ...]:
     from numba import njit
 
-    from encnn.schemes.bootstrapped import compiled_transform
-
     @njit
-    def add(total, rows):  # type: ignore[no-untyped-def]
-        for i in range(rows.shape[0]):
-            for k in range(rows.shape[1]):
-                total[k] += rows[i, k]
+    def add(numbers):  # type: ignore[no-untyped-def]
+        total = np.int32(0)
+        for k in range(numbers.shape[0]):
+            total += numbers[k]
+        return total
 
     @njit
     def subtract(rows, row):  # type: ignore[no-untyped-def]
@@ -86,16 +78,13 @@ def _loops() -> tuple[Any, ...]:
             for k in range(rows.shape[1]):
                 rows[i, k] -= row[k]
 
-    @njit(fastmath=True)
-    def axpy(x, y, f, repeats):  # type: ignore[no-untyped-def]
+    @njit(fastmath={"contract"})
+    def deepen(x, f, repeats):  # type: ignore[no-untyped-def]
         for _ in range(repeats):
             for k in range(x.shape[0]):
-                x[k] += f * y[k]
-            f += f
+                y = x[k]
+                for _ in range(DEEP):
+                    y = y * f + f
+                x[k] = y
 
-    @njit
-    def transforms(p, w, v, count):  # type: ignore[no-untyped-def]
-        for _ in range(count):
-            compiled_transform.forward(p, w, v)  # all are of its size
-
-    return add, subtract, axpy, transforms
+    return add, subtract, deepen

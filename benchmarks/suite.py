@@ -176,8 +176,8 @@ def step_seconds(r: Rehearsal, size: int, words: int | None = None) -> float:
     steps = 1
     if r.assistance == "answers":
         steps = -(-r.owner.parameters.d // size)  # type: ignore[attr-defined]  # one polynomial of masks
-    elif r.assistance == "none" and not isinstance(r.parameters, bootstrapped.BootstrappedParameters):
-        steps = max(1, 1024 // size)
+    elif r.assistance == "none":
+        steps = max(1, (64 if isinstance(r.parameters, bootstrapped.BootstrappedParameters) else 1024) // size)
     return r.seconds(words or round(r.task.words), size, steps)[0] / steps
 
 

@@ -28,7 +28,7 @@ INSIDE_TRANSFORM = (
 ).split()
 
 INSIDE_ROTATION = (
-    "_shifted _round_to_digits _take_digits _monomial_less_one _add_rows _add_products _add_to_torus _digit_transforms "
+    "_shifted _round_to_digits _take_digits _monomial_less_one _add_rows add_products _add_to_torus _digit_transforms "
     "_blind_rotate"
 ).split()
 

@@ -96,21 +96,26 @@ def _add_rows(v, p, factors, q, key, r, sums, s, count, block):  # type: ignore[
 
 
 @njit(**OPTIONS)
-def _add_products(v, factors, key, sums, count, block, levels, following, ahead, lines):  # type: ignore[no-untyped-def]
-    """Add the products of a block of the key to the sums of `count` ciphertexts, which have the shape (TOGETHER, 3, PACE).
+def add_products(v, factors, key, step, first, B, block, levels, sums):  # type: ignore[no-untyped-def]
+    """Add the products of a block of the key, number `step`, to the sums of at most TOGETHER of B ciphertexts, from `first` on.
 
-    v: transforms of digits, (levels, TOGETHER, 3, PACE).  factors: those of the bits, (block, TOGETHER, PACE).  key: the rows
-    of the block, (512 / LINE, 3, levels, block, ROW).  All are flat.  Meanwhile it asks for the `following` block of the key,
-    for so many lines at a time, from number `ahead` on.
+    v: transforms of digits, (levels, TOGETHER, 3, PACE).  factors: those of the bits, (block, TOGETHER, PACE).
+    sums: (TOGETHER, 3, PACE).  key: the rows of blocks, (blocks, (512 / LINE, 3, levels, block, ROW)).  Axes in one pair of
+    brackets are one axis of the arrays.
+
+    Meanwhile the next block comes nearer.  All ciphertexts of the batch share the work of asking for it.  One that is alone
+    waits for memory anyway, and does best without asking.
     """
-    r = 0
+    count, rows, following = min(TOGETHER, B - first), key[step], key[min(step + 1, key.shape[0] - 1)]
+    lines = -(-block * ROW // (LINE * -(-B // TOGETHER))) if B > 1 else 0
+    r, ahead = 0, first // TOGETHER * (M // LINE * COMPONENTS * levels) * lines * LINE
     for group in range(0, 2 * M, 2 * GROUP):
         for p in range(group, group + GROUP, LINE):
             for s in range(p, p + COMPONENTS * PACE, PACE):
                 for t in range(levels):
                     for line in range(ahead, ahead + lines * LINE, LINE):
                         prefetch(following, line)
-                    _add_rows(v, t * _DIGIT + p, factors, p, key, r, sums, s, count, block)
+                    _add_rows(v, t * _DIGIT + p, factors, p, rows, r, sums, s, count, block)
                     ahead, r = ahead + lines * LINE, r + block * ROW
 
 
@@ -151,7 +156,7 @@ def blind_rotate(acc: np.ndarray, exponents: np.ndarray, key: np.ndarray, block:
     if block < 1 or n % block:
         raise ParameterError(f"blocks of {block} bits do not divide a key of {n}; use the key's own parameters")
     check_array("key", key, np.float64, (n // block, M // LINE, COMPONENTS, levels, block, COMPONENTS, 2, LINE))
-    _blind_rotate(acc, exponents, key.reshape(n // block, -1), block, bits, levels, *_room(block, levels))
+    _blind_rotate(acc, exponents, key.reshape(n // block, -1), block, bits, levels, *room(block, levels))
 
 
 def switch_key(ciphertexts: np.ndarray, key: np.ndarray, bits: int, levels: int, out: np.ndarray) -> None:
@@ -175,7 +180,7 @@ def _check_digits(bits: int, levels: int) -> None:
         raise ParameterError(f"{levels} digits of {bits} bits are not 1 to 31 bits; use the key's own parameters")
 
 
-def _room(block: int, levels: int) -> Iterator[np.ndarray]:
+def room(block: int, levels: int) -> Iterator[np.ndarray]:
     """Yield the work arrays, each at another offset within its page: at equal offsets the loops take up to twice the time."""
     transforms = [(float, (TOGETHER * count * PACE,)) for count in (levels * COMPONENTS, block, COMPONENTS)]
     arrays = [(np.int32, (N,)), (np.int32, (N,)), (float, (N,)), (float, (N,)), *transforms]
@@ -186,15 +191,9 @@ def _room(block: int, levels: int) -> Iterator[np.ndarray]:
 @njit(**OPTIONS)
 def _blind_rotate(acc, exponents, key, block, bits, levels, d, digits, w, x, v, factors, sums):  # type: ignore[no-untyped-def]
     """Do what `blind_rotate` does, with the key as an array of shape (blocks, numbers); the last seven are work arrays."""
-    stretches = M // LINE * COMPONENTS * levels
-    turns = -(-acc.shape[0] // TOGETHER)
-    # turns share the work of asking for the next block; a ciphertext alone waits for memory, and does best without asking
-    lines = -(-block * ROW // (LINE * turns)) if acc.shape[0] > 1 else 0
     # blocks outside, ciphertexts inside: the part of the key that a block needs stays in the cache for the whole batch
     for step in range(key.shape[0]):
-        following = key[min(step + 1, key.shape[0] - 1)]
-        for turn in range(turns):
-            first = turn * TOGETHER
+        for first in range(0, acc.shape[0], TOGETHER):
             count = min(TOGETHER, acc.shape[0] - first)
             for b in range(count):
                 # small digits keep the noise of the key small; one transform per digit serves all bits of the block
@@ -203,8 +202,7 @@ def _blind_rotate(acc, exponents, key, block, bits, levels, d, digits, w, x, v, 
                 for i in range(block):  # (X^a_i - 1) C is what must be added if s_i is set
                     _monomial_less_one(exponents[first + b, step * block + i], factors[(i * TOGETHER + b) * PACE :])
             sums[:] = 0.0
-            ahead = turn * stretches * lines * LINE
-            _add_products(v, factors, key[step], sums, count, block, levels, following, ahead, lines)
+            add_products(v, factors, key, step, first, acc.shape[0], block, levels, sums)
             # sums of values are values of sums, so one transform back per component is enough
             for b in range(count):
                 for c in range(COMPONENTS):
@@ -224,9 +222,8 @@ def _digits(a, bits, levels, digit):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _add_four_rows(total, f, row_0, row_1, row_2, row_3):  # type: ignore[no-untyped-def]
-    """Add f[0] row_0 + ... + f[3] row_3 to total, int32 modulo 2^32."""
-    f_0, f_1, f_2, f_3 = f
+def _add_four_rows(total, f_0, f_1, f_2, f_3, row_0, row_1, row_2, row_3):  # type: ignore[no-untyped-def]
+    """Add f_0 row_0 + ... + f_3 row_3 to total, int32 modulo 2^32."""
     for j in range(total.shape[0]):
         total[j] += np.int32(f_0 * row_0[j] + f_1 * row_1[j] + f_2 * row_2[j] + f_3 * row_3[j])
 
@@ -244,4 +241,5 @@ def _switch_key(ciphertexts, key, bits, levels, out):  # type: ignore[no-untyped
             for r in range(4):
                 _digits(ciphertexts[b, 1 + i + r], bits, levels, digit[:, r])
             for t in range(levels):
-                _add_four_rows(out[b], digit[t], key[i, t], key[i + 1, t], key[i + 2, t], key[i + 3, t])
+                f_0, f_1, f_2, f_3 = digit[t, 0], digit[t, 1], digit[t, 2], digit[t, 3]
+                _add_four_rows(out[b], f_0, f_1, f_2, f_3, key[i, t], key[i + 1, t], key[i + 2, t], key[i + 3, t])

@@ -114,7 +114,7 @@ def _add_automorphism(C, s, key, base, rest, x, w, v, sums):  # type: ignore[no-
 
 
 def _room(levels: int) -> Iterator[np.ndarray]:
-    """Yield the work arrays, each at another offset within its page (see `compiled._room`)."""
+    """Yield the work arrays, each at another offset within its page (see `compiled.room`)."""
     shapes = [(TOGETHER, COMPONENTS, N), (N,), (N,), (N,), (2 * levels, N), (COMPONENTS, N)]
     for i, shape in enumerate(shapes, start=1):
         yield placed(shape, float, place=512 * i)
