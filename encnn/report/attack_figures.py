@@ -4,7 +4,6 @@ Every function takes a `DataFrame` or numbers and returns a matplotlib `Figure`.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -99,5 +98,5 @@ def _mark_durations(axis: Axes) -> None:
     """Write the durations to the right of the frame, where they cover no curve."""
     for name, seconds in DURATIONS.items():
         axis.axhline(np.log2(seconds), color=LIMIT, lw=0.7, ls=":")
-        where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points"}
-        axis.annotate(name, (1.0, np.log2(seconds)), **where, ha="left", va="center", fontsize="small")
+        text = axis.annotate(name, (1.0, np.log2(seconds)), (4, 0), ("axes fraction", "data"), "offset points")
+        text.set(ha="left", va="center", fontsize="small")

@@ -7,17 +7,16 @@ encryptions (`encnn.assistance.weights`), never a decrypted number.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Any
 
 import numpy as np
 
 from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
 from encnn.schemes.ckks.packing import Packing, power_above
 from encnn.schemes.ckks.parameters import CKKSParameters
-from encnn.schemes.ckks.seal import SealRing, ring
+from encnn.schemes.ckks.seal import SealCiphertext, SealRing, ring
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class PackedArray:
 
     def __init__(
         self,
-        blocks: Sequence[Any],
+        blocks: Sequence[SealCiphertext],
         context: CKKSContext,
         shape: tuple[int, ...],
         rows: tuple[int, ...] = (),
@@ -155,7 +154,7 @@ class PackedArray:
                 "under one key"
             )
 
-    def with_blocks(self, blocks: "Iterator[Any] | Sequence[Any]") -> "PackedArray":
+    def with_blocks(self, blocks: Iterable[SealCiphertext]) -> "PackedArray":
         """Return an array of the same shape with other ciphertexts."""
         return PackedArray(tuple(blocks), self.context, self.shape, self.rows)
 
@@ -177,8 +176,7 @@ class PackedArray:
                 f"arrays of shape {self.shape} and {other.shape}, rows {self.rows} and {other.rows} in each ciphertext, do not "
                 "add up; encrypt labels in the mini-batches of the run"
             )
-        sum_: Callable[..., Any] = self.context.ring.sum
-        return self.with_blocks([sum_(a, b, subtract) for a, b in zip(self.blocks, other.blocks, strict=True)])
+        return self.with_blocks([self.context.ring.sum(a, b, subtract) for a, b in zip(self.blocks, other.blocks, strict=True)])
 
 
 def packed(values: np.ndarray, packing: Packing, rows: tuple[int, ...]) -> Iterator[np.ndarray]:
