@@ -304,7 +304,9 @@ def write_labels(path: Path, labels: CiphertextArray) -> int:
     """Write the encrypted labels that `Owner.encrypt_labels` made, for the trainer; return the bytes: one number per label."""
     _refuse_experimental(labels.context)
     described, array = export_array(labels)
-    return files.write(path, LABELS, describe(LabelsHeader(labels.context.key_id, labels.shape, described)), {"labels": array})  # type: ignore[arg-type]
+    reviews, outputs = labels.shape
+    header = LabelsHeader(labels.context.key_id, (reviews, outputs), described)
+    return files.write(path, LABELS, describe(header), {"labels": array})
 
 
 def read_labels(path: Path, context: IntegerVectorContext) -> CiphertextArray:

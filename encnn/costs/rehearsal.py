@@ -57,7 +57,7 @@ class Rehearsal:
         self._assistant: Assistant | None = None
         self.help: Help = NOBODY
         if self.assistance == "answers":
-            self._assistant = Assistant(self.owner.secret_key, task.architecture.outputs)  # type: ignore[arg-type]
+            self._assistant = Assistant(self.owner.secret_key, task.architecture.outputs)
             self.help = AssistedStep(DirectChannel(self._assistant))
         self._warm_up()
 

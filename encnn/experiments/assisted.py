@@ -32,7 +32,7 @@ from encnn.network import TrainingPlan
 from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
 from encnn.progress import progress
 from encnn.schemes.base import Targets
-from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, IntegerVectorParameters, IntegerVectorSecretKey
+from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, IntegerVectorParameters
 
 RATES = (0.004, 0.008, 0.012, 0.016, 0.024)
 """Learning rates to choose from, on the last fifth of the training reviews; the best became `LEARNING_RATE`."""
@@ -77,12 +77,11 @@ def assisted_run(case: AssistedCase, data: Dataset, plan: TrainingPlan, key: int
 def trained(case: AssistedCase, data: Dataset, plan: TrainingPlan) -> AssistedRun:
     """Train under encryption from zero, the owner assisting, with keys of its own; evaluate and time it."""
     owner = Owner(linear_start(data).architecture, plan.sigmoid, case.parameters)
-    secret: IntegerVectorSecretKey = owner.secret_key  # type: ignore[assignment]
     model = owner.encrypt(linear_start(data))
     start_bytes = _bytes_on_disk(model)
     targets = _targets(case, owner, data, plan)
-    _warm_up(model, data, plan, Assistant(secret))
-    assistant, trainer = Assistant(secret, labels=data.y if case.labels == "kept" else None), Trainer(model)
+    _warm_up(model, data, plan, Assistant(owner.secret_key))
+    assistant, trainer = Assistant(owner.secret_key, labels=data.y if case.labels == "kept" else None), Trainer(model)
     help = AssistedStep(DirectChannel(assistant))
     _, seconds = cpu_seconds(lambda: trainer.train(data.X, targets, plan, help, keep_scores=False))
     training = owner.evaluate(assistant.scores, data.y, plan)

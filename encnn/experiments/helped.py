@@ -40,7 +40,7 @@ def helped(owner: Owner, model: EncryptedModel, X: Features, plan: TrainingPlan)
         side = OwnerOfWeights(owner.secret_key, model)
         return HelpedModel(model, refresh_for(model, DirectChannel(side), plan, X), side.tally)
     if needed == "errors":
-        assistant = Assistant(owner.secret_key)  # type: ignore[arg-type]
+        assistant = Assistant(owner.secret_key)
         return HelpedModel(model, AssistedStep(DirectChannel(assistant)), assistant.tally)
     return HelpedModel(model)
 

@@ -159,11 +159,13 @@ def _checked(hint: object, value: object, where: str) -> object:
         return value
     if origin in (tuple, list):
         return origin(_items(origin, args, value, where))
-    if is_dataclass(hint):
-        return parse(hint, value, where)  # type: ignore[arg-type]
+    if isinstance(hint, type) and is_dataclass(hint):
+        return parse(hint, value, where)
     if type(value) is not (origin or hint) or not _is_sound(value):
         raise _unlike(where, value, f"{_NAMES[origin or hint]}")
-    return value if not args else {name: _checked(args[1], inner, f"{where}.{name}") for name, inner in value.items()}  # type: ignore[attr-defined]
+    if not args or not isinstance(value, dict):
+        return value
+    return {name: _checked(args[1], inner, f"{where}.{name}") for name, inner in value.items()}
 
 
 def _items(origin: type, args: tuple[object, ...], value: object, where: str) -> Iterator[object]:

@@ -63,10 +63,10 @@ class EncryptedModel:
         refuse_experimental(context.experimental)
         check_preset(context.parameters)
         keys, arrays = self.evaluator.export()
-        described: dict[str, dict | None] = {"W1": None, "W2": None}
-        for name, a in (("W1", self.network.W1), ("W2", self.network.W2)):
-            if a is not None:
-                described[name], arrays[name] = self.evaluator.export_array(a)
+        W2 = None
+        W1, arrays["W1"] = self.evaluator.export_array(self.network.W1)
+        if self.network.W2 is not None:
+            W2, arrays["W2"] = self.evaluator.export_array(self.network.W2)
         header = ModelHeader(
             self.evaluator.scheme,
             keys,
@@ -74,7 +74,8 @@ class EncryptedModel:
             self.architecture,
             stored_recipe(self.features, arrays),
             self.network.weight_bound,
-            **described,  # type: ignore[arg-type]
+            W1,
+            W2,
         )
         return files.write(path, MODEL, describe(header), arrays, mac_key=mac_key)
 

@@ -11,6 +11,7 @@ import numpy as np
 from encnn.arithmetic.sampling import Randomness
 from encnn.errors import KeyMismatchError, ParameterError
 from encnn.schemes import base
+from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.encoders import SlotEncoder
 from encnn.schemes.powers import Product
 from encnn.schemes.rings import storage
@@ -138,7 +139,8 @@ class RingSecretKey(base.SecretKey[RingArray]):
             )
         keys = {RELINEARISE: self.relinearisation_key()}
         encoder, steps = self.parameters.encoder, 1
-        summed = max((f.left for f in products if f.name.startswith("vector_matrix:")), default=1)  # type: ignore[union-attr]
+        matrices = [f for f in products if isinstance(f, BilinearMap) and f.name.startswith("vector_matrix:")]
+        summed = max((f.left for f in matrices), default=1)
         while isinstance(encoder, SlotEncoder) and steps < encoder.period(summed):
             keys[steps], steps = self.rotation_key(steps), 2 * steps
         return keys
