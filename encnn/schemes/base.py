@@ -99,20 +99,17 @@ class SchemeParameters(Protocol):
         """Return a hash: parameters are values that do not change."""
 
 
-class KeyContext(Protocol):
+P = TypeVar("P", bound=SchemeParameters, covariant=True)
+"""The parameters of a scheme."""
+
+
+@dataclass(frozen=True)
+class KeyContext(Generic[P]):
     """What all ciphertexts of one key share."""
 
-    @property
-    def parameters(self) -> SchemeParameters:
-        """The parameter set."""
-
-    @property
-    def key_id(self) -> str:
-        """The public name of the key."""
-
-    @property
-    def experimental(self) -> bool:
-        """Whether its randomness can be reproduced."""
+    parameters: P
+    key_id: str  # the public name of the key
+    experimental: bool = False  # whether its randomness can be reproduced
 
 
 @dataclass(frozen=True)

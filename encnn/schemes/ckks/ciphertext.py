@@ -8,25 +8,23 @@ encryptions (`encnn.assistance.weights`), never a decrypted number.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 import numpy as np
 
 from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
+from encnn.schemes.base import KeyContext
 from encnn.schemes.ckks.packing import Packing, power_above
 from encnn.schemes.ckks.parameters import CKKSParameters
 from encnn.schemes.ckks.seal import SealCiphertext, SealRing, ring
 
 
 @dataclass(frozen=True)
-class CKKSContext:
+class CKKSContext(KeyContext[CKKSParameters]):
     """What all arrays of one key share."""
 
-    parameters: CKKSParameters  # of the scheme
-    key_id: str  # the public name of the key
-    packing: Packing  # the layout of arrays
-    experimental: bool = False  # whether its randomness can be reproduced
+    packing: Packing = field(kw_only=True)  # the layout of arrays
 
     @property
     def ring(self) -> SealRing:

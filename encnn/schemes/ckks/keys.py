@@ -25,7 +25,7 @@ class CKKSSecretKey(base.SecretKey[PackedArray]):
     context: CKKSContext
 
     def __init__(self, parameters: CKKSParameters, packing: Packing) -> None:
-        self._take(CKKSContext(parameters, Randomness().token().hex(), packing), ())
+        self._take(CKKSContext(parameters, Randomness().token().hex(), packing=packing), ())
 
     @classmethod
     def restored(cls, context: CKKSContext, data: bytes) -> Self:

@@ -123,7 +123,7 @@ def _restore_context(header: ContextHeader) -> CKKSContext:
         packing = Packing(header.parameters.slots, stride, features)
     except EncnnError as error:
         raise FileError(f"rows of {stride} slots do not fit these parameters ({error}); get a new file") from error
-    return CKKSContext(header.parameters, header.key_id, packing)
+    return CKKSContext(header.parameters, header.key_id, packing=packing)
 
 
 def _check_steps(steps: Sequence[int], p: CKKSParameters) -> None:
