@@ -111,6 +111,14 @@ class KeyContext(Generic[P]):
     key_id: str  # the public name of the key
     experimental: bool = False  # whether its randomness can be reproduced
 
+    def refuse_experimental(self) -> None:
+        """Raise `ParameterError` for a key made from a passed rng, since nothing of such keys is written to files."""
+        if self.experimental:
+            raise ParameterError(
+                "this key was made from a passed rng, so it repeats and protects nothing; nothing of it is written to files. "
+                "Make the owner without rng"
+            )
+
 
 @dataclass(frozen=True)
 class ComparedPreset:

@@ -26,10 +26,7 @@ from encnn.errors import ParameterError
 from encnn.schemes.base import OwnerHelp
 from encnn.schemes.parameters import NamedParameters, find_preset
 from encnn.security.estimate import Estimate, estimate
-from encnn.security.promise import check_promise
-
-MAX_BITS_128 = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
-"""[HES18]: the largest log2 q of 128 bits for each ring degree."""
+from encnn.security.promise import STANDARD_128, check_promise
 
 SIGMA = 3.2
 """Standard deviation of the noise; SEAL's is 3.19, the standard's 8 / sqrt(2 pi)."""
@@ -52,10 +49,10 @@ class CKKSParameters(NamedParameters):
         self._check_ranges()
         if self.insecure:
             return
-        if self.modulus_total_bits > MAX_BITS_128[self.degree]:
+        if self.modulus_total_bits > STANDARD_128[self.degree]:
             raise ParameterError(
                 f"{self.name!r} has log2 q = {self.modulus_total_bits} at N = {self.degree}: {self.security.summary}, "
-                f"and 128 bits allow log2 q <= {MAX_BITS_128[self.degree]}; use fewer or smaller primes, a larger "
+                f"and 128 bits allow log2 q <= {STANDARD_128[self.degree]}; use fewer or smaller primes, a larger "
                 "degree, or put INSECURE into the name"
             )
         check_promise(self.name, self.security.best(), "use fewer or smaller primes, or a larger degree")
@@ -96,8 +93,8 @@ class CKKSParameters(NamedParameters):
         return "weights"
 
     def _check_ranges(self) -> None:
-        if self.degree not in MAX_BITS_128:
-            raise ParameterError(f"degree is {self.degree}; it must be one of {', '.join(map(str, MAX_BITS_128))}")
+        if self.degree not in STANDARD_128:
+            raise ParameterError(f"degree is {self.degree}; it must be one of {', '.join(map(str, STANDARD_128))}")
         if len(self.modulus_bits) < 2 or not all(20 <= b <= 60 for b in self.modulus_bits):
             raise ParameterError(f"modulus_bits is {self.modulus_bits}; give two or more primes of 20 to 60 bits each")
         if not 15 <= self.scale_bits < self.modulus_bits[0]:

@@ -27,13 +27,10 @@ from encnn.schemes.parameters import NamedParameters
 from encnn.schemes.rings.primes import PRIME_BITS, check_primes, find_primes
 from encnn.schemes.rings.rns import MAX_TERMS, Ring, ring
 from encnn.security.estimate import AttackCost
-from encnn.security.promise import check_promise
+from encnn.security.promise import STANDARD_128, check_promise
 
 Bits: TypeAlias = tuple[int, ...]
 """Bits of primes."""
-
-STANDARD_128 = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
-"""Dimension -> largest log2 q for 128 bits against classical attacks, ternary keys [HES18, table 1]."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
