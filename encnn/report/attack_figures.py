@@ -58,11 +58,11 @@ def lattice_cost(measured: pd.DataFrame, extrapolated: Mapping[int, pd.DataFrame
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.4), width_ratios=[3, 2])
     for (q_bits, rows), colour, marker in zip(measured.groupby("q_bits"), PALETTE, HOLLOW, strict=False):
-        look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none", "fillstyle": "none"}
-        left.plot(rows.d, np.log2(rows.cpu_s), **look, ms=5, label=f"measured, log2 q = {q_bits}")
+        for axis, values, size, what in ((left, np.log2(rows.cpu_s), 5, "measured"), (right, rows.block_size, 7, "needed")):
+            (points,) = axis.plot(rows.d, values, color=colour, marker=marker, linestyle="none", fillstyle="none", ms=size)
+            points.set_label(f"{what}, log2 q = {q_bits}")
         ahead = extrapolated[int(str(q_bits))]
         left.plot(ahead.d, ahead.log2_seconds, "--", color=colour, label=f"extrapolated by the estimate, log2 q = {q_bits}")
-        right.plot(rows.d, rows.block_size, **look, ms=7, label=f"needed, log2 q = {q_bits}")
         right.plot(rows.d, rows.predicted_block_size, "--", color=colour, label=f"estimate, log2 q = {q_bits}")
     ticks = [10, 30, 100, 300, 1000]
     left.set(xscale="log", xlabel="dimension d", ylabel="CPU time (seconds, log2)", title="time that lattice reduction takes")
