@@ -400,10 +400,10 @@ def opened(channel: Channel, key_id: str) -> Opening:
     return opening
 
 
-def check_trip(answer: Any, trip: int) -> None:
-    """Raise `DataError` unless the answer is to request `trip`."""
-    if answer.trip != trip:
-        raise DataError(f"the answer is to request {answer.trip!r}, not to {trip}; begin again")
+def check_trip(answered: object, trip: int) -> None:
+    """Raise `DataError` unless an answer is to request `trip`."""
+    if answered != trip:
+        raise DataError(f"the answer is to request {answered!r}, not to {trip}; begin again")
 
 
 class AssistedStep(Help):
@@ -511,7 +511,7 @@ def stretches(z: CiphertextArray | PartialScores, most: int) -> list[slice]:
 
 
 def _check_answer(answer: Answer, trip: int, shape: tuple[int, ...], p: IntegerVectorParameters) -> None:
-    check_trip(answer, trip)
+    check_trip(answer.trip, trip)
     check_array("an answer", answer.tops, shape, p.dtype, *entry_range(p))
     if not isinstance(answer.seed, bytes) or not isinstance(answer.first, int) or not 0 <= answer.first <= p.d - shape[0]:
         raise DataError(f"the answer names masks from row {answer.first!r} of {p.d}; begin again")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from encnn.report.style import COLOURS, PALETTE
@@ -29,7 +30,8 @@ def advantages(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(8.5, 3.4))
     sns.barplot(table, x="encryption", y="advantage", hue="test", errorbar=None, ax=axis)
     for bars in axis.containers:
-        axis.bar_label(bars, fmt="%.2f", padding=2, fontsize="small")  # type: ignore[arg-type]
+        if isinstance(bars, BarContainer):
+            axis.bar_label(bars, fmt="%.2f", padding=2, fontsize="small")
     axis.set(ylim=(0, 1.15), xlabel="encryption", ylabel="advantage (1: always told apart)")
     axis.set_title("Which encryption stops which distinguisher?")
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False)
