@@ -39,7 +39,7 @@ LARGEST = 1 << 1000
 class Demand(Protocol):
     """A condition on a value besides its type; its text ends the sentence "expected ..."."""
 
-    def __call__(self, value: Any) -> bool:
+    def __call__(self, value: Any, /) -> bool:
         """Return whether the value meets the condition."""
 
 
@@ -146,7 +146,8 @@ def _checked(hint: object, value: object, where: str) -> object:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         checked = _checked(args[0], value, where)
-        for demand in args[1:]:
+        demands: tuple[Demand, ...] = args[1:]
+        for demand in demands:
             if not demand(checked):
                 raise _unlike(where, value, str(demand))
         return checked
