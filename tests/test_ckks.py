@@ -19,9 +19,9 @@ from encnn.schemes import ClearParameters, ckks, make_keys
 from encnn.schemes.bilinear import elementwise, outer, scalar_vector, vector_matrix
 from encnn.schemes.ckks import TOY, CKKSParameters, preset, storage
 from encnn.schemes.ckks.packing import Packing
-from encnn.schemes.ckks.parameters import MAX_BITS_128
 from encnn.schemes.ckks.seal import sealapi
 from encnn.schemes.clear import ClearEvaluator
+from encnn.security.promise import STANDARD_128
 
 pytest.importorskip("tenseal.sealapi")
 
@@ -77,7 +77,7 @@ def test_presets_of_128_bits_are_within_seal_s_table_the_guidelines_and_the_esti
 
 def test_the_table_of_the_standard_is_the_one_that_seal_has():
     s = sealapi()
-    assert {n: s.CoeffModulus.MaxBitCount(n, s.SEC_LEVEL_TYPE.TC128) for n in MAX_BITS_128} == MAX_BITS_128
+    assert {n: s.CoeffModulus.MaxBitCount(n, s.SEC_LEVEL_TYPE.TC128) for n in STANDARD_128} == STANDARD_128
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def check_types(dataclass_: Any) -> None:
     for f in fields(dataclass_):
         if f.init:
             value = getattr(dataclass_, f.name)
-            converted = _converters(type(dataclass_))[f.name](f.name, value)  # type: ignore[arg-type]
+            converted = _converters(dataclass_.__class__)[f.name](f.name, value)
             if converted is not value:
                 object.__setattr__(dataclass_, f.name, converted)
 

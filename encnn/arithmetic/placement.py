@@ -1,9 +1,9 @@
 """Arrays for compiled loops: with a chosen offset in a page of memory, and with the size that a loop counts on."""
 
 import math
-from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from encnn.errors import ParameterError
 
@@ -26,7 +26,7 @@ def placed(shape: tuple[int, ...], dtype: type, place: int = 0) -> np.ndarray:
     return room[first : first + size].view(dtype).reshape(shape)
 
 
-def check_array(name: str, a: np.ndarray, dtype: Any, shape: tuple[int, ...]) -> None:
+def check_array(name: str, a: np.ndarray, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
     """Raise `ParameterError` unless an array has this type and shape, because compiled loops do not check their bounds."""
     if a.dtype != dtype or a.shape != shape:
         raise ParameterError(f"{name} is {a.dtype} of shape {a.shape}, expected {np.dtype(dtype)} of shape {shape}")

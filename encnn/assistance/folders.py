@@ -29,7 +29,7 @@ import numpy as np
 from encnn import files
 from encnn.assistance.scores import Answer, Assistant, Opening, OwnersSide, Request
 from encnn.assistance.weights import OwnerOfWeights, Weights
-from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError, ParameterError
+from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError
 from encnn.files.schema import Count, Hex32, Within, check_array, check_names, describe, naming, parse
 from encnn.schemes.base import KeyContext
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
@@ -63,7 +63,8 @@ class FolderChannel:
 
     def __post_init__(self) -> None:
         """Refuse experimental keys."""
-        _refuse_experimental(self.context)
+        if self.context is not None:
+            self.context.refuse_experimental()
 
     def open(self) -> Opening:
         """Wait for the owner's first message and return it."""
@@ -223,7 +224,8 @@ _LABELS_OF = {"sent": {"labels"}, "kept": {"rows"}, "withheld": set[str]()}
 
 def write_opening(path: Path, opening: Opening, context: KeyContext | None) -> int:
     """Write the owner's first message; return the bytes written.  Experimental keys are refused."""
-    _refuse_experimental(context)
+    if context is not None:
+        context.refuse_experimental()
     zero_key = opening.zero_key
     header = OpeningHeader(opening.key_id, opening.kept_labels, None if zero_key is None else zero_key.seed.hex())
     return files.write(path, OPENING, describe(header), {} if zero_key is None else {"zero_key": zero_key.b})
@@ -240,7 +242,7 @@ def read_opening(path: Path) -> Opening:
 
 def write_request(path: Path, request: Request) -> int:
     """Write a request; return the bytes.  Experimental keys are refused."""
-    _refuse_experimental(request.scores.context)
+    request.scores.context.refuse_experimental()
     labels: Literal["sent", "kept", "withheld"] = "withheld" if request.rows is None else "kept"
     if request.labels is not None:
         labels = "sent"
@@ -302,9 +304,11 @@ def read_weights(path: Path, kind: str, max_bytes: int = 1 << 31) -> Weights:
 
 def write_labels(path: Path, labels: CiphertextArray) -> int:
     """Write the encrypted labels that `Owner.encrypt_labels` made, for the trainer; return the bytes: one number per label."""
-    _refuse_experimental(labels.context)
+    labels.context.refuse_experimental()
     described, array = export_array(labels)
-    return files.write(path, LABELS, describe(LabelsHeader(labels.context.key_id, labels.shape, described)), {"labels": array})  # type: ignore[arg-type]
+    reviews, outputs = labels.shape
+    header = LabelsHeader(labels.context.key_id, (reviews, outputs), described)
+    return files.write(path, LABELS, describe(header), {"labels": array})
 
 
 def read_labels(path: Path, context: IntegerVectorContext) -> CiphertextArray:
@@ -365,11 +369,3 @@ def _form_of(speaker: object) -> _Form:
 def _check_key(key_id: str, context: IntegerVectorContext) -> None:
     if key_id != context.key_id:
         raise KeyMismatchError(f"a message is under key {key_id}, expected {context.key_id}; take messages of one run")
-
-
-def _refuse_experimental(context: KeyContext | None) -> None:
-    if context is not None and context.experimental:
-        raise ParameterError(
-            "this key was made from a passed rng, so it repeats and protects nothing; its messages are not written to files. "
-            "Make the owner without rng"
-        )

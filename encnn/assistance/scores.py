@@ -54,7 +54,7 @@ from encnn.errors import CapabilityError, DataError, DivergenceError, EncnnError
 from encnn.files.schema import check_array
 from encnn.network import Help, plain_targets
 from encnn.network.partial_scores import WITHIN, PartialScores, check_counts
-from encnn.schemes.base import Evaluator, KeyContext, Targets
+from encnn.schemes.base import Evaluator, KeyContext, SecretKey, Targets
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorSecretKey
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.ring import (
@@ -205,13 +205,18 @@ class Assistant:
 
     def __init__(
         self,
-        secret: IntegerVectorSecretKey,
+        secret: SecretKey,
         outputs: int = 1,
         labels: np.ndarray | None = None,
         max_rate: float = 1.0,
         rng: np.random.Generator | None = None,
         max_trips: int | None = None,
     ) -> None:
+        if not isinstance(secret, IntegerVectorSecretKey):
+            raise CapabilityError(
+                f"an Assistant answers scores of the scheme 'integer_vector', this is a {type(secret).__name__}; serve a "
+                "weights.OwnerOfWeights for 'ckks', 'fv' and 'yashe', and nothing for the others"
+            )
         _check_max_rate(max_rate, secret.parameters)
         self._secret, self.outputs, self._max_rate, self.max_trips = secret, outputs, max_rate, max_trips
         self._labels = None if labels is None else plain_targets(labels, outputs)
@@ -395,10 +400,10 @@ def opened(channel: Channel, key_id: str) -> Opening:
     return opening
 
 
-def check_trip(answer: Any, trip: int) -> None:
-    """Raise `DataError` unless the answer is to request `trip`."""
-    if answer.trip != trip:
-        raise DataError(f"the answer is to request {answer.trip!r}, not to {trip}; begin again")
+def check_trip(answered: object, trip: int) -> None:
+    """Raise `DataError` unless an answer is to request `trip`."""
+    if answered != trip:
+        raise DataError(f"the answer is to request {answered!r}, not to {trip}; begin again")
 
 
 class AssistedStep(Help):
@@ -509,7 +514,7 @@ def stretches(z: CiphertextArray | PartialScores, most: int) -> list[slice]:
 
 
 def _check_answer(answer: Answer, trip: int, shape: tuple[int, ...], p: IntegerVectorParameters) -> None:
-    check_trip(answer, trip)
+    check_trip(answer.trip, trip)
     check_array("an answer", answer.tops, shape, p.dtype, *entry_range(p))
     if not isinstance(answer.seed, bytes) or not isinstance(answer.first, int) or not 0 <= answer.first <= p.d - shape[0]:
         raise DataError(f"the answer names masks from row {answer.first!r} of {p.d}; begin again")

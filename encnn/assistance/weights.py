@@ -243,7 +243,7 @@ class WeightRefresh(Help):
         self.trips += 1
         key_id = evaluator.key_id
         answer = self._channel.ask(Weights(self.trips, key_id, as_parts(evaluator, arrays)))
-        check_trip(answer, self.trips)
+        check_trip(answer.trip, self.trips)
         if answer.key_id != key_id or answer.shapes != [a.shape for a in arrays]:
             raise DataError(
                 "the owner's answer is of other arrays or another key than were sent; take the answer to this message"

@@ -8,9 +8,8 @@ def solve(A: np.ndarray, B: np.ndarray, bits: int) -> np.ndarray | None:
 
     Returns None if a column has no odd pivot left, so that X is not unique, or if no X fits all equations.
     """
-    word: type[np.unsignedinteger] = next(
-        t for t in (np.uint8, np.uint16, np.uint32, np.uint64) if np.dtype(t).itemsize * 8 >= bits
-    )
+    words: list[type[np.unsignedinteger]] = [np.uint8, np.uint16, np.uint32, np.uint64]
+    word = next(t for t in words if np.dtype(t).itemsize * 8 >= bits)
     n = A.shape[1]
     M: np.ndarray = np.concatenate([A, B], axis=1).astype(np.int64).astype(word)
     for column in range(n):

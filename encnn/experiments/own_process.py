@@ -6,12 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pandas as pd
 
+Result = TypeVar("Result")
 
-def in_a_process(run: Callable[..., Any], *arguments: Any) -> Any:
+
+def in_a_process(run: Callable[..., Result], *arguments: object) -> Result:
     """Return `run(*arguments)`, or raise what it raises, from a new process that ends with it.
 
     The process starts empty: it imports the module of `run` and is sent the arguments.  So `peak_memory_mb` there counts this
@@ -21,7 +23,7 @@ def in_a_process(run: Callable[..., Any], *arguments: Any) -> Any:
         return pool.submit(run, *arguments).result()
 
 
-def kept(folder: Path, run: Callable[[], tuple[dict[str, Any], pd.DataFrame]]) -> tuple[dict[str, Any], pd.DataFrame]:
+def kept(folder: Path, run: Callable[[], tuple[dict[str, object], pd.DataFrame]]) -> tuple[dict[str, object], pd.DataFrame]:
     """Return the line and the curve of a run that is done; or run it, keep both, and empty the folder of everything else.
 
     folder: that of this run alone, where it may write as it goes.  What it writes there, the owner's secret above all, is

@@ -23,6 +23,7 @@ from encnn.data.datasets import Dataset, words_dataset
 from encnn.data.reviews import Corpus
 from encnn.errors import CiphertextOverflowError, DivergenceError
 from encnn.network import Architecture, ErrorStep, Help, Network, TrainingPlan
+from encnn.network.architecture import Pooling
 from encnn.parties import Evaluation, Owner, Trainer
 from encnn.progress import progress
 from encnn.report import paper
@@ -59,14 +60,14 @@ class Setting:
     row: str  # its name
     plan: TrainingPlan  # how it is trained
     parameters: SchemeParameters = field(default_factory=ClearParameters)  # of its arithmetic
-    pooling: str = "mean"  # "mean" or "sum" of a review's rows
+    pooling: Pooling = "mean"  # "mean" or "sum" of a review's rows
     step: ErrorStep | None = None  # replaces the error step (the ablations' mistakes)
     shown: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None  # the prediction, from p and the seed's rng
     running_mean: bool = False  # count with the ancestor's running-mean threshold instead of one half
 
     def architecture(self, data: Dataset) -> Architecture:
         """Return the network for the features of these data."""
-        return Architecture(data.X.shape[1], HIDDEN, pooling=self.pooling)  # type: ignore[arg-type]
+        return Architecture(data.X.shape[1], HIDDEN, pooling=self.pooling)
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def table(results: Iterable[SettingRun]) -> pd.DataFrame:
 
 
 def pair(
-    learning_rate: float = LEARNING_RATE, degree: int = DEGREE, suffix: str = "", pooling: str = "mean"
+    learning_rate: float = LEARNING_RATE, degree: int = DEGREE, suffix: str = "", pooling: Pooling = "mean"
 ) -> tuple[Setting, Setting]:
     """Return (Non-PP, PP): the rightly coded network in the clear, and the same under the paper's encryption."""
     plan = TrainingPlan(taylor(degree), learning_rate)

@@ -319,9 +319,9 @@ def _owner(case: BootstrappedCase, data: Dataset, path: Path) -> Owner:
 def _prepared(owner: Owner, data: Dataset, threads: int) -> EncryptedModel:
     """Return an encrypted start, its keys expanded and its loops compiled, so that no run is charged for it."""
     model = owner.encrypt(linear_start(data))
-    evaluator: BootstrappedEvaluator = model.evaluator  # type: ignore[assignment]
-    evaluator.threads = threads
-    evaluator.activate(owner.sigmoid, model.network.W1[:2])
+    if isinstance(model.evaluator, BootstrappedEvaluator):
+        model.evaluator.threads = threads
+    model.evaluator.activate(owner.sigmoid, model.network.W1[:2])
     return model
 
 

@@ -386,8 +386,10 @@ def _parse(raw: bytes, source: "_Source") -> Contents:
 
 def _parse_specs(entries: object, source: "_Source") -> tuple[ArraySpec, ...]:
     """Parse the list of arrays; `_check_contents` checks the values."""
+    if not isinstance(entries, list):
+        raise _damaged(source, "its list of arrays is malformed")
     try:
-        specs = tuple(ArraySpec(entry["name"], entry["dtype"], tuple(entry["shape"])) for entry in entries)  # type: ignore[attr-defined]
+        specs = tuple(ArraySpec(entry["name"], entry["dtype"], tuple(entry["shape"])) for entry in entries)
     except (TypeError, KeyError, IndexError):
         raise _damaged(source, "its list of arrays is malformed") from None
     return specs

@@ -39,7 +39,7 @@ LARGEST = 1 << 1000
 class Demand(Protocol):
     """A condition on a value besides its type; its text ends the sentence "expected ..."."""
 
-    def __call__(self, value: Any) -> bool:
+    def __call__(self, value: Any, /) -> bool:
         """Return whether the value meets the condition."""
 
 
@@ -146,7 +146,8 @@ def _checked(hint: object, value: object, where: str) -> object:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         checked = _checked(args[0], value, where)
-        for demand in args[1:]:
+        demands: tuple[Demand, ...] = args[1:]
+        for demand in demands:
             if not demand(checked):
                 raise _unlike(where, value, str(demand))
         return checked
@@ -159,11 +160,13 @@ def _checked(hint: object, value: object, where: str) -> object:
         return value
     if origin in (tuple, list):
         return origin(_items(origin, args, value, where))
-    if is_dataclass(hint):
-        return parse(hint, value, where)  # type: ignore[arg-type]
+    if isinstance(hint, type) and is_dataclass(hint):
+        return parse(hint, value, where)
     if type(value) is not (origin or hint) or not _is_sound(value):
         raise _unlike(where, value, f"{_NAMES[origin or hint]}")
-    return value if not args else {name: _checked(args[1], inner, f"{where}.{name}") for name, inner in value.items()}  # type: ignore[attr-defined]
+    if not args or not isinstance(value, dict):
+        return value
+    return {name: _checked(args[1], inner, f"{where}.{name}") for name, inner in value.items()}
 
 
 def _items(origin: type, args: tuple[object, ...], value: object, where: str) -> Iterator[object]:

@@ -25,6 +25,7 @@ from encnn.schemes.powers import power_sum
 
 MOST_ROWS = (1 << 31) - 1
 """The most rows of W1, hidden units or outputs: mini-batches number rows by 32 bits."""
+Pooling = Literal["sum", "mean"]
 WEIGHT_BOUND = 0.25
 """The smallest announced bound on weights.  A smaller one would tell something about small weights (see `partial_scores`)."""
 
@@ -36,7 +37,7 @@ class Architecture:
     features: int  # rows of W1, the size of the vocabulary
     hidden: int = 8  # hidden units; 0 means no hidden layer
     outputs: int = 1  # 1, or one per class (one-vs-rest)
-    pooling: Literal["sum", "mean"] = "mean"  # a review's hidden vector is the sum or the mean of its words' rows
+    pooling: Pooling = "mean"  # a review's hidden vector is the sum or the mean of its words' rows
     hidden_sigmoid: PolynomialSigmoid | None = None  # applied to the hidden layer; None leaves it linear, as in the paper
 
     def __post_init__(self) -> None:

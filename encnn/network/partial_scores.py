@@ -100,8 +100,14 @@ class PartialScores:
 
 def check_counts(counts: object, parts: int) -> None:
     """Raise `DataError` unless the counts are int64, at least one per review, and add up to `parts`."""
-    fits = isinstance(counts, np.ndarray) and counts.dtype == np.int64 and counts.ndim == 1 and 0 < len(counts) <= parts
-    if not fits or counts.min() < 1 or counts.max() > parts or counts.sum() != parts:  # type: ignore[attr-defined]
+    if (
+        not isinstance(counts, np.ndarray)
+        or (counts.dtype, counts.ndim) != (np.int64, 1)
+        or not 0 < len(counts) <= parts
+        or counts.min() < 1
+        or counts.max() > parts
+        or counts.sum() != parts
+    ):
         raise DataError(f"{parts} parts of scores do not fit the counts that came with them; send int64, one count per review")
 
 

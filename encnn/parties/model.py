@@ -57,16 +57,12 @@ class EncryptedModel:
 
         `mac_key` belongs to the owner, who writes with `Owner.save_model`; nobody else has one.
         """
-        context = self.evaluator.context
-        if context is None:
-            raise ParameterError("a network in the clear is not saved as an encrypted model; encrypt it first")
-        refuse_experimental(context.experimental)
-        check_preset(context.parameters)
+        checked_context(self.evaluator.context, "a network in the clear is not saved as an encrypted model; encrypt it first")
         keys, arrays = self.evaluator.export()
-        described: dict[str, dict | None] = {"W1": None, "W2": None}
-        for name, a in (("W1", self.network.W1), ("W2", self.network.W2)):
-            if a is not None:
-                described[name], arrays[name] = self.evaluator.export_array(a)
+        W2 = None
+        W1, arrays["W1"] = self.evaluator.export_array(self.network.W1)
+        if self.network.W2 is not None:
+            W2, arrays["W2"] = self.evaluator.export_array(self.network.W2)
         header = ModelHeader(
             self.evaluator.scheme,
             keys,
@@ -74,7 +70,8 @@ class EncryptedModel:
             self.architecture,
             stored_recipe(self.features, arrays),
             self.network.weight_bound,
-            **described,  # type: ignore[arg-type]
+            W1,
+            W2,
         )
         return files.write(path, MODEL, describe(header), arrays, mac_key=mac_key)
 
@@ -200,13 +197,17 @@ def check_encrypted(a: object, context: KeyContext | None) -> None:
         raise DataError(f"expected ciphertexts of the scheme, got {type(a).__name__}; pass what train or predict returned")
 
 
-def refuse_experimental(experimental: bool) -> None:
-    """Raise `ParameterError` for a key made from a passed rng, since such keys are not written to files."""
-    if experimental:
-        raise ParameterError(
-            "this key was made from a passed rng, so it repeats and protects nothing; it is not written to files. "
-            "Make the owner without rng"
-        )
+def checked_context(context: KeyContext | None, in_the_clear: str) -> KeyContext:
+    """Return the context of a key whose model, scores or secret are to be written.
+
+    Raises `ParameterError` with the text `in_the_clear` where there is no key, for experimental keys, and for parameters that
+    have the name of a preset but differ from it.
+    """
+    if context is None:
+        raise ParameterError(in_the_clear)
+    context.refuse_experimental()
+    check_preset(context.parameters)
+    return context
 
 
 def describe_sigmoid(sigmoid: Sigmoid) -> dict:

@@ -30,14 +30,14 @@ from encnn.parties.model import (
     SecretHeader,
     check_encrypted,
     checked_architecture,
+    checked_context,
     describe_sigmoid,
-    refuse_experimental,
     restore_scores,
     restore_sigmoid,
     restored_recipe,
     stored_recipe,
 )
-from encnn.schemes import ClearParameters, SchemeParameters, check_preset, make_keys, restore_evaluator, restore_secret_key
+from encnn.schemes import ClearParameters, SchemeParameters, make_keys, restore_evaluator, restore_secret_key
 from encnn.schemes.base import Encrypted, Evaluator, SecretKey
 from encnn.schemes.bootstrapped import ONE_LEVEL_128
 from encnn.schemes.integer_vector import IntegerVectorSecretKey as IntegerVectorSecretKey
@@ -310,11 +310,7 @@ class Owner:
 
         Experimental keys are refused.
         """
-        context = self._secret.context
-        if context is None:
-            raise ParameterError("the clear scheme has no secret to save")
-        refuse_experimental(context.experimental)
-        check_preset(context.parameters)
+        checked_context(self._secret.context, "the clear scheme has no secret to save; make an owner with another scheme")
         secret, arrays = self._secret.export()
         keys, public = self.evaluator.export()
         header = SecretHeader(

@@ -10,13 +10,13 @@ from encnn.arithmetic.sigmoid import RangeReport, error_over
 from encnn.data import Features
 from encnn.data.batches import TrainingFeatures, batches, training_features
 from encnn.data.inputs import is_plain
-from encnn.errors import KeyMismatchError, ParameterError
+from encnn.errors import KeyMismatchError
 from encnn.files.schema import describe
 from encnn.network import Help, Network, OnScores, TrainingPlan, forward, predict, train
 from encnn.network.partial_scores import PartialScores
 from encnn.network.rehearsal import check_rehearsal, from_zero, rehearse
 from encnn.network.training import NOBODY
-from encnn.parties.model import SCORES, EncryptedModel, Path, check_encrypted, describe_scores, refuse_experimental
+from encnn.parties.model import SCORES, EncryptedModel, Path, check_encrypted, checked_context, describe_scores
 from encnn.parties.owner import Owner
 from encnn.schemes import ClearParameters
 from encnn.schemes.base import Encrypted
@@ -52,9 +52,7 @@ class User:
     def save_scores(self, scores: Encrypted, path: Path) -> int:
         """Write encrypted scores for the owner; return the bytes written."""
         evaluator = self.model.evaluator
-        context = evaluator.context
-        if context is None:
-            raise ParameterError("scores in the clear are not saved as encrypted scores; use numpy.save")
+        context = checked_context(evaluator.context, "scores in the clear are not saved as encrypted scores; use numpy.save")
         check_encrypted(scores, context)
         own = getattr(scores, "context", context)
         if own != context:
@@ -62,7 +60,6 @@ class User:
                 f"the scores belong to key {own.key_id}, but the model to key {context.key_id}; save them by the user "
                 "of their own model"
             )
-        refuse_experimental(context.experimental)
         known = None if self.model.features is None else self.model.features.fingerprint
         header, arrays = describe_scores(evaluator, context.key_id, known, scores)
         return files.write(path, SCORES, describe(header), arrays)

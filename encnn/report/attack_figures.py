@@ -4,13 +4,13 @@ Every function takes a `DataFrame` or numbers and returns a matplotlib `Figure`.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from encnn.report.style import COLOURS, PALETTE
@@ -30,7 +30,8 @@ def advantages(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(8.5, 3.4))
     sns.barplot(table, x="encryption", y="advantage", hue="test", errorbar=None, ax=axis)
     for bars in axis.containers:
-        axis.bar_label(bars, fmt="%.2f", padding=2, fontsize="small")  # type: ignore[arg-type]
+        if isinstance(bars, BarContainer):
+            axis.bar_label(bars, fmt="%.2f", padding=2, fontsize="small")
     axis.set(ylim=(0, 1.15), xlabel="encryption", ylabel="advantage (1: always told apart)")
     axis.set_title("Which encryption stops which distinguisher?")
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False)
@@ -59,11 +60,11 @@ def lattice_cost(measured: pd.DataFrame, extrapolated: Mapping[int, pd.DataFrame
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.4), width_ratios=[3, 2])
     for (q_bits, rows), colour, marker in zip(measured.groupby("q_bits"), PALETTE, HOLLOW, strict=False):
-        look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none", "fillstyle": "none"}
-        left.plot(rows.d, np.log2(rows.cpu_s), **look, ms=5, label=f"measured, log2 q = {q_bits}")
+        for axis, values, size, what in ((left, np.log2(rows.cpu_s), 5, "measured"), (right, rows.block_size, 7, "needed")):
+            (points,) = axis.plot(rows.d, values, color=colour, marker=marker, linestyle="none", fillstyle="none", ms=size)
+            points.set_label(f"{what}, log2 q = {q_bits}")
         ahead = extrapolated[int(str(q_bits))]
         left.plot(ahead.d, ahead.log2_seconds, "--", color=colour, label=f"extrapolated by the estimate, log2 q = {q_bits}")
-        right.plot(rows.d, rows.block_size, **look, ms=7, label=f"needed, log2 q = {q_bits}")
         right.plot(rows.d, rows.predicted_block_size, "--", color=colour, label=f"estimate, log2 q = {q_bits}")
     ticks = [10, 30, 100, 300, 1000]
     left.set(xscale="log", xlabel="dimension d", ylabel="CPU time (seconds, log2)", title="time that lattice reduction takes")
@@ -99,5 +100,5 @@ def _mark_durations(axis: Axes) -> None:
     """Write the durations to the right of the frame, where they cover no curve."""
     for name, seconds in DURATIONS.items():
         axis.axhline(np.log2(seconds), color=LIMIT, lw=0.7, ls=":")
-        where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points"}
-        axis.annotate(name, (1.0, np.log2(seconds)), **where, ha="left", va="center", fontsize="small")
+        text = axis.annotate(name, (1.0, np.log2(seconds)), (4, 0), ("axes fraction", "data"), "offset points")
+        text.set(ha="left", va="center", fontsize="small")

@@ -6,7 +6,6 @@ The functions take the stored tables (figures/comparison.csv and others) and ret
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -165,10 +164,10 @@ def _levels(values: np.ndarray) -> list[tuple[float, float]]:
 def _bubbles(axes: Axes, of: pd.DataFrame) -> PathCollection:
     """Draw keys (filled bubbles), models (rings) and clear twins (dashes); return the bubbles."""
     cpu, accuracy, bits = _cpu(of), of[ACCURACY], of["bits"].fillna(0.0)
-    colours: dict[str, Any] = {"c": bits, "cmap": "viridis", "vmin": 0.0, "vmax": MOST_BITS}
-    keys = axes.scatter(cpu, accuracy, s=_areas(of["key MB"]), **colours, alpha=0.75, zorder=3)
-    rings: dict[str, Any] = {"facecolors": "none", "edgecolors": COLOURS["paper"], "linewidths": 0.8}
-    axes.scatter(cpu, accuracy, s=_areas(of["model MB"]), **rings, zorder=2)
+    sizes = _areas(of["key MB"])
+    keys = axes.scatter(cpu, accuracy, s=sizes, c=bits, cmap="viridis", vmin=0.0, vmax=MOST_BITS, alpha=0.75, zorder=3)
+    sizes = _areas(of["model MB"])
+    axes.scatter(cpu, accuracy, s=sizes, facecolors="none", edgecolors=COLOURS["paper"], linewidths=0.8, zorder=2)
     axes.plot(cpu, of[TWIN], "_", color=COLOURS["PP"], markersize=14, zorder=4)
     return keys
 
@@ -178,28 +177,22 @@ def _areas(megabytes: pd.Series) -> np.ndarray:
 
 
 def _size_legend(axes: Axes) -> None:
-    rings: dict[str, Any] = {"color": "#bbbbbb", "edgecolors": COLOURS["paper"], "linewidths": 0.8}
     for megabytes in (10, 100):
-        axes.scatter([], [], s=POINTS_PER_MB * megabytes, **rings, label=f"{megabytes} MB (filled: keys, ring: model)")
+        label, size = f"{megabytes} MB (filled: keys, ring: model)", POINTS_PER_MB * megabytes
+        axes.scatter([], [], s=size, color="#bbbbbb", edgecolors=COLOURS["paper"], linewidths=0.8, label=label)
     axes.plot([], [], "_", color=COLOURS["PP"], markersize=14, label="clear twin")
     axes.figure.legend(loc="outside lower center", ncols=3, fontsize="small", borderpad=0.9)
 
 
 def _mark_breaks(panels: np.ndarray) -> None:
     """Open the frames where the axis leaves something out, and draw slanted strokes at the open ends."""
-    stroke: dict[str, Any] = {
-        "marker": [(-1, -0.5), (1, 0.5)],
-        "markersize": 9,
-        "linestyle": "none",
-        "color": COLOURS["paper"],
-        "clip_on": False,
-    }
     for upper, lower in itertools.pairwise(panels):
         upper.spines.bottom.set_visible(False)
         lower.spines.top.set_visible(False)
         upper.tick_params(bottom=False)
-        upper.plot([0, 1], [0, 0], transform=upper.transAxes, **stroke)
-        lower.plot([0, 1], [1, 1], transform=lower.transAxes, **stroke)
+        for panel, edge in ((upper, 0), (lower, 1)):
+            (stroke,) = panel.plot([0, 1], [edge, edge], transform=panel.transAxes, linestyle="none", color=COLOURS["paper"])
+            stroke.set(marker=[(-1, -0.5), (1, 0.5)], markersize=9, clip_on=False)
 
 
 def _name_schemes(axes: Axes, of: pd.DataFrame) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -84,9 +83,9 @@ def _places(axes: Axes, pixel: np.ndarray, name: str, size: float, radius: float
 
 
 def _write(axes: Axes, name: str, point: np.ndarray, offset: tuple[float, float], size: float) -> None:
-    line: dict[str, Any] = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
-    where: dict[str, Any] = {"xytext": offset, "textcoords": "offset points", "ha": "center", "va": "center"}
-    axes.annotate(name, tuple(point), **where, fontsize=size, zorder=5, arrowprops=line)
+    line = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
+    text = axes.annotate(name, tuple(point), offset, textcoords="offset points", arrowprops=line)
+    text.set(ha="center", va="center", fontsize=size, zorder=5)
 
 
 def _size(axes: Axes, name: str, size: float) -> tuple[float, float]:

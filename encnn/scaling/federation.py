@@ -36,7 +36,7 @@ from encnn.parties.acceptance import acceptance_test
 from encnn.parties.model import Path
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted, EncryptedWeights
-from encnn.schemes.integer_vector import IntegerVectorContext, IntegerVectorSecretKey
+from encnn.schemes.integer_vector import IntegerVectorSecretKey
 from encnn.schemes.integer_vector.reencryption import (
     RecipientKey,
     ReencryptionKey,
@@ -117,7 +117,7 @@ def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKe
 
 def write_recipient_key(path: Path, key: RecipientKey) -> int:
     """Write a recipient key; return the bytes written.  Experimental keys are refused."""
-    _refuse_experimental(key.context)
+    key.context.refuse_experimental()
     return files.write(path, RECIPIENT, *key.export())
 
 
@@ -130,8 +130,8 @@ def read_recipient_key(path: Path) -> RecipientKey:
 
 def write_reencryption_key(path: Path, key: ReencryptionKey) -> int:
     """Write a re-encryption key (mode 0600), which must not reach the recipient; return the bytes written."""
-    _refuse_experimental(key.source)
-    _refuse_experimental(key.target)
+    key.source.refuse_experimental()
+    key.target.refuse_experimental()
     return files.write(path, REENCRYPTION, *key.export(), private=True)
 
 
@@ -197,11 +197,3 @@ def _secret(owner: Owner) -> IntegerVectorSecretKey:
             f"re-encryption is for keys of the integer-vector scheme and its descendants, not for {owner.parameters.name!r}"
         )
     return owner.secret_key
-
-
-def _refuse_experimental(context: IntegerVectorContext) -> None:
-    if context.experimental:
-        raise ParameterError(
-            "this key was made from a passed rng, so it repeats and protects nothing; it is not written to files. Make owners "
-            "without rng"
-        )

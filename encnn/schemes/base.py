@@ -99,20 +99,25 @@ class SchemeParameters(Protocol):
         """Return a hash: parameters are values that do not change."""
 
 
-class KeyContext(Protocol):
+P = TypeVar("P", bound=SchemeParameters, covariant=True)
+"""The parameters of a scheme."""
+
+
+@dataclass(frozen=True)
+class KeyContext(Generic[P]):
     """What all ciphertexts of one key share."""
 
-    @property
-    def parameters(self) -> SchemeParameters:
-        """The parameter set."""
+    parameters: P
+    key_id: str  # the public name of the key
+    experimental: bool = False  # whether its randomness can be reproduced
 
-    @property
-    def key_id(self) -> str:
-        """The public name of the key."""
-
-    @property
-    def experimental(self) -> bool:
-        """Whether its randomness can be reproduced."""
+    def refuse_experimental(self) -> None:
+        """Raise `ParameterError` for a key made from a passed rng, since nothing of such keys is written to files."""
+        if self.experimental:
+            raise ParameterError(
+                "this key was made from a passed rng, so it repeats and protects nothing; nothing of it is written to files. "
+                "Make the owner without rng"
+            )
 
 
 @dataclass(frozen=True)

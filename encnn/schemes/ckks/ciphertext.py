@@ -7,27 +7,24 @@ encryptions (`encnn.assistance.weights`), never a decrypted number.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import Any
 
 import numpy as np
 
 from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
+from encnn.schemes.base import KeyContext
 from encnn.schemes.ckks.packing import Packing, power_above
 from encnn.schemes.ckks.parameters import CKKSParameters
-from encnn.schemes.ckks.seal import SealRing, ring
+from encnn.schemes.ckks.seal import SealCiphertext, SealRing, ring
 
 
 @dataclass(frozen=True)
-class CKKSContext:
+class CKKSContext(KeyContext[CKKSParameters]):
     """What all arrays of one key share."""
 
-    parameters: CKKSParameters  # of the scheme
-    key_id: str  # the public name of the key
-    packing: Packing  # the layout of arrays
-    experimental: bool = False  # whether its randomness can be reproduced
+    packing: Packing = field(kw_only=True)  # the layout of arrays
 
     @property
     def ring(self) -> SealRing:
@@ -49,7 +46,7 @@ class PackedArray:
 
     def __init__(
         self,
-        blocks: Sequence[Any],
+        blocks: Sequence[SealCiphertext],
         context: CKKSContext,
         shape: tuple[int, ...],
         rows: tuple[int, ...] = (),
@@ -155,7 +152,7 @@ class PackedArray:
                 "under one key"
             )
 
-    def with_blocks(self, blocks: "Iterator[Any] | Sequence[Any]") -> "PackedArray":
+    def with_blocks(self, blocks: Iterable[SealCiphertext]) -> "PackedArray":
         """Return an array of the same shape with other ciphertexts."""
         return PackedArray(tuple(blocks), self.context, self.shape, self.rows)
 
@@ -177,8 +174,7 @@ class PackedArray:
                 f"arrays of shape {self.shape} and {other.shape}, rows {self.rows} and {other.rows} in each ciphertext, do not "
                 "add up; encrypt labels in the mini-batches of the run"
             )
-        sum_: Callable[..., Any] = self.context.ring.sum
-        return self.with_blocks([sum_(a, b, subtract) for a, b in zip(self.blocks, other.blocks, strict=True)])
+        return self.with_blocks([self.context.ring.sum(a, b, subtract) for a, b in zip(self.blocks, other.blocks, strict=True)])
 
 
 def packed(values: np.ndarray, packing: Packing, rows: tuple[int, ...]) -> Iterator[np.ndarray]:

@@ -8,7 +8,7 @@ cubic sigmoid takes 1 + 2 + 1 levels.
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import accumulate, pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from encnn.schemes.ckks import storage
 from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray, concatenate
 from encnn.schemes.ckks.packing import power_above
 from encnn.schemes.ckks.parameters import CKKSParameters
+from encnn.schemes.ckks.seal import SealCiphertext
 
 
 class CKKSEvaluator(base.Evaluator[PackedArray]):
@@ -31,7 +32,7 @@ class CKKSEvaluator(base.Evaluator[PackedArray]):
     scheme: ClassVar[str] = "ckks"
     context: CKKSContext
 
-    def __init__(self, context: CKKSContext, rotations: Any, steps: frozenset[int], relinearisation: Any = None) -> None:
+    def __init__(self, context: CKKSContext, rotations: object, steps: frozenset[int], relinearisation: object = None) -> None:
         self.context, self.rotations, self.steps, self.relinearisation = context, rotations, steps, relinearisation
 
     def __repr__(self) -> str:
@@ -93,7 +94,9 @@ class CKKSEvaluator(base.Evaluator[PackedArray]):
             )
         return np.asarray(X.X, dtype=np.float64)
 
-    def _sum_of_diagonals(self, c: Any, diagonals: Iterator[np.ndarray], scale: float | None = None) -> Any:
+    def _sum_of_diagonals(
+        self, c: SealCiphertext, diagonals: Iterator[np.ndarray], scale: float | None = None
+    ) -> SealCiphertext:
         """Return sum_j diagonal_j * rot(c, j rows) by baby and giant steps (see `packing`), rescaled to `scale`."""
         ring, packing = self.context.ring, self.context.packing
         scale = scale or self.parameters.scale
@@ -101,7 +104,7 @@ class CKKSEvaluator(base.Evaluator[PackedArray]):
         babies = [c]
         for _ in range(1, packing.baby_steps):
             babies.append(self._rotated(babies[-1], packing.stride))
-        sums: list[Any] = [None] * (packing.features // len(babies))
+        sums: list[SealCiphertext | None] = [None] * (packing.features // len(babies))
         for j, diagonal in enumerate(diagonals):
             giant, baby = divmod(j, len(babies))
             sums[giant] = ring.add_product(sums[giant], babies[baby], diagonal, plain_scale)
@@ -112,24 +115,25 @@ class CKKSEvaluator(base.Evaluator[PackedArray]):
             if giant_sum is not None:
                 total = ring.sum_into(total, ring.rescaled_to(giant_sum, scale))
         if total is None:  # all features are 0; SEAL refuses that product, so the smallest plain number replaces 0
-            total = ring.rescaled_to(ring.add_product(None, c, 1.0 / plain_scale, plain_scale), scale)
+            smallest = ring.add_product(None, c, 1.0 / plain_scale, plain_scale)
+            total = ring.rescaled_to(self._checked(smallest, "features"), scale)
         return total
 
     @staticmethod
-    def _checked(total: Any, what: str) -> Any:
+    def _checked(total: SealCiphertext | None, what: str) -> SealCiphertext:
         """Return a sum of products; raise `ParameterError` if there is none, since all plain numbers were 0."""
         if total is None:
             raise ParameterError(f"all {what} are 0; SEAL refuses the ciphertext of a known zero, so leave the product out")
         return total
 
-    def _folded(self, c: Any, rows: int, period: int) -> Any:
+    def _folded(self, c: SealCiphertext, rows: int, period: int) -> SealCiphertext:
         """Return the sum of c moved by every multiple of `rows` below `period` rows: rows equal modulo `rows` add up."""
         while rows < period:
             c = self.context.ring.sum_into(self._rotated(c, rows * self.context.packing.stride), c)
             rows *= 2
         return c
 
-    def _rotated(self, c: Any, steps: int) -> Any:
+    def _rotated(self, c: SealCiphertext, steps: int) -> SealCiphertext:
         if steps not in self.steps:
             raise MissingKeyError(
                 f"no key for rotations by {steps} slots, only by {sorted(self.steps)}; the owner makes keys for the products "

@@ -7,7 +7,6 @@ The bytes of a file from a stranger do reach SEAL's C++ parser, which decompress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Any
 
 import numpy as np
 
@@ -71,7 +70,7 @@ def restore_array(context: CKKSContext, header: dict, array: np.ndarray, shape: 
 
 
 def export_keys(
-    context: CKKSContext, rotations: Any, steps: frozenset[int], relinearisation: Any
+    context: CKKSContext, rotations: object, steps: frozenset[int], relinearisation: object
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """Return (header, arrays) of evaluation keys, which are public."""
     products = relinearisation is not None
@@ -95,7 +94,7 @@ def restore_secret(header: dict, arrays: dict[str, np.ndarray]) -> tuple[CKKSCon
     return _restore_context(parse(ContextHeader, header, "the description of the secret")), _bytes(arrays["T_seal"])
 
 
-def restore_keys(header: dict, arrays: dict[str, np.ndarray]) -> tuple[CKKSContext, Any, frozenset[int], Any]:
+def restore_keys(header: dict, arrays: dict[str, np.ndarray]) -> tuple[CKKSContext, object, frozenset[int], object]:
     """Return (context, rotations, steps, relinearisation) that `export_keys` took apart."""
     described = parse(CKKSEvaluatorHeader, header, "the description of the keys")
     context = _restore_context(described)
@@ -124,7 +123,7 @@ def _restore_context(header: ContextHeader) -> CKKSContext:
         packing = Packing(header.parameters.slots, stride, features)
     except EncnnError as error:
         raise FileError(f"rows of {stride} slots do not fit these parameters ({error}); get a new file") from error
-    return CKKSContext(header.parameters, header.key_id, packing)
+    return CKKSContext(header.parameters, header.key_id, packing=packing)
 
 
 def _check_steps(steps: Sequence[int], p: CKKSParameters) -> None:

@@ -14,14 +14,15 @@ from typing import Self
 
 import numpy as np
 
+from encnn.schemes.base import KeyContext
 from encnn.schemes.fv import noise
 from encnn.schemes.fv.parameters import FVParameters
-from encnn.schemes.rings.array import RingArray, RingContext
+from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.secret import RingSecretKey
 from encnn.schemes.rings.switching import RingSwitchKey, gadget
 
 
-class FVSecretKey(RingSecretKey):
+class FVSecretKey(RingSecretKey[FVParameters]):
     """The secret polynomial s, and the operations that need it."""
 
     parameters: FVParameters
@@ -32,9 +33,9 @@ class FVSecretKey(RingSecretKey):
         self._s = self._ternary()
 
     @classmethod
-    def from_polynomials(cls, context: RingContext, polynomials: Sequence[np.ndarray]) -> Self:
+    def from_polynomials(cls, context: KeyContext[FVParameters], polynomials: Sequence[np.ndarray]) -> Self:
         """Return the key with a given s, as read from a file; new randomness comes from the operating system."""
-        key = cls(context.parameters)  # type: ignore[arg-type]
+        key = cls(context.parameters)
         (key._s,), key.context = polynomials, context
         return key
 

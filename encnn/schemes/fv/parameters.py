@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from encnn.errors import ParameterError
 from encnn.schemes.fv import noise
+from encnn.schemes.parameters import find_preset
 from encnn.schemes.rings.parameters import RingParameters, primes_of_bits
 from encnn.security.estimate import AttackCost, Estimate, estimate
 
@@ -44,29 +44,11 @@ class FVParameters(RingParameters):
         return depth
 
 
-def _with_products(
-    name: str, N: int, q_bits: tuple[int, ...], special_bits: int, t_bits: tuple[int, ...], scale: int
-) -> FVParameters:
-    special = primes_of_bits(N, (special_bits,))
-    q = primes_of_bits(N, q_bits, special)
-    t = primes_of_bits(N, t_bits, (*special, *q))
-    return FVParameters(name=name, N=N, q_primes=q, t_primes=t, special_prime=special[0], scale=scale)
-
-
-DEPTH_128 = _with_products("fv-depth-128", 8192, (30,) * 6, 30, (20,), 1)
+DEPTH_128 = FVParameters.of_bits("fv-depth-128", 8192, (30,) * 6, 30, (20,))
 """For products of whole numbers, 8192 at a time; the predicted noise allows four products one after the other."""
 
-_ADDITIVE_Q = primes_of_bits(4096, (27, 27, 26, 26))
-_ADDITIVE_T = primes_of_bits(4096, (24, 24), _ADDITIVE_Q)
-
-ADDITIVE_128 = FVParameters(
-    name="fv-additive-128",
-    N=4096,
-    q_primes=_ADDITIVE_Q,
-    t_primes=_ADDITIVE_T,
-    encoding="coefficients",
-    scale=1 << 10,
-    value_limit=4.0,
+ADDITIVE_128 = FVParameters.of_bits("fv-additive-128", 4096, (27, 27, 26, 26), 0, (24, 24), scale=1 << 10).updated(
+    encoding="coefficients", value_limit=4.0
 )
 """For additions and plain factors in fixed point, which is all that logistic regression needs."""
 
@@ -85,10 +67,10 @@ FRACTIONAL_LONG_128 = FRACTIONAL_128.updated(
 )
 """Twice the dimension, which allows twice as many steps before the owner must renew the weights."""
 
-NETWORK_128 = _with_products("fv-network-128", 16384, (30,) * 13, 30, (28, 28), 1 << 12)
+NETWORK_128 = FVParameters.of_bits("fv-network-128", 16384, (30,) * 13, 30, (28, 28), 1 << 12)
 """For networks with a hidden layer: fixed-point numbers of 56 bits in slots."""
 
-TOY = _with_products("fv-toy-INSECURE", 64, (30,) * 6, 30, (17,), 1)
+TOY = FVParameters.of_bits("fv-toy-INSECURE", 64, (30,) * 6, 30, (17,))
 """A small ring, for tests and for a look inside."""
 
 PRESETS = {p.name: p for p in (DEPTH_128, ADDITIVE_128, FRACTIONAL_128, FRACTIONAL_LONG_128, NETWORK_128, TOY)}
@@ -96,6 +78,4 @@ PRESETS = {p.name: p for p in (DEPTH_128, ADDITIVE_128, FRACTIONAL_128, FRACTION
 
 def preset(name: str) -> FVParameters:
     """Return the set of this name, or raise `ParameterError` with the names that exist."""
-    if name not in PRESETS:
-        raise ParameterError(f"no parameters are called {name!r}; choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+    return find_preset(PRESETS, name)

@@ -13,12 +13,12 @@ counts without a modulus only, since with one the entries can be anything modulo
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from encnn.arithmetic.modular import centred
 from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, ParameterError
+from encnn.schemes.base import KeyContext
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 
 FLOAT_ERROR = 2.0**-50
@@ -31,13 +31,7 @@ FEW = 1000
 """Up to this number of entries, `magnitude` uses the Euclidean norm."""
 
 
-@dataclass(frozen=True)
-class IntegerVectorContext:
-    """What all ciphertexts of one key share."""
-
-    parameters: IntegerVectorParameters  # of the scheme
-    key_id: str  # the public name of the key
-    experimental: bool = False  # whether its randomness can be reproduced
+IntegerVectorContext = KeyContext[IntegerVectorParameters]
 
 
 class CiphertextArray:
@@ -222,8 +216,8 @@ class CiphertextArray:
         if not (f == np.rint(f)).all():
             raise CapabilityError(
                 f"scheme 'integer_vector' with a modulus ({self.parameters.name!r}) multiplies by whole numbers only, since "
-                "ciphertexts modulo q cannot be divided; multiply by whole numbers, or use fv.ADDITIVE_128, parameters without a "
-                "modulus (insecure), or the scheme 'clear'"
+                "ciphertexts modulo q cannot be divided; multiply by whole numbers, or use fv.ADDITIVE_128, parameters without "
+                "a modulus (insecure), or the scheme 'clear'"
             )
         largest = float(np.abs(f).max())
         if not largest < 2.0**63:

@@ -24,9 +24,8 @@ presets of 128 bits also stay within two published tables.  Largest log2 q for 1
 """
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -35,6 +34,7 @@ from encnn.arithmetic.digits import digit_bound, largest
 from encnn.arithmetic.sampling import TAIL
 from encnn.errors import ParameterError
 from encnn.schemes.base import OwnerHelp
+from encnn.schemes.parameters import NamedParameters, find_preset
 from encnn.security.estimate import Estimate, estimate
 from encnn.security.promise import check_promise
 
@@ -43,13 +43,12 @@ EXACT_BITS = 62
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class IntegerVectorParameters:
+class IntegerVectorParameters(NamedParameters):
     """A validated parameter set; raises `ParameterError` when made if 64-bit arithmetic could not hold it.
 
     A set without protection must have INSECURE in its name.
     """
 
-    name: str  # of the set
     w_bits: int = 25  # log2 of the weight w
     scale: int = 1000  # fixed-point scaling factor: the integer plaintext of 1.0
     d: int = 1  # extra entries of a ciphertext: the LWE dimension
@@ -71,15 +70,6 @@ class IntegerVectorParameters:
         else:
             self._check_modulus()
             self._check_name()
-
-    def __repr__(self) -> str:
-        """Show every field, and what the set protects."""
-        shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
-        return f"{type(self).__name__}({shown}) <{self.protection}>"
-
-    def __str__(self) -> str:
-        """Show the name and what the set protects."""
-        return f"{self.name}: {self.protection}"
 
     @cached_property
     def security(self) -> Estimate:
@@ -168,19 +158,6 @@ class IntegerVectorParameters:
     def owner_help(self) -> OwnerHelp:
         """The owner sends errors under a modulus, where products of ciphertexts cost too much, and nothing without one."""
         return "none" if self.q_bits is None else "errors"
-
-    @property
-    def insecure(self) -> bool:
-        """Whether the set is marked as giving no protection."""
-        return "INSECURE" in self.name
-
-    def updated(self, **changes: Any) -> "IntegerVectorParameters":
-        """Return a changed, newly validated copy.
-
-        >>> PAPER.updated(scale=1, name="integers-INSECURE").unit == PAPER.w
-        True
-        """
-        return replace(self, **changes)
 
     def _check_ranges(self) -> None:
         bounds = {
@@ -299,6 +276,4 @@ PRESETS = {p.name: p for p in (PAPER, PAPER_BITS, MODULUS_TOY, ADDITIVE_128, COM
 
 def preset(name: str) -> IntegerVectorParameters:
     """Return the set of this name, or raise `ParameterError` with the names that exist."""
-    if name not in PRESETS:
-        raise ParameterError(f"no parameters are called {name!r}; choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+    return find_preset(PRESETS, name)

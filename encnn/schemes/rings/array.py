@@ -19,6 +19,7 @@ from functools import reduce
 import numpy as np
 
 from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, ParameterError
+from encnn.schemes.base import KeyContext
 from encnn.schemes.encoders import FractionalEncoder, Plaintext, dyadic
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import rescaling
@@ -29,13 +30,7 @@ BLOCK = 8
 """Number of ciphertexts that are handled together where there are many."""
 
 
-@dataclass(frozen=True)
-class RingContext:
-    """What all ciphertexts of one key share."""
-
-    parameters: RingParameters  # of the scheme
-    key_id: str  # the public name of the key
-    experimental: bool = False  # whether its randomness can be reproduced
+RingContext = KeyContext[RingParameters]
 
 
 @dataclass(frozen=True)

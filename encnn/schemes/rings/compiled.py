@@ -15,13 +15,9 @@ so compilers turn the innermost loops into vector instructions.
 [Har14] D. Harvey, "Faster arithmetic for number-theoretic transforms", J. Symbolic Computation 60, 2014.
 """
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any
-
 import numpy as np
 
-from encnn.arithmetic.row_sums import available
+from encnn.arithmetic.row_sums import available, compiled
 
 __all__ = [
     "NEAR_HALF",
@@ -207,11 +203,3 @@ def reduce_loop(x: np.ndarray, primes: np.ndarray) -> None:
                 u = low - ((low * one) >> _32) * p + high * high_one - ((high * high_shoup) >> _32) * p
                 u = min(u, u - two_p)
                 row[c] = min(u, u - p)
-
-
-@cache
-def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the loop compiled by numba."""
-    import numba  # not at the top of the module, because importing it is slow and many programs do not need it
-
-    return numba.njit(nogil=True)(loop)

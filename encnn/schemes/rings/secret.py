@@ -4,13 +4,15 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
 from encnn.arithmetic.sampling import Randomness
 from encnn.errors import KeyMismatchError, ParameterError
 from encnn.schemes import base
+from encnn.schemes.base import KeyContext
+from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.encoders import SlotEncoder
 from encnn.schemes.powers import Product
 from encnn.schemes.rings import storage
@@ -20,20 +22,22 @@ from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import Ring, rescaling
 from encnn.schemes.rings.switching import RingSwitchKey
 
+R = TypeVar("R", bound=RingParameters)
 
-class RingSecretKey(base.SecretKey[RingArray]):
+
+class RingSecretKey(base.SecretKey[RingArray], Generic[R]):
     """The owner's key.  `rng` makes an experimental key that can be reproduced; otherwise it comes from the system's entropy.
 
     secret_names: names of the secret polynomials in a file, in the order of `from_polynomials`.
     """
 
-    context: RingContext
+    context: KeyContext[R]
     secret_names: ClassVar[tuple[str, ...]]
 
-    def __init__(self, parameters: RingParameters, rng: np.random.Generator | None = None) -> None:
+    def __init__(self, parameters: R, rng: np.random.Generator | None = None) -> None:
         self.parameters = parameters
         self._randomness = Randomness(rng)
-        self.context = RingContext(parameters, self._randomness.token().hex(), self._randomness.experimental)
+        self.context = KeyContext(parameters, self._randomness.token().hex(), self._randomness.experimental)
 
     def __repr__(self) -> str:
         """Show the key's name, never its entries."""
@@ -43,7 +47,7 @@ class RingSecretKey(base.SecretKey[RingArray]):
 
     @classmethod
     @abstractmethod
-    def from_polynomials(cls, context: RingContext, polynomials: Sequence[np.ndarray]) -> Self:
+    def from_polynomials(cls, context: KeyContext[R], polynomials: Sequence[np.ndarray]) -> Self:
         """Return the key with given secret polynomials, as read from a file."""
 
     @property
@@ -138,7 +142,8 @@ class RingSecretKey(base.SecretKey[RingArray]):
             )
         keys = {RELINEARISE: self.relinearisation_key()}
         encoder, steps = self.parameters.encoder, 1
-        summed = max((f.left for f in products if f.name.startswith("vector_matrix:")), default=1)  # type: ignore[union-attr]
+        matrices = [f for f in products if isinstance(f, BilinearMap) and f.name.startswith("vector_matrix:")]
+        summed = max((f.left for f in matrices), default=1)
         while isinstance(encoder, SlotEncoder) and steps < encoder.period(summed):
             keys[steps], steps = self.rotation_key(steps), 2 * steps
         return keys

@@ -17,14 +17,15 @@ from typing import Self
 import numpy as np
 
 from encnn.errors import FileError
-from encnn.schemes.rings.array import RingArray, RingContext
+from encnn.schemes.base import KeyContext
+from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.secret import RingSecretKey
 from encnn.schemes.rings.switching import RingSwitchKey, gadget
 from encnn.schemes.yashe import noise
 from encnn.schemes.yashe.parameters import YASHEParameters
 
 
-class YASHESecretKey(RingSecretKey):
+class YASHESecretKey(RingSecretKey[YASHEParameters]):
     """The secret polynomials f' and g, and the operations that need them."""
 
     parameters: YASHEParameters
@@ -39,9 +40,9 @@ class YASHESecretKey(RingSecretKey):
             self._f_prime = self._ternary()
 
     @classmethod
-    def from_polynomials(cls, context: RingContext, polynomials: Sequence[np.ndarray]) -> Self:
+    def from_polynomials(cls, context: KeyContext[YASHEParameters], polynomials: Sequence[np.ndarray]) -> Self:
         """Return the key with given f' and g, as read from a file; new randomness comes from the operating system."""
-        key = cls(context.parameters)  # type: ignore[arg-type]
+        key = cls(context.parameters)
         (key._f_prime, key._g), key.context = polynomials, context
         _ = key._inverse_values  # refuses a polynomial without inverse
         return key

@@ -9,8 +9,8 @@ from functools import cached_property
 from math import log2
 from typing import ClassVar
 
-from encnn.errors import ParameterError
-from encnn.schemes.rings.parameters import RingParameters, primes_of_bits
+from encnn.schemes.parameters import find_preset
+from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.yashe import noise
 from encnn.security.estimate import AttackCost
 from encnn.security.overstretched import NtruEstimate, estimate_ntru
@@ -46,17 +46,8 @@ class YASHEParameters(RingParameters):
         return depth
 
 
-def _set(
-    name: str, N: int, q_bits: tuple[int, ...], special_bits: int, t_bits: tuple[int, ...], **fields: object
-) -> YASHEParameters:
-    special = primes_of_bits(N, (special_bits,)) if special_bits else ()
-    q = primes_of_bits(N, q_bits, special)
-    t = primes_of_bits(N, t_bits, (*special, *q))
-    return YASHEParameters(name=name, N=N, q_primes=q, t_primes=t, special_prime=sum(special), **fields)  # type: ignore[arg-type]
-
-
-ADDITIVE_128 = _set(
-    "yashe-additive-128", 16384, (28,) * 5, 0, (21, 21), encoding="coefficients", scale=1 << 10, value_limit=4.0
+ADDITIVE_128 = YASHEParameters.of_bits("yashe-additive-128", 16384, (28,) * 5, 0, (21, 21), scale=1 << 10).updated(
+    encoding="coefficients", value_limit=4.0
 )
 """For additions and plain factors in fixed point.  It has four times FV's dimension, because NTRU is overstretched here."""
 
@@ -65,13 +56,13 @@ FRACTIONAL_128 = ADDITIVE_128.updated(
 )
 """The same set with the fractional encoder, which has no scaling factor."""
 
-DEPTH_128 = _set("yashe-depth-128", 32768, (28,) * 4, 28, (17,))
+DEPTH_128 = YASHEParameters.of_bits("yashe-depth-128", 32768, (28,) * 4, 28, (17,))
 """For one product, in slots: 128 bits allow no more in this dimension.  FV allows four products in a quarter of it."""
 
-DEEP = _set("yashe-deep-INSECURE", 8192, (30,) * 6, 30, (20,))
+DEEP = YASHEParameters.of_bits("yashe-deep-INSECURE", 8192, (30,) * 6, 30, (20,))
 """The parameters with which FV has 128 bits.  They protect nothing here, which is why libraries dropped the scheme."""
 
-TOY = _set("yashe-toy-INSECURE", 64, (30,) * 6, 30, (17,))
+TOY = YASHEParameters.of_bits("yashe-toy-INSECURE", 64, (30,) * 6, 30, (17,))
 """A small ring, for tests and for a look inside."""
 
 PRESETS = {p.name: p for p in (ADDITIVE_128, FRACTIONAL_128, DEPTH_128, DEEP, TOY)}
@@ -79,6 +70,4 @@ PRESETS = {p.name: p for p in (ADDITIVE_128, FRACTIONAL_128, DEPTH_128, DEEP, TO
 
 def preset(name: str) -> YASHEParameters:
     """Return the set of this name, or raise `ParameterError` with the names that exist."""
-    if name not in PRESETS:
-        raise ParameterError(f"no parameters are called {name!r}; choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+    return find_preset(PRESETS, name)
