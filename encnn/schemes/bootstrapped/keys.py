@@ -37,7 +37,7 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
         if set(widths) - {1}:
             raise CapabilityError(
                 f"scheme 'bootstrapped' encrypts numbers one by one, not vectors of widths {sorted(set(widths))}: use width 1, "
-                "which networks of one output without hidden layer have (network.folded folds a public second layer in)"
+                "that of networks with one output and no hidden layer (network.folded can fold a public second layer in)"
             )
         super().__init__(parameters, widths, rng)
         chosen = self._randomness.integers(0, parameters.block + 1, (parameters.n // parameters.block, 1))
