@@ -140,7 +140,7 @@ def test_the_key_switch_keeps_phases(p, rng):
 def test_a_switch_key_encrypts_the_large_one(rng):
     secret, key = keys(TINY)
     p = TINY
-    rows = key.switch.rows.reshape(-1, 1 + p.n)
+    rows = key.switch.rows[..., : 1 + p.n].reshape(-1, 1 + p.n)
     gadget = 2.0 ** (-p.switch_bits * np.arange(1, p.switch_levels + 1))
     found = (secret.small_phase(rows) * 2.0**-p.z_bits).reshape(p.d, p.switch_levels)
     error = found - secret.T(1)[0][:, None] * gadget
