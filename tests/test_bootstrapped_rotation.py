@@ -201,8 +201,11 @@ def test_compiled_loops_equal_numpy_where_float64_is_exact(block, levels, batch,
 
 
 ROTATED = """
-import hashlib
+import hashlib, os
 import numpy as np
+from llvmlite import binding
+if "NARROW" in os.environ:
+    binding.get_host_cpu_features = dict
 from encnn.schemes.bootstrapped import ONE_LEVEL_128 as p, compiled
 rng = np.random.default_rng(1)
 key = rng.uniform(-9, 9, (p.n // p.block, 64, 3, p.rotation_levels, p.block, 3, 2, 8))
@@ -212,14 +215,26 @@ print(hashlib.sha256(acc.tobytes()).hexdigest())
 """
 
 
+def rotated(**environment):
+    """Return the digest that a process of its own prints with these additions to the environment."""
+    run = [sys.executable, "-c", ROTATED]
+    return subprocess.run(run, env=os.environ | environment, capture_output=True, text=True, check=True).stdout
+
+
 @needs_numba
 @pytest.mark.slow
 def test_code_just_compiled_and_code_from_the_cache_give_equal_ciphertexts(tmp_path):
-    run = [sys.executable, "-c", ROTATED]
-    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    compiled, cached = (subprocess.run(run, env=env, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    compiled, cached = (rotated(NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
     assert any(tmp_path.rglob("*.nbc")) and len(compiled) > 60
     assert compiled == cached
+
+
+@needs_numba
+@pytest.mark.slow
+def test_a_processor_without_wide_vectors_gives_equal_ciphertexts(tmp_path):
+    plain = rotated(NUMBA_CACHE_DIR=str(tmp_path), NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NARROW="yes")
+    assert len(plain) > 60
+    assert plain == rotated()
 
 
 @needs_numba
