@@ -222,8 +222,8 @@ class CiphertextArray:
         if not (f == np.rint(f)).all():
             raise CapabilityError(
                 f"scheme 'integer_vector' with a modulus ({self.parameters.name!r}) multiplies by whole numbers only, since "
-                "ciphertexts modulo q cannot be divided; multiply by whole numbers, or use fv.ADDITIVE_128, parameters without a "
-                "modulus (insecure), or the scheme 'clear'"
+                "ciphertexts modulo q cannot be divided; multiply by whole numbers, or use fv.ADDITIVE_128, parameters "
+                "without a modulus (insecure), or the scheme 'clear'"
             )
         largest = float(np.abs(f).max())
         if not largest < 2.0**63:
