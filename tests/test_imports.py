@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -90,3 +92,27 @@ def test_functions_are_short() -> None:
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     lengths = sorted(node.end_lineno - node.lineno + 1 for node in functions if node.end_lineno)
     assert lengths[len(lengths) // 2] <= 6 and lengths[9 * len(lengths) // 10] <= 16 and lengths[-1] <= 40
+
+
+SLOW_TO_IMPORT = ("pandas", "matplotlib", "seaborn", "pooch", "numba", "tenseal", "gensim", "dask", "requests")
+
+
+def test_importing_the_package_imports_nothing_slow() -> None:
+    """A trainer needs no picture, and `encnn --help` no data frame."""
+    line = f"import encnn, sys; print([m for m in {SLOW_TO_IMPORT!r} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert found.stdout.strip() == "[]"
+
+
+def test_importing_the_package_computes_no_estimates() -> None:
+    """Presets are checked on import by estimates that come with the package."""
+    program = """
+import sys
+called = set()
+sys.setprofile(lambda frame, event, _: called.add(frame.f_code.co_name))
+import encnn
+sys.setprofile(None)
+print(sorted(called & {"estimate", "estimate_ntru", "lwe_costs", "ntru_costs"}))
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert found.stdout.strip() == "['estimate', 'estimate_ntru']"
