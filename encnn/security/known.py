@@ -1,4 +1,4 @@
-"""The costs of attacks on the presets, computed by `tools/estimates.py` and kept in a file, since every import checks presets."""
+"""The costs of attacks on the presets: `tools/estimates.py` computes them and writes a file, since imports check presets."""
 
 import json
 from collections.abc import Mapping
