@@ -9,14 +9,13 @@ from encnn.security.estimate import Estimate, lwe_costs
 from encnn.security.known import KNOWN, Costs, known_costs, stored
 from encnn.security.overstretched import NtruEstimate, ntru_costs
 
-
 ESTIMATES = ("security", "lwe_security", "glwe_security")
 """What presets call the estimates that are asked of them on import."""
 
 
 def of_presets() -> dict[tuple, Costs]:
     """Return the costs of attacks on every preset, computed anew, by the questions of `known_costs`."""
-    found = {}
+    found: dict[tuple, Costs] = {}
     for e in (getattr(preset, name, None) for scheme in SCHEMES for preset in scheme.presets for name in ESTIMATES):
         if isinstance(e, Estimate):
             asked = e.n, e.q_bits, e.sigma, e.secret, e.samples

@@ -36,9 +36,9 @@ def make_keys(
     if set(widths) - {1} or refused or set(public_widths):
         raise CapabilityError(
             f"scheme 'bootstrapped' has no keys for products {refused}, widths {sorted(set(widths))}, public widths "
-            f"{sorted(set(public_widths))}: it trains networks of one output without hidden layer (network.folded folds a "
-            "public second layer in); use Architecture(features, hidden=0, outputs=1, pooling='sum'), one for each class, and "
-            "leave public=True out"
+            f"{sorted(set(public_widths))}: it trains networks with one output and no hidden layer (network.folded can fold a "
+            "public second layer into the first); use Architecture(features, hidden=0, outputs=1, pooling='sum'), one for each "
+            "class, and leave public=True out"
         )
     secret = BootstrappedSecretKey(parameters, (1,), rng)
     return secret, BootstrappedEvaluator(secret.context, secret.bootstrap_key())
