@@ -1,4 +1,4 @@
-"""Imports point one way: down the list of rooms that README.md shows, and never in a circle."""
+"""Imports point one way: down the list of rooms that CONTRIBUTING.md shows, and never in a circle."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ import pytest
 import encnn
 
 PACKAGE = Path(encnn.__file__).parent
-README = PACKAGE.parent / "README.md"
+CONTRIBUTING = PACKAGE.parent / "CONTRIBUTING.md"
 
 
 def modules() -> dict[str, Path]:
@@ -40,8 +40,8 @@ def graph() -> dict[str, set[str]]:
 
 
 def rooms() -> list[str]:
-    """Return the rooms of the package in the order of the README: one bold name at the beginning of each line of the list."""
-    layout = README.read_text().split("## Layout")[1].split("\n## ")[0]
+    """Return the rooms of the package in the order of the layout: one bold name at the beginning of each line of the list."""
+    layout = CONTRIBUTING.read_text().split("## Layout")[1].split("\n## ")[0]
     return [name for line in re.findall(r"^- (.*?):", layout, re.MULTILINE) for name in re.findall(r"`(\w+)/?`", line)]
 
 
@@ -49,7 +49,7 @@ def room_of(module: str) -> str:
     return module.split(".")[1]
 
 
-def test_the_readme_names_every_room() -> None:
+def test_the_layout_names_every_room() -> None:
     entries = {p.stem for p in PACKAGE.iterdir() if p.name not in ("__init__.py", "__main__.py", "py.typed", "__pycache__")}
     assert sorted(rooms()) == sorted(entries) and len(entries) <= 16
 
