@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from encnn.arithmetic import row_sums as kernels
 from encnn.arithmetic.placement import PAGE
 from encnn.arithmetic.sampling import TAIL
-from encnn.errors import ParameterError
+from encnn.errors import ParameterError, SpeedWarning
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, BootstrappedSecretKey, engine, make_table, noise, read_table, transform
 from encnn.schemes.bootstrapped.blocks import extract
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, rotated_table
@@ -483,3 +483,13 @@ def test_a_key_is_expanded_once():
     assert isinstance(key, BootstrapKey)
     key.prepare()
     assert key.rotation.transforms is key.rotation.transforms and key.switch.rows is key.switch.rows
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_missing_numba_is_told_once(monkeypatch):
+    monkeypatch.setattr(kernels, "available", lambda: False)
+    engine._tell_of_numba.cache_clear()
+    assert engine.compiled(512) is None  # not the sizes that numba would compile
+    with pytest.warns(SpeedWarning, match="twenty times as long.*pip install 'encnn\\[fast\\]'"):
+        assert engine.compiled(1024) is None
+    assert engine.compiled(1024) is None
