@@ -349,7 +349,7 @@ def test_more_parts_than_a_request_holds_are_refused():
     owner, model = model_of(COMPACT, np.full(100, 0.3))
     X = csr_array(np.full((2, 100), 9))
     step = AssistedStep(DirectChannel(Assistant(owner.secret_key)))
-    with pytest.raises(ParameterError, match="one review comes in 33 ciphertexts, a request holds 32"):
+    with pytest.raises(ParameterError, match="one review comes in 33 ciphertexts, but a request holds 32"):
         Trainer(model).train(X, np.array([0, 1]), TrainingPlan(EXACT, 0.001, batch_size=2), step)
 
 

@@ -240,8 +240,9 @@ def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int
     """Return the encrypted scores z of all reviews, shape (reviews, outputs); the network does not change."""
     network.check_shapes()
     X = features_of(X, network.architecture.features)
-    size = evaluator.scores_together if batch_size is None else checks.whole("batch_size", batch_size, least=1)
     largest = largest_part(evaluator, network)
+    together = max(1, int(evaluator.scores_together / mean_parts(X, largest)))  # ciphertexts, not reviews, fill the memory
+    size = together if batch_size is None else checks.whole("batch_size", batch_size, least=1)
     scores = [_scores_of(evaluator, network, batch, largest) for _, batch in batches(X, size)]
     return joined(evaluator, scores)
 
