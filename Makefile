@@ -13,6 +13,9 @@ DIST := .venv/.ready-dist
 NEWEST ?= python3.13
 NEW := .venv-newest
 
+# The extras that all tests and notebooks need.
+EVERYTHING := word2vec,fast,distributed,lattice,seal,notebooks,dev
+
 # One thread per process, so that times are CPU times; no progress bars in stored outputs.
 reproduce assisted unassisted ckks comparison figures unit notebooks-check notebooks bench: export OMP_NUM_THREADS = 1
 notebooks-check notebooks: export TQDM_DISABLE = 1
@@ -55,10 +58,11 @@ lint: $(ALL)  ## style, format and types
 unit: $(ALL)  ## tests, slow ones and doctests included, with coverage
 	$(BIN)/python -m pytest -m "" --cov -n $(JOBS) --dist worksteal
 
+newest: export OMP_NUM_THREADS = 1
 newest: pyproject.toml  ## the quick tests with NEWEST (python3.13), if there is such an interpreter
 	@if $(NEWEST) -c 'import ensurepip, venv' 2>/dev/null; then \
 	    test -x $(NEW)/bin/python || $(NEWEST) -m venv $(NEW); \
-	    $(NEW)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[fast,dev]' && \
+	    $(NEW)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EVERYTHING)]' && \
 	    $(NEW)/bin/python -m pytest -q -n $(JOBS); \
 	else echo "$(NEWEST) was not found, so the tests were not run with it"; fi
 
@@ -98,7 +102,7 @@ clean:  ## remove what the targets above made, the virtual environment included
 
 # Stamps: .venv holds what the extras name.  Once pyproject.toml is newer, pip brings .venv up to date.
 $(RUN): EXTRAS := word2vec
-$(ALL): EXTRAS := word2vec,fast,distributed,lattice,seal,notebooks,dev
+$(ALL): EXTRAS := $(EVERYTHING)
 $(BOOK): EXTRAS := word2vec,fast,distributed,lattice,seal,book
 $(DIST): EXTRAS := word2vec,release
 $(RUN) $(ALL) $(BOOK) $(DIST): pyproject.toml

@@ -116,14 +116,14 @@ def pair(parameters: Any, widths: Any = (1,), products: Any = (), **more: Any) -
 
 def whole(parameters: Any, X: Any = BAG) -> None:
     """Add up rows by whole features."""
-    secret, evaluator = pair(parameters)
+    secret, evaluator = pair(parameters, features=6)
     W = np.arange(6.0)[:, None] / 2
     close(secret.decrypt(evaluator.gather(next(batches(X, 8))[1], secret.encrypt_many(W))), X[:8] @ W, 0.1)
 
 
 def fractions(parameters: Any) -> None:
     """Add up rows by features with fractions."""
-    secret, evaluator = pair(parameters)
+    secret, evaluator = pair(parameters, features=6)
     W = np.arange(6.0)[:, None] / 8
     close(secret.decrypt(evaluator.gather(DenseBatch(DENSE[:8]), secret.encrypt(W))), DENSE[:8] @ W)
 
@@ -573,13 +573,13 @@ def public_keys_of_ckks(_: Path) -> Case:
 
 @case("schemes/ckks/packing.py:__post_init__")
 def rows_that_one_ciphertext_does_not_hold(_: Path) -> Case:
-    def owner(parameters: Any = ckks.LOGISTIC_128, hidden: int = 40) -> Owner:
-        return Owner(Architecture(64, hidden=hidden, pooling="sum"), taylor(1), parameters)
+    def owner(parameters: Any = ckks.LOGISTIC_128, hidden: int = 100, features: int = 64) -> Owner:
+        return Owner(Architecture(features, hidden=hidden, pooling="sum"), taylor(1), parameters)
 
     return owner, {
         "a larger degree (HIDDEN_128)": lambda: owner(ckks.HIDDEN_128),
-        "fewer hidden units": lambda: owner(hidden=20),
-        "parameters.updated(name=..., features=...)": lambda: owner(ckks.LOGISTIC_128.updated(name="narrow", features=64)),
+        "fewer hidden units": lambda: owner(hidden=40),
+        "fewer features": lambda: owner(features=32),
     }
 
 

@@ -471,6 +471,23 @@ def test_a_rehearsal_that_learns_nothing_is_told(walk: Walk) -> None:
     assert "not clearly more than the more frequent label" in walk.train()
 
 
+def test_refusals_come_before_the_work(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before data is read, and before anything is decrypted."""
+    walk.init()
+    (walk.owner / "scores.csv").touch()
+    with monkeypatch.context() as patched:
+        patched.setattr(Owner, "load_scores", lambda *_: pytest.fail("scores were decrypted"))
+        said = walk.say("read", walk.owner / SECRET, walk.user / "none", "--out", walk.owner / "scores.csv", status=1)
+        assert "scores.csv exists already" in said
+    paths = "train", walk.owner / MODEL, walk.trainer / "none.csv", "--out", walk.trainer / "trained"
+    assert "train alone; leave --with-owner out" in walk.say(*paths, "--with-owner", walk.trainer, status=1)
+    assert "batch_size" in walk.say(*paths, "--batch-size", "0", status=1)
+    assert "learning_rate" in walk.say(*paths, "--learning-rate", "0", status=1)
+    walk.say("init", walk.owner / "data.csv", "--out", walk.owner / "compact", "--parameters", "compact-128")
+    said = walk.say("train", walk.owner / "compact" / MODEL, walk.trainer / "none.csv", "--out", walk.trainer / "t", status=1)
+    assert "do not train alone" in said
+
+
 # -- usage
 
 

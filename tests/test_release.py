@@ -16,7 +16,7 @@ def extras_in(text: str) -> set[str]:
 
 
 def test_a_conda_user_gets_what_make_installs() -> None:
-    made = re.search(r"^\$\(ALL\): EXTRAS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    made = re.search(r"^EVERYTHING := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     conda = re.search(r"- -e \.\[(.*)\]", (ROOT / "environment.yml").read_text())
     assert made and conda and extras_in(made[1]) == extras_in(conda[1])
     assert extras_in(made[1]) <= set(EXTRAS)

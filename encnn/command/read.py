@@ -32,18 +32,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the accuracy or the scores, or write the scores to a file."""
-    owner = Owner.load(options.secret)
+    out, owner = None if options.out is None else new_file(options.out), Owner.load(options.secret)
     z = owner.load_scores(options.scores)
     if z.shape[1] != 1:
         raise CapabilityError(f"the model has {z.shape[1]} outputs; this command reads one, so use Owner.load_scores in Python")
     p = np.asarray(owner.sigmoid(z))
     if options.labels is not None:
         print(f"right: {_accuracy(owner, z, options)}")
-    if options.out is not None:
-        with open(new_file(options.out), "x", encoding="utf-8") as stream:
+    if out is not None:
+        with open(out, "x", encoding="utf-8") as stream:
             _write(stream, z[:, 0], p[:, 0])
-        print(f"{len(z):,} scores are in {options.out}.")
-    if options.labels is None and options.out is None:
+        print(f"{len(z):,} scores are in {out}.")
+    if options.labels is None and out is None:
         _write(sys.stdout, z[:, 0], p[:, 0])
 
 

@@ -7,7 +7,6 @@ malice: whoever can write to the cache folder can also write a matching digest.
 
 import contextlib
 import hashlib
-import importlib
 import io
 import json
 import os
@@ -32,7 +31,8 @@ def pooch() -> ModuleType:
     """Return the module pooch, imported where it is needed, since `import encnn` is to be quick."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # in notebooks without ipywidgets, pooch's import of tqdm.auto warns
-        return importlib.import_module("pooch")
+        import pooch as module
+    return module
 
 
 def save_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> None:

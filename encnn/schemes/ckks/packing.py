@@ -47,8 +47,7 @@ class Packing:
         if self.features * self.stride > self.slots:
             raise CapabilityError(
                 f"scheme 'ckks' packs W of {self.features} rows of {self.stride} slots into one ciphertext of {self.slots}; "
-                "use parameters of a larger degree (HIDDEN_128), fewer hidden units, or fewer features, which "
-                "parameters.updated(name=..., features=...) sets"
+                "use parameters of a larger degree (HIDDEN_128), fewer hidden units, or fewer features"
             )
 
     @property
