@@ -7,6 +7,7 @@ any size that it covers, and every error is a fresh ciphertext.  Training goes o
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.bootstrapped import blocks, noise, storage
 from encnn.schemes.bootstrapped.blocks import BlockArray
-from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, alone, bootstrap, packed
+from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, packed, rows_alone
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import make_table
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorEvaluator
@@ -68,12 +69,12 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return blocks.gather(W, X)
 
     def scatter_subtract(self, W: BlockArray, X: Batch, G: CiphertextArray) -> None:  # type: ignore[override]
-        """Do W -= X^T G in place: a trace isolates each number of G, which is then added to blocks (`blocks.scatter_subtract`).
+        """Do W -= X^T G in place: a trace isolates each row of G, which is then added to blocks (`blocks.scatter_subtract`).
 
         Noises add, weighted by |X|; the noise of a trace reaches all numbers of a block.
         """
         blocks.check_same_key(W, G)
-        errors = alone(self.key, G.data, self.threads)
+        errors = rows_alone(self.key, G.data.reshape(len(G), W.width, -1), self.threads)
         blocks.scatter_subtract(W, X, errors, G.value, G.noise + noise.trace_bound(self.parameters))
 
     def pack(self, a: CiphertextArray | BlockArray) -> BlockArray:
@@ -81,7 +82,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         if isinstance(a, BlockArray):
             return a
         bound = a.noise + noise.trace_bound(self.parameters)
-        return BlockArray(packed(self.key, a.data), len(a), self.context, a.value, bound)
+        return BlockArray(packed(self.key, a.data), len(a), self.context, a.value, bound, scale=a.scale)
 
     def unpack(self, a: CiphertextArray | BlockArray) -> CiphertextArray:
         """Return one ciphertext for each number; adds no noise."""
@@ -89,10 +90,10 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     def update_of(self, W: BlockArray, X: Batch, G: CiphertextArray) -> tuple[np.ndarray, BlockArray]:
         """Return (which blocks change, what is added to them) in W -= X^T G."""
-        update = BlockArray(np.zeros_like(W.data), len(W), self.context, 0.0, 0.0, W.places)
+        update = replace(W, data=np.zeros_like(W.data), value=0.0, noise=0.0, seed=None)
         self.scatter_subtract(update, X, G)
         changed = np.flatnonzero(~blocks.without_masks(update.data))
-        update.data, update.rows = update.data[changed], len(changed) * self.parameters.N
+        update.data, update.rows, update.places = update.data[changed], len(changed) * self.parameters.N // W.stride, None
         return changed, update
 
     def add_update(self, W: BlockArray, changed: np.ndarray, update: BlockArray) -> None:
@@ -194,8 +195,9 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Return (header, arrays): parameters, name of the key, bodies of the evaluation keys and seeds of their masks."""
         header, arrays = super().export()
         del header["products"], header["public_widths"]
-        parts: dict[str, Any] = {name: getattr(self.key, name) for name in ("rotation", "switch", "trace")}
+        parts = self.key.parts()
         header |= {f"{name}_seed": part.seed.hex() for name, part in parts.items()}
+        header.setdefault("fine_seed", None)
         return header, arrays | {name: part.bodies for name, part in parts.items()}
 
     def export_array(self, a: CiphertextArray | BlockArray) -> tuple[dict, np.ndarray]:

@@ -11,7 +11,7 @@ from encnn.schemes.bilinear import elementwise
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey
 from encnn.schemes.bootstrapped.evaluator import BootstrappedEvaluator
 from encnn.schemes.bootstrapped.keys import BootstrappedSecretKey
-from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
+from encnn.schemes.bootstrapped.parameters import HIDDEN_128, BootstrappedParameters
 from encnn.schemes.bootstrapped.rotation import RotationKey
 from encnn.schemes.bootstrapped.switching import SmallSwitchKey
 from encnn.schemes.bootstrapped.trace import TraceKey, key_shape
@@ -28,15 +28,17 @@ def make_keys(
 ) -> tuple[BootstrappedSecretKey, BootstrappedEvaluator]:
     """Return a new secret key and its evaluator; makes the bootstrap key, in seconds.
 
-    widths: {1}.  products: none of two ciphertexts, and powers of one need no key, since a table has them.  public_widths:
-    none.
+    Products of ciphertexts need a second rotation key in the parameters, and so do vectors; one set of keys serves all of
+    them, so `widths` and `products` only say what is wanted.  Powers of a number need no key, since a table has them.
+    public_widths: none.
     """
     refused = [f.name for f in products if not isinstance(f, PowerSum) and f.name != elementwise(1).name]
-    if set(widths) - {1} or refused or set(public_widths):
+    if set(public_widths) or ((set(widths) - {1} or refused) and not parameters.has_fine):
         raise CapabilityError(
             f"scheme 'bootstrapped' has no keys for products {refused}, widths {sorted(set(widths))}, public widths "
-            f"{sorted(set(public_widths))}: it trains networks of one output without hidden layer (network.folded folds a "
-            "public second layer in); for others use the scheme 'integer_vector' without modulus"
+            f"{sorted(set(public_widths))}: with {parameters.name!r} it trains networks of one output without hidden layer "
+            f"(network.folded folds a public second layer in); for hidden layers take {HIDDEN_128.name!r}, for others use the "
+            "scheme 'integer_vector' without modulus"
         )
     secret = BootstrappedSecretKey(parameters, (1,), rng)
     return secret, BootstrappedEvaluator(secret.context, secret.bootstrap_key())
@@ -56,20 +58,29 @@ class BootstrappedEvaluatorHeader(BootstrappedSecretHeader):
     rotation_seed: Hex32
     switch_seed: Hex32
     trace_seed: Hex32
+    fine_seed: Hex32 | None  # of the second rotation key
 
 
 def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> BootstrappedEvaluator:
     """Return the evaluator that its `export` took apart."""
     described = parse(BootstrappedEvaluatorHeader, header, "the description of the keys")
     p = described.parameters
-    check_names("the file", arrays, {"rotation", "switch", "trace"})
-    check_array("rotation key", arrays["rotation"], (p.n, p.rotation_levels, p.k + 1, p.N))
+    if p.has_fine != (described.fine_seed is not None):
+        raise FileError("the second rotation key does not fit its parameters; get a new file from its sender")
+    check_names("the file", arrays, {"rotation", "switch", "trace"} | ({"fine"} if p.has_fine else set()))
+    rotation = _rotation_key(p, described.rotation_seed, arrays["rotation"])
+    fine = None if described.fine_seed is None else _rotation_key(p.fine, described.fine_seed, arrays["fine"])
     check_array("switch key", arrays["switch"], (p.d, p.switch_levels), np.int32)
     check_array("trace key", arrays["trace"], key_shape(p))
     switch = SmallSwitchKey(p, bytes.fromhex(described.switch_seed), arrays["switch"])
-    rotation = RotationKey(p, bytes.fromhex(described.rotation_seed), arrays["rotation"])
     trace = TraceKey(p, bytes.fromhex(described.trace_seed), arrays["trace"])
-    return BootstrappedEvaluator(described.context, BootstrapKey(switch, rotation, trace))
+    return BootstrappedEvaluator(described.context, BootstrapKey(switch, rotation, trace, fine))
+
+
+def _rotation_key(p: BootstrappedParameters, seed: str, bodies: np.ndarray) -> RotationKey:
+    """Return a rotation key of checked shape."""
+    check_array("rotation key", bodies, (p.n, p.rotation_levels, p.k + 1, p.N))
+    return RotationKey(p, bytes.fromhex(seed), bodies)
 
 
 def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> BootstrappedSecretKey:

@@ -70,14 +70,14 @@ def key_switch(p: BootstrappedParameters) -> float:
     return digits + p.d / 2 * _rounding(p.switch_bits * p.switch_levels)
 
 
-def modulus_switch(p: BootstrappedParameters) -> float:
-    """Return the variance that rounding to positions adds."""
-    return (1 + p.n / (p.block + 1)) / 12 / (2 * p.N) ** 2
+def modulus_switch(p: BootstrappedParameters, outputs: int = 1) -> float:
+    """Return the variance that rounding to positions adds, if tables of so many outputs share them."""
+    return (1 + p.n / (p.block + 1)) / 12 / (2 * p.N / outputs) ** 2
 
 
-def table_input(p: BootstrappedParameters) -> float:
-    """Return the variance of the place at which a table is read, for an input without noise."""
-    return key_switch(p) + modulus_switch(p)
+def table_input(p: BootstrappedParameters, outputs: int = 1) -> float:
+    """Return the variance of the place at which tables are read together, for an input without noise."""
+    return key_switch(p) + modulus_switch(p, outputs)
 
 
 def rotation(p: BootstrappedParameters) -> float:

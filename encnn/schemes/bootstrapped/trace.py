@@ -32,6 +32,7 @@ from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.automorphisms import automorphism, exponents, unit
 from encnn.schemes.bootstrapped.parameters import KEY_BITS, TORUS_BITS, BootstrappedParameters
+from encnn.schemes.bootstrapped.tables import to_torus
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def trace_numpy(key: TraceKey, acc: np.ndarray) -> np.ndarray:
     C = acc * unit(key.parameters.N)  # read in units of 2^-32 / N: this is the division by N
     for s in range(len(key.transforms)):
         add_automorphism_numpy(key, C, s)
-    return _to_torus(C)
+    return to_torus(C)
 
 
 def pack(key: TraceKey, acc: np.ndarray) -> np.ndarray:
@@ -117,7 +118,7 @@ def pack(key: TraceKey, acc: np.ndarray) -> np.ndarray:
         add_automorphism(key, A, s)  # now A - X^h B + sigma_d(A - X^h B)
         A[: len(moved)] = _reduced(A[: len(moved)] + 2 * moved)  # adding 2 X^h B makes it the sum above
         C = A
-    return _to_torus(C[0])
+    return to_torus(C[0])
 
 
 def add_automorphism(key: TraceKey, C: np.ndarray, s: int) -> None:
@@ -157,7 +158,7 @@ def trace_exact(key: TraceKey, acc: np.ndarray) -> np.ndarray:
                 total += transform.schoolbook(digit[:, c, None].astype(np.int64), K[c, t])
         C += (total + (1 << fine >> 1)) >> fine << fine
         C[:, 0] += turned[:, 0]
-    return _to_torus(C * 2.0**-KEY_BITS)
+    return to_torus(C * 2.0**-KEY_BITS)
 
 
 def fraction_digits(x: np.ndarray, bits: int, levels: int) -> Iterator[np.ndarray]:
@@ -179,11 +180,6 @@ def fraction_digits(x: np.ndarray, bits: int, levels: int) -> Iterator[np.ndarra
 def _reduced(x: np.ndarray) -> np.ndarray:
     """Return fractions of the torus in [-1/2, 1/2]."""
     return x - np.rint(x)
-
-
-def _to_torus(x: np.ndarray) -> np.ndarray:
-    """Return fractions of the torus as int32 fractions of 2^32; halves are rounded to even numbers."""
-    return np.rint(x * 2.0**TORUS_BITS).astype(np.int64).astype(np.int32)
 
 
 def _masks(seed: bytes, bodies: tuple[int, ...], k: int) -> np.ndarray:
