@@ -93,7 +93,7 @@ class Replica:
 
     def _sums_of(self, d: Encrypted, gain: float) -> Message:
         batch = cast(Batch, self._batch)
-        G = self._step.finished(self._step.first_layer_errors(d, gain), self._pooled, batch)
+        G = self._step.row_updates(d, gain, self._pooled, batch)
         self._own = update_of(self._evaluator, self._step.network.W1, batch.updating(), G)
         return self._own
 

@@ -31,7 +31,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from encnn.data.batches import Batch, SparseBatch
-from encnn.errors import CapabilityError, KeyMismatchError
+from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
@@ -96,6 +96,16 @@ class BlockArray:
     def at(self, rows: np.ndarray) -> np.ndarray:
         """Return the places of these rows."""
         return rows * self.stride if self.places is None else self.places[rows]
+
+    def __sub__(self, other: "BlockArray") -> "BlockArray":
+        """Return the difference of arrays that have the same places; noises add."""
+        check_same_key(self, other)
+        if (self.shape, self.scale, self.data.shape) != (other.shape, other.scale, other.data.shape) or (
+            self.places is not None or other.places is not None
+        ):
+            raise ParameterError(f"{self} and {other} differ in shape, scale or places; subtract arrays of the same layout")
+        value, noise = self.value + other.value, self.noise + other.noise
+        return replace(self, data=self.data - other.data, value=value, noise=noise, seed=None)
 
     def entries(self) -> np.ndarray:
         """Return the places of all numbers, shape (rows, width)."""

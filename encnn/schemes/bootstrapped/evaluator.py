@@ -19,8 +19,10 @@ from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.bootstrapped import blocks, noise, storage
 from encnn.schemes.bootstrapped.blocks import BlockArray
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, packed, rows_alone
+from encnn.schemes.bootstrapped.hidden import RANGES, CodedLayer, check_supported
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import make_table
+from encnn.schemes.bootstrapped.torus import EncryptedTorus
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorEvaluator
 
 
@@ -31,13 +33,13 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     """
 
     scheme: ClassVar[str] = "bootstrapped"
-    labels_carry_rate: ClassVar[bool] = True
     scores_together: ClassVar[int] = 1024
 
     def __init__(self, context: IntegerVectorContext, key: BootstrapKey, threads: int = 1) -> None:
         super().__init__(context)
         self.key, self.threads = key, threads
         self._tables: dict[Any, np.ndarray] = {}
+        self._layers: dict[Any, CodedLayer] = {}
 
     def __repr__(self) -> str:
         """Name the parameters."""
@@ -51,7 +53,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     @property
     def activation_limit(self) -> float:
         """Half the width of the torus; beyond it the table of a sigmoid is read with the wrong sign."""
-        return 2 * self.parameters.z_half
+        return 2 * (RANGES.score if self.parameters.has_fine else self.parameters.z_half)
 
     @property
     def nbytes(self) -> int:
@@ -61,6 +63,28 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def prepare(self) -> None:
         """Expand masks and transform the key, which takes a second or two."""
         self.key.prepare()
+
+    @property
+    def labels_carry_rate(self) -> bool:  # type: ignore[override]
+        """Not for a set of hidden layers, whose labels are multiplied in their codes."""
+        return not self.parameters.has_fine
+
+    @property
+    def score_limit(self) -> float:
+        """As for integer vectors; none for a set of hidden layers, where the terms of a score are clipped."""
+        return math.inf if self.parameters.has_fine else super().score_limit
+
+    # -- hidden layers
+
+    def hidden_layer(self, architecture: Any) -> CodedLayer | None:
+        """Return the products of a hidden layer by codes, if the parameters have the second rotation key that it needs."""
+        if not self.parameters.has_fine or not architecture.hidden:
+            return None
+        check_supported(architecture.hidden, architecture.hidden_sigmoid)
+        wanted = architecture.outputs, architecture.pooling == "mean"
+        if wanted not in self._layers:
+            self._layers[wanted] = CodedLayer(EncryptedTorus(self.context, self.key, self.threads), *wanted)
+        return self._layers[wanted]
 
     # -- blocks of weights
 
@@ -176,8 +200,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
             "layer, a public second layer (encnn.network.folded), or the scheme 'integer_vector' without modulus"
         )
 
-    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:
+    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float, architecture: Any = None) -> None:
         """Raise `ParameterError` if noise would drown the scores, on features X after so many epochs, or errors at the rate."""
+        layer = None if architecture is None else self.hidden_layer(architecture)
+        if layer is not None:
+            return layer.check_plan(X, epochs, rate)
         noise.training_noise(self.parameters, X, rate).check(epochs)
         noise.check_rate(self.parameters, rate)
 

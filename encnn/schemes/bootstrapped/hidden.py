@@ -1,0 +1,210 @@
+"""A hidden layer under bootstrapping: every product of its training by codes (`codes`), with codes shared between products.
+
+For H hidden units, O outputs, a mini-batch of B reviews at the learning rate a, and kappa, guard of a `Codec`:
+
+                                                                                     rotations
+    omega_ko  = code(W2_ko)                                                          H O a mini-batch
+    lambda_k  = code(h_k)         h = sum or mean of the rows of W1                   H   a review
+    z_o       = sum_k exp(lambda_k + omega_ko)                                        H O
+    d_o       = sigmoid(z_o) - y_o                                                    O
+    delta_o   = code(d_o)                                                             O
+    F_k       = a sum_o exp(delta_o + omega_ko)        W1[i, k] -= x_i F_k            H O with the fine key
+    G_ko      = exp(delta_o + lambda_k)                W2_ko -= a sum_r G_ko          H O, and H O fine ones a mini-batch
+
+exp stands for the table from a code back to a number.  Known factors are free: the 1 / n of a mean and the rate are plain
+numbers added to codes, or stand in tables.  Encrypted labels are subtracted as they are.  A label is y itself, whatever the
+rate, so the rate may decay.
+
+Only F and the step of W2 need the fine key, since they add up over the whole training.  Everything else is read once.
+
+**Ranges** (`Ranges`).  |h| up to `hidden` fills a quarter of the torus.  A larger one is read as larger still and then clipped
+in z (see `codes`).  Smaller ones than 2^-octaves of the range count as that, with their sign.  Each term of z is clipped to
+`score`.  So no number is read with a wrong sign unless |h| passes 1.3 times its range at the top of W2's range, |W2| passes
+twice its range, or |z| passes twice `score`.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from encnn.arithmetic.sigmoid import Sigmoid
+from encnn.data.batches import Batch, Conditioned, TrainingFeatures
+from encnn.errors import CapabilityError, ParameterError
+from encnn.schemes.bootstrapped import noise
+from encnn.schemes.bootstrapped.codes import QUARTER, Codec
+from encnn.schemes.bootstrapped.parameters import SECOND_LAYER_SCALE, TORUS_BITS
+from encnn.schemes.bootstrapped.tables import around_zero, to_torus
+from encnn.schemes.bootstrapped.torus import Torus
+
+MOST_HIDDEN = 16
+"""The most hidden units."""
+
+SECOND_LAYER = SECOND_LAYER_SCALE / 2.0**TORUS_BITS
+"""The phase of 1 in W2, as a fraction of the torus."""
+
+FEW = 8
+"""Mini-batches of fewer reviews count as this many for the range of their gradient, since single products can be large."""
+
+ERROR = QUARTER
+"""The phase of 1 in errors d, which lie between -1 and 1."""
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """How large numbers of a hidden layer may be, and how many octaves below that still count."""
+
+    hidden: float = 3.5  # |h|
+    hidden_octaves: float = 6.0
+    weight_octaves: float = 6.5
+    error_octaves: float = 6.0
+    score: float = 16.0  # |z|
+    gradient: float = 0.5  # mean of |d h| over a mini-batch
+
+    @property
+    def weight(self) -> float:
+        """|W2|: what fills a quarter of the torus."""
+        return QUARTER / SECOND_LAYER
+
+    @property
+    def score_phase(self) -> float:
+        """The phase of 1 in scores."""
+        return QUARTER / self.score
+
+    def check(self, codec: Codec) -> None:
+        """Raise `ParameterError` if a product of the layer spans more octaves than codes have."""
+        h, w, d = self.hidden_octaves, self.weight_octaves, self.error_octaves
+        codec.check(max(h + w, d + w, d + h))
+
+
+CODEC, RANGES = Codec(kappa=0.036, guard=0.02), Ranges()
+"""Room for 12.8 octaves, with a guard of seven deviations of a read at 128 bits."""
+
+
+class CodedLayer:
+    """Forward and backward pass of a network with a hidden layer.
+
+    What it returns for h and d are codes, which only its own methods read.
+    """
+
+    def __init__(self, torus: Torus, outputs: int, mean: bool, codec: Codec = CODEC, ranges: Ranges = RANGES) -> None:
+        ranges.check(codec)
+        self.torus, self.outputs, self.mean, self.codec, self.ranges = torus, outputs, mean, codec, ranges
+        self.p = torus.p
+        self._omega: tuple[Any, np.ndarray] = None, np.empty(0)
+
+    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:
+        """Raise `ParameterError` if sums of rows cannot fit the torus, or noise would drown updates or what they add up to."""
+        longest = float(abs(X.X if isinstance(X, Conditioned) else X).sum(axis=1).max()) if self.mean else 1.0
+        room = QUARTER / (self.ranges.hidden * self.row_phase)
+        if longest > room:
+            raise ParameterError(
+                f"a review of {longest:.4g} words does not fit: with means up to {self.ranges.hidden:g} these parameters take "
+                f"up to {room:.0f}; cut long reviews, or take a set with a smaller scale"
+            )
+        noise.check_rate(self.p.fine, rate)
+        replace(noise.training_noise(self.p.fine, X, 0.0, self.mean), limit=self.ranges.hidden / 8).check(epochs)
+
+    @property
+    def row_phase(self) -> float:
+        """The phase of 1 in W1, as a fraction of the torus."""
+        return self.p.scale / 2.0**TORUS_BITS
+
+    # -- forward
+
+    def forward(self, W1: Any, W2: Any, batch: Batch) -> tuple[Any, Any]:
+        """Return (codes of h, scores z): shapes (B, H, 1) and (B, outputs)."""
+        h = self._hidden_codes(W1, batch)
+        total = h[:, :, None] + self._second_layer_codes(W2)
+        largest = self.ranges.hidden * self.ranges.weight
+        phase, most = self.ranges.score_phase, self.ranges.score
+        table = self.codec.exp_table(self.p.N, lambda x: np.clip(x, -most, most) * phase, largest)
+        terms = self._read(self._moved(total, self._h_origin + self._w_origin, largest), table)
+        return self.torus.array(h, self.row_phase), self.torus.rows(terms.sum(axis=1, dtype=np.int32), phase)
+
+    def _hidden_codes(self, W1: Any, batch: Batch) -> np.ndarray:
+        """Return codes of h, shape (B, H, 1 + d), all of the origin `_h_origin`."""
+        sums, ones = self.torus.gather(W1, batch), np.ones((len(batch), 1))
+        n = ones / batch.inverse_counts() if self.mean else ones
+        m = np.maximum(1, np.floor(QUARTER / (self.ranges.hidden * self.row_phase * n))).astype(np.int32)
+        codes = self._read(sums * m[:, :, None], self.codec.number_table(self.p.N, self.ranges.hidden_octaves))
+        codes[..., 0] += to_torus(self._h_origin - self.codec.number_origin(m * n * self.row_phase))
+        return codes
+
+    def _second_layer_codes(self, W2: Any) -> np.ndarray:
+        """Return codes of W2, shape (H, outputs, 1 + d); read once per version of W2."""
+        if self._omega[0] is not W2:
+            codes = self._read(self.torus.numbers(W2), self.codec.number_table(self.p.N, self.ranges.weight_octaves))
+            self._omega = W2, codes.reshape(-1, self.outputs, codes.shape[-1])
+        return self._omega[1]
+
+    # -- errors
+
+    def error(self, sigmoid: Sigmoid, z: Any, targets: Any) -> Any:
+        """Return codes of d = sigmoid(z) - y, shape (B, outputs, 1)."""
+        phase = self.ranges.score_phase
+        table = around_zero(self.p.N, lambda x: np.clip(sigmoid(x / phase) - 0.5, -1, 1) * ERROR)
+        d = self._read(self.torus.numbers(z), table)
+        if isinstance(targets, np.ndarray):
+            d[..., 0] += to_torus(ERROR * (0.5 - targets))
+        else:
+            d[..., 0] += to_torus(ERROR * 0.5)
+            d -= self.torus.numbers(targets) * np.int32(ERROR / (targets.scale * 2.0**-TORUS_BITS))
+        return self.torus.array(self._read(d, self.codec.number_table(self.p.N, self.ranges.error_octaves)), ERROR)
+
+    # -- backward
+
+    def first_layer_errors(self, W2: Any, d: Any, rate: float, shares: np.ndarray) -> Any:
+        """Return rate * share * d W2^T, one row of H per review, for codes of d; shares: one number per review, shape (B,)."""
+        largest, phase = self.ranges.weight, rate * self.row_phase
+        if largest * phase * shares.max() >= QUARTER:
+            raise ParameterError(
+                f"a learning rate of {rate:g} could move a weight by {rate * largest:.3g}, more than fits; lower it"
+            )
+        table = self.codec.exp_table(self.p.N, lambda x: shares[:, None] * x * phase, largest)
+        total = d.data[:, None] + self._second_layer_codes(W2)
+        F = self._read(self._moved(total, self._d_origin + self._w_origin, largest), table, fine=True)
+        return self.torus.array(F.sum(axis=2, dtype=np.int32), self.row_phase)
+
+    def second_layer_gradient(self, d: Any, h: Any, rate: float) -> Any:
+        """Return rate * h^T d, summed over the mini-batch, shape (H * outputs,), for codes of d and h."""
+        largest = self.ranges.hidden
+        phase = QUARTER / (self.ranges.gradient * max(len(d), FEW))
+        table = self.codec.exp_table(self.p.N, lambda x: x * phase, largest)
+        total = h.data[:, :, None] + d.data[:, None]
+        G = self._read(self._moved(total, self._h_origin + self._d_origin, largest), table)
+        step = around_zero(self.p.N, lambda x: x / phase * rate * SECOND_LAYER)
+        total = self._read(G.sum(axis=0, dtype=np.int32).reshape(-1, G.shape[-1]), step, fine=True)
+        return self.torus.vector(total, SECOND_LAYER)
+
+    # -- codes
+
+    @property
+    def _h_origin(self) -> float:
+        return float(self.codec.number_origin(QUARTER / self.ranges.hidden))
+
+    @property
+    def _w_origin(self) -> float:
+        return float(self.codec.number_origin(SECOND_LAYER))
+
+    @property
+    def _d_origin(self) -> float:
+        return float(self.codec.number_origin(ERROR))
+
+    def _moved(self, codes: np.ndarray, origin: float, largest: float) -> np.ndarray:
+        """Move sums of codes into the window, in place."""
+        codes[..., 0] += to_torus(self.codec.shift(origin, largest))
+        return codes
+
+    def _read(self, x: np.ndarray, table: np.ndarray, fine: bool = False) -> np.ndarray:
+        return self.torus.read(x, table, fine=fine)[0]
+
+
+def check_supported(hidden: int, hidden_sigmoid: object) -> None:
+    """Raise `CapabilityError` for a hidden layer that is not computed by codes."""
+    if hidden > MOST_HIDDEN or hidden_sigmoid is not None:
+        raise CapabilityError(
+            f"scheme 'bootstrapped' trains linear hidden layers of up to {MOST_HIDDEN} units; for {hidden} units with "
+            f"{'a sigmoid' if hidden_sigmoid is not None else 'none'} use the scheme 'integer_vector' without modulus, or "
+            "'ckks' with the owner's refreshes"
+        )
