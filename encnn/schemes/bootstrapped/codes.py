@@ -16,6 +16,9 @@ A known factor, such as 1 / n of a mean, is a plain number added to the code, an
 
 The guards are for the noise of the place that is read.  A code that crosses a guard reads the other end with the other sign.
 
+**Small numbers.**  A logarithm ends at some smallest size.  Numbers below it are read as plus or minus that size, with signs
+that are right on average (`dithered`): this adds noise of that size, and no bias.
+
 **Beyond the range.**  A number fills a quarter of the torus on either side.  A code table cannot hold what is beyond, since
 there it reads the negative of what it holds.  The free origin makes that harmless: with code = -1/4 at the end of the range
 (`number_table`), a phase 1/4 + x is read as the code
@@ -65,6 +68,11 @@ class Codec:
                 "0 and turn / 2, and a turn of 1/4 or 1/2"
             )
 
+    @classmethod
+    def fitting(cls, octaves: float, guard: float, turn: float = 0.5) -> "Codec":
+        """Return the codec whose window is just so many octaves wide."""
+        return cls((turn - 2 * guard) / octaves, guard, turn)
+
     @property
     def octaves(self) -> float:
         """The octaves that the factors of a product may span together."""
@@ -81,14 +89,23 @@ class Codec:
     # -- from numbers to codes
 
     def number_table(self, entries: int, octaves: float) -> np.ndarray:
-        """Return the table from the phase of a signed number to its code; sizes below 2^-octaves of a quarter count as that.
+        """Return the table from the phase of a signed number to its code, with 2^-octaves of a quarter as the smallest size (`dithered`).
 
         The code of a number v with the phase scale v has the origin `number_origin(scale)`.
         """
-        least = QUARTER * 2.0**-octaves
+        return self._table(entries, octaves, self.kappa, self.turn)
 
+    def share_table(self, entries: int, octaves: float, reads: int, signed: bool) -> np.ndarray:
+        """Return one of several tables whose results add up to the code of a number that is read so many times.
+
+        Each holds an equal share of the size, so that the noises of the reads average; one alone has the sign.
+        """
+        return self._table(entries, octaves, self.kappa / reads, self.turn if signed else 0.0)
+
+    def _table(self, entries: int, octaves: float, kappa: float, turn: float) -> np.ndarray:
         def code(x: np.ndarray) -> np.ndarray:
-            return self.kappa * np.log2(np.maximum(np.abs(x), least) / QUARTER) + np.where(x < 0, self.turn / 2, -self.turn / 2)
+            v = dithered(x, QUARTER * 2.0**-octaves)
+            return kappa * np.log2(np.abs(v) / QUARTER) + np.where(v < 0, turn / 2, -turn / 2)
 
         return around_zero(entries, code)
 
@@ -156,6 +173,19 @@ class Codec:
         below_top = self.guard - self.kappa * sum(math.log2(share) for share in shares)
         ends = [log_ndtr(-below_top / s), log_ndtr(-(self.turn - below_top) / s)]
         return float(np.logaddexp.reduce([*signs, *ends]) / math.log(2))
+
+
+def dithered(x: np.ndarray, least: float) -> np.ndarray:
+    """Return numbers x, as they are if |x| >= least, and otherwise +-least with signs whose running mean is x.
+
+    Logarithms end at `least`.  Were smaller numbers rounded to it with their sign, small numbers would count too much, on
+    average over the noise of a read.  With these signs the mean over some neighbouring entries of a table is right.
+    """
+    order = np.argsort(x)
+    ups = np.cumsum(np.clip((x[order] + least) / (2 * least), 0, 1) * (np.abs(x[order]) < least))
+    up = np.empty(len(x), bool)
+    up[order] = np.diff(np.floor(ups + 0.5), prepend=0) > 0
+    return np.where(np.abs(x) >= least, x, np.where(up, least, -least))
 
 
 def below_guard(p: BootstrappedParameters, codec: Codec, outputs: int = 1) -> float:

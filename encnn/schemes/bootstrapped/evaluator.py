@@ -15,11 +15,12 @@ import numpy as np
 from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
+from encnn.files.schema import describe
 from encnn.schemes.bilinear import BilinearMap
-from encnn.schemes.bootstrapped import blocks, noise, storage
+from encnn.schemes.bootstrapped import blocks, hidden, noise, storage
 from encnn.schemes.bootstrapped.blocks import BlockArray
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, packed, rows_alone
-from encnn.schemes.bootstrapped.hidden import RANGES, CodedLayer, check_supported
+from encnn.schemes.bootstrapped.hidden import CodedLayer
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import make_table
 from encnn.schemes.bootstrapped.torus import EncryptedTorus
@@ -29,15 +30,18 @@ from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, 
 class BootstrappedEvaluator(IntegerVectorEvaluator):
     """Operations on `CiphertextArray`s of width 1 and on blocks of them (`BlockArray`), with the key to bootstrap them.
 
-    `threads` share a batch of bootstraps; results do not depend on their number.
+    `threads` share a batch of bootstraps; results do not depend on their number.  `ranges`: of the numbers of a hidden layer; a
+    trainer may set narrower ones, which leave less noise, before training.
     """
 
     scheme: ClassVar[str] = "bootstrapped"
     scores_together: ClassVar[int] = 1024
 
-    def __init__(self, context: IntegerVectorContext, key: BootstrapKey, threads: int = 1) -> None:
+    def __init__(
+        self, context: IntegerVectorContext, key: BootstrapKey, threads: int = 1, ranges: hidden.Ranges = hidden.RANGES
+    ) -> None:
         super().__init__(context)
-        self.key, self.threads = key, threads
+        self.key, self.threads, self.ranges = key, threads, ranges
         self._tables: dict[Any, np.ndarray] = {}
         self._layers: dict[Any, CodedLayer] = {}
 
@@ -53,7 +57,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     @property
     def activation_limit(self) -> float:
         """Half the width of the torus; beyond it the table of a sigmoid is read with the wrong sign."""
-        return 2 * (RANGES.score if self.parameters.has_fine else self.parameters.z_half)
+        return 2 * (self.ranges.score if self.parameters.has_fine else self.parameters.z_half)
 
     @property
     def nbytes(self) -> int:
@@ -80,8 +84,8 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Return the products of a hidden layer by codes, if the parameters have the second rotation key that it needs."""
         if not self.parameters.has_fine or not architecture.hidden:
             return None
-        check_supported(architecture.hidden, architecture.hidden_sigmoid)
-        wanted = architecture.outputs, architecture.pooling == "mean"
+        hidden.check_supported(architecture.hidden, architecture.hidden_sigmoid)
+        wanted = architecture.outputs, architecture.pooling == "mean", self.ranges
         if wanted not in self._layers:
             self._layers[wanted] = CodedLayer(EncryptedTorus(self.context, self.key, self.threads), *wanted)
         return self._layers[wanted]
@@ -224,6 +228,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         del header["products"], header["public_widths"]
         parts = self.key.parts()
         header |= {f"{name}_seed": part.seed.hex() for name, part in parts.items()}
+        header |= {"ranges": describe(self.ranges)}
         header.setdefault("fine_seed", None)
         return header, arrays | {name: part.bodies for name, part in parts.items()}
 

@@ -10,6 +10,7 @@ from encnn.files.schema import Hex32, check_array, check_names, parse
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey
 from encnn.schemes.bootstrapped.evaluator import BootstrappedEvaluator
+from encnn.schemes.bootstrapped.hidden import Ranges
 from encnn.schemes.bootstrapped.keys import BootstrappedSecretKey
 from encnn.schemes.bootstrapped.parameters import HIDDEN_128, BootstrappedParameters
 from encnn.schemes.bootstrapped.rotation import RotationKey
@@ -59,6 +60,7 @@ class BootstrappedEvaluatorHeader(BootstrappedSecretHeader):
     switch_seed: Hex32
     trace_seed: Hex32
     fine_seed: Hex32 | None  # of the second rotation key
+    ranges: Ranges  # of the numbers of a hidden layer
 
 
 def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> BootstrappedEvaluator:
@@ -74,7 +76,7 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
     check_array("trace key", arrays["trace"], key_shape(p))
     switch = SmallSwitchKey(p, bytes.fromhex(described.switch_seed), arrays["switch"])
     trace = TraceKey(p, bytes.fromhex(described.trace_seed), arrays["trace"])
-    return BootstrappedEvaluator(described.context, BootstrapKey(switch, rotation, trace, fine))
+    return BootstrappedEvaluator(described.context, BootstrapKey(switch, rotation, trace, fine), ranges=described.ranges)
 
 
 def _rotation_key(p: BootstrappedParameters, seed: str, bodies: np.ndarray) -> RotationKey:

@@ -3,7 +3,7 @@
 For H hidden units, O outputs, a mini-batch of B reviews at the learning rate a, and kappa, guard of a `Codec`:
 
                                                                                      rotations
-    omega_ko  = code(W2_ko)                                                          H O a mini-batch
+    omega_ko  = code(W2_ko)       read `READS` times                                 4 H O a mini-batch
     lambda_k  = code(h_k)         h = sum or mean of the rows of W1                   H   a review
     z_o       = sum_k exp(lambda_k + omega_ko)                                        H O
     d_o       = sigmoid(z_o) - y_o                                                    O
@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from encnn.arithmetic import checks
 from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data.batches import Batch, Conditioned, TrainingFeatures
 from encnn.errors import CapabilityError, ParameterError
@@ -52,33 +53,56 @@ ERROR = QUARTER
 
 @dataclass(frozen=True)
 class Ranges:
-    """How large numbers of a hidden layer may be, and how many octaves below that still count."""
+    """How large numbers of a hidden layer may be, and how many octaves below that still count.
+
+    The defaults suit a whole epoch over reviews.  Narrower ranges leave less noise: it is proportional to them.
+    """
 
     hidden: float = 3.5  # |h|
+    weight: float = 4.0  # |W2|, best 8 over a whole number
+    score: float = 12.0  # |z|; from there to twice that, errors fall again as slowly as they rose
+    gradient: float = 0.1  # |mean of d h over a mini-batch|, as a share of `hidden`
     hidden_octaves: float = 6.0
-    weight_octaves: float = 6.5
-    error_octaves: float = 6.0
-    score: float = 16.0  # |z|
-    gradient: float = 0.5  # mean of |d h| over a mini-batch
+    weight_octaves: float = 5.0
+    error_octaves: float = 5.0  # below 1
+
+    def __post_init__(self) -> None:
+        """Raise `ParameterError` for a range that is not positive, or weights beyond what a second layer holds."""
+        checks.check_types(self)
+        for name, value in vars(self).items():
+            checks.real(name, value, above=0)
+        if self.weight > QUARTER / SECOND_LAYER:
+            raise ParameterError(f"weight={self.weight:g}: a second layer holds weights up to {QUARTER / SECOND_LAYER:g}")
 
     @property
-    def weight(self) -> float:
-        """|W2|: what fills a quarter of the torus."""
-        return QUARTER / SECOND_LAYER
+    def weight_factor(self) -> int:
+        """Factor by which W2 is spread over a quarter of the torus."""
+        return int(QUARTER / SECOND_LAYER / self.weight)
+
+    @property
+    def weight_phase(self) -> float:
+        """The phase of 1 in W2 where it is read."""
+        return SECOND_LAYER * self.weight_factor
 
     @property
     def score_phase(self) -> float:
         """The phase of 1 in scores."""
         return QUARTER / self.score
 
-    def check(self, codec: Codec) -> None:
-        """Raise `ParameterError` if a product of the layer spans more octaves than codes have."""
+    @property
+    def codec(self) -> Codec:
+        """The codes with the widest octaves in which all products of the layer fit a window."""
         h, w, d = self.hidden_octaves, self.weight_octaves, self.error_octaves
-        codec.check(max(h + w, d + w, d + h))
+        return Codec.fitting(max(h + w, d + w, d + h), GUARD)
 
 
-CODEC, RANGES = Codec(kappa=0.036, guard=0.02), Ranges()
-"""Room for 12.8 octaves, with a guard of seven deviations of a read at 128 bits."""
+GUARD = 0.016
+"""Of codes: seven deviations of a read at 128 bits."""
+
+RANGES = Ranges()
+
+READS = 4
+"""How often W2 is read.  All reviews of a mini-batch share the noise of its codes, so it counts most, and costs least."""
 
 
 class CodedLayer:
@@ -87,9 +111,8 @@ class CodedLayer:
     What it returns for h and d are codes, which only its own methods read.
     """
 
-    def __init__(self, torus: Torus, outputs: int, mean: bool, codec: Codec = CODEC, ranges: Ranges = RANGES) -> None:
-        ranges.check(codec)
-        self.torus, self.outputs, self.mean, self.codec, self.ranges = torus, outputs, mean, codec, ranges
+    def __init__(self, torus: Torus, outputs: int, mean: bool, ranges: Ranges = RANGES) -> None:
+        self.torus, self.outputs, self.mean, self.ranges, self.codec = torus, outputs, mean, ranges, ranges.codec
         self.p = torus.p
         self._omega: tuple[Any, np.ndarray] = None, np.empty(0)
 
@@ -134,7 +157,11 @@ class CodedLayer:
     def _second_layer_codes(self, W2: Any) -> np.ndarray:
         """Return codes of W2, shape (H, outputs, 1 + d); read once per version of W2."""
         if self._omega[0] is not W2:
-            codes = self._read(self.torus.numbers(W2), self.codec.number_table(self.p.N, self.ranges.weight_octaves))
+            N, octaves = self.p.N, self.ranges.weight_octaves
+            tables = np.stack([self.codec.share_table(N, octaves, READS, signed=i == 0) for i in range(READS)])
+            codes = self._read(self.torus.copies(W2, READS) * np.int32(self.ranges.weight_factor), tables).sum(
+                axis=0, dtype=np.int32
+            )
             self._omega = W2, codes.reshape(-1, self.outputs, codes.shape[-1])
         return self._omega[1]
 
@@ -169,7 +196,7 @@ class CodedLayer:
     def second_layer_gradient(self, d: Any, h: Any, rate: float) -> Any:
         """Return rate * h^T d, summed over the mini-batch, shape (H * outputs,), for codes of d and h."""
         largest = self.ranges.hidden
-        phase = QUARTER / (self.ranges.gradient * max(len(d), FEW))
+        phase = QUARTER / (self.ranges.gradient * self.ranges.hidden * max(len(d), FEW))
         table = self.codec.exp_table(self.p.N, lambda x: x * phase, largest)
         total = h.data[:, :, None] + d.data[:, None]
         G = self._read(self._moved(total, self._h_origin + self._d_origin, largest), table)
@@ -185,7 +212,7 @@ class CodedLayer:
 
     @property
     def _w_origin(self) -> float:
-        return float(self.codec.number_origin(SECOND_LAYER))
+        return float(self.codec.number_origin(self.ranges.weight_phase))
 
     @property
     def _d_origin(self) -> float:

@@ -13,7 +13,7 @@ from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data.batches import Batch
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 from encnn.schemes.bootstrapped import noise
-from encnn.schemes.bootstrapped.hidden import SECOND_LAYER, CodedLayer
+from encnn.schemes.bootstrapped.hidden import RANGES, SECOND_LAYER, CodedLayer, Ranges
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import read_function, to_torus
 from encnn.schemes.bootstrapped.torus import spread
@@ -61,6 +61,10 @@ class SimulatedTorus:
         phase = SECOND_LAYER if a.ndim == 1 else self._score_phase
         return to_torus(a * phase).reshape(len(a), -1, 1)
 
+    def copies(self, a: np.ndarray, count: int) -> np.ndarray:
+        """Return a second layer so many times."""
+        return np.repeat(self.numbers(a)[None, :, 0], count, axis=0)
+
     def read(self, x: np.ndarray, table: np.ndarray, outputs: int = 1, fine: bool = False) -> np.ndarray:
         """Return what the table gives at noisy places, with the noise of rotations."""
         flat, entries = x.ravel(), self.p.N // outputs
@@ -107,14 +111,16 @@ class SimulatedEvaluator(ClearEvaluator):
     `train(SimulatedEvaluator(p, rng), network, ...)` predicts an encrypted run at a thousandth of the cost.
     """
 
-    def __init__(self, p: BootstrappedParameters, rng: np.random.Generator, scale: float = 1.0) -> None:
+    def __init__(
+        self, p: BootstrappedParameters, rng: np.random.Generator, ranges: Ranges = RANGES, scale: float = 1.0
+    ) -> None:
         super().__init__()
-        self.torus = SimulatedTorus(p, rng, scale)
+        self.torus, self.ranges = SimulatedTorus(p, rng, scale), ranges
         self._layers: dict[Any, CodedLayer] = {}
 
     def hidden_layer(self, architecture: Any) -> CodedLayer:
         """Return the products of a hidden layer by codes."""
-        wanted = architecture.outputs, architecture.pooling == "mean"
+        wanted = architecture.outputs, architecture.pooling == "mean", self.ranges
         return self._layers.setdefault(wanted, CodedLayer(self.torus, *wanted))
 
     def scatter_subtract(self, W: np.ndarray, X: Batch, G: Phases) -> None:  # type: ignore[override]

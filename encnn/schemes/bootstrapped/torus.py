@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from encnn.data.batches import Batch
+from encnn.errors import ParameterError
 from encnn.schemes.bootstrapped import blocks
-from encnn.schemes.bootstrapped.blocks import BlockArray
+from encnn.schemes.bootstrapped.blocks import BlockArray, extract
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap_many, packed
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
@@ -28,6 +29,9 @@ class Torus(Protocol):
 
     def numbers(self, a: Any) -> np.ndarray:
         """Return the numbers of an array from outside, shape (rows, width, 1 + d)."""
+
+    def copies(self, a: Any, count: int) -> np.ndarray:
+        """Return the numbers of a packed vector so many times, shape (count, m, 1 + d), to be read with independent noise."""
 
     def read(self, x: np.ndarray, table: np.ndarray, outputs: int = 1, fine: bool = False) -> np.ndarray:
         """Return what a table gives for numbers (..., 1 + d): shape (outputs, ..., 1 + d).
@@ -59,6 +63,18 @@ class EncryptedTorus:
     def numbers(self, a: BlockArray) -> np.ndarray:
         """Return the numbers of blocks, shape (rows, width, 1 + d)."""
         return self._split(a.numbers().data, a.width)
+
+    def copies(self, a: BlockArray, count: int) -> np.ndarray:
+        """Return the numbers of a packed vector so many times, shape (count, m, 1 + d).
+
+        The noise of a read depends on the masks.  All copies but the first have encryptions of zero added, which give them new
+        masks: the coefficients behind the vector in its block, which hold nothing but noise.
+        """
+        x = a.numbers().data
+        if count * len(x) > self.p.N:
+            raise ParameterError(f"{count} copies of {len(x)} numbers need more than the {self.p.N} coefficients of a block")
+        zeros = [extract(a.data[:1], j) for j in range(len(x), count * len(x))]
+        return x + np.concatenate([np.zeros_like(x), *zeros]).reshape(count, *x.shape)
 
     def read(self, x: np.ndarray, table: np.ndarray, outputs: int = 1, fine: bool = False) -> np.ndarray:
         """Return what a table gives for numbers (..., 1 + d); noise `noise.rotation`, at places with `noise.table_input`."""
