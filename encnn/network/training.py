@@ -262,8 +262,7 @@ def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encry
     a = network.architecture
     layer = evaluator.hidden_layer(a)
     if layer is not None:
-        h, z = layer.forward(network.W1, network.W2, batch)
-        return h, h, z
+        return layer.forward(network.W1, network.W2, batch)
     pooled = evaluator.gather(batch, network.W1)
     if a.pooling == "mean":
         pooled = evaluator.multiply_plain(pooled, batch.inverse_counts())
@@ -348,7 +347,7 @@ class Step:
         if self.layer is None:
             return self._finished(self.first_layer_errors(d, gain), pooled, batch)
         shares = np.broadcast_to(np.ravel(batch.inverse_counts() if self.divide else 1.0), len(batch))
-        return self.layer.first_layer_errors(self.network.W2, d, gain, shares)
+        return self.layer.first_layer_errors(self.network.W2, d, pooled, gain, shares)
 
     def first_layer_errors(self, d: Encrypted, gain: float) -> Encrypted:
         """Return gain * d W2^T, one row per review; gain * d when there is no hidden layer."""

@@ -283,17 +283,17 @@ class Evaluator(ABC):
 class HiddenProducts(Protocol):
     """All products of a network with a hidden layer, by a scheme whose products share parts of their work.
 
-    The arrays h and d are in the scheme's own form, which only these methods read.
+    The arrays h, d and of slopes are in the scheme's own form, which only these methods read.
     """
 
-    def forward(self, W1: Encrypted, W2: Encrypted, batch: Batch) -> tuple[Encrypted, Encrypted]:
-        """Return (h, scores z) of a batch."""
+    def forward(self, W1: Encrypted, W2: Encrypted, batch: Batch) -> tuple[Encrypted, Encrypted, Encrypted]:
+        """Return (slopes of the hidden sigmoid, h, scores z) of a batch; without hidden sigmoid nobody reads the slopes."""
 
     def error(self, sigmoid: Sigmoid, z: Encrypted, targets: Encrypted | np.ndarray) -> Encrypted:
         """Return d = sigmoid(z) - targets."""
 
-    def first_layer_errors(self, W2: Encrypted, d: Encrypted, rate: float, shares: np.ndarray) -> Encrypted:
-        """Return rate * share * d W2^T, one row per review; shares: one number per review, shape (B,)."""
+    def first_layer_errors(self, W2: Encrypted, d: Encrypted, slopes: Encrypted, rate: float, shares: np.ndarray) -> Encrypted:
+        """Return rate * share * d W2^T * slopes, one row per review; shares: one number per review, shape (B,)."""
 
     def second_layer_gradient(self, d: Encrypted, h: Encrypted, rate: float) -> Encrypted:
         """Return rate * h^T d, summed over the batch."""

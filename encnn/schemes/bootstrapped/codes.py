@@ -89,25 +89,48 @@ class Codec:
     # -- from numbers to codes
 
     def number_table(self, entries: int, octaves: float) -> np.ndarray:
-        """Return the table from the phase of a signed number to its code, with 2^-octaves of a quarter as the smallest size (`dithered`).
+        """Return the table from the phase of a signed number to its code; the smallest size is 2^-octaves of a quarter.
 
         The code of a number v with the phase scale v has the origin `number_origin(scale)`.
         """
-        return self._table(entries, octaves, self.kappa, self.turn)
+        return self.signed_table(entries, lambda x: x, QUARTER, octaves)
 
-    def share_table(self, entries: int, octaves: float, reads: int, signed: bool) -> np.ndarray:
-        """Return one of several tables whose results add up to the code of a number that is read so many times.
+    def signed_table(
+        self, entries: int, f: Callable[[np.ndarray], np.ndarray], largest: float, octaves: float, reads: int = 1
+    ) -> np.ndarray:
+        """Return the table from a phase x to the code of f(x), |f| clipped to `largest`; for its origin see `signed_origin`.
 
-        Each holds an equal share of the size, so that the noises of the reads average; one alone has the sign.
+        reads: the results of so many tables, of which only the first one is signed (`share_table`), add up to the code.
         """
-        return self._table(entries, octaves, self.kappa / reads, self.turn if signed else 0.0)
+        return self._table(entries, f, largest, octaves, self.kappa / reads, self.turn)
 
-    def _table(self, entries: int, octaves: float, kappa: float, turn: float) -> np.ndarray:
+    def share_table(self, entries: int, octaves: float, reads: int) -> np.ndarray:
+        """Return the table of all but the first of several reads of a number, whose noises average.
+
+        Each read brings an equal share of the size, and the first one alone the sign.
+        """
+        return self._table(entries, lambda x: x, QUARTER, octaves, self.kappa / reads, 0.0)
+
+    def _table(
+        self,
+        entries: int,
+        f: Callable[[np.ndarray], np.ndarray],
+        largest: float,
+        octaves: float,
+        kappa: float,
+        turn: float,
+    ) -> np.ndarray:
         def code(x: np.ndarray) -> np.ndarray:
-            v = dithered(x, QUARTER * 2.0**-octaves)
-            return kappa * np.log2(np.abs(v) / QUARTER) + np.where(v < 0, turn / 2, -turn / 2)
+            order = np.argsort(x)
+            v = np.empty_like(x)
+            v[order] = dithered(f(x)[order], largest * 2.0**-octaves)
+            return kappa * np.log2(np.minimum(np.abs(v) / largest, 1)) + np.where(v < 0, turn / 2, -turn / 2)
 
         return around_zero(entries, code)
+
+    def signed_origin(self, largest: float) -> float:
+        """Return the origin of codes from `signed_table`."""
+        return -self.kappa * math.log2(largest) - self.turn / 2
 
     def number_origin(self, scale: float | np.ndarray) -> float | np.ndarray:
         """Return the origin of codes from `number_table` for numbers whose phase is scale v; one scale, or one per number."""
@@ -175,17 +198,15 @@ class Codec:
         return float(np.logaddexp.reduce([*signs, *ends]) / math.log(2))
 
 
-def dithered(x: np.ndarray, least: float) -> np.ndarray:
-    """Return numbers x, as they are if |x| >= least, and otherwise +-least with signs whose running mean is x.
+def dithered(v: np.ndarray, least: float) -> np.ndarray:
+    """Return neighbouring numbers v, as they are if |v| >= least, and otherwise +-least with signs whose running mean is v.
 
     Logarithms end at `least`.  Were smaller numbers rounded to it with their sign, small numbers would count too much, on
     average over the noise of a read.  With these signs the mean over some neighbouring entries of a table is right.
     """
-    order = np.argsort(x)
-    ups = np.cumsum(np.clip((x[order] + least) / (2 * least), 0, 1) * (np.abs(x[order]) < least))
-    up = np.empty(len(x), bool)
-    up[order] = np.diff(np.floor(ups + 0.5), prepend=0) > 0
-    return np.where(np.abs(x) >= least, x, np.where(up, least, -least))
+    small = np.abs(v) < least
+    ups = np.cumsum(np.where(small, (v + least) / (2 * least), 0.0))
+    return np.where(small, np.where(np.diff(np.floor(ups + 0.5), prepend=0) > 0, least, -least), v)
 
 
 def below_guard(p: BootstrappedParameters, codec: Codec, outputs: int = 1) -> float:

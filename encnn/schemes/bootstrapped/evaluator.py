@@ -20,7 +20,6 @@ from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.bootstrapped import blocks, hidden, noise, storage
 from encnn.schemes.bootstrapped.blocks import BlockArray
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, packed, rows_alone
-from encnn.schemes.bootstrapped.hidden import CodedLayer
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import make_table
 from encnn.schemes.bootstrapped.torus import EncryptedTorus
@@ -43,7 +42,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         super().__init__(context)
         self.key, self.threads, self.ranges = key, threads, ranges
         self._tables: dict[Any, np.ndarray] = {}
-        self._layers: dict[Any, CodedLayer] = {}
+        self._layers: dict[Any, hidden.CodedLayer] = {}
 
     def __repr__(self) -> str:
         """Name the parameters."""
@@ -80,14 +79,15 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     # -- hidden layers
 
-    def hidden_layer(self, architecture: Any) -> CodedLayer | None:
+    def hidden_layer(self, architecture: Any) -> hidden.CodedLayer | None:
         """Return the products of a hidden layer by codes, if the parameters have the second rotation key that it needs."""
         if not self.parameters.has_fine or not architecture.hidden:
             return None
-        hidden.check_supported(architecture.hidden, architecture.hidden_sigmoid)
-        wanted = architecture.outputs, architecture.pooling == "mean", self.ranges
+        wanted = architecture, self.ranges
         if wanted not in self._layers:
-            self._layers[wanted] = CodedLayer(EncryptedTorus(self.context, self.key, self.threads), *wanted)
+            self._layers[wanted] = hidden.layer_for(
+                architecture, EncryptedTorus(self.context, self.key, self.threads), self.ranges
+            )
         return self._layers[wanted]
 
     # -- blocks of weights

@@ -11,6 +11,8 @@ For H hidden units, O outputs, a mini-batch of B reviews at the learning rate a,
     F_k       = a sum_o exp(delta_o + omega_ko)        W1[i, k] -= x_i F_k            H O with the fine key
     G_ko      = exp(delta_o + lambda_k)                W2_ko -= a sum_r G_ko          H O, and H O fine ones a mini-batch
 
+With an activation f of the hidden layer, lambda = code(f(h)), and F has the factor f'(h), whose code takes H more rotations.
+
 exp stands for the table from a code back to a number.  Known factors are free: the 1 / n of a mean and the rate are plain
 numbers added to codes, or stand in tables.  Encrypted labels are subtracted as they are.  A label is y itself, whatever the
 rate, so the rate may decay.
@@ -23,13 +25,14 @@ in z (see `codes`).  Smaller ones than 2^-octaves of the range count as that, wi
 twice its range, or |z| passes twice `score`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from encnn.arithmetic import checks
-from encnn.arithmetic.sigmoid import Sigmoid
+from encnn.arithmetic.sigmoid import PolynomialSigmoid, Sigmoid
 from encnn.data.batches import Batch, Conditioned, TrainingFeatures
 from encnn.errors import CapabilityError, ParameterError
 from encnn.schemes.bootstrapped import noise
@@ -65,6 +68,7 @@ class Ranges:
     hidden_octaves: float = 6.0
     weight_octaves: float = 5.0
     error_octaves: float = 5.0  # below 1
+    slope_octaves: float = 2.0  # below the steepest slope of an activation
 
     def __post_init__(self) -> None:
         """Raise `ParameterError` for a range that is not positive, or weights beyond what a second layer holds."""
@@ -89,11 +93,10 @@ class Ranges:
         """The phase of 1 in scores."""
         return QUARTER / self.score
 
-    @property
-    def codec(self) -> Codec:
-        """The codes with the widest octaves in which all products of the layer fit a window."""
+    def codec(self, activated: bool = False) -> Codec:
+        """Return the codes with the widest octaves in which all products of the layer fit a window."""
         h, w, d = self.hidden_octaves, self.weight_octaves, self.error_octaves
-        return Codec.fitting(max(h + w, d + w, d + h), GUARD)
+        return Codec.fitting(max(h + w, d + w + (self.slope_octaves if activated else 0.0), d + h), GUARD)
 
 
 GUARD = 0.016
@@ -111,9 +114,16 @@ class CodedLayer:
     What it returns for h and d are codes, which only its own methods read.
     """
 
-    def __init__(self, torus: Torus, outputs: int, mean: bool, ranges: Ranges = RANGES) -> None:
-        self.torus, self.outputs, self.mean, self.ranges, self.codec = torus, outputs, mean, ranges, ranges.codec
-        self.p = torus.p
+    def __init__(
+        self, torus: Torus, outputs: int, mean: bool, activation: PolynomialSigmoid | None = None, ranges: Ranges = RANGES
+    ) -> None:
+        self.torus, self.outputs, self.mean, self.ranges, self.p = torus, outputs, mean, ranges, torus.p
+        self.activation, self.largest, self.steepest = activation, ranges.hidden, 1.0
+        if activation is not None:
+            x = np.linspace(-ranges.hidden, ranges.hidden, self.p.N)
+            self.slope = np.polynomial.Polynomial(activation.coefficients).deriv()
+            self.largest, self.steepest = float(np.abs(activation(x)).max()), float(np.abs(self.slope(x)).max())
+        self.codec = ranges.codec(activation is not None)
         self._omega: tuple[Any, np.ndarray] = None, np.empty(0)
 
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:
@@ -135,34 +145,46 @@ class CodedLayer:
 
     # -- forward
 
-    def forward(self, W1: Any, W2: Any, batch: Batch) -> tuple[Any, Any]:
-        """Return (codes of h, scores z): shapes (B, H, 1) and (B, outputs)."""
-        h = self._hidden_codes(W1, batch)
-        total = h[:, :, None] + self._second_layer_codes(W2)
-        largest = self.ranges.hidden * self.ranges.weight
-        phase, most = self.ranges.score_phase, self.ranges.score
-        table = self.codec.exp_table(self.p.N, lambda x: np.clip(x, -most, most) * phase, largest)
-        terms = self._read(self._moved(total, self._h_origin + self._w_origin, largest), table)
-        return self.torus.array(h, self.row_phase), self.torus.rows(terms.sum(axis=1, dtype=np.int32), phase)
+    def forward(self, W1: Any, W2: Any, batch: Batch) -> tuple[Any, Any, Any]:
+        """Return (codes of the slopes of the activation at h, codes of h, scores z): (B, H, 1) twice, and (B, outputs)."""
+        slopes, h = self._hidden_codes(W1, batch)
+        largest, phase = self.largest * self.ranges.weight, self.ranges.score_phase
+        table = self.codec.exp_table(self.p.N, lambda x: np.clip(x * phase, -QUARTER, QUARTER), largest)
+        total = self._moved(h[:, :, None] + self._second_layer_codes(W2), self._h_origin + self._w_origin, largest)
+        z = self._read(total, table).sum(axis=1, dtype=np.int32)
+        return self.torus.array(slopes, self.row_phase), self.torus.array(h, self.row_phase), self.torus.rows(z, phase)
 
-    def _hidden_codes(self, W1: Any, batch: Batch) -> np.ndarray:
-        """Return codes of h, shape (B, H, 1 + d), all of the origin `_h_origin`."""
+    def _hidden_codes(self, W1: Any, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Return codes of the slopes and of h, shape (B, H, 1 + d) each; without activation both are those of h."""
         sums, ones = self.torus.gather(W1, batch), np.ones((len(batch), 1))
         n = ones / batch.inverse_counts() if self.mean else ones
         m = np.maximum(1, np.floor(QUARTER / (self.ranges.hidden * self.row_phase * n))).astype(np.int32)
-        codes = self._read(sums * m[:, :, None], self.codec.number_table(self.p.N, self.ranges.hidden_octaves))
-        codes[..., 0] += to_torus(self._h_origin - self.codec.number_origin(m * n * self.row_phase))
-        return codes
+        sums, gain = sums * m[:, :, None], m * n * self.row_phase
+        if self.activation is not None:
+            return self._activated(sums, gain)
+        codes = self._read(sums, self.codec.number_table(self.p.N, self.ranges.hidden_octaves))
+        codes[..., 0] += to_torus(self._h_origin - self.codec.number_origin(gain))
+        return codes, codes
+
+    def _activated(self, sums: np.ndarray, gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return codes of slopes and values of the activation at numbers of phase gain h, with a table for each review."""
+
+        def codes(f: Callable[[np.ndarray], np.ndarray], largest: float, octaves: float) -> np.ndarray:
+            gains, which = np.unique(gain, return_inverse=True)
+            tables = [self.codec.signed_table(self.p.N, _scaled(f, g), largest, octaves) for g in gains]
+            return self._read(sums, np.stack(tables)[which.ravel()])
+
+        value = codes(cast(PolynomialSigmoid, self.activation), self.largest, self.ranges.hidden_octaves)
+        return codes(self.slope, self.steepest, self.ranges.slope_octaves), value
 
     def _second_layer_codes(self, W2: Any) -> np.ndarray:
         """Return codes of W2, shape (H, outputs, 1 + d); read once per version of W2."""
         if self._omega[0] is not W2:
             N, octaves = self.p.N, self.ranges.weight_octaves
-            tables = np.stack([self.codec.share_table(N, octaves, READS, signed=i == 0) for i in range(READS)])
-            codes = self._read(self.torus.copies(W2, READS) * np.int32(self.ranges.weight_factor), tables).sum(
-                axis=0, dtype=np.int32
-            )
-            self._omega = W2, codes.reshape(-1, self.outputs, codes.shape[-1])
+            first = self.codec.signed_table(N, lambda x: x, QUARTER, octaves, READS)
+            tables = np.stack([first] + [self.codec.share_table(N, octaves, READS)] * (READS - 1))
+            codes = self._read(self.torus.copies(W2, READS) * np.int32(self.ranges.weight_factor), tables)
+            self._omega = W2, codes.sum(axis=0, dtype=np.int32).reshape(-1, self.outputs, codes.shape[-1])
         return self._omega[1]
 
     # -- errors
@@ -181,22 +203,24 @@ class CodedLayer:
 
     # -- backward
 
-    def first_layer_errors(self, W2: Any, d: Any, rate: float, shares: np.ndarray) -> Any:
-        """Return rate * share * d W2^T, one row of H per review, for codes of d; shares: one number per review, shape (B,)."""
-        largest, phase = self.ranges.weight, rate * self.row_phase
+    def first_layer_errors(self, W2: Any, d: Any, slopes: Any, rate: float, shares: np.ndarray) -> Any:
+        """Return rate * share * d W2^T slopes, one row of H per review, for codes of d; shares: one number per review, (B,)."""
+        largest, phase = self.ranges.weight * self.steepest, rate * self.row_phase
         if largest * phase * shares.max() >= QUARTER:
             raise ParameterError(
                 f"a learning rate of {rate:g} could move a weight by {rate * largest:.3g}, more than fits; lower it"
             )
         table = self.codec.exp_table(self.p.N, lambda x: shares[:, None] * x * phase, largest)
-        total = d.data[:, None] + self._second_layer_codes(W2)
-        F = self._read(self._moved(total, self._d_origin + self._w_origin, largest), table, fine=True)
+        total, origin = d.data[:, None] + self._second_layer_codes(W2), self._d_origin + self._w_origin
+        if self.activation is not None:
+            total, origin = total + slopes.data[:, :, None], origin + self.codec.signed_origin(self.steepest)
+        F = self._read(self._moved(total, origin, largest), table, fine=True)
         return self.torus.array(F.sum(axis=2, dtype=np.int32), self.row_phase)
 
     def second_layer_gradient(self, d: Any, h: Any, rate: float) -> Any:
         """Return rate * h^T d, summed over the mini-batch, shape (H * outputs,), for codes of d and h."""
-        largest = self.ranges.hidden
-        phase = QUARTER / (self.ranges.gradient * self.ranges.hidden * max(len(d), FEW))
+        largest = self.largest
+        phase = QUARTER / (self.ranges.gradient * largest * max(len(d), FEW))
         table = self.codec.exp_table(self.p.N, lambda x: x * phase, largest)
         total = h.data[:, :, None] + d.data[:, None]
         G = self._read(self._moved(total, self._h_origin + self._d_origin, largest), table)
@@ -208,7 +232,7 @@ class CodedLayer:
 
     @property
     def _h_origin(self) -> float:
-        return float(self.codec.number_origin(QUARTER / self.ranges.hidden))
+        return self.codec.signed_origin(self.largest)
 
     @property
     def _w_origin(self) -> float:
@@ -227,11 +251,16 @@ class CodedLayer:
         return self.torus.read(x, table, fine=fine)[0]
 
 
-def check_supported(hidden: int, hidden_sigmoid: object) -> None:
-    """Raise `CapabilityError` for a hidden layer that is not computed by codes."""
-    if hidden > MOST_HIDDEN or hidden_sigmoid is not None:
+def _scaled(f: Callable[[np.ndarray], np.ndarray], gain: float) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda x: f(x / gain)
+
+
+def layer_for(architecture: Any, torus: Torus, ranges: Ranges) -> CodedLayer:
+    """Return the hidden layer of an architecture; raise `CapabilityError` if it has too many units."""
+    a = architecture
+    if a.hidden > MOST_HIDDEN:
         raise CapabilityError(
-            f"scheme 'bootstrapped' trains linear hidden layers of up to {MOST_HIDDEN} units; for {hidden} units with "
-            f"{'a sigmoid' if hidden_sigmoid is not None else 'none'} use the scheme 'integer_vector' without modulus, or "
-            "'ckks' with the owner's refreshes"
+            f"scheme 'bootstrapped' trains hidden layers of up to {MOST_HIDDEN} units; for {a.hidden} use the scheme "
+            "'integer_vector' without modulus, or 'ckks' with the owner's refreshes"
         )
+    return CodedLayer(torus, a.outputs, a.pooling == "mean", a.hidden_sigmoid, ranges)

@@ -13,7 +13,7 @@ from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data.batches import Batch
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
 from encnn.schemes.bootstrapped import noise
-from encnn.schemes.bootstrapped.hidden import RANGES, SECOND_LAYER, CodedLayer, Ranges
+from encnn.schemes.bootstrapped.hidden import RANGES, SECOND_LAYER, CodedLayer, Ranges, layer_for
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import read_function, to_torus
 from encnn.schemes.bootstrapped.torus import spread
@@ -120,8 +120,10 @@ class SimulatedEvaluator(ClearEvaluator):
 
     def hidden_layer(self, architecture: Any) -> CodedLayer:
         """Return the products of a hidden layer by codes."""
-        wanted = architecture.outputs, architecture.pooling == "mean", self.ranges
-        return self._layers.setdefault(wanted, CodedLayer(self.torus, *wanted))
+        wanted = architecture, self.ranges
+        if wanted not in self._layers:
+            self._layers[wanted] = layer_for(architecture, self.torus, self.ranges)
+        return self._layers[wanted]
 
     def scatter_subtract(self, W: np.ndarray, X: Batch, G: Phases) -> None:  # type: ignore[override]
         """Do W -= X^T G in place."""
