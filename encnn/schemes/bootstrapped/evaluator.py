@@ -1,8 +1,9 @@
 """The public side of the scheme with bootstrapping: additions, as for integer vectors, and any function of one number.
 
-The error of a mini-batch takes one bootstrap per review.  A table holds rate (sigmoid(z) - 1/2).  Then rate (1/2 - y) is added
-to the result, in plain or with the owner's encryption of rate y.  So no ciphertexts are multiplied, the table handles scores of
-any size that it covers, and every error is a fresh ciphertext.  Training goes on without the owner.
+Without hidden layer, the error of a mini-batch takes one bootstrap per review.  A table holds rate (sigmoid(z) - 1/2).  Then
+rate (1/2 - y) is added to the result, in plain or with the owner's encryption of rate y.  So no ciphertexts are multiplied, the
+table handles scores of any size that it covers, and every error is a fresh ciphertext.  Products, and with them hidden layers,
+are additions of codes (`codes`, `products`, `hidden`).  Training goes on without the owner.
 """
 
 import math
@@ -14,10 +15,10 @@ import numpy as np
 
 from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data.batches import Batch, TrainingFeatures
-from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
+from encnn.errors import KeyMismatchError, ParameterError
 from encnn.files.schema import describe
 from encnn.schemes.bilinear import BilinearMap
-from encnn.schemes.bootstrapped import blocks, hidden, noise, storage
+from encnn.schemes.bootstrapped import blocks, hidden, noise, products, storage
 from encnn.schemes.bootstrapped.blocks import BlockArray
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, packed, rows_alone
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
@@ -198,11 +199,29 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def bilinear(
         self, f: BilinearMap, a: CiphertextArray, b: CiphertextArray, gain: float = 1.0, total: bool = False
     ) -> CiphertextArray:
-        """Refuse: there are no products of ciphertexts here."""
-        raise CapabilityError(
-            f"scheme 'bootstrapped' evaluates functions of one ciphertext, not the product {f.name!r} of two; use no hidden "
-            "layer, a public second layer (encnn.network.folded), or the scheme 'integer_vector' without modulus"
-        )
+        """Return gain * f(a, b) by codes (`products`): vectors have shape (B, width, 1), or (B, 1) if they are single numbers.
+
+        Factors up to z_half; each product takes a rotation, and each factor one.  Noise: `products.deviation`.
+        """
+        left, right = (self._vectors(x) for x in (a, b))
+        data = products.bilinear(self._torus(), f, left, left if b is a else right, gain)
+        data = data if max(f.widths) > 1 else data[:, 0]
+        data, many = (data.sum(axis=0, dtype=np.int32), len(data)) if total else (data, 1)
+        p, value = self.parameters, abs(gain) * f.terms * many * a.value * b.value
+        return CiphertextArray(data, self.context, p.scale, a.bound, value, products.bound(p, f.terms * many, gain))
+
+    def reciprocal(self, a: CiphertextArray, guess: float = 1.0, steps: int = 0) -> CiphertextArray:
+        """Return 1 / a by one table, clipped to z_half in size: neither a guess nor steps are needed."""
+        least = 1 / self.parameters.z_half
+        return self.apply(a, lambda x: 1 / np.where(np.abs(x) < least, np.where(x < 0, -least, least), x))
+
+    def _vectors(self, a: CiphertextArray) -> np.ndarray:
+        """Return the data of vectors as (B, width, 1 + d)."""
+        self._check_readable(a)
+        return a.data.reshape(len(a), -1, a.data.shape[-1])
+
+    def _torus(self) -> EncryptedTorus:
+        return EncryptedTorus(self.context, self.key, self.threads)
 
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float, architecture: Any = None) -> None:
         """Raise `ParameterError` if noise would drown the scores, on features X after so many epochs, or errors at the rate."""

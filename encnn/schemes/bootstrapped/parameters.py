@@ -153,7 +153,12 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
             bits, levels = getattr(self, f"{what}_bits"), getattr(self, f"{what}_levels")
             if bits < 1 or levels < 1 or bits * levels >= TORUS_BITS:
                 raise ParameterError(f"{levels} {what} digits of {bits} bits are not 1 to {TORUS_BITS - 1} bits; change either")
-        if (self.fine_bits > 0) != (self.fine_levels > 0) or not 0 <= self.fine_bits * self.fine_levels < TORUS_BITS:
+        digits = self.fine_bits * self.fine_levels
+        if (
+            min(self.fine_bits, self.fine_levels) < 0
+            or (digits == 0) != (self.fine_bits == self.fine_levels == 0)
+            or digits >= TORUS_BITS
+        ):
             raise ParameterError(
                 f"{self.fine_levels} fine digits of {self.fine_bits} bits are not 1 to {TORUS_BITS - 1} bits; change either, "
                 "or set both to 0 for no second rotation key"
