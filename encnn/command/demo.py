@@ -19,7 +19,7 @@ from encnn.command.outputs import new_file
 from encnn.costs.units import duration_text
 from encnn.data.reviews import Reviews, load_reviews
 from encnn.errors import EncnnError
-from encnn.schemes.bootstrapped import ONE_LEVEL_128, PRESETS
+from encnn.schemes.bootstrapped import LOGISTIC_PRESETS, ONE_LEVEL_128
 
 TEXTS = {"owner": 200, "trainer": 400, "user": 200}
 """Texts that each party has."""
@@ -31,7 +31,7 @@ Main = Callable[[list[str]], int]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `encnn demo`."""
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the files in this folder")
-    parser.add_argument("--parameters", choices=list(PRESETS), default=ONE_LEVEL_128.name, help="default: %(default)s")
+    parser.add_argument("--parameters", choices=list(LOGISTIC_PRESETS), default=ONE_LEVEL_128.name, help="default: %(default)s")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -25,12 +25,12 @@ from encnn.data.reviews import Vocabulary
 from encnn.errors import ParameterError
 from encnn.network import Architecture, Network
 from encnn.parties import Owner
-from encnn.schemes.bootstrapped import ONE_LEVEL_128, PRESETS, BootstrappedParameters
+from encnn.schemes.bootstrapped import LOGISTIC_PRESETS, ONE_LEVEL_128, BootstrappedParameters
 from encnn.schemes.bootstrapped.noise import training_noise
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128
 
 SECRET, MODEL = "secret.key", "model.encnn"
-PARAMETERS = PRESETS | {p.name: p for p in (COMPACT_128, ADDITIVE_128)}
+PARAMETERS = LOGISTIC_PRESETS | {p.name: p for p in (COMPACT_128, ADDITIVE_128)}
 """Parameter sets by their names; the first ones train alone, the others with `encnn assist`."""
 MAX_WORDS = 10_000
 USUAL_RATE = 0.01

@@ -21,8 +21,8 @@ from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.bootstrapped import blocks, hidden, noise, products, storage
 from encnn.schemes.bootstrapped.blocks import BlockArray
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, packed, rows_alone
-from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
-from encnn.schemes.bootstrapped.tables import make_table
+from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
+from encnn.schemes.bootstrapped.tables import around_zero, make_table
 from encnn.schemes.bootstrapped.torus import EncryptedTorus
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorEvaluator
 
@@ -109,9 +109,16 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def pack(self, a: CiphertextArray | BlockArray) -> BlockArray:
         """Return ciphertexts of shape (B, 1) as the coefficients of blocks: a thousandth of the size.  Noise: `trace.pack`."""
         if isinstance(a, BlockArray):
-            return a
+            return self._together(a)
         bound = a.noise + noise.trace_bound(self.parameters)
         return BlockArray(packed(self.key, a.data), len(a), self.context, a.value, bound, scale=a.scale)
+
+    def _together(self, a: BlockArray) -> BlockArray:
+        """Return scores that stand in many blocks, one for each mini-batch, in as few as hold them."""
+        if not self.parameters.has_fine or len(a.data) <= blocks.blocks_for(a.rows * a.stride, self.parameters.N):
+            return a
+        torus = self._torus()
+        return torus.rows(torus.numbers(a), a.scale / 2.0**TORUS_BITS)
 
     def unpack(self, a: CiphertextArray | BlockArray) -> CiphertextArray:
         """Return one ciphertext for each number; adds no noise."""
@@ -155,8 +162,18 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     def activate(self, sigmoid: Sigmoid, z: CiphertextArray | BlockArray, minus: Any = 0.0) -> CiphertextArray:
         """Return sigmoid(z) - minus, fresh: any sigmoid is a table.  Its noise is `noise.output_deviation`, in units of 1."""
-        centred = self.look_up(z, self._sigmoid_table(sigmoid, 1.0))
+        if z.scale != self.parameters.scale:
+            centred = self._at_own_scale(z, lambda x: sigmoid(x) - 0.5)
+        else:
+            centred = self.look_up(z, self._sigmoid_table(sigmoid, 1.0))
         return centred + (0.5 - minus) if isinstance(minus, np.ndarray | float | int) else centred + 0.5 - self.unpack(minus)
+
+    def _at_own_scale(self, z: CiphertextArray | BlockArray, f: Callable[[np.ndarray], np.ndarray]) -> CiphertextArray:
+        """Return f(z), fresh, for numbers of another scale than that of weights, such as scores of a hidden layer."""
+        phase = z.scale / 2.0**TORUS_BITS
+        numbers = self.unpack(z)
+        found = self._torus().read(numbers.data, around_zero(self.parameters.N, lambda x: f(x / phase) * phase))[0]
+        return CiphertextArray(found, self.context, z.scale, numbers.bound, 1.0, noise.output_bound(self.parameters))
 
     def error(
         self, sigmoid: Sigmoid, z: CiphertextArray, targets: Any, rate: float, widths: np.ndarray | None = None

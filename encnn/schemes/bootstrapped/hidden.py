@@ -21,8 +21,8 @@ Only F and the step of W2 need the fine key, since they add up over the whole tr
 
 **Ranges** (`Ranges`).  |h| up to `hidden` fills a quarter of the torus.  A larger one is read as larger still and then clipped
 in z (see `codes`).  Smaller ones than 2^-octaves of the range count as that, with their sign.  Each term of z is clipped to
-`score`.  So no number is read with a wrong sign unless |h| passes 1.3 times its range at the top of W2's range, |W2| passes
-twice its range, or |z| passes twice `score`.
+`score`.  No sign is wrong before a number passes twice its range.  A product that passes the window, such as
+an |h| beyond 1.2 times its range at the top of W2's range, is read as nearly 0.
 """
 
 from collections.abc import Callable

@@ -239,3 +239,6 @@ HIDDEN_TOY = BOOTSTRAP_TOY.updated(
 """As `HIDDEN_128`, with a short key and little noise, so that a product takes a tenth of the time."""
 
 PRESETS = {p.name: p for p in (ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128, BOOTSTRAP_TOY, HIDDEN_TOY)}
+
+LOGISTIC_PRESETS = {p.name: p for p in (ONE_LEVEL_128, TWO_LEVEL_128, BOOTSTRAP_TOY)}
+"""The sets for networks without hidden layer; in the others the phase of 1 is too small for scores that are sums of rows."""
