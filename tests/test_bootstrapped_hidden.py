@@ -133,11 +133,13 @@ def test_an_encrypted_network_follows_its_twin(case):
     start, plan = CASES[case]
     X, y = reviews(32, outputs=start.architecture.outputs)
     (found, z), (twin, z_twin) = trained(start, X, y, plan)
-    simulated = start.copy()
-    train(SimulatedEvaluator(HIDDEN_TOY, seeded(7), RANGES), simulated, X, y, plan)
-    for name in ("W1", "W2"):
-        W, W_twin, W_start, W_simulated = (getattr(n, name) for n in (found, twin, start, simulated))
-        assert share(W, W_twin, W_start) < 1.6 * share(W_simulated, W_twin, W_start) + 0.02 < 0.6
+    simulated = [start.copy() for _ in range(12)]
+    for seed, n in enumerate(simulated):
+        train(SimulatedEvaluator(HIDDEN_TOY, seeded(seed), RANGES), n, X, y, plan)
+    for name, most in (("W1", 0.2), ("W2", 0.6)):
+        W, W_twin, W_start = (getattr(n, name) for n in (found, twin, start))
+        typical = rms([share(getattr(n, name), W_twin, W_start) for n in simulated])
+        assert share(W, W_twin, W_start) < 2.5 * typical and typical < most
     assert z.shape == z_twin.shape and np.corrcoef(z.ravel(), z_twin.ravel())[0, 1] > 0.95
     assert (found.W1 != start.W1).mean() > 0.9
 
