@@ -118,7 +118,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         if not self.parameters.has_fine or len(a.data) <= blocks.blocks_for(a.rows * a.stride, self.parameters.N):
             return a
         torus = self._torus()
-        return torus.rows(torus.numbers(a), a.scale / 2.0**TORUS_BITS)
+        return torus.packed_rows(torus.numbers(a), a.scale / 2.0**TORUS_BITS)
 
     def unpack(self, a: CiphertextArray | BlockArray) -> CiphertextArray:
         """Return one ciphertext for each number; adds no noise."""
@@ -276,6 +276,10 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Return what `export_array` took apart."""
         if isinstance(header, dict) and "blocks" in header:
             return storage.restore_array(self.context, header, array, shape)
+        if self.parameters.has_fine and isinstance(header, dict) and storage.is_scale(header.get("scale")):
+            found = super().restore_array(header | {"scale": float(self.parameters.scale)}, array, shape)
+            found.scale = header["scale"]  # numbers of a hidden layer have scales of their own
+            return found
         return super().restore_array(header, array, shape)
 
     def _sigmoid_table(self, sigmoid: Sigmoid, rate: float) -> np.ndarray:

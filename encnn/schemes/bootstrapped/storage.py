@@ -77,6 +77,11 @@ def restore_array(context: IntegerVectorContext, header: object, data: np.ndarra
     return BlockArray(data, shape[0], context, claims.value, claims.noise, places, seed, shape[1:], claims.scale)
 
 
+def is_scale(scale: object) -> bool:
+    """Return whether this can be the phase of 1."""
+    return type(scale) is float and 1 <= scale <= LARGEST_PHASE
+
+
 def _with_masks(bodies: np.ndarray, seed: bytes, p: BootstrappedParameters) -> np.ndarray:
     """Return blocks of given bodies with the masks that the seed stands for."""
     if 4 * bodies.size * (p.k + 1) > MAX_EXPANDED_BYTES:

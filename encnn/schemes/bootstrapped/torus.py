@@ -43,7 +43,7 @@ class Torus(Protocol):
         """Return numbers (..., 1 + d) as an array to be scattered over rows, or kept."""
 
     def rows(self, x: np.ndarray, phase: float) -> Any:
-        """Return rows of numbers (rows, width, 1 + d) as a packed array."""
+        """Return rows of numbers (rows, width, 1 + d) as an array of that shape."""
 
     def vector(self, x: np.ndarray, phase: float) -> Any:
         """Return numbers (m, 1 + d) as a packed vector."""
@@ -60,9 +60,9 @@ class EncryptedTorus:
         """Return the sums of the rows of W for each review, shape (B, width, 1 + d)."""
         return self._split(blocks.gather(W, batch).data, W.width)
 
-    def numbers(self, a: BlockArray) -> np.ndarray:
-        """Return the numbers of blocks, shape (rows, width, 1 + d)."""
-        return self._split(a.numbers().data, a.width)
+    def numbers(self, a: BlockArray | CiphertextArray) -> np.ndarray:
+        """Return the numbers of blocks, or ciphertexts of single numbers, as shape (rows, width, 1 + d)."""
+        return self._split(a.numbers().data, a.width) if isinstance(a, BlockArray) else a.data[:, None]
 
     def copies(self, a: BlockArray, count: int) -> np.ndarray:
         """Return the numbers of a packed vector so many times, shape (count, m, 1 + d).
@@ -86,8 +86,12 @@ class EncryptedTorus:
         """Return numbers as ciphertexts."""
         return CiphertextArray(x, self.context, phase * 2.0**TORUS_BITS, 2.0 ** (TORUS_BITS - 1), math.inf, math.inf)
 
-    def rows(self, x: np.ndarray, phase: float) -> BlockArray:
-        """Return rows of numbers in blocks; noise `trace.pack`."""
+    def rows(self, x: np.ndarray, phase: float) -> BlockArray | CiphertextArray:
+        """Return rows of one number as they are, and wider rows in blocks, with the noise of `trace.pack`."""
+        return self.array(x[:, 0], phase) if x.shape[1] == 1 else self.packed_rows(x, phase)
+
+    def packed_rows(self, x: np.ndarray, phase: float) -> BlockArray:
+        """Return rows of numbers in blocks."""
         rows, width, length = x.shape
         padded = np.zeros((rows, blocks.stride_of(width), length), np.int32)
         padded[:, :width] = x
