@@ -1,1 +1,1 @@
-"""Speed as ratios against the clear twin, measured in the same run."""
+"""Measurements of speed, as ratios to the clear twin that is measured in the same run."""

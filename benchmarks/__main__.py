@@ -1,6 +1,7 @@
-"""`python -m benchmarks`: measure everything, print a summary, and write tables and pictures to results/benchmarks/.
+"""`python -m benchmarks` measures everything, prints a summary, and writes tables and pictures to results/benchmarks/.
 
-What docs/ and the README quote lies in benchmarks/*.csv and figures/bench_*.png; `--publish` takes measured tables there.
+docs/ and the README quote the tables benchmarks/*.csv and the pictures figures/bench_*.png.  `--publish` takes measured tables
+there.
 """
 
 import argparse
@@ -28,13 +29,14 @@ KEYS = {
     "workers": ("batch", "workers"),
     "scale": ("scheme",),
 }
-"""The columns that name a line of each table."""
+"""For each table, the columns that identify a line."""
 EXPONENT_OFF, VOCABULARY_OFF = 0.05, 20.0
-"""What is to be reached: cost against reviews has an exponent of 1 +- this; percent between steps of any vocabulary."""
+"""The aims: the exponent of cost against reviews is 1 +- the first number, and steps with other vocabularies differ by at most
+the second number, in percent."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the parts that are asked for, all by default; return the exit status."""
+    """Run the parts that the arguments name, by default all parts; return the exit status."""
     options = _options(arguments)
     if options.publish:
         copy_tables(options.folder, HERE, keys=KEYS)
@@ -52,12 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure_twins(results: Results) -> None:
-    """Write twin.csv: the speed of training beside a hand-written loop and the clear twin, on the real reviews."""
+    """Write twin.csv: the speed of encrypted training, of the clear twin and of a hand-written loop, on the real reviews."""
     _store(results, "twin", twin.table(words_dataset(load_or_toy("imdb"))))
 
 
 def measure_operations(results: Results) -> None:
-    """Write results.csv: every operation of every scheme."""
+    """Write results.csv: the cost of every operation of every scheme."""
     _store(results, "results", suite.results())
 
 
@@ -71,7 +73,7 @@ def measure_growth(results: Results) -> None:
 
 
 def measure_profile(results: Results) -> None:
-    """Write machine.csv and profile.csv: the machine's peaks, and what parts of an epoch reach of them."""
+    """Write machine.csv and profile.csv: the machine's peaks, and how near to them each part of an epoch comes."""
     table = machine.machine()
     _store(results, "machine", table.round(3))
     print()
@@ -79,12 +81,12 @@ def measure_profile(results: Results) -> None:
 
 
 def measure_workers(results: Results) -> None:
-    """Write workers.csv: two workers against one, on the real reviews."""
+    """Write workers.csv: the speed of two workers against one, on the real reviews."""
     _store(results, "workers", workers.scaling(words_dataset(load_or_toy("imdb"))))
 
 
 def measure_plan(results: Results) -> None:
-    """Write scale.csv: the plan on paper."""
+    """Write scale.csv: the predicted cost of a large task."""
     _store(results, "scale", plan.scale())
 
 
@@ -99,7 +101,7 @@ PARTS = {
 
 
 def verdicts(fits: pd.DataFrame) -> str:
-    """Return a line for each figure that is to be reached."""
+    """Return a line for each aim that says whether it is reached."""
     lines = []
     for _, fit in fits.iterrows():
         if fit["against"] == "reviews":
@@ -108,14 +110,13 @@ def verdicts(fits: pd.DataFrame) -> str:
         elif fit["against"] == "vocabulary":
             reached = fit["spread_percent"] <= VOCABULARY_OFF
             what = (
-                f"steps of different vocabularies take {1e3 * fit['least_ms']:.3g} us a review and up to "
+                f"steps of different vocabularies take {1e3 * fit['least_ms']:.3g} us per review and up to "
                 f"{fit['spread_percent']:.0f} % more, wanted at most {VOCABULARY_OFF:.0f}"
             )
         elif fit["against"] == "words":
             reached = fit["off_percent"] <= VOCABULARY_OFF
-            what = (
-                f"{1e3 * fit['base_ms']:.3g} + {1e3 * fit['slope_ms']:.3g} words us a review, off by {fit['off_percent']:.0f} %"
-            )
+            cost = f"{1e3 * fit['base_ms']:.3g} + {1e3 * fit['slope_ms']:.3g} words us per review"
+            what = f"{cost}, off by {fit['off_percent']:.0f} %"
         else:
             continue
         lines.append(f"{'reached' if reached else 'MISSED '}  {fit['series']}: {what}")
@@ -123,7 +124,7 @@ def verdicts(fits: pd.DataFrame) -> str:
 
 
 def draw(folder: Path, figures: Path) -> list[Path]:
-    """Draw what there are tables of; return the files."""
+    """Draw a picture of each table that is in `folder`; return the files."""
     use_style()
     drawn = []
     if (path := folder / "growth.csv").exists():

@@ -1,4 +1,4 @@
-"""What is measured: for each scheme a set of parameters, the network that it trains, and synthetic reviews of a fixed size."""
+"""The cases that are measured: for each scheme its parameters, a network to train, and the size of synthetic reviews."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,27 +17,27 @@ from encnn.schemes import ClearParameters, SchemeParameters, bootstrapped, ckks,
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, PAPER
 
 WORDS = 90
-"""Words of a synthetic review, about the mean of the real ones."""
+"""Words per synthetic review: about the mean of the real reviews."""
 VOCABULARY = 8000
-"""Words of the vocabulary, about as many as the main run's, where a row is small."""
+"""Words in the vocabulary, about as many as in the main run, for schemes whose rows are small."""
 
 
 @dataclass(frozen=True)
 class BenchmarkCase:
-    """One line of the tables: its name, what is trained under which parameters; `task.reviews` is the slice of an epoch."""
+    """One case, which has a line in each table."""
 
-    name: str
-    task: Task
-    parameters: SchemeParameters
+    name: str  # as tables show it
+    task: Task  # what is trained; `task.reviews` is the slice of an epoch that is measured
+    parameters: SchemeParameters  # the parameter set of the scheme
 
     @property
     def scheme(self) -> str:
-        """Name of the scheme."""
+        """The name of the scheme's package."""
         return "clear" if isinstance(self.parameters, ClearParameters) else self.parameters.__module__.split(".")[2]
 
     @property
     def security_bits(self) -> float:
-        """Bits of security, the least of all attacks; 0 in the clear and without modulus."""
+        """The bits of security: the least over all attacks, and 0 in the clear and without a modulus."""
         return security_bits(self.parameters)
 
     def rehearsal(self) -> Rehearsal:
@@ -45,12 +45,12 @@ class BenchmarkCase:
         return Rehearsal(self.task, self.parameters, assistance(self.task, self.parameters))
 
     def twin(self) -> Rehearsal:
-        """Return the same in the clear."""
+        """Return the same rehearsal in the clear."""
         return Rehearsal(self.task, ClearParameters(), "none", together=rows_together(self.parameters))
 
 
 def security_bits(parameters: SchemeParameters) -> float:
-    """Return bits of security, the least of all attacks, of any parameters; 0 in the clear and without modulus."""
+    """Return the bits of security: the least over all attacks, and 0 in the clear and without a modulus."""
     estimate = getattr(parameters, "security", None)
     return 0.0 if estimate is None else float(estimate.bits)
 
@@ -77,29 +77,29 @@ CASES = (
     BenchmarkCase("CKKS", PACKED_TASK, ckks.LOGISTIC_128),
 )
 PRODUCT_SETS: tuple[tuple[str, Any], ...] = (("fv", fv.DEPTH_128), ("yashe", yashe.DEPTH_128))
-"""Parameters with products of ciphertexts, of schemes that train without."""
+"""Parameters that allow products of ciphertexts, of schemes whose cases above train without any."""
 
 
 def named(name: str) -> BenchmarkCase:
-    """Return the case of that name."""
+    """Return the case of this name."""
     return next(case for case in CASES if case.name == name)
 
 
 @dataclass(frozen=True)
 class TimedRun:
-    """A run that was measured: CPU seconds of trainer and owner, bytes of the weights, and what crossed."""
+    """The costs of a run."""
 
-    trainer_s: float
-    owner_s: float
-    weight_bytes: int
-    trips: int = 0
-    bytes_up: int = 0
-    bytes_down: int = 0
+    trainer_s: float  # CPU seconds of the trainer
+    owner_s: float  # CPU seconds of the owner
+    weight_bytes: int  # of the encrypted weights
+    trips: int = 0  # to the owner
+    bytes_up: int = 0  # sent to the owner
+    bytes_down: int = 0  # sent back by the owner
 
 
 def trained(task: Task, parameters: SchemeParameters, X: Any, y: np.ndarray) -> TimedRun:
-    """Train a new network on features X and labels y under new keys, the owner assisting where the scheme needs it."""
-    owner = Owner(task.architecture, task.plan.sigmoid, parameters)
+    """Train a new network on features X and labels y under new keys, with the owner's help if the scheme needs it."""
+    owner = Owner(task.architecture, task.plan.sigmoid, parameters, insecure=True)
     model = owner.encrypt(Network.initial(task.architecture, np.random.default_rng(0)))
     weights = model.network.W1.nbytes
     run = helped(owner, model, X, task.plan)

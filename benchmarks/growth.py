@@ -1,26 +1,26 @@
-"""How cost grows: growth.csv, one line per measurement, and the exponents that are fitted to them.
+"""How cost grows: growth.csv has one line per measurement, and exponents are fitted to these.
 
 Each series changes one thing and keeps all else fixed: reviews, words per review, vocabulary, hidden units, the LWE dimension,
 or the digit base.  `formula` is the exponent that the formulas in the docstrings give for large sizes:
 
     cost against ...   exponent   since
     reviews            1          every review is one step (`costs.estimate`)
-    vocabulary         0          a step touches the words of its reviews only (`costs.estimate`)
-    words              1          of the part that is not base: a + b words (`costs.estimate`)
+    vocabulary         0          a step touches only the words of its reviews (`costs.estimate`)
+    words              1          a + b words, of which the part b words is meant (`costs.estimate`)
     hidden units       1 to 2     a product has (m1 + d)(m2 + d) l (m_out + d) key entries (`costs.by_dimension`)
     LWE dimension      1          a sum is d + 1 additions per word (`costs.by_dimension`)
     digit base         -1         l = 64 / log2(base) digits in every product (`costs.by_dimension`)
 
 With few hidden units the fixed cost of a call dominates, so exponents for hidden units are fitted to the upper half.
 
-Formulas count work, and ignore where the rows lie.  A step with assistance uses many wide rows (4 kB), and these come slower
-from memory than from a cache.  So its vocabulary is varied from 131 MB on, where hardly any weights are in a cache and the
-exponent describes the step.  A second series starts at 2 MB and shows what the memory adds.
+The formulas count work and ignore where the rows are stored.  A step with assistance uses many wide rows (4 kB), which memory
+delivers more slowly than a cache.  Its vocabulary is therefore varied from 131 MB on, where hardly any weights are in a cache
+and the exponent describes the step.  A second series starts at 2 MB and shows what the memory adds.
 
-Other work on a machine only adds time, and may do so for seconds, so a line is the least of several rounds.  Each round goes
-through all sizes in an order of its own; otherwise a slow minute would look like a slope.  Each measurement repeats its job for
-a while, because the least of many short jobs would be below that of a few long ones.  An additional first round, which makes
-keys and fills caches, is not counted.
+Other work on a machine can only add time, and may do so for seconds, so a line is the least of several rounds.  Each round
+takes all sizes in an order of its own; otherwise a slow minute would look like a slope.  Each measurement repeats its job for a
+while, because the least of many short jobs would be below that of a few long ones.  A first round, which makes keys and fills
+caches, is not counted.
 """
 
 import time
@@ -45,26 +45,26 @@ from encnn.schemes.integer_vector import COMPACT_128, PAPER, IntegerVectorParame
 
 ROUNDS = 5
 JOB_S = 0.15
-"""CPU seconds that a measurement repeats its job for, at least."""
+"""The least CPU seconds for which a measurement repeats its job."""
 
 WIDE = "integer vectors, assisted"
-"""The scheme whose times tell where its rows are, and sizes of the vocabulary for it: in memory, and on the way there."""
+"""The case whose times depend on where its rows are, and two lists of its vocabularies: in memory, and from cache to memory."""
 IN_MEMORY, FROM_CACHE = (32_000, 48_000, 64_000), (500, 2000, 8000, 32_000)
 
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: CPU milliseconds of a job over its sizes; `formula` is the expected exponent."""
+    """One curve: the CPU time of a job against its size."""
 
-    against: str
-    name: str
-    sizes: tuple[int, ...]
-    formula: float
-    prepare: Callable[[int], Callable[[], float]]
+    against: str  # what the sizes are sizes of
+    name: str  # what is measured
+    sizes: tuple[int, ...]  # for which it is measured
+    formula: float  # the expected exponent
+    prepare: Callable[[int], Callable[[], float]]  # returns, for a size, the job, which returns its CPU seconds
 
 
 def growth(series: Iterable[Series] | None = None, rounds: int = ROUNDS) -> pd.DataFrame:
-    """Return columns against, series, size, cpu_ms, formula; the least over rounds, each of which goes through all sizes."""
+    """Return columns against, series, size, cpu_ms, formula.  cpu_ms is the least over rounds, which each take all sizes."""
     lines, rng = [], np.random.default_rng(0)
     for s in progress(list(all_series() if series is None else series), "growth", unit="series"):
         jobs = [s.prepare(size) for size in s.sizes]
@@ -82,7 +82,7 @@ def growth(series: Iterable[Series] | None = None, rounds: int = ROUNDS) -> pd.D
 
 
 def all_series() -> list[Series]:
-    """Return what is measured."""
+    """Return all curves that are measured."""
     trains = {
         "clear": (500, 1000, 2000, 4000, 8000),
         "integer vectors, paper": (250, 500, 1000, 2000, 4000),
@@ -104,12 +104,11 @@ def all_series() -> list[Series]:
 
 
 def fits(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one line per series: a power of the size, fitted to all points, and a straight line through all points.
+    """Return one line per series, with a power of the size and a straight line that are fitted to all points.
 
-    Of the power, factor_ms * size ** exponent: formula, the exponent that is expected; from_size and to_size, the range of the
-    points (for hidden units their upper half); residual_percent, how far the worst of these points is from it.  Of the line:
-    base_ms, slope_ms and off_percent, how far the worst point is from it.  least_ms: the least time; spread_percent: by how
-    much the largest one exceeds it.
+    The power is factor_ms * size ** exponent; formula is the expected exponent.  It is fitted to sizes from from_size to
+    to_size (the upper half for hidden units), and its worst point is off by residual_percent.  The line is base_ms + slope_ms
+    * size, and its worst point is off by off_percent.  least_ms is the least time; the largest exceeds it by spread_percent.
     """
     lines = []
     for (against, name), s in table.groupby(["against", "series"], sort=False):
@@ -123,7 +122,7 @@ def fits(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _power(sizes: np.ndarray, ms: np.ndarray) -> dict[str, float]:
-    """Return the power of the size that is nearest to the points, in logarithms."""
+    """Return the power of the size that is nearest to the points on a logarithmic scale."""
     exponent, constant = np.polyfit(np.log(sizes), np.log(ms), 1)
     factor = float(np.exp(constant))
     off = 100 * np.abs(factor * sizes**exponent / ms - 1).max()
@@ -132,14 +131,14 @@ def _power(sizes: np.ndarray, ms: np.ndarray) -> dict[str, float]:
 
 
 def _straight_line(sizes: np.ndarray, ms: np.ndarray) -> dict[str, float]:
-    """Return the line that is nearest to the points, relative to their size."""
+    """Return the straight line that is nearest to the points in relative terms."""
     slope, base = np.polyfit(sizes, ms, 1, w=1 / ms)
     off = 100 * np.abs((base + slope * sizes) / ms - 1).max()
     return {"base_ms": float(base), "slope_ms": float(slope), "off_percent": float(off)}
 
 
 def _repeated(job: Callable[[], float]) -> float:
-    """Return the mean of the job's results, repeated until it has run for long enough."""
+    """Return the mean result of a job that is repeated for at least `JOB_S` CPU seconds."""
     results, begun = [job()], time.process_time()
     while time.process_time() - begun < JOB_S:
         results.append(job())

@@ -1,10 +1,9 @@
-"""The peaks of this machine on one core, measured by short loops.  Parts of an epoch are compared with them.
+"""The peaks of this machine on one core, as short loops measure them.  Parts of an epoch are compared with them.
 
-    read             GB/s      adding up rows of an array that no cache near the core holds
-    update           GB/s      subtracting a row from those rows: each entry is read and written
-    multiply-add     10^9/s    float64, in registers and the first cache
+    read             GB/s      adds up the rows of an array that is too large for the caches near the core
+    update           GB/s      subtracts a row from those rows, so that each entry is read and written
+    multiply-add     10^9/s    float64, in registers: each number of an array is multiplied and added to many times
     int32 multiply-add 10^9/s  the same on int32
-    FFT              10^6/s    complex transforms of length 512: of numpy or of `schemes.bootstrapped.compiled`, the faster one
 
 A peak is the best of some rounds.  The loops need numba.
 """
@@ -21,64 +20,57 @@ from encnn.progress import progress
 ROUNDS = 5
 ARRAY_BYTES = 128 << 20
 ROW = 1025
-FFT_LENGTH, FFT_BATCH = 512, 64
 IN_CACHE = 1024
-REPEATS = 2000
+REPEATS = 200
+DEEP = 16
+"""Multiply-adds to a number before it is stored."""
 UNITS = {
     "read": ("GB/s", 1e9),
     "update": ("GB/s", 1e9),
     "multiply-add": ("10^9/s", 1e9),
     "int32 multiply-add": ("10^9/s", 1e9),
-    "FFT": ("10^6/s", 1e6),
 }
 
 
 def machine(rounds: int = ROUNDS) -> pd.DataFrame:
-    """Return columns peak, rate, unit."""
+    """Return the peaks as columns peak, rate, unit; a rate is the best of `rounds`."""
     jobs = _jobs()
     for _, job in jobs.values():
         job()  # compiles
     rates = {
         name: amount / min(job() for _ in range(rounds)) for name, (amount, job) in progress(list(jobs.items()), "machine")
     }
-    rates["FFT"] = max(rates.pop("FFT, numpy"), rates.pop("FFT, compiled"))
     return pd.DataFrame([(n, rates[n] / scale, unit) for n, (unit, scale) in UNITS.items()], columns=["peak", "rate", "unit"])
 
 
 def peaks(table: pd.DataFrame) -> dict[str, float]:
-    """Return the rates in units of one per second."""
+    """Return the rate of each peak per second, in bytes, operations or transforms."""
     return {str(n): float(r) * UNITS[str(n)][1] for n, r in zip(table["peak"], table["rate"], strict=True)}
 
 
 def _jobs() -> dict[str, tuple[float, Callable[[], float]]]:
-    """Return (amount of work, what measures its CPU seconds) of each peak."""
-    add, subtract, axpy, transforms = _loops()
+    """Return for each peak (the amount of work, a function that does the work and returns its CPU seconds)."""
+    add, subtract, deepen = _loops()
     rows = np.ones((ARRAY_BYTES // (4 * ROW), ROW), np.int32)
-    total, x, y = np.zeros(ROW, np.int32), np.ones(IN_CACHE), np.ones(IN_CACHE)
-    a, b = np.ones(IN_CACHE, np.int32), np.ones(IN_CACHE, np.int32)
-    z = np.ones((FFT_BATCH, FFT_LENGTH), np.complex128)
-    w, v = np.ones(2 * FFT_LENGTH), np.ones(2 * FFT_LENGTH)
-    adds = float(IN_CACHE * REPEATS)
+    total, x, a = np.zeros(ROW, np.int32), np.ones(IN_CACHE), np.ones(IN_CACHE, np.int32)
+    multiply_adds = float(IN_CACHE * REPEATS * DEEP)
     return {
-        "read": (rows.nbytes, timed(lambda: add(total, rows))),
+        "read": (rows.nbytes, timed(lambda: add(rows.reshape(-1)))),
         "update": (2 * rows.nbytes, timed(lambda: subtract(rows, total))),
-        "multiply-add": (adds, timed(lambda: axpy(x, y, 1e-9, REPEATS))),
-        "int32 multiply-add": (adds, timed(lambda: axpy(a, b, np.int32(3), REPEATS))),
-        "FFT, numpy": (FFT_BATCH, timed(lambda: np.fft.fft(z))),
-        "FFT, compiled": (FFT_BATCH, timed(lambda: transforms(w, v, FFT_BATCH))),
+        "multiply-add": (multiply_adds, timed(lambda: deepen(x, 0.5, REPEATS))),
+        "int32 multiply-add": (multiply_adds, timed(lambda: deepen(a, np.int32(3), REPEATS))),
     }
 
 
 def _loops() -> tuple[Any, ...]:
     from numba import njit
 
-    from encnn.schemes.bootstrapped import compiled
-
     @njit
-    def add(total, rows):  # type: ignore[no-untyped-def]
-        for i in range(rows.shape[0]):
-            for k in range(rows.shape[1]):
-                total[k] += rows[i, k]
+    def add(numbers):  # type: ignore[no-untyped-def]
+        total = np.int32(0)
+        for k in range(numbers.shape[0]):
+            total += numbers[k]
+        return total
 
     @njit
     def subtract(rows, row):  # type: ignore[no-untyped-def]
@@ -86,17 +78,13 @@ def _loops() -> tuple[Any, ...]:
             for k in range(rows.shape[1]):
                 rows[i, k] -= row[k]
 
-    @njit(fastmath=True)
-    def axpy(x, y, f, repeats):  # type: ignore[no-untyped-def]
+    @njit(fastmath={"contract"})
+    def deepen(x, f, repeats):  # type: ignore[no-untyped-def]
         for _ in range(repeats):
             for k in range(x.shape[0]):
-                x[k] += f * y[k]
-            f += f
+                y = x[k]
+                for _ in range(DEEP):
+                    y = y * f + f
+                x[k] = y
 
-    @njit
-    def transforms(w, v, count):  # type: ignore[no-untyped-def]
-        for _ in range(count):
-            w[:] = 1.0
-            compiled._transform(w, v)  # w and v are of its size
-
-    return add, subtract, axpy, transforms
+    return add, subtract, deepen

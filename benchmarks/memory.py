@@ -1,4 +1,4 @@
-"""`python -m benchmarks.memory NAME`: train the slice of one case in this process, and print its peak memory in MB."""
+"""`python -m benchmarks.memory NAME` trains the slice of one case in this process and prints the peak memory in MB."""
 
 import sys
 
@@ -10,7 +10,7 @@ from encnn.costs.task import synthetic_features
 
 
 def main(name: str) -> None:
-    """Train the slice of the case of that name, and print the peak."""
+    """Train the slice of the case of this name, and print the peak memory in MB."""
     task, parameters = named(name).task, named(name).parameters
     rng, features = np.random.default_rng(0), task.architecture.features
     X = synthetic_features(rng, task.reviews, round(task.words), features, task.dense, task.whole)

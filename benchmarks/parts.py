@@ -1,4 +1,4 @@
-"""Where the time of an epoch goes: profile.csv, a line per part, for the main schemes.
+"""Where the time of an epoch goes: profile.csv has a line for each part of a step of the main schemes.
 
 Each part of a mini-batch is timed separately and compared with the whole.  "rest" is the remainder: the loop and its calls.  If
 the formulas give the work of a part, `of_peak` is the time of this work at the machine's measured peak (`benchmarks.machine`),
@@ -6,13 +6,20 @@ divided by the measured time.  A part at 1 is limited by memory traffic or by ar
 
     sum of rows       reads batch * words rows               update of rows   reads and writes as many
     product           as many multiply-adds as its key has entries, for each review
-    key switch        d l (n + 1) int32 multiply-adds        blind rotation   n / m (k + 1)(l + 1) transforms for blocks of m,
-                                                             n l (k + 1)(k + 2) N / 2 complex multiply-adds (four real ones)
+    key switch        d l (n + 1) int32 multiply-adds
+    rotation          products: n l (k + 1)(k + 2) N / 2 complex multiply-adds (four real ones) per review, and the key,
+                      8 n l (k + 1)^2 N bytes, is read once per batch;
+                      n / m (k + 1)(l + 1) transforms for blocks of m
     trace             log2 N (k l + k + 1) transforms,       log2 N k l (k + 1) N / 2 complex multiply-adds
+
+A transform of M = N / 2 complex numbers counts 5 M log2 M additions and multiplications, and two of these as a multiply-add.
+It has more additions than multiplications, so it cannot reach the peak.  The parts of a rotation are timed alone, on small
+arrays; its rest are digits, powers of X, rounding, and what the parts lose because they follow one another.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import log2
 from typing import Any
 
 import numpy as np
@@ -25,33 +32,36 @@ from encnn.data.batches import Batch
 from encnn.progress import progress
 from encnn.schemes import bootstrapped
 from encnn.schemes.bilinear import BilinearMap, elementwise
+from encnn.schemes.bootstrapped import engine
 from encnn.schemes.bootstrapped.blocks import scatter_subtract
 from encnn.schemes.bootstrapped.bootstrap import alone, rotated_table
-from encnn.schemes.bootstrapped.rotation import blind_rotate
+from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
+from encnn.schemes.bootstrapped.rotation import RotationKey, blind_rotate
 from encnn.schemes.bootstrapped.switching import switch_key, to_positions
 
 PROFILED = (
     ("integer vectors, paper", 1),
     ("integer vectors, paper", 64),
     ("integer vectors, assisted", 1),
+    ("bootstrapped", 1),
     ("bootstrapped", 16),
 )
 ROUNDS = 5
 DIFFERENT = 256
-"""Reviews whose rows are summed and updated in turn."""
+"""The number of different reviews whose rows are summed and updated in turn."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a mini-batch: what measures it, and the work it must do, by name of the peak."""
+    """A part of the work on a mini-batch."""
 
-    name: str
-    seconds: Callable[[], float]
-    work: dict[str, float]
+    name: str  # as the table shows it
+    seconds: Callable[[], float]  # does the part once and returns its CPU seconds
+    work: dict[str, float]  # the amount of work that it must do, by the name of the peak that limits it
 
 
 def profile(peaks: dict[str, float], profiled: tuple[tuple[str, int], ...] = PROFILED, rounds: int = ROUNDS) -> pd.DataFrame:
-    """Return columns scheme, parameters, batch, part, cpu_us (a review), share_percent, bound_by, of_peak."""
+    """Return columns scheme, parameters, batch, part, cpu_us (per review), share_percent, bound_by, of_peak."""
     lines: list[dict[str, Any]] = []
     for name, batch in progress(list(profiled), "profiles", unit="scheme"):
         lines += _profile(named(name), batch, peaks, rounds)
@@ -65,7 +75,7 @@ def _profile(case: BenchmarkCase, batch: int, peaks: dict[str, float], rounds: i
     whole, *each = np.median(runs, axis=0)
     common = {"scheme": case.name, "parameters": case.parameters.name, "batch": batch}
     for part, spent in zip(found, each, strict=True):
-        least = sum(amount / peaks[peak] for peak, amount in part.work.items())
+        least = max((amount / peaks[peak] for peak, amount in part.work.items()), default=0.0)  # one goes on during the other
         line = common | {"part": part.name} | _time(spent, whole, batch)
         yield line | {"bound_by": " and ".join(part.work), "of_peak": round(least / spent, 3) if part.work else None}
     yield common | {"part": "rest"} | _time(max(whole - sum(each), 0.0), whole, batch) | {"bound_by": "", "of_peak": None}
@@ -73,7 +83,7 @@ def _profile(case: BenchmarkCase, batch: int, peaks: dict[str, float], rounds: i
 
 
 def parts(r: Rehearsal, size: int) -> Iterator[Part]:
-    """Yield the parts of a mini-batch."""
+    """Yield the parts of a step on a mini-batch of this size."""
     evaluator, W = r.evaluator, r.network.W1
     batches = [r.batch(size) for _ in range(max(1, DIFFERENT // size))]  # one alone would soon be in the nearest cache
     G = evaluator.gather(batches[0], W)
@@ -111,7 +121,7 @@ def _times(seconds: Callable[[], float], calls: float) -> Callable[[], float]:
 
 
 def _trip(r: Rehearsal, G: Any, size: int) -> Part:
-    """Return the trainer's part of a trip: an encryption of zero added to the scores, and the answer's masks."""
+    """Return the trainer's part of a trip: it adds an encryption of zero to the scores and expands the answer's masks."""
     targets, step = np.ones((size, r.task.architecture.outputs)), r.help.error_step
 
     def seconds() -> float:
@@ -124,7 +134,7 @@ def _trip(r: Rehearsal, G: Any, size: int) -> Part:
 
 
 def _block_updates(evaluator: Any, W: Any, batches: list[Batch], G: Any) -> Callable[[], float]:
-    """Return a function that measures updates of blocks without the traces before them, which are a part of their own."""
+    """Return a function that measures the updates of blocks without the traces before them, which are another part."""
     errors = alone(evaluator.key, G.data)
 
     def update_all() -> None:
@@ -135,24 +145,65 @@ def _block_updates(evaluator: Any, W: Any, batches: list[Batch], G: Any) -> Call
 
 
 def _bootstrap(evaluator: Any, r: Rehearsal, z: Any) -> Iterator[Part]:
-    p, key = evaluator.parameters, evaluator.key
-    B, table = len(z), np.full(p.N, 1 << 20, np.int32)
-    small = switch_key(key.switch, z.data)
-    positions = to_positions(small, p.N)
-    acc = rotated_table(table, positions[:, 0], p.k)
-    exponents = -positions[:, 1:]
+    p, key, B = evaluator.parameters, evaluator.key, len(z)
     switch = {"int32 multiply-add": float(B * p.d * p.switch_levels * (p.n + 1))}
-    transforms = B * p.n / p.block * (p.k + 1) * (p.rotation_levels + 1)
-    multiply_adds = 4.0 * B * p.n * p.rotation_levels * (p.k + 1) * (p.k + 2) * p.N / 2
     yield Part("key switch", timed(lambda: switch_key(key.switch, z.data)), switch)
-    rotation = {"FFT": float(transforms), "multiply-add": multiply_adds}
-    yield Part("blind rotation", timed(lambda: blind_rotate(key.rotation, acc, exponents)), rotation)
+    yield from _rotation(p, key.rotation, to_positions(switch_key(key.switch, z.data), p.N))
     steps = B * len(key.trace.bodies)
-    trace = {
-        "FFT": float(steps * (p.k * p.trace_levels + p.k + 1)),
-        "multiply-add": 4.0 * steps * p.k * p.trace_levels * (p.k + 1) * p.N / 2,
-    }
-    yield Part("trace", timed(lambda: alone(key, z.data)), trace)
+    transforms = steps * (p.k * p.trace_levels + p.k + 1) * _of_a_transform(p)
+    products = 4.0 * steps * p.k * p.trace_levels * (p.k + 1) * p.N / 2
+    yield Part("trace", timed(lambda: alone(key, z.data)), {"multiply-add": transforms + products})
+
+
+def _rotation(p: BootstrappedParameters, key: RotationKey, positions: np.ndarray) -> Iterator[Part]:
+    B, components = len(positions), p.k + 1
+    acc = rotated_table(np.full(p.N, 1 << 20, np.int32), positions[:, 0], p.k)
+    exponents = -positions[:, 1:]
+    steps, forward = p.n // p.block, components * p.rotation_levels
+    whole = timed(lambda: blind_rotate(key, acc, exponents))
+    if engine.compiled(p.N, p.k) is None:
+        yield Part("blind rotation", whole, {})
+        return
+    products, transforms = _loops_of_a_rotation(p, key, B, steps * forward * B, steps * components * B)
+    multiply_adds = 4.0 * B * p.n * p.rotation_levels * components * (components + 1) * p.N / 2
+    yield Part("products of the rotation", products, {"multiply-add": multiply_adds, "read": float(key.nbytes)})
+    flops = B * steps * (forward + components) * _of_a_transform(p)
+    yield Part("transforms of the rotation", transforms, {"multiply-add": flops})
+    yield Part("rest of the rotation", lambda: max(whole() - products() - transforms(), 0.0), {})
+
+
+def _of_a_transform(p: BootstrappedParameters) -> float:
+    """Return the work of a transform, in multiply-adds."""
+    return 2.5 * (p.N // 2) * log2(p.N // 2)
+
+
+def _loops_of_a_rotation(
+    p: BootstrappedParameters, key: RotationKey, B: int, forward: int, backward: int
+) -> tuple[Callable[[], float], Callable[[], float]]:
+    """Return what measures the products of a rotation of B ciphertexts, and what measures so many transforms."""
+    from numba import njit
+
+    from encnn.schemes.bootstrapped import compiled, compiled_transform, compiled_vectors
+
+    d, _, w, x, v, factors, sums = compiled.room(p.block, p.rotation_levels)
+    for array in (d, w, x, v, factors, sums):
+        array[:] = 0
+    blocks, block, levels = key.transforms.reshape(p.n // p.block, -1), p.block, p.rotation_levels
+
+    @njit
+    def products(v, factors, key, sums):  # type: ignore[no-untyped-def]
+        for step in range(key.shape[0]):
+            for first in range(0, B, compiled_vectors.TOGETHER):
+                compiled.add_products(v, factors, key, step, first, B, block, levels, sums)
+
+    @njit
+    def transforms(d, w, x, v):  # type: ignore[no-untyped-def]
+        for _ in range(forward):
+            compiled_transform.forward(d, w, v)
+        for _ in range(backward):
+            compiled_transform.backward(v, w, x)
+
+    return timed(lambda: products(v, factors, blocks, sums)), timed(lambda: transforms(d, w, x, v))
 
 
 def _time(spent: float, whole: float, batch: int) -> dict[str, float]:

@@ -1,8 +1,8 @@
-"""A plan on paper: scale.csv has the cost of a large task under each scheme, from the cost model alone.
+"""A plan on paper: scale.csv has the cost of a large task under each scheme, computed by the cost model alone.
 
-10^8 documents of 90 words, a vocabulary of 10^6 words, 100 trainers that take one epoch in turns, each on its own documents:
-the model travels from one to the next, and every trainer gets the keys.  CKKS packs dense features, so its line is for the
-same documents with 128 numbers each.
+The task has 10^8 documents of 90 words and a vocabulary of 10^6 words.  100 trainers take turns in one epoch, each on its own
+documents.  The model goes from one trainer to the next, and every trainer gets the keys.  CKKS packs dense features, so its
+line is for the same documents with 128 numbers each.
 """
 
 from dataclasses import replace
@@ -20,12 +20,12 @@ HOUR = 3600.0
 
 
 def scale(cases: tuple[BenchmarkCase, ...] = CASES, documents: int = DOCUMENTS, vocabulary: int = VOCABULARY) -> pd.DataFrame:
-    """Return one line per scheme."""
+    """Return the predicted cost, one line per case."""
     return pd.DataFrame([_line(case, documents, vocabulary) for case in progress(cases, "plan on paper", unit="scheme")])
 
 
 def large(task: Task, documents: int = DOCUMENTS, vocabulary: int = VOCABULARY) -> Task:
-    """Return the task over so many documents, and words unless its features are dense."""
+    """Return the task over so many documents, and over so large a vocabulary unless its features are dense."""
     if task.dense:
         return replace(task, reviews=documents)
     architecture = replace(task.architecture, features=vocabulary)

@@ -1,12 +1,12 @@
-"""Every operation of every scheme, as a line of results.csv.
+"""The cost of every operation of every scheme, one line of results.csv each.
 
-`cpu_ms` is the CPU time of one call, which handles `n` things (ciphertexts, reviews); `ratio_to_clear` divides it by that of
-the same call in the clear.  Machines are noisy, so both are measured one after the other in every round, and the median over
-the rounds counts.  pytest-benchmark cannot do this, because it measures each function by itself.
+`cpu_ms` is the CPU time of one call, which handles `n` things (ciphertexts or reviews).  `ratio_to_clear` is the quotient of
+this time and that of the same call in the clear.  Machines are noisy, so both are measured one after the other in every round,
+and the median over the rounds counts.  pytest-benchmark cannot do this, because it measures each function by itself.
 
-An "epoch" is a slice of an epoch: training on the reviews in column `n` from fresh keys, without the owner's work.  "bytes" are
-the size in memory of the line's object, or of its file.  Peak memory is that of a separate process that makes keys, encrypts a
-network and trains the slice.  The line of the scheme "clear" has the same in the clear.
+An "epoch" is a slice of an epoch: training on the reviews in column `n` from fresh keys, without the owner's work.  "bytes" is
+the size of the line's object in memory, or of its file.  Peak memory is that of a separate process that makes keys, encrypts a
+network and trains the slice.  The lines of the scheme "clear" show the same operations in the clear.
 """
 
 import subprocess
@@ -46,28 +46,28 @@ ROUNDS = 5
 AT_LEAST_S = LONG_ENOUGH_S
 FEW_ROUNDS = 2
 LONG_S = 0.25
-"""From so many CPU seconds per call on there are `FEW_ROUNDS` rounds."""
+"""A call that takes more CPU seconds than this is measured in `FEW_ROUNDS` rounds only."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What is timed: `seconds` does it once more and returns its CPU seconds; n things, a result of so many bytes (if said)."""
+    """An operation that is timed."""
 
-    name: str
-    n: int
-    seconds: Callable[[], float]
-    bytes: int | None = None
+    name: str  # as the table shows it
+    n: int  # the number of ciphertexts or reviews that one call handles
+    seconds: Callable[[], float]  # does the operation once more and returns its CPU seconds
+    bytes: int | None = None  # the size of the result, if it is shown
 
 
 def timed(act: Callable[..., object], prepare: Callable[[], tuple] = tuple) -> Callable[[], float]:
-    """Return what measures one call of `act` on what `prepare` returns: the mean of calls that fill a hundredth of a second."""
+    """Return a function that measures one call of `act` on what `prepare` returns, as a mean over at least 1/100 s."""
     return lambda: mean_cpu_seconds(act, prepare, AT_LEAST_S)
 
 
 def results(
     cases: tuple[BenchmarkCase, ...] = CASES, batch_sizes: tuple[int, ...] = BATCHES, memory: bool = True
 ) -> pd.DataFrame:
-    """Return all lines."""
+    """Return all lines of results.csv."""
     lines: list[dict[str, Any]] = []
     for case in progress(cases, "schemes", unit="scheme"):
         lines += _lines(case, batch_sizes)
@@ -97,7 +97,7 @@ def _lines(case: BenchmarkCase, batch_sizes: tuple[int, ...]) -> Iterator[dict[s
 
 
 def operations(r: Rehearsal, batch_sizes: tuple[int, ...] = BATCHES) -> Iterator[Operation]:
-    """Yield what can be done under these keys: parts of a step, then whole steps and predictions."""
+    """Yield the operations that are possible with these keys: parts of a step, then whole steps and predictions."""
     evaluator, secret, words = r.evaluator, r.owner.secret_key, round(r.task.words)
     yield Operation("key generation", 1, timed(lambda: new_keys(r)), getattr(evaluator, "nbytes", 0))
     c, n = r.first.W1, len(r.first.W1)
@@ -122,9 +122,10 @@ def operations(r: Rehearsal, batch_sizes: tuple[int, ...] = BATCHES) -> Iterator
 
 
 def update(r: Rehearsal, *batches: Batch) -> Callable[[], float]:
-    """Return what measures an update of rows by each of these, by zeros so that it can be done again and again.
+    """Return a function that measures an update of rows by each of these batches.
 
-    Where weights have a budget that updates spend, each call has its own copy of them instead.
+    The updates are zeros, so that they can be repeated without end.  If updates spend a budget of the weights, each call has
+    its own copy of the weights instead.
     """
     evaluator, W = r.evaluator, r.network.W1.copy()
     G = evaluator.gather(batches[0], W)
@@ -140,7 +141,7 @@ def update(r: Rehearsal, *batches: Batch) -> Callable[[], float]:
 
 
 def products(r: Rehearsal, n: int) -> Iterator[Operation]:
-    """Yield the products of ciphertexts that a step makes."""
+    """Yield the products of ciphertexts that a step computes."""
     task, evaluator, secret = r.task, r.evaluator, r.owner.secret_key
     if r.task.dense:
         z = evaluator.gather(r.batch(16), r.network.W1)
@@ -153,7 +154,7 @@ def products(r: Rehearsal, n: int) -> Iterator[Operation]:
 
 
 def sigmoid(r: Rehearsal, n: int) -> Operation:
-    """Return how the error of a mini-batch is made: a polynomial, a bootstrap, or a trip to the owner."""
+    """Return the operation that gives the errors of a mini-batch: a polynomial, a bootstrap, or a trip to the owner."""
     evaluator, step = r.evaluator, r.help.error_step
     z = evaluator.gather(r.batch(16), r.network.W1) if r.task.dense else None
     z = r.owner.secret_key.encrypt(np.full((n, r.task.architecture.outputs), 0.1)) if z is None else z
@@ -164,24 +165,24 @@ def sigmoid(r: Rehearsal, n: int) -> Operation:
 
 
 def new_keys(r: Rehearsal) -> Owner:
-    """Make keys like those of the rehearsal, and what its first step makes of them."""
-    owner = Owner(r.first.architecture, r.task.plan.sigmoid, r.parameters)
+    """Make keys like those of the rehearsal, and everything that a first step derives from them."""
+    owner = Owner(r.first.architecture, r.task.plan.sigmoid, r.parameters, insecure=True)
     owner.evaluator.prepare()
     return owner
 
 
 def step_seconds(r: Rehearsal, size: int, words: int | None = None) -> float:
-    """Return the trainer's CPU seconds of a mini-batch: the mean over as many as make it worth the call."""
+    """Return the trainer's CPU seconds per mini-batch: the mean over enough mini-batches to share the costs of a call."""
     steps = 1
     if r.assistance == "answers":
         steps = -(-r.owner.parameters.d // size)  # type: ignore[attr-defined]  # one polynomial of masks
-    elif r.assistance == "none" and not isinstance(r.parameters, bootstrapped.BootstrappedParameters):
-        steps = max(1, 1024 // size)
+    elif r.assistance == "none":
+        steps = max(1, (64 if isinstance(r.parameters, bootstrapped.BootstrappedParameters) else 1024) // size)
     return r.seconds(words or round(r.task.words), size, steps)[0] / steps
 
 
 def product_lines(scheme: str, parameters: Any) -> Iterator[dict[str, Any]]:
-    """Yield operations under parameters for products of ciphertexts, on vectors that fill the slots."""
+    """Yield the lines of operations under parameters that allow products, on vectors that fill the slots."""
     slots = parameters.N // 2
     case, f = BenchmarkCase(scheme, CASES[0].task, parameters), elementwise(slots)
     secret, evaluator = make_keys(parameters, [slots], [f])
@@ -200,13 +201,13 @@ def product_lines(scheme: str, parameters: Any) -> Iterator[dict[str, Any]]:
 
 
 def peak_memory(case: BenchmarkCase) -> float:
-    """Return the peak memory of a new process that trains the slice of the case, in MB."""
+    """Return the peak memory, in MB, of a new process that trains the slice of the case."""
     command = [sys.executable, "-m", "benchmarks.memory", case.name]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def _measured(case: BenchmarkCase, operation: Operation, twin: Operation | None) -> dict[str, Any]:
-    """Return the line of an operation, timed in turn with the same one in the clear."""
+    """Return the line of an operation, which is timed in turn with its twin in the clear."""
     both = [o for o in (operation, twin) if o is not None]
     first = [o.seconds() for o in both]  # may compile, and is not counted
     rounds = FEW_ROUNDS if first[0] > LONG_S else ROUNDS
@@ -217,7 +218,7 @@ def _measured(case: BenchmarkCase, operation: Operation, twin: Operation | None)
 
 
 def _epoch(case: BenchmarkCase, r: Rehearsal) -> dict[str, Any]:
-    """Return the line of the slice of an epoch, keys and owner's work not counted."""
+    """Return the line of the slice of an epoch; making keys and the owner's work are not counted."""
     task, seconds = r.task, []
     X = r.reviews_of(round(task.words), task.reviews, task.architecture.features)
     for _ in range(FEW_ROUNDS):

@@ -1,13 +1,13 @@
-"""Workers that share mini-batches: workers.csv, wall time of bootstrapped training on a Dask cluster.
+"""Workers that share mini-batches: workers.csv has the wall time of bootstrapped training on a Dask cluster.
 
-It is wall time, because waiting is what counts.  So it only has a meaning on a machine with a core for each worker and no
-other work.  Other work slows a shared machine down for seconds or minutes, and only adds time.  So two clusters, of one worker
-and of two, take turns on the same reviews, and the least time of a stretch counts.  A stretch is some five hundred reviews,
-from one report of scores to the next.  The first and the last stretch are left out, because they contain what happens once per
-run: keys, weights and reviews go to the workers, and weights come back.
+Wall time is measured, because the user waits for it.  It has a meaning only on a machine with a core for each worker and no
+other work.  Other work can only add time, and may do so for seconds or minutes.  Two clusters, of one worker and of two,
+therefore take turns on the same reviews, and the least time of a stretch counts.  A stretch is some five hundred reviews, from
+one report of scores to the next.  The first and the last stretch are left out, because they contain what happens once per run:
+keys, weights and reviews go to the workers, and weights come back.
 
-By default Dask's workers give memory back to the system at once.  Here they keep it, as other programs do.  Otherwise every
-mini-batch would pay for new memory, which is slow to get on virtual machines.
+By default Dask's workers return memory to the system at once.  Here they keep it, as other programs do.  Otherwise every
+mini-batch would pay for new memory, which virtual machines provide slowly.
 """
 
 import math
@@ -33,7 +33,7 @@ WORKERS = (1, 2)
 REVIEWS = 2048
 ROUNDS = 5
 LEARNING_RATE = 0.005
-"""A learning rate that one level of rotation allows."""
+"""A learning rate that parameters with one level of rotation allow."""
 KEEP_MEMORY = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1 << 32,
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 1 << 30,
@@ -47,7 +47,7 @@ def scaling(
     reviews: int = REVIEWS,
     rounds: int = ROUNDS,
 ) -> pd.DataFrame:
-    """Return columns batch, workers, wall_ms (a review), bytes_a_review, times_as_fast, scheme, parameters, reviews."""
+    """Return columns batch, workers, wall_ms (per review), bytes_a_review, times_as_fast, scheme, parameters, reviews."""
     sigmoid, start = ExactSigmoid(), linear_start(data)
     model = Owner(start.architecture, sigmoid, parameters).encrypt(start)
     lines = []
@@ -68,7 +68,7 @@ def scaling(
 
 @contextmanager
 def _client(workers: int) -> Iterator[Any]:
-    """Yield a client of a new cluster on this machine."""
+    """Yield a client of a new cluster on this machine with so many workers."""
     import dask  # imported here, because it is an optional extra
     from distributed import Client, LocalCluster
 
@@ -79,7 +79,7 @@ def _client(workers: int) -> Iterator[Any]:
 
 
 def _a_review(client: Any, model: EncryptedModel, data: Dataset, plan: TrainingPlan, reviews: int) -> tuple[float, float]:
-    """Return the least wall milliseconds, and the bytes moved, a review."""
+    """Return the least wall milliseconds per review, and the bytes moved per review."""
     workers, told = Workers(client), list[tuple[int, float]]()
     Trainer(model.copy()).train(
         data.X[:reviews],

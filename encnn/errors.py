@@ -1,4 +1,4 @@
-"""The errors that this package raises on purpose, and its one warning.
+"""The errors that this package raises on purpose, and its warnings.
 
 Each message says what was wrong, what was expected, and what to do about it.
 """
@@ -34,6 +34,10 @@ class DivergenceError(EncnnError, ArithmeticError):
 
 class FileError(EncnnError, ValueError):
     """A file that is damaged, foreign, or of another kind or version."""
+
+
+class InsecureWarning(UserWarning):
+    """Parameters that protect nothing are used, and nobody said that this is meant."""
 
 
 class DataWarning(UserWarning):

@@ -3,12 +3,11 @@
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 from tqdm import tqdm
 
 
-def progress(iterable: Iterable | None = None, description: str = "", **options: Any) -> tqdm:
+def progress(iterable: Iterable | None = None, description: str = "", **options: object) -> tqdm:
     """Return a bar over `iterable` that appears after one second, and only on terminals and in notebooks.
 
     `options` are those of tqdm (`total`, `unit`, ...).  The bar stays silent in logs, since nobody watches them.  It also stays

@@ -67,7 +67,7 @@ def reviews(rng: np.random.Generator, features: int, whole: bool, dense: bool) -
 
 
 def any_task(rng: np.random.Generator) -> Task:
-    """Return a task of any shape: what the integer vectors without modulus, and the clear, can all do."""
+    """Return a task of any shape: what the integer vectors without a modulus, and the clear, can all do."""
     hidden = int(rng.choice([0, 1, 2, 3, 5]))
     inner: PolynomialSigmoid | None = [None, taylor(1), taylor(3)][rng.choice([0, 0, 0, 1, 2])] if hidden else None
     pooling: Any = str(rng.choice(["sum", "mean"]))

@@ -81,7 +81,7 @@ def rotate():
     n, levels, block = 4, int(rng.integers(1, 3)), int(rng.choice([1, 2, 4, 4, 3, 0, -1]))
     acc = np.zeros(mutated((2, 3, 1024)), rng.choice([np.int32, np.int32, np.int64]))
     exponents = rng.choice(BIG, mutated((2, n)))
-    key = np.zeros(mutated((n, levels, 3, 3, 1024)))
+    key = np.zeros(mutated((n // max(1, block), 64, 3, levels, max(1, block), 3, 2, 8)))
     compiled.blind_rotate(acc, exponents, key, block, int(rng.choice([8, 8, 8, 31, 0, -3, 99])), levels)
 
 

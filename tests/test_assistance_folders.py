@@ -74,9 +74,9 @@ def test_a_refusal_reaches_the_trainer_and_ends_the_run(tmp_path):
 
 def test_neither_side_waits_for_ever(tmp_path):
     owner = Owner(ARCHITECTURE, PLAN.sigmoid, SMALL)
-    with pytest.raises(FileError, match="see whether the other side still runs"):
+    with pytest.raises(FileError, match="check whether the other side is still running"):
         channels.serve(Assistant(owner.secret_key), tmp_path, timeout=0.05)
-    with pytest.raises(FileError, match="see whether the other side still runs"):
+    with pytest.raises(FileError, match="check whether the other side is still running"):
         channels.FolderChannel(tmp_path / "nobody", owner.evaluator.context, timeout=0.05).open()
 
 

@@ -15,6 +15,7 @@ from encnn import Architecture, ClearParameters, EncryptedModel, ExactSigmoid, N
 from encnn.assistance.scores import Answer, Assistant, AssistedStep, DirectChannel, KeptLabels, Opening, Request, stretches
 from encnn.errors import CapabilityError, DataError, DivergenceError, FileError, KeyMismatchError, ParameterError
 from encnn.network.folded import collapsed, expanded
+from encnn.schemes import fv, make_keys
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, IntegerVectorParameters
 
 FEATURES, REVIEWS = 20, 90
@@ -223,8 +224,8 @@ def request(owner: Owner, z: float = 0.5, **changes: Any) -> Request:
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"trip": 0}, "request 0 came where 1 is next"),
-        ({"trip": 2}, "request 2 came where 1 is next"),
+        ({"trip": 0}, "request 0 came, but 1 is the next"),
+        ({"trip": 2}, "request 2 came, but 1 is the next"),
         ({"trip": "1"}, "request '1' came"),
         ({"rate": 0.0}, "learning rate"),
         ({"rate": -0.1}, "learning rate"),
@@ -233,8 +234,8 @@ def request(owner: Owner, z: float = 0.5, **changes: Any) -> Request:
         ({"rate": math.inf}, "learning rate"),
         ({"rate": 1}, "learning rate"),
         ({"scores": np.zeros((1, 33), np.int32)}, "send encrypted ones"),
-        ({"labels": np.array([[2]], np.int8)}, "other than 0 and 1"),
-        ({"labels": np.array([[-1]], np.int8)}, "other than 0 and 1"),
+        ({"labels": np.array([[2]], np.int8)}, "not all 0 or 1"),
+        ({"labels": np.array([[-1]], np.int8)}, "not all 0 or 1"),
         ({"labels": np.array([[1]])}, "labels must be int8"),
         ({"labels": np.array([1], np.int8)}, "labels must be int8"),
         ({"labels": [[1]]}, "labels must be int8"),
@@ -257,7 +258,7 @@ def test_malformed_requests_are_refused_and_cost_no_trip(party, changes, message
 def test_labels_of_several_scores_are_all_checked(party):
     owner, assistant = party
     scores = owner.secret_key.encrypt(np.zeros((3, 1)))
-    with pytest.raises(DataError, match="other than 0 and 1"):
+    with pytest.raises(DataError, match="not all 0 or 1"):
         assistant.answer(Request(1, 0.1, scores, np.array([[0], [1], [-1]], np.int8)))
 
 
@@ -294,7 +295,7 @@ def test_a_request_that_is_sent_twice_is_refused(party):
     owner, assistant = party
     first = request(owner)
     assistant.answer(first)
-    with pytest.raises(DataError, match="request 1 came where 2 is next"):
+    with pytest.raises(DataError, match="request 1 came, but 2 is the next"):
         assistant.answer(first)
 
 
@@ -316,7 +317,7 @@ def test_an_owner_without_labels_says_so(party):
     with pytest.raises(DataError, match="labels are kept of 0"):
         Assistant(owner.secret_key).answer(request(owner, labels=None, rows=np.array([0])))
     few = AssistedStep(DirectChannel(Assistant(owner.secret_key, labels=Y[:3])))
-    with pytest.raises(DataError, match="review 3 came, the owner keeps labels of 3"):
+    with pytest.raises(DataError, match="review 3 came, but the owner keeps 3 labels"):
         Trainer(owner.encrypt(start())).train(X, KeptLabels(REVIEWS), PLAN, help=few)
 
 
@@ -336,7 +337,7 @@ def test_parameters_without_a_ring_cannot_assist():
 def test_the_clear_scheme_needs_no_assistance(party):
     _, assistant = party
     trainer = Trainer(Owner(architecture(), PLAN.sigmoid, ClearParameters()).encrypt(start()))
-    with pytest.raises(CapabilityError, match="needs no assistance"):
+    with pytest.raises(CapabilityError, match="takes no errors from an owner"):
         trainer.train(X, Y, PLAN, help=AssistedStep(DirectChannel(assistant)))
 
 
@@ -433,3 +434,9 @@ def test_a_mini_batch_that_is_more_than_a_request_holds_takes_several_trips() ->
 
 def test_reviews_of_one_request_fit_it() -> None:
     assert stretches(np.zeros(5), 2) == [slice(0, 2), slice(2, 4), slice(4, 5)]
+
+
+def test_an_assistant_refuses_a_key_of_a_scheme_whose_scores_it_cannot_answer() -> None:
+    secret, _ = make_keys(fv.TOY, [1], rng=np.random.default_rng(3))
+    with pytest.raises(CapabilityError, match=r"answers scores of the scheme 'integer_vector'.*FVSecretKey.*OwnerOfWeights"):
+        Assistant(secret)

@@ -173,8 +173,8 @@ def test_answers_to_other_messages_are_refused(change, error):
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"trip": 2}, DataError, "request 2 came where 1 is next"),
-        ({"trip": 0}, DataError, "request 0 came where 1 is next"),
+        ({"trip": 2}, DataError, "request 2 came, but 1 is the next"),
+        ({"trip": 0}, DataError, "request 0 came, but 1 is the next"),
         ({"key_id": "0" * 32}, KeyMismatchError, "ask their own owner"),
         ({"parts": []}, DataError, "send all of those"),
     ],
@@ -188,7 +188,7 @@ def test_messages_out_of_turn_of_other_keys_and_other_arrays_are_refused(change,
     with pytest.raises(error, match=match):
         side.answer(replace(message, **change))
     assert side.answer(message).trip == 1
-    with pytest.raises(DataError, match="request 1 came where 2 is next"):
+    with pytest.raises(DataError, match="request 1 came, but 2 is the next"):
         side.answer(message)
 
 
@@ -214,7 +214,7 @@ def test_schemes_without_levels_are_refused():
     owner = Owner(ARCHITECTURES["logistic"], CUBIC, ClearParameters())
     X, y, start = task(ARCHITECTURES["logistic"])
     model = owner.encrypt(start)
-    with pytest.raises(CapabilityError, match="no levels to refresh"):
+    with pytest.raises(CapabilityError, match="no weights that an owner must renew"):
         LevelRefresh(model, None)
     with pytest.raises(CapabilityError, match="no weights that an owner must renew"):
         WeightRefresh(model, None)
@@ -225,7 +225,7 @@ def test_schemes_without_levels_are_refused():
 def test_parameters_too_shallow_for_a_step_are_refused():
     shallow = ckks.TOY.updated(modulus_bits=(46, *8 * (37,), 46))
     owner = Owner(ARCHITECTURES["hidden"], CUBIC, shallow)
-    with pytest.raises(CapabilityError, match="spends 9 levels of 'ckks', 'ckks-toy-INSECURE' have 8"):
+    with pytest.raises(CapabilityError, match="spends 9 levels of 'ckks', but 'ckks-toy-INSECURE' has 8"):
         sides(owner, owner.encrypt(task(ARCHITECTURES["hidden"])[2]))
 
 

@@ -119,7 +119,7 @@ def test_refresh_is_for_plans_and_schemes_it_can_count() -> None:
         step_bits(fv.TOY, TrainingPlan(taylor(3), 0.1), X)
     owner = owner_of("fv", "coefficients")
     channel = DirectChannel(OwnerOfWeights(owner.secret_key, owner.encrypt(START)))
-    with pytest.raises(CapabilityError, match="no such budgets"):
+    with pytest.raises(CapabilityError, match="no weights that an owner must renew"):
         BudgetRefresh(Owner(ARCHITECTURE, taylor(1), ClearParameters()).encrypt(START), channel, PLAN, X)
     with pytest.raises(CapabilityError, match="no levels to refresh"):
         LevelRefresh(owner.encrypt(START), channel)

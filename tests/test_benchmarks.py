@@ -82,7 +82,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in {"RUN_S": 1e-3, "STEP_S": 1e-3, "MAX_REVIEWS": 8}.items():
         monkeypatch.setattr(calibration, name, value)
     yield
-    estimate.forget()
+    estimate.calibrate.cache_clear()
 
 
 @pytest.mark.parametrize("case", [TINY[0], *(pytest.param(case, marks=pytest.mark.slow) for case in TINY[1:])])

@@ -186,12 +186,14 @@ def test_compiled_loops_equal_the_exact_reference_where_float64_is_exact(rng):
 
 
 @needs_numba
-def test_compiled_loops_equal_numpy_where_float64_is_exact(rng):
-    p = TWO_LEVEL.updated(rotation_bits=7)
+@pytest.mark.parametrize(("block", "levels", "batch"), [(4, 2, 6), (5, 1, 7), (2, 3, 1), (10, 2, 3)])
+def test_compiled_loops_equal_numpy_where_float64_is_exact(block, levels, batch, rng):
+    """Loops take four bits of a block at a time and then one, and two ciphertexts at a time and then one."""
+    p = TWO_LEVEL.updated(rotation_bits=7, block=block, rotation_levels=levels)
     _, key = keys(p)
-    acc = random_words(rng, (6, 3, p.N))
-    exponents = rng.integers(0, 2 * p.N, (6, p.n))
-    exponents[:, 3] = [0, 1, p.N - 1, p.N, p.N + 1, 2 * p.N - 1]
+    acc = random_words(rng, (batch, 3, p.N))
+    exponents = rng.integers(0, 2 * p.N, (batch, p.n))
+    exponents[:, 3] = [0, 1, p.N - 1, p.N, p.N + 1, 2 * p.N - 1, 3][:batch]
     by_loops, by_numpy_ = acc.copy(), acc.copy()
     blind_rotate(rounded(key.rotation), by_loops, exponents)
     blind_rotate_numpy(rounded(key.rotation), by_numpy_, exponents)
@@ -201,9 +203,9 @@ def test_compiled_loops_equal_numpy_where_float64_is_exact(rng):
 ROTATED = """
 import hashlib
 import numpy as np
-from encnn.schemes.bootstrapped import ONE_LEVEL_128 as p, compiled, transform
+from encnn.schemes.bootstrapped import ONE_LEVEL_128 as p, compiled
 rng = np.random.default_rng(1)
-key = transform.stored(transform.forward(rng.uniform(-0.5, 0.5, (p.n, p.rotation_levels, 3, 3, p.N))))
+key = rng.uniform(-9, 9, (p.n // p.block, 64, 3, p.rotation_levels, p.block, 3, 2, 8))
 acc = rng.integers(-(2**31), 2**31, (1, 3, p.N)).astype(np.int32)
 compiled.blind_rotate(acc, rng.integers(0, 2 * p.N, (1, p.n)), key, p.block, p.rotation_bits, p.rotation_levels)
 print(hashlib.sha256(acc.tobytes()).hexdigest())
@@ -229,7 +231,7 @@ def test_no_two_arrays_of_a_rotation_begin_at_the_same_place_of_a_page(p, monkey
     blind_rotate(key.rotation, np.zeros((2, p.k + 1, p.N), np.int32), np.zeros((2, p.n), np.int64))
     arrays = [a for a in seen[2:] if isinstance(a, np.ndarray)]  # acc and exponents are read once a block
     places = [a.ctypes.data % PAGE for a in arrays]
-    assert len(arrays) == 7 and not any(place % 512 for place in places)
+    assert len(arrays) == 8 and not any(place % 512 for place in places)
     assert len(set(places)) == len(places)
 
 

@@ -145,7 +145,7 @@ def test_vectors_have_no_key():
 
 @pytest.mark.parametrize("architecture", [Architecture(4, hidden=2), Architecture(4, hidden=0, outputs=3)], ids=str)
 def test_networks_with_products_or_several_outputs_are_refused(architecture):
-    with pytest.raises(CapabilityError, match="one output without hidden layer.*'integer_vector' without modulus"):
+    with pytest.raises(CapabilityError, match="one output without hidden layer.*use Architecture.features, hidden=0"):
         Owner(architecture, EXACT, TINY)
 
 

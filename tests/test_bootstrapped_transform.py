@@ -1,6 +1,7 @@
 """Products of polynomials: schoolbook against Python's integers, transforms against schoolbook, compiled against numpy."""
 
 import importlib.util
+import itertools
 
 import numba
 import numpy as np
@@ -9,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encnn.arithmetic import row_sums as kernels
+from encnn.arithmetic.negacyclic import roots
 from encnn.schemes.bootstrapped import compiled, engine, transform
-from encnn.schemes.bootstrapped.frequencies import frequency_order
+from encnn.schemes.bootstrapped import compiled_transform as loops
+from encnn.schemes.bootstrapped import compiled_vectors as vectors
+from encnn.schemes.bootstrapped.frequencies import GROUP, frequency_order
 from encnn.schemes.bootstrapped.rotation import round_and_decompose
 
 SIZES = st.sampled_from([2, 4, 8, 64])
@@ -76,7 +80,9 @@ def test_keys_keep_values_in_the_order_of_the_engine(N):
     kept = transform.stored(values)
     assert kept.dtype == np.float64 and kept.shape == (2, N)
     np.testing.assert_array_equal(transform.unstored(kept), values)
-    np.testing.assert_array_equal(kept[:, : N // 2], values.real[:, frequency_order(N)])
+    group = min(GROUP, N // 2)
+    np.testing.assert_array_equal(kept.reshape(2, -1, 2, group)[:, 0, 0], values.real[:, frequency_order(N)[:group]])
+    np.testing.assert_array_equal(kept.reshape(2, -1, 2, group)[:, -1, 1], values.imag[:, frequency_order(N)[-group:]])
 
 
 @pytest.mark.parametrize("N", [2, 256, 1024])
@@ -101,62 +107,106 @@ def test_without_numba_there_are_none(monkeypatch):
     assert engine.compiled(1024, 2) is None
 
 
-def by_loops(loops, z):
-    """Return the discrete Fourier transform of z, in natural order."""
-    v = np.empty(1024)
-    loops._transform(np.concatenate([z.real, z.imag]), v)
-    values = np.empty(512, complex)
-    values[loops.ORDER] = v[:512] + 1j * v[512:]
-    return values
+def by_loops(p):
+    """Return the values of a polynomial, in natural order."""
+    values = np.empty(1024)
+    loops.forward(p, np.empty(1024), values)
+    return transform.unstored(values)
 
 
-def back_by_loops(loops, values):
-    """Return 512 times the inverse transform."""
-    w, v = np.empty(1024), np.concatenate([values.real[loops.ORDER], values.imag[loops.ORDER]])
-    loops._transform_back(v, w)
-    return w[:512] + 1j * w[512:]
+def back_by_loops(values):
+    """Return the polynomial that has these values."""
+    p = np.empty(1024)
+    loops.backward(transform.stored(values), np.empty(1024), p)
+    return p
 
 
 @needs_numba
 @FEW
 @given(st.integers(0, 2**32))
 def test_the_compiled_transform_is_numpys(seed):
-    z = np.random.default_rng(seed).normal(size=1024).view(np.complex128)
-    np.testing.assert_allclose(by_loops(compiled, z), np.fft.fft(z), atol=1e-12)
-    np.testing.assert_allclose(back_by_loops(compiled, z), np.fft.ifft(z) * 512, atol=1e-12)
+    p = np.random.default_rng(seed).normal(size=1024)
+    np.testing.assert_allclose(by_loops(p), transform.forward(p), atol=1e-12)
+    values = np.random.default_rng(seed).normal(size=1024).view(np.complex128)
+    np.testing.assert_allclose(back_by_loops(values), transform.backward(values), atol=1e-14)
+
+
+@needs_numba
+def test_the_compiled_transform_takes_whole_numbers():
+    p = np.random.default_rng(1).integers(-(2**31), 2**31, 1024).astype(np.int32)
+    np.testing.assert_array_equal(by_loops(p), by_loops(p.astype(np.float64)))
 
 
 @needs_numba
 def test_every_unit_vector_is_transformed_rightly():
     """One wrong factor among the 512 of a table would hide in random data; here it is one of the entries."""
+    frequencies = 1 - 4 * np.arange(512)
     for j in range(512):
-        z = np.zeros(512, complex)
-        z[j] = 1
-        exact = np.exp(-2j * np.pi * (j * np.arange(512) % 512) / 512)
-        np.testing.assert_allclose(by_loops(compiled, z), exact, atol=4e-16)
-        np.testing.assert_allclose(back_by_loops(compiled, z), exact.conj(), atol=4e-16)
+        exact = roots(j * frequencies, 2048)
+        np.testing.assert_allclose(by_loops(np.eye(1, 1024, j)[0]), exact, atol=6e-16)
+        np.testing.assert_allclose(by_loops(np.eye(1, 1024, j + 512)[0]), 1j * exact, atol=6e-16)
+        np.testing.assert_allclose(back_by_loops(exact), np.eye(1, 1024, j)[0], atol=2e-15)
+
+
+def plain_transpose(source, first, pace, target, place, step):
+    i = np.arange(8)
+    target[place + step * i + i[:, None]] = source[first + pace * i[:, None] + i]
+
+
+def plain_products(bits, together):
+    """Return what `compiled_vectors` writes in LLVM's language, in numpy."""
+
+    def add(v, p, factors, q, key, r, sums, s):
+        def number(a, at, apart):
+            lanes = at + np.arange(vectors.WIDTH)
+            return a[lanes] + 1j * a[lanes + apart]
+
+        for b, i in itertools.product(range(together), range(bits)):
+            at, row = 3 * b * vectors.PACE, r + i * vectors.ROW
+            product = sum(number(v, p + at + c * vectors.PACE, 64) * number(key, row + 16 * c, 8) for c in range(3))
+            total = product * number(factors, q + (vectors.TOGETHER * i + b) * vectors.PACE, 64)
+            lanes = s + at + np.arange(vectors.WIDTH)
+            sums[lanes] += total.real
+            sums[lanes + 64] += total.imag
+
+    return add
+
+
+def plain(module, monkeypatch, **replaced):
+    """Return a module as plain Python, which is what numba is given to compile, with some of its names replaced."""
+    monkeypatch.setattr(numba, "njit", lambda **_: lambda function: function)
+    spec = importlib.util.spec_from_file_location("plain", module.__file__)
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    vars(found).update(replaced)
+    return found
 
 
 @pytest.fixture
 def plain_loops(monkeypatch):
-    """The module as plain Python: what numba is given to compile."""
-    monkeypatch.setattr(numba, "njit", lambda **_: lambda function: function)
-    spec = importlib.util.spec_from_file_location("plain_loops", compiled.__file__)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    transforms = plain(loops, monkeypatch, transpose_square=plain_transpose)
+    return plain(
+        compiled,
+        monkeypatch,
+        forward=transforms.forward,
+        backward=transforms.backward,
+        prefetch=lambda array, index: None,
+        add_bit=plain_products(1, 1),
+        add_four_bits=plain_products(4, 1),
+        add_four_bits_of_two=plain_products(4, 2),
+    )
 
 
 @needs_numba
 def test_the_loops_as_plain_python_do_what_they_say(plain_loops):
     rng = np.random.default_rng(3)
-    acc = rng.integers(-(2**31), 2**31, (2, 3, 1024)).astype(np.int32)
-    key = rng.normal(size=(2, 2, 3, 3, 1024)) * 2.0**-20
-    exponents = np.array([[1500, 3], [0, 0]])
+    acc = rng.integers(-(2**31), 2**31, (3, 3, 1024)).astype(np.int32)
+    key = rng.normal(size=(1, 64, 3, 2, 5, 3, 2, 8)) * 2.0**-20
+    exponents = np.array([[1500, 3, 0, 2047, 1], [0] * 5, [7, 8, 9, 10, 11]])
     compiled_acc, plain_acc = acc.copy(), acc.copy()
-    compiled.blind_rotate(compiled_acc, exponents, key, 2, 8, 2)
+    compiled.blind_rotate(compiled_acc, exponents, key, 5, 8, 2)
     with np.errstate(over="ignore"):
-        plain_loops.blind_rotate(plain_acc, exponents, key, 2, 8, 2)
+        plain_loops.blind_rotate(plain_acc, exponents, key, 5, 8, 2)
     difference = (plain_acc - compiled_acc).astype(np.int32)
     assert np.abs(difference).max() <= 1
     assert not np.array_equal(plain_acc[0], acc[0])
@@ -166,7 +216,7 @@ def test_the_loops_as_plain_python_do_what_they_say(plain_loops):
 
     ciphertexts = acc[:, 0, :9].copy()
     rows = rng.integers(-(2**31), 2**31, (8, 3, 5)).astype(np.int32)
-    out, plain_out = np.empty((2, 5), np.int32), np.empty((2, 5), np.int32)
+    out, plain_out = np.empty((3, 5), np.int32), np.empty((3, 5), np.int32)
     compiled.switch_key(ciphertexts, rows, 4, 3, out)
     with np.errstate(over="ignore"):
         plain_loops.switch_key(ciphertexts, rows, 4, 3, plain_out)

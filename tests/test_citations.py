@@ -8,8 +8,9 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parent.parent
-KEY = r"[A-Z][A-Za-z]*\+?\d\d"
-TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("encnn/**/*.py")])
+KEY = r"[A-Z][A-Za-z]*\+?(?:\d{4}|\d\d)\b"
+CODE = [path for folder in ("encnn", "benchmarks", "tools") for path in ROOT.glob(f"{folder}/**/*.py")]
+TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("notebooks/*.ipynb"), *CODE])
 REFERENCES = (ROOT / "docs/related-work.md").read_text(encoding="utf-8").partition("## References")[2]
 TITLES = dict(re.findall(r"^- \[([^\]]+)\][^*]*\*([^*]+)\*", REFERENCES, re.MULTILINE))
 
@@ -22,9 +23,9 @@ def text_of(path: Path) -> str:
 
 
 def cited(text: str) -> set[str]:
-    """Return the keys in brackets, alone as [ZW14] or in a list as [ZW14, YLP15]."""
-    groups = re.findall(rf"\[({KEY}(?:,\s+{KEY})*)\]", text)
-    return {key for group in groups for key in re.split(r",\s+", group)}
+    """Return the keys in brackets, alone as [ZW14], in a list as [ZW14, YLP15], or with a place as [ZW14, section 2]."""
+    groups = re.findall(rf"\[({KEY}(?:,\s+[^\[\]]+)?)\]", text)
+    return {key for group in groups for key in re.split(r",\s+", group) if re.fullmatch(f"{KEY}|HEl|TFHE-go", key)}
 
 
 def plain(title: str) -> str:
@@ -32,8 +33,9 @@ def plain(title: str) -> str:
     return " ".join(re.findall(r"\w+", title.lower()))
 
 
-def test_keys_are_found_alone_and_in_lists() -> None:
+def test_keys_are_found_alone_and_in_lists_and_with_places() -> None:
     assert cited("see [ZW14], [GDL+16,\nMay21] and x[A], [1], [HEl]") == {"ZW14", "GDL+16", "May21"}
+    assert cited("[Old2011], [HES18, table 1], [FV12, TFHE-go]") == {"Old2011", "HES18", "FV12", "TFHE-go"}
 
 
 @pytest.mark.parametrize("path", [path for path in TEXTS if cited(text_of(path))], ids=lambda path: str(path.relative_to(ROOT)))

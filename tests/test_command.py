@@ -341,7 +341,7 @@ def test_two_parties_train_with_assistance(walk: Walk, tmp_path: Path) -> None:
 
 def test_models_that_train_alone_are_not_assisted(walk: Walk, tmp_path: Path) -> None:
     walk.init()
-    assert "train without assistance" in walk.say("assist", walk.owner / SECRET, tmp_path / "shared", status=1)
+    assert "train alone: leave `help` out" in walk.say("assist", walk.owner / SECRET, tmp_path / "shared", status=1)
 
 
 def test_an_owner_who_does_not_come_is_waited_for_and_told(walk: Walk, tmp_path: Path) -> None:

@@ -22,9 +22,14 @@ needs_numba = pytest.mark.skipif(not row_sums.available(), reason="numba is not 
 
 PACKAGE = Path(encnn.__file__).parent
 
+INSIDE_TRANSFORM = (
+    "_eight _load _store _put _store_turned _turned _load_turned _twisted _load_twisted _put_untwisted _store_untwisted "
+    "_middle_stage _transpose _transpose_back forward backward"
+).split()
+
 INSIDE_ROTATION = (
-    "_eight _load _turned _put _stage_then_turn _turn_then_stage _store _middle_stage _transform _transform_back _shifted "
-    "_round_to_digits _take_digits _twisted _monomial_less_one _add_inner_product _add_to_torus _digit_transforms _blind_rotate"
+    "_shifted _round_to_digits _take_digits _monomial_less_one _add_rows add_products _add_to_torus _digit_transforms "
+    "_blind_rotate"
 ).split()
 
 INSIDE_TRACE = "_trace _step _turn _digit_transforms _inner_product _add_fractions _to_torus".split()
@@ -39,12 +44,16 @@ GUARDS = {
         "forward_loop": "ntt.Transform.forward",
         "inverse_loop": "ntt.Transform.inverse",
         "products_loop": "rns.Ring.sum_products",
-        "lincomb_loop": "rns.BaseConversion.__call__",
+        **dict.fromkeys(["split_loop", "convert_loop", "reduce_loop"], "rns.BaseConversion.__call__"),
     },
     "schemes/bootstrapped/compiled.py": {
         **dict.fromkeys(INSIDE_ROTATION, "compiled.blind_rotate"),
         **dict.fromkeys(["_digits", "_add_four_rows", "_switch_key"], "compiled.switch_key"),
     },
+    "schemes/bootstrapped/compiled_transform.py": dict.fromkeys(INSIDE_TRANSFORM, "compiled.blind_rotate"),
+    "schemes/bootstrapped/compiled_vectors.py": dict.fromkeys(
+        ["transpose_square", "prefetch", "add_products"], "compiled.blind_rotate"
+    ),
     "schemes/bootstrapped/compiled_blocks.py": {
         **dict.fromkeys(["_add", "_gather"], "compiled_blocks.gather"),
         "_scatter_subtract": "compiled_blocks.scatter_subtract",
@@ -54,9 +63,13 @@ GUARDS = {
 }
 
 
+NUMBAS = ("njit", "jit", "vectorize", "guvectorize", "cfunc", "stencil", "intrinsic")
+"""What makes compiled code of a function."""
+
+
 def is_njit(node: ast.expr) -> bool:
     name = node.func if isinstance(node, ast.Call) else node
-    return getattr(name, "id", getattr(name, "attr", None)) in ("njit", "jit", "vectorize", "guvectorize", "cfunc", "stencil")
+    return getattr(name, "id", getattr(name, "attr", None)) in NUMBAS
 
 
 def compiled_functions() -> dict[str, set[str]]:

@@ -69,7 +69,7 @@ def test_the_estimate_is_within_a_factor_of_one_and_a_half(name) -> None:
     task = Task.of(synthetic(task)[0], task.plan, task.architecture)
     ratios: list[float] = []
     while len(ratios) < 9:  # machines are noisy: medians of more and more rounds
-        estimate.forget()
+        estimate.calibrate.cache_clear()
         cost, real = estimate_cost(task, parameters), trained(task, parameters, *synthetic(task))
         ratios.append(cost.trainer_cpu_s / real.trainer_s)
         if len(ratios) % 2 and 1 / WITHIN < np.median(ratios) < WITHIN:
@@ -86,9 +86,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(rehearsal, "SMALL_MODEL_BYTES", 1 << 16)
     for name, value in {"RUN_S": 1e-3, "STEP_S": 1e-3, "MAX_REVIEWS": 8}.items():
         monkeypatch.setattr(calibration, name, value)
-    estimate.forget()
+    estimate.calibrate.cache_clear()
     yield
-    estimate.forget()
+    estimate.calibrate.cache_clear()
 
 
 def test_a_task_is_read_off_the_features() -> None:

@@ -94,8 +94,7 @@ def test_the_mirror_is_measured(data):
 
 @pytest.mark.slow
 def test_the_job_writes_its_tables(tmp_path, capsys, monkeypatch):
-    small = TOY.updated(features=32)
-    cases = (CKKSCase("logistic", small, epochs=2), CKKSCase("hidden", small, hidden=8, epochs=2))
+    cases = (CKKSCase("logistic", TOY, epochs=2), CKKSCase("hidden", TOY, hidden=8, epochs=2))
     monkeypatch.setattr(ckks, "TOY_CASES", cases)
     assert ckks.main(["--corpus", "toy", "--folder", str(tmp_path)]) == 0
     table = pd.read_csv(tmp_path / "toy" / "ckks.csv")

@@ -113,10 +113,10 @@ def test_accuracy_is_that_of_the_side_of_zero() -> None:
 
 def test_one_weight_a_ciphertext_pays_for_large_batches_only() -> None:
     table = slot_layouts(20, 5, (2, 32), fv.TOY)
-    few, many = table["a weight a ciphertext"]
-    assert few > many > 0 and table["a row a ciphertext"].nunique() == 1
+    few, many = table["a weight per ciphertext"]
+    assert few > many > 0 and table["a row per ciphertext"].nunique() == 1
     wide = slot_layouts(2000, 5, (32,), fv.TOY)
-    assert wide["a weight a ciphertext"][0] > 10 * wide["a row a ciphertext"][0]
+    assert wide["a weight per ciphertext"][0] > 10 * wide["a row per ciphertext"][0]
 
 
 def test_the_stored_table_reaches_its_aims() -> None:

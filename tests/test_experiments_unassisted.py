@@ -70,7 +70,7 @@ def test_the_job_writes_its_tables_and_does_not_run_twice(tmp_path, monkeypatch,
     for make in (words_dataset, grams_dataset):
         monkeypatch.setattr(unassisted, make.__name__, lambda *a, make=make, **k: part_of(make(*a, **k)))
     monkeypatch.setattr(unassisted, "choose", lambda of, data: CHOICE[CHOICE["features"] == of.recipe.name])
-    monkeypatch.setattr(unassisted, "CURVE_STEP", 32)
+    monkeypatch.setattr(unassisted, "peak_memory_mb", None)  # each run measures its own, in another process
     options = ["--corpus", "toy", "--keys", "1", "--folder", str(tmp_path), "--runs", str(tmp_path / "runs"), "--threads", "2"]
     assert unassisted.main(options) == 0
     assert "NOT THE PAPER'S NUMBERS" in capsys.readouterr().out
@@ -79,7 +79,9 @@ def test_the_job_writes_its_tables_and_does_not_run_twice(tmp_path, monkeypatch,
     assert (table["bits"] >= 128).all() and not table["owner in the loop"].any()
     assert ((table["correct"] - table["clear twin correct"]).abs() <= 8).all()
     assert (table["CPU ms a review"] > 1).all()
-    assert curve.groupby("case")["reviews"].apply(list).tolist() == [[32, 64]] * 4
+    assert curve.groupby("case")["reviews"].apply(list).tolist() == [list(range(2, 65, 2))] * 4
+    kept = [sorted(path.name for path in folder.iterdir()) for folder in (tmp_path / "runs" / "toy").iterdir()]
+    assert kept == [["curve.csv", "line.json"]] * 4  # no secret is left behind
     monkeypatch.setattr(unassisted, "bootstrapped_run", None)
     assert unassisted.main(options) == 0  # every run is kept
 

@@ -292,7 +292,7 @@ def test_what_an_encoding_cannot_do_is_named(scheme: str) -> None:
             action()
     with pytest.raises(CapabilityError, match="needs an evaluation key"):
         _ = a * a
-    with pytest.raises(ParameterError, match="not one number a ciphertext"):
+    with pytest.raises(ParameterError, match="not one number per ciphertext"):
         _ = a * np.ones(8)
 
 
@@ -311,7 +311,7 @@ def test_presets_of_128_bits_stay_within_the_standard() -> None:
     for p in fv.PRESETS.values():
         assert p.insecure or (p.security.bits >= 128 and p.within_standard and p.sigma >= 3.19)
         assert fv.preset(p.name) is p and p.name in str(p) and "q_primes" in repr(p)
-    with pytest.raises(ParameterError, match="there are fv-depth-128"):
+    with pytest.raises(ParameterError, match="choose one of fv-depth-128"):
         fv.preset("other")
 
 
@@ -330,7 +330,7 @@ def test_depth_is_at_least_three_at_128_bits() -> None:
         ({"sigma": 0.0}, "must be positive"),
         ({"value_limit": 1e9}, "lower one of them or raise t"),
         ({"special_prime": 257}, "primes of about one size"),
-        ({"q_primes": (97,)}, "is no prime below"),
+        ({"q_primes": (97,)}, "is not a prime below"),
     ],
 )
 def test_contradictory_parameters_are_refused(changes: dict, message: str) -> None:
@@ -385,8 +385,8 @@ def test_depth_three_at_128_bits() -> None:
 
 @pytest.mark.slow
 def test_against_seal() -> None:
-    """The same primes, plaintexts and depth: equal results, budgets of the same size; the time is within 15 times."""
-    seal = pytest.importorskip("tenseal.sealapi")
+    """The same primes, plaintexts and depth: equal results, budgets of the same size; and no more time."""
+    seal, _ = pytest.importorskip("tenseal.sealapi"), pytest.importorskip("numba")
     from encnn.schemes.fv.seal import SealBfv
 
     p = fv.DEPTH_128.updated(value_limit=3.0)
@@ -408,7 +408,7 @@ def test_against_seal() -> None:
         assert abs(secret.measured_budget_bits(a) - other.budget(s)) < 8
     a, s = evaluator.encrypt(y), other.encrypt(y)
     ratio = _seconds(lambda: evaluator.multiply(a, a)) / _seconds(lambda: other.multiply(s, s))
-    assert ratio < 15
+    assert ratio < 1  # 0.3 where nothing else runs
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -60,7 +60,7 @@ def test_weights_that_changed_their_shape_are_refused_in_every_scheme(name: str)
     for rows in (WORDS // 2, WORDS + 3):
         network = s.owner.decrypt_network(s.model)
         network.W1 = np.zeros((rows, 1))
-        with pytest.raises(ParameterError, match=rf"W1 has shape \({rows}, 1\), the architecture wants \({WORDS}, 1\)"):
+        with pytest.raises(ParameterError, match=rf"W1 has shape \({rows}, 1\), but the architecture needs \({WORDS}, 1\)"):
             s.owner.encrypt(network)
         model = s.model.copy()
         model.network.W1 = s.owner.secret_key.encrypt(np.zeros((rows, 1)))

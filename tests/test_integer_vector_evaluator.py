@@ -224,7 +224,7 @@ def test_fractions_under_a_modulus_name_scheme_operation_and_alternative(name, r
     c = secret.encrypt(np.ones((2, 3)))
     before = c.data.copy()
     with pytest.raises(
-        CapabilityError, match=r"integer_vector.*modulus.*(cannot use|multiplies by).*parameters without modulus"
+        CapabilityError, match=r"integer_vector.*modulus.*(cannot use|multiplies by).*parameters without a modulus"
     ):
         run(evaluator, c)
     assert np.array_equal(c.data, before)
@@ -406,7 +406,7 @@ def test_nonsense_in_arrays_is_refused(paper):
         with pytest.raises(FileError, match="expected int64"):
             evaluator.restore_array(header, bad, (2, 3))
     for entry in (1 << 62, -(1 << 63), (1 << 63) - 1):
-        with pytest.raises(FileError, match="its parameters allow"):
+        with pytest.raises(FileError, match="expected at least"):
             evaluator.restore_array(header, np.full_like(data, entry), (2, 3))
     for bad_header in ({}, None, [], {"scale": 1000}):
         with pytest.raises(FileError, match="the description of ciphertexts"):

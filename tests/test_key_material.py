@@ -28,7 +28,7 @@ from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY,
 from encnn.schemes.integer_vector.keys import IntegerVectorSecretKey
 
 ARCHITECTURE = Architecture(5, hidden=1)  # with one hidden unit all three evaluation keys have one shape
-LINEAR = Architecture(5, hidden=0)
+LINEAR = Architecture(5, hidden=0, pooling="sum")
 X, Y = np.eye(5, dtype=np.int64), np.array([0, 1, 0, 1, 1])
 
 
@@ -38,7 +38,7 @@ def start(architecture: Architecture) -> Network:
 
 @pytest.fixture(scope="module")
 def owner() -> Owner:
-    return Owner(ARCHITECTURE, taylor(1))
+    return Owner(ARCHITECTURE, taylor(1), PAPER)
 
 
 @pytest.fixture
@@ -96,14 +96,14 @@ def test_an_old_file_is_still_the_owners_own(owner: Owner, handed_out: Path, tmp
 
 
 def test_every_owner_has_a_mac_key_of_its_own(owner: Owner, handed_out: Path) -> None:
-    same_rng = [Owner(ARCHITECTURE, taylor(1), rng=np.random.default_rng(0)) for _ in range(2)]
+    same_rng = [Owner(ARCHITECTURE, taylor(1), PAPER, rng=np.random.default_rng(0)) for _ in range(2)]
     assert (same_rng[0].secret_key.T(1) == same_rng[1].secret_key.T(1)).all()
     assert len({o._mac_key for o in [owner, *same_rng]}) == 3
     assert not same_rng[0].is_own(handed_out)
 
 
 def test_an_owner_vouches_for_its_own_models_only(owner: Owner, handed_out: Path, tmp_path: Path) -> None:
-    stranger = Owner(ARCHITECTURE, taylor(1))
+    stranger = Owner(ARCHITECTURE, taylor(1), PAPER)
     for model in (stranger.encrypt(start(ARCHITECTURE)), EncryptedModel.load(handed_out)):
         with pytest.raises(KeyMismatchError, match="own models only"):
             owner.save_model(model, tmp_path / "file")

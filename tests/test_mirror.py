@@ -68,7 +68,7 @@ def test_what_does_not_fit_is_refused(client):
         server.score(client.encrypt_review(np.ones(19)))
     with pytest.raises(DataError, match="19 columns"):
         server.score_batch(client.encrypt_batch(np.ones((4, 19))))
-    with pytest.raises(CapabilityError, match="one score a review"):
+    with pytest.raises(CapabilityError, match="one score per review"):
         Server(client.evaluator, Network.initial(Architecture(20, hidden=0, outputs=2), np.random.default_rng(0)))
     with pytest.raises(ParameterError, match="weights"):
         client.evaluator.weighted_sum(client.encrypt_batch(np.ones((4, 2))), np.ones(3))

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from encnn.errors import (
     ParameterError,
 )
 from encnn.network import Architecture, Help, Network, TrainingPlan, predict, targets_of, train
+from encnn.network.rehearsal import predict_in_clear
 from encnn.network.training import SCORES_PER_REPORT
 from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters
@@ -318,7 +320,7 @@ class StopError(Exception):
 
 def test_an_owner_can_stop_a_run_and_the_model_stays_usable(toy: tuple) -> None:
     X, y = toy
-    owner = Owner(Architecture(X.shape[1]), taylor(3), rng=np.random.default_rng(0))
+    owner = Owner(Architecture(X.shape[1]), taylor(3), PAPER, rng=np.random.default_rng(0))
     trainer = Trainer(owner.encrypt(Network.initial(owner.architecture, np.random.default_rng(1))))
     plan = TrainingPlan(taylor(3), 0.01)
 
@@ -343,7 +345,7 @@ def test_an_owner_can_stop_a_run_and_the_model_stays_usable(toy: tuple) -> None:
 def test_training_on_encrypted_labels_equals_training_on_plain_ones(outputs: int) -> None:
     rng = np.random.default_rng(0)
     X, y = csr_array(rng.integers(0, 2, (40, 10))), rng.integers(0, max(outputs, 2), 40)
-    owner = Owner(Architecture(10, hidden=3, outputs=outputs), taylor(3), rng=np.random.default_rng(1))
+    owner = Owner(Architecture(10, hidden=3, outputs=outputs), taylor(3), PAPER, rng=np.random.default_rng(1))
     start, plan = Network.initial(owner.architecture, rng), TrainingPlan(taylor(3), 0.2, batch_size=3)
     labels = owner.secret_key.encrypt(targets_of(y, outputs, 40))
     plain, hidden = (Trainer(owner.encrypt(start)) for _ in range(2))
@@ -355,15 +357,15 @@ def test_training_on_encrypted_labels_equals_training_on_plain_ones(outputs: int
 
 @pytest.mark.parametrize("shape", [(4, 2), (3, 1), (4,)])
 def test_encrypted_labels_need_one_row_a_review(shape: tuple[int, ...]) -> None:
-    owner = Owner(Architecture(3, hidden=0), taylor(1), rng=np.random.default_rng(1))
+    owner = Owner(Architecture(3, hidden=0), taylor(1), PAPER, rng=np.random.default_rng(1))
     secret = IntegerVectorSecretKey(PAPER, {1, 2, 4}, np.random.default_rng(0))
     trainer = Trainer(owner.encrypt(Network.initial(owner.architecture, np.random.default_rng(1))))
-    with pytest.raises(DataError, match=r"encrypted labels have shape .* expected \(4, 1\); encrypt one row a review"):
+    with pytest.raises(DataError, match=r"encrypted labels have shape .* expected \(4, 1\); encrypt one row per review"):
         trainer.train(np.ones((4, 3)), secret.encrypt(np.zeros(shape)), TrainingPlan(taylor(1)))
 
 
 def test_labels_under_another_key_are_refused() -> None:
-    owner = Owner(Architecture(3, hidden=0), taylor(1), rng=np.random.default_rng(1))
+    owner = Owner(Architecture(3, hidden=0), taylor(1), PAPER, rng=np.random.default_rng(1))
     other = IntegerVectorSecretKey(PAPER, {1}, np.random.default_rng(2))
     trainer = Trainer(owner.encrypt(Network.initial(owner.architecture, np.random.default_rng(1))))
     with pytest.raises(KeyMismatchError, match="of another key than the model; have its own owner encrypt them"):
@@ -460,7 +462,7 @@ def test_features_of_another_shape_are_refused(run: Callable, X: Any, message: s
 
 
 def test_what_ciphertexts_cannot_do_is_said_before_anything_is_changed() -> None:
-    owner = Owner(Architecture(3), taylor(1), rng=np.random.default_rng(1))
+    owner = Owner(Architecture(3), taylor(1), PAPER, rng=np.random.default_rng(1))
     trainer = Trainer(owner.encrypt(Network.initial(owner.architecture, np.random.default_rng(1))))
     before = trainer.model.copy()
     with pytest.raises(CapabilityError, match="'integer_vector' cannot evaluate the exact sigmoid.*scheme 'clear'"):
@@ -471,8 +473,12 @@ def test_what_ciphertexts_cannot_do_is_said_before_anything_is_changed() -> None
 
 
 def test_a_modulus_cannot_take_means() -> None:
-    owner = Owner(Architecture(3, hidden=0, pooling="mean"), taylor(1), ADDITIVE_128.updated(d=4, name="x-INSECURE"))
-    trainer = Trainer(owner.encrypt(Network.initial(owner.architecture, np.random.default_rng(1))))
+    mean, small = Architecture(3, hidden=0, pooling="mean"), ADDITIVE_128.updated(d=4, name="x-INSECURE")
+    with pytest.raises(CapabilityError, match="'x-INSECURE' multiplies by whole numbers only.*pooling='sum'"):
+        Owner(mean, taylor(1), small)
+    model = Owner(replace(mean, pooling="sum"), taylor(1), small).encrypt(Network.zeros(replace(mean, pooling="sum")))
+    model.network.architecture = mean  # as a file from elsewhere may say
+    trainer = Trainer(model)
     with pytest.raises(CapabilityError, match="multiplies by whole numbers only.*scheme 'clear'"):
         trainer.predict(csr_array(np.ones((1, 3))))
 
@@ -483,7 +489,7 @@ def test_a_modulus_cannot_take_means() -> None:
 def lost_run(degree: int, rate: float, batch_size: int, toy: tuple) -> tuple:
     X, y = toy
     architecture, plan = Architecture(X.shape[1], pooling="sum"), TrainingPlan(taylor(degree), rate, batch_size=batch_size)
-    owner = Owner(architecture, taylor(degree), rng=np.random.default_rng(2))
+    owner = Owner(architecture, taylor(degree), PAPER, rng=np.random.default_rng(2))
     start = Network.initial(architecture, np.random.default_rng(0))
     return owner, Trainer(owner.encrypt(start)), plan, start
 
@@ -529,7 +535,7 @@ def test_a_dry_run_tells_a_good_plan_from_a_lost_one(toy: tuple) -> None:
 def test_with_several_outputs_the_review_that_diverged_is_named() -> None:
     """Reviews are counted, not scores: of 3 outputs and 4 reviews the last review is number 3."""
     architecture, plan = Architecture(2, hidden=0, outputs=3, pooling="sum"), TrainingPlan(taylor(3), 0.1)
-    owner = Owner(architecture, taylor(3), rng=np.random.default_rng(0))
+    owner = Owner(architecture, taylor(3), PAPER, rng=np.random.default_rng(0))
     scores = np.zeros((4, 3))
     scores[3, 0] = 50.0
     with pytest.raises(DivergenceError, match="diverged at review 13: z = 50"):
@@ -541,3 +547,26 @@ def test_a_polynomial_sigmoid_of_even_degree_trains_encrypted_too() -> None:
     X, y = csr_array(rng.integers(0, 2, (30, 6))), rng.integers(0, 2, 30)
     even = PolynomialSigmoid("even", (0.5, 0.25, -0.02, 0.0, 0.001), (-1.0, 1.0))
     assert_twins(pair(Architecture(6, hidden=2), TrainingPlan(even, 0.1), X, y))
+
+
+# What evaluators and networks say of themselves
+
+
+def test_a_network_without_hidden_layer_has_no_second_layer_to_ask_for() -> None:
+    deep = Network(Architecture(3, hidden=2), np.zeros((3, 2)), np.array([1.5, -2.0]))
+    assert deep.second_layer is deep.W2
+    with pytest.raises(ParameterError, match=r"no hidden layer.*hidden of at least 1"):
+        _ = Network.zeros(Architecture(3, hidden=0)).second_layer
+
+
+def test_an_evaluator_names_its_key_and_in_the_clear_there_is_none() -> None:
+    owner = Owner(Architecture(3, hidden=0), taylor(1), rng=np.random.default_rng(1))
+    assert owner.evaluator.key_id == owner.secret_key.context.key_id == owner.evaluator.context.key_id
+    assert len(owner.evaluator.key_id) == 32
+    assert (clear.context, clear.key_id, clear.nbytes) == (None, "", 0)
+
+
+def test_scores_of_a_network_in_the_clear_are_those_of_the_loop() -> None:
+    network = Network(Architecture(3, hidden=2), np.arange(6.0).reshape(3, 2), np.array([1.5, -2.0]))
+    X = np.array([[1, 0, 2], [0, 3, 0]])
+    np.testing.assert_array_equal(predict_in_clear(network, X), X @ network.W1 @ network.W2[:, None])

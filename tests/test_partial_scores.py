@@ -1,5 +1,6 @@
 """A score that a scheme cannot hold is right, reported as unknown, or an error: never a wrong number that looks right."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -280,8 +281,11 @@ def test_probabilities_of_scores_out_of_range_are_unknown():
 @pytest.mark.parametrize("parameters", [COMPACT, BOOTSTRAP_TOY], ids=lambda p: p.name)
 def test_means_of_words_are_refused_as_ever_and_not_taken_for_sums(parameters):
     a = Architecture(200, hidden=0, pooling="mean")
-    owner = Owner(a, EXACT, parameters)
-    user = User(owner.encrypt(Network(a, np.full((200, 1), 0.3), None)))
+    with pytest.raises(CapabilityError, match="multiplies by whole numbers only"):
+        Owner(a, EXACT, parameters)
+    total = replace(a, pooling="sum")
+    user = User(Owner(total, EXACT, parameters).encrypt(Network(total, np.full((200, 1), 0.3), None)))
+    user.model.network.architecture = a  # as a file from elsewhere may say
     with pytest.raises(CapabilityError, match="multiplies by whole numbers only"):
         user.predict(csr_array(np.ones((1, 200), int)))
 

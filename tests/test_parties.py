@@ -22,13 +22,16 @@ import encnn
 from encnn import files
 from encnn.arithmetic.sampling import Randomness
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
+from encnn.assistance.scores import AssistedStep, DirectChannel, KeptLabels
 from encnn.data import Features
-from encnn.errors import DataError, FileError, KeyMismatchError, ParameterError
+from encnn.errors import CapabilityError, DataError, FileError, InsecureWarning, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer, User
 from encnn.parties.model import MODEL, SCORES, SECRET
-from encnn.schemes import ClearParameters, SecretKey, restore_evaluator, restore_secret_key
-from encnn.schemes.integer_vector import ADDITIVE_128, MODULUS_TOY, PAPER
+from encnn.schemes import SCHEMES, ClearParameters, SecretKey, restore_evaluator, restore_secret_key
+from encnn.schemes.bootstrapped import ONE_LEVEL_128
+from encnn.schemes.fv import FRACTIONAL_128
+from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER
 
 from secret_walker import arrays_from, arrays_in_file, neighbours, reachable, shows  # isort: skip
 
@@ -72,7 +75,7 @@ def test_xor_is_learnt_by_a_trainer_who_reads_nothing(parameters: Any) -> None:
 
 
 def test_the_owner_reads_what_was_encrypted_and_the_model_is_a_copy() -> None:
-    owner = Owner(Architecture(5, hidden=3, outputs=2), taylor(3), rng=seeded())
+    owner = Owner(Architecture(5, hidden=3, outputs=2), taylor(3), PAPER, rng=seeded())
     network = start_of(owner.architecture)
     model = owner.encrypt(network)
     again = model.copy()
@@ -85,7 +88,7 @@ def test_the_owner_reads_what_was_encrypted_and_the_model_is_a_copy() -> None:
 
 
 def test_an_owner_encrypts_only_the_architecture_the_keys_are_for() -> None:
-    owner = Owner(Architecture(5), taylor(1), rng=seeded())
+    owner = Owner(Architecture(5), taylor(1), PAPER, rng=seeded())
     with pytest.raises(ParameterError, match="the keys are for Architecture.*make another owner"):
         owner.encrypt(start_of(Architecture(6)))
 
@@ -113,12 +116,12 @@ def test_an_evaluation_repeats_the_labels_for_every_epoch_and_compares_classes()
 @pytest.mark.parametrize("labels", [[], [0, 1, 0, 1], [0] * 6])
 def test_labels_of_another_run_are_refused(labels: list) -> None:
     owner = Owner(Architecture(2), taylor(1), ClearParameters())
-    with pytest.raises(DataError, match=f"3 scores are no whole number of epochs over {len(labels)} labels"):
+    with pytest.raises(DataError, match=f"3 scores are not whole epochs over {len(labels)} labels"):
         owner.evaluate(np.zeros((3, 1)), labels, TrainingPlan(taylor(1)))
 
 
 def test_two_owners_do_not_mix() -> None:
-    one, other = (Owner(Architecture(5), taylor(3), rng=seeded(k)) for k in (0, 1))
+    one, other = (Owner(Architecture(5), taylor(3), PAPER, rng=seeded(k)) for k in (0, 1))
     X, _ = some_reviews(5)
     scores = User(one.encrypt(start_of(one.architecture))).predict(X)
     with pytest.raises(KeyMismatchError, match="belongs to key"):
@@ -135,7 +138,7 @@ def test_two_owners_do_not_mix() -> None:
 
 def test_seeded_keys_repeat_and_real_ones_do_not() -> None:
     def key(rng: np.random.Generator | None) -> np.ndarray:
-        return Owner(Architecture(3, hidden=0), taylor(1), MODULUS_TOY, rng=rng).secret_key.T(1)
+        return Owner(Architecture(3, hidden=0, pooling="sum"), taylor(1), MODULUS_TOY, rng=rng).secret_key.T(1)
 
     assert (key(seeded(3)) == key(seeded(3))).all()
     assert (key(None) != key(None)).any()
@@ -148,7 +151,7 @@ def test_seeded_keys_repeat_and_real_ones_do_not() -> None:
 def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Owner, Path]:
     """An owner with real keys, and a folder with the files model, scores and secret."""
     folder = tmp_path_factory.mktemp("files")
-    owner = Owner(Architecture(12, hidden=8), taylor(3))
+    owner = Owner(Architecture(12, hidden=8), taylor(3), PAPER)
     user = User(owner.encrypt(start_of(owner.architecture)))
     user.model.save(folder / "model")
     user.save_scores(user.predict(some_reviews()[0]), folder / "scores")
@@ -216,7 +219,7 @@ def test_a_model_comes_back_as_it_was(real: tuple[Owner, Path]) -> None:
 
 @pytest.mark.parametrize(
     "architecture",
-    [Architecture(4, hidden=0, pooling="sum"), Architecture(4, hidden=2, outputs=3, hidden_sigmoid=taylor(3))],
+    [Architecture(4, hidden=0, pooling="sum"), Architecture(4, hidden=2, outputs=3, pooling="sum", hidden_sigmoid=taylor(3))],
     ids=["no hidden layer", "hidden sigmoid"],
 )
 @pytest.mark.parametrize("parameters", [PAPER, MODULUS_TOY], ids=lambda p: p.name)
@@ -254,7 +257,7 @@ def test_inspect_tells_what_each_file_costs(real: tuple[Owner, Path]) -> None:
 
 
 def test_keys_made_from_a_generator_do_not_reach_a_disk(tmp_path: Path) -> None:
-    owner = Owner(Architecture(4), taylor(1), rng=seeded())
+    owner = Owner(Architecture(4), taylor(1), PAPER, rng=seeded())
     user = User(owner.encrypt(start_of(owner.architecture)))
     exports = [
         lambda: owner.save_secret(tmp_path / "file"),
@@ -279,14 +282,14 @@ def test_clear_models_are_not_saved_as_encrypted_ones(tmp_path: Path) -> None:
 
 
 def test_a_model_for_the_exact_sigmoid_is_saved_for_an_owner_who_assists(tmp_path: Path) -> None:
-    owner = Owner(Architecture(4, hidden=0), ExactSigmoid())
+    owner = Owner(Architecture(4, hidden=0), ExactSigmoid(), PAPER)
     owner.encrypt(start_of(owner.architecture)).save(tmp_path / "file")
     assert isinstance(EncryptedModel.load(tmp_path / "file").sigmoid, ExactSigmoid)
 
 
 def test_scores_and_models_of_two_owners_are_told_apart(real: tuple[Owner, Path], tmp_path: Path) -> None:
     owner, folder = real
-    other = Owner(owner.architecture, taylor(3))
+    other = Owner(owner.architecture, taylor(3), PAPER)
     with pytest.raises(KeyMismatchError, match="scores: scores under key .* came to the owner of key"):
         other.load_scores(folder / "scores")
     with pytest.raises(KeyMismatchError):
@@ -372,7 +375,7 @@ def test_arrays_that_do_not_fit_are_refused(name: str, change: Callable, real: t
 
 def test_a_secret_and_evaluation_keys_of_two_owners_are_refused(real: tuple[Owner, Path], tmp_path: Path) -> None:
     owner, folder = real
-    Owner(owner.architecture, taylor(3)).save_secret(tmp_path / "other")
+    Owner(owner.architecture, taylor(3), PAPER).save_secret(tmp_path / "other")
     header, arrays = files.read(folder / "secret", SECRET)
     foreign, _ = files.read(tmp_path / "other", SECRET)
     files.write(tmp_path / "file", SECRET, header | {"secret": foreign["secret"]}, arrays)
@@ -631,3 +634,62 @@ def test_what_is_not_encrypted_is_neither_decrypted_nor_saved(given: object, tmp
         owner.decrypt(given)
     with pytest.raises(DataError, match=message):
         user.save_scores(given, tmp_path / "scores")
+
+
+# Safe by default
+
+INSECURE = [p for scheme in SCHEMES for p in scheme.presets if p.insecure]
+
+
+def test_the_shortest_call_makes_an_owner_of_128_bits_who_helps_nobody() -> None:
+    owner = Owner(Architecture(2, hidden=0, pooling="sum"), ExactSigmoid())
+    assert owner.parameters.security.bits >= 128 and owner.parameters.owner_help == "none"  # type: ignore[attr-defined]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("parameters", INSECURE, ids=lambda p: p.name)
+def test_parameters_that_protect_nothing_are_met_with_a_warning(parameters: Any) -> None:
+    architecture = Architecture(2, hidden=0, pooling="sum")
+    with pytest.raises(InsecureWarning, match="protect nothing.*pass insecure=True"):
+        Owner(architecture, taylor(1), parameters)
+    assert Owner(architecture, taylor(1), parameters, insecure=True).parameters == parameters
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_clear_scheme_needs_no_warning_since_its_name_says_it() -> None:
+    assert Owner(Architecture(2), taylor(1), ClearParameters()).parameters.insecure
+
+
+def test_an_owner_answers_scores_and_keeps_labels_without_showing_its_key() -> None:
+    owner = Owner(Architecture(12, hidden=0, pooling="sum"), ExactSigmoid(), ADDITIVE_128)
+    X, y = some_reviews()
+    assistant = owner.assistant(labels=y, max_rate=0.5, max_trips=8)
+    trainer = Trainer(owner.encrypt(Network.zeros(owner.architecture)))
+    plan = TrainingPlan(ExactSigmoid(), 0.1, batch_size=4)
+    trainer.train(X, KeptLabels(len(y)), plan, AssistedStep(DirectChannel(assistant)))
+    twin = Trainer(Owner(owner.architecture, ExactSigmoid(), ClearParameters()).encrypt(Network.zeros(owner.architecture)))
+    twin.train(X, y, plan)
+    np.testing.assert_allclose(owner.decrypt_network(trainer.model).W1, twin.model.network.W1, atol=1e-4)
+    assert assistant.tally.trips == 8
+    with pytest.raises(DataError, match="answered 8 requests"):  # no more trips than agreed
+        trainer.train(X[:4], KeptLabels(4), plan, AssistedStep(DirectChannel(assistant)))
+
+
+HELP = {
+    "none": (ONE_LEVEL_128, "they train alone: leave `help` out"),
+    "errors": (COMPACT_128, r"use owner.assistant\(\)"),
+    "weights": (FRACTIONAL_128, r"use owner.refresher\(model\)"),
+}
+
+
+@pytest.mark.parametrize("needed", HELP)
+def test_an_owner_gives_the_help_that_its_parameters_need_and_names_it_otherwise(needed: str) -> None:
+    parameters, advice = HELP[needed]
+    owner = Owner(Architecture(2, hidden=0, pooling="sum"), taylor(1), parameters)
+    model = owner.encrypt(Network.zeros(owner.architecture))
+    for offered, ask in {"errors": owner.assistant, "weights": lambda: owner.refresher(model)}.items():
+        if offered == needed:
+            assert ask().context == owner.evaluator.context  # type: ignore[attr-defined]
+        else:
+            with pytest.raises(CapabilityError, match=advice):
+                ask()

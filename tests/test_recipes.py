@@ -18,6 +18,7 @@ from encnn.errors import CapabilityError, DataError, FileError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer, User
 from encnn.parties.model import MODEL, SCORES
+from encnn.schemes.integer_vector import PAPER
 
 TEXTS = ("a good film .", "a bad film .", "good good .", "bad a")
 LABELS = [1, 0, 1, 0]
@@ -38,7 +39,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def owner_of(recipe: Recipe | None, width: int = 5) -> Owner:
-    return Owner(Architecture(width, hidden=0, pooling="sum"), taylor(1), features=recipe)
+    return Owner(Architecture(width, hidden=0, pooling="sum"), taylor(1), PAPER, features=recipe)
 
 
 def model_of(owner: Owner) -> EncryptedModel:
@@ -56,7 +57,7 @@ def test_fingerprints_differ_by_words_order_rule_and_bias() -> None:
     found += [fingerprint_of_names("words", names) for names in (OTHERS.words, ("ab", "c"), ("a", "bc"))]
     assert len(set(found)) == len(found)
     assert [width_of(f) for f in found[:6]] == [5, 5, 6, 6, 4, 2]
-    with pytest.raises(DataError, match="is no fingerprint"):
+    with pytest.raises(DataError, match="is not a fingerprint"):
         width_of("words:5")
 
 
@@ -160,11 +161,11 @@ def test_a_recipe_of_another_width_is_refused() -> None:
 @pytest.mark.parametrize(
     ("names", "complaint"),
     [
-        (b"", "no list of texts"),
-        (b"{}", "no list of texts"),
-        (b"[1]", "no list of texts"),
-        (b"[" * 100_000, "no list of texts"),
-        (b"\xff", "no list of texts"),
+        (b"", "not a list of strings"),
+        (b"{}", "not a list of strings"),
+        (b"[1]", "not a list of strings"),
+        (b"[" * 100_000, "not a list of strings"),
+        (b"\xff", "not a list of strings"),
         (b"[]", "no words"),
         (b'["b","a"]', "sorted order"),
         (b'[".","a","bad","film","god"]', "are not those of its fingerprint"),

@@ -45,11 +45,11 @@ def test_overview_has_units(table):
         "bits (decided by)": "130 (BDD, MATZOV)",
         "features": "words",
         "sigmoid": "exact",
-        "products a review": "0",
+        "products per review": "0",
         "trips": 0,
         "test (clear twin)": "80.10 % (80.50 %)",
         "off by": "0 %",
-        "CPU a review: trainer + owner": "12.5 ms + 0",
+        "CPU per review: trainer + owner": "12.5 ms + 0",
         "keys": "85.7 MB",
         "model": "3.1 MB",
         "on the wire": "none",
@@ -131,5 +131,5 @@ def test_runs_on_all_reviews_are_means_over_keys():
     assert list(shown.index) == ["p", "all", "one epoch"]
     assert list(shown["test %"]) == [87.5, 87.6, 87.4] and list(shown["runs"]) == [2, 1, 1]
     assert list(shown["trips"]) == [25000, 6, 0]
-    assert list(shown["trainer's CPU a review"]) == ["100 us", "200 us", "12 ms"]
+    assert list(shown["trainer's CPU per review"]) == ["100 us", "200 us", "12 ms"]
     assert len(figures.all_reviews(assisted, ckks, alone[:0])) == 2

@@ -76,7 +76,7 @@ def test_compressed_files_are_read_whole_or_refused(tmp_path: Path, kind: str) -
     data = pack(content)
     assert len(Reviews.from_csv(written(tmp_path, data, f"reviews.csv.{kind}"))) == 500
     for cut in (0, 5, len(data) // 3, len(data) // 2, len(data) - 9, len(data) - 1):
-        with pytest.raises(DataError, match=r"cannot be read .* get the file anew if it was cut"):
+        with pytest.raises(DataError, match=r"cannot be read .* get the file again if it was cut"):
             Reviews.from_csv(written(tmp_path, data[:cut], f"cut.csv.{kind}"))
     spoiled = bytearray(data)
     spoiled[len(data) // 2] ^= 0xFF
@@ -132,8 +132,8 @@ def test_separators_encodings_and_headers(tmp_path: Path) -> None:
         ({"sep": None}, "expected one character"),
         ({"encoding": "utf-99"}, "unknown encoding"),
         ({"encoding": 8}, "such as 'utf-8'"),
-        ({"header": ["text"]}, "has 2 columns, header= names 1"),
-        ({"header": ["text", "label", "more"]}, "has 2 columns, header= names 3"),
+        ({"header": ["text"]}, "has 2 columns, but header= names 1"),
+        ({"header": ["text", "label", "more"]}, "has 2 columns, but header= names 3"),
         ({"labels": {}}, "expected a dict such as"),
         ({"labels": {"1": 0}}, "which the mapping does not name"),
         ({"labels": {"1": 0, "0": 5}}, "whole numbers from 0 to 1"),

@@ -93,26 +93,52 @@ def test_numpy_and_compiled_agree_bit_for_bit(dimension: int) -> None:
 
 def test_loops_without_numba_do_the_same() -> None:
     t, a = SMALL.ntt, random_residues(SMALL, 2)
-    x = a[None].copy()
-    compiled.forward_loop(x, t._p, t._w, t._shoup)
-    assert np.array_equal(x[0], t.forward_numpy(a))
-    compiled.inverse_loop(x, t._p, t._w_inverse, t._shoup_inverse, t._last, t._last_shoup)
-    assert np.array_equal(x[0], a)
-    out = np.empty_like(a)
-    compiled.products_loop(out, np.stack([a, a]), np.stack([a, a]), SMALL.p[:, 0])
-    assert np.array_equal(out, 2 * (a * a % SMALL.p) % SMALL.p)
-    factors = np.array([[1, 2, 3]] * 3, np.uint64)
-    compiled.lincomb_loop(out, a, factors, SMALL.p[:, 0])
-    assert np.array_equal(out, (a[0] + 2 * a[1] + 3 * a[2]) % SMALL.p)
+    x, p = a[None].copy(), SMALL.p[:, 0]
+    with np.errstate(over="ignore"):  # unsigned numbers wrap around
+        compiled.forward_loop(x, t._p, t._tables)
+        assert np.array_equal(x[0], t.forward_numpy(a))
+        compiled.inverse_loop(x, t._p, t._tables_inverse, t._last[:, 0], t._last_shoup[:, 0])
+        assert np.array_equal(x[0], a)
+        out = np.empty_like(a)[None]
+        compiled.products_loop(out, np.stack([a, a]), np.stack([a, a])[:, None])
+        compiled.reduce_loop(out, p)
+        assert np.array_equal(out[0], 2 * (a * a % SMALL.p) % SMALL.p)
+        convert, parts, v = base_conversion(SMALL, OTHER), np.empty_like(a), np.empty(N, np.uint64)
+        assert compiled.split_loop(parts, v, a, *convert._inverses, p) == 0
+        out = np.empty((1, OTHER.k, N), np.uint64)
+        compiled.convert_loop(out[0], parts, v, convert._factors, convert._multiples[:, 0], out[0, :0], convert._own[:, 0])
+        compiled.reduce_loop(out, OTHER.p[:, 0])
+        assert np.array_equal(out[0], OTHER.residues(SMALL.lift(a)))
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=20))
+def test_any_number_is_reduced(numbers: list[int]) -> None:
+    pytest.importorskip("numba")
+    x = np.array([[numbers]] * 2, np.uint64).repeat(2, axis=1)
+    compiled.compiled(compiled.reduce_loop)(x, np.array([SMALL.primes[0], 12289], np.uint64))
+    assert x.tolist() == 2 * [[[n % SMALL.primes[0] for n in numbers], [n % 12289 for n in numbers]]]
+
+
+def test_the_largest_sums_do_not_overflow() -> None:
+    """16 products of the largest residues, and what the conversion adds to them."""
+    R = ring(N, find_primes(N, 30, 16))
+    largest = np.broadcast_to(R.p - 1, (16, R.k, N))
+    assert np.array_equal(R.sum_products(largest, largest), np.broadcast_to(np.uint64(16), (R.k, N)))
+    x = random_residues(R, 11)
+    x[:, :4] = R.p - 1  # -1
+    assert np.array_equal(base_conversion(R, OTHER)(x), OTHER.residues(R.lift(x)))
+    with pytest.raises(ParameterError, match="sources of 16 primes take nothing"):
+        rescaling(R, OTHER, 3)(x, random_residues(OTHER, 1))
 
 
 def test_without_numba_numpy_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = random_residues(SMALL, 3, (2,)), random_residues(SMALL, 4, (2,))
-    convert = base_conversion(SMALL, OTHER)
-    before = SMALL.ntt.forward(a), SMALL.ntt.inverse(a), SMALL.sum_products(a, b), convert(a)
+    convert, rescale, c = base_conversion(SMALL, OTHER), rescaling(SMALL, OTHER, 5), random_residues(OTHER, 5, (2,))
+    sums = np.stack([b, b[::-1]], axis=1)
+    before = SMALL.ntt.forward(a), SMALL.ntt.inverse(a), SMALL.sum_products(a, sums), convert(a), rescale(a, c)
     for module in ("ntt", "rns"):
         monkeypatch.setattr(f"encnn.schemes.rings.{module}.available", lambda: False)
-    after = SMALL.ntt.forward(a), SMALL.ntt.inverse(a), SMALL.sum_products(a, b), convert(a)
+    after = SMALL.ntt.forward(a), SMALL.ntt.inverse(a), SMALL.sum_products(a, sums), convert(a), rescale(a, c)
     for x, y in zip(before, after, strict=True):
         assert np.array_equal(x, y)
 

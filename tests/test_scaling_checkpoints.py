@@ -119,7 +119,7 @@ def test_what_is_no_checkpoint_is_told_by_name(words, tmp_path):
         again()
     (tmp_path / "training-run").write_bytes(run)
     (tmp_path / "model-old").touch()
-    with pytest.raises(FileError, match="model-old is no checkpoint"):
+    with pytest.raises(FileError, match="model-old is not a checkpoint"):
         again()
 
 

@@ -26,3 +26,12 @@ def test_two_views_of_one_table_are_equal_text():
     first, second = show(FRAME, "sizes"), show(FRAME.copy(), "sizes")
     assert first._repr_html_() == second._repr_html_()
     assert repr(first) == repr(second) and " at 0x" not in repr(first)
+
+
+def test_truth_values_are_words_and_none_is_a_gap():
+    frame = pd.DataFrame({"attack": ["reading", "none"], "works": [True, False], "log2 q": [None, 32]}, dtype=object)
+    frame = frame.astype({"works": bool})
+    view = show(frame)
+    assert ">yes<" in view._repr_html_() and ">no<" in view._repr_html_() and ">-<" in view._repr_html_()
+    assert "yes" in repr(view) and "True" not in repr(view) and "None" not in repr(view)
+    assert frame.works.tolist() == [True, False]  # the caller's table is as it was

@@ -1,4 +1,4 @@
-"""The parts of the book: its table of contents, the pages of its reference, and docstrings as reStructuredText.
+"""The parts of the book: the table of contents, the pages of the reference, and docstrings as reStructuredText.
 
 `make book` calls Sphinx, whose settings (docs/conf.py) call this module.
 """
@@ -17,7 +17,7 @@ ROOMS = (
     "errors progress arithmetic files security data schemes network parties assistance scaling attacks costs report"
     " experiments command"
 ).split()
-"""The parts of the package in the order of imports: each may use those before it."""
+"""The parts of the package in the order of imports: each part may use those before it."""
 
 CHAPTERS = {
     "Start": ["docs/faq", "docs/schemes", "docs/commands", "docs/how-it-flows", "docs/glossary"],
@@ -31,7 +31,7 @@ CHAPTERS = {
 
 
 def pages(pattern: str, root: Path = ROOT) -> list[str]:
-    """Return the pages that fit a pattern, in order, without their endings; a page that is not there is left out."""
+    """Return the pages that fit a pattern, in order and without their endings; missing pages are left out."""
     found = {path.with_suffix("") for path in root.glob(f"{pattern}.*") if path.suffix in (".md", ".ipynb", ".rst")}
     return [page.relative_to(root).as_posix() for page in sorted(found)]
 
@@ -42,7 +42,7 @@ def contents(root: Path = ROOT) -> dict[str, list[str]]:
 
 
 def table_of_contents(root: Path = ROOT) -> str:
-    """Return the foot of the front page: one hidden toctree per chapter, in MyST Markdown."""
+    """Return the end of the front page: one hidden toctree per chapter, in MyST Markdown."""
     return "".join(
         f"\n```{{toctree}}\n:hidden:\n:caption: {chapter}\n\n" + "\n".join(f"/{page}" for page in found) + "\n```\n"
         for chapter, found in contents(root).items()
@@ -50,7 +50,7 @@ def table_of_contents(root: Path = ROOT) -> str:
 
 
 def write_reference(folder: Path) -> None:
-    """Write the pages of the reference: an index, and one page per room and per package inside it."""
+    """Write the pages of the reference: an index, and one page for each part of the package and each package inside it."""
     folder.mkdir(parents=True, exist_ok=True)
     for page in folder.glob("*.rst"):
         page.unlink()
@@ -81,7 +81,7 @@ def heading(title: str, line: str) -> str:
 
 
 def description(name: str) -> str:
-    """Return the directive that describes a module, after the links to the names that it takes from others."""
+    """Return the directive that describes a module, and links to the names that it exports from other modules."""
     module = importlib.import_module(name)
     public = ((key, getattr(module, key)) for key in getattr(module, "__all__", ()))
     elsewhere = [
@@ -112,7 +112,7 @@ def as_rest(lines: list[str]) -> list[str]:
 
 
 def _kind(line: str, before: str) -> str:
-    """Return what a line belongs to: text, item, block, table or session; an empty line to the item or block before it."""
+    """Return the kind of a line: text, item, block, table or session.  An empty line is of the kind before it, or of none."""
     if not line.strip():
         return before if before in ("item", "block") else ""
     if line.startswith(">>>") or before == "session":
@@ -125,7 +125,7 @@ def _kind(line: str, before: str) -> str:
 
 
 def _escaped(line: str) -> str:
-    """Return a line of a paragraph with `code` as code, **bold** and *italics* as such, and every other sign as itself."""
+    """Return a line of a paragraph in reStructuredText, in which only `code`, **bold** and *italics* have a meaning."""
     parts = _MARKED.split(line)
     parts[1::2] = [f"\\ ``{part.strip('`')}``\\ " if part.startswith("`") else f"\\ {part}\\ " for part in parts[1::2]]
     parts[0::2] = [re.sub(r"([\\*_|`<>])", r"\\\1", part) for part in parts[0::2]]

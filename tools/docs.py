@@ -1,4 +1,4 @@
-"""Put measured tables into pages of docs/: `python tools/docs.py check | write`."""
+"""Put measured tables into the pages of docs/: `python tools/docs.py check | write`."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -13,18 +13,18 @@ from encnn.report.names import operation_name, scheme_name
 
 ROOT = Path(__file__).parent.parent
 STEPS = (1, 16, 64, 256)
-"""Mini-batches that have a column."""
+"""The sizes of mini-batches that have a column."""
 SHORT_S = 0.5
-"""Seconds below which nobody needs a prediction, and a measurement says little."""
+"""Runs of fewer seconds are left out: a prediction is of little use there, and a measurement is mostly noise."""
 
 
 def machine(table: pd.DataFrame) -> str:
-    """Return the peaks as Markdown."""
+    """Return the peaks of the machine as Markdown."""
     return _markdown(["peak", "measured"], [(p["peak"], f"{p['rate']:.3g} {p['unit']}") for p in table.to_dict("records")])
 
 
 def profile(table: pd.DataFrame) -> str:
-    """Return the parts of an epoch as Markdown, and what the largest part of each is bound by."""
+    """Return the parts of an epoch as Markdown, and for each scheme what limits its largest part."""
     rows, sentences = [], []
     for (scheme, batch), of in table.groupby(["scheme", "batch"], sort=False):
         parts = of.to_dict("records")
@@ -43,7 +43,7 @@ def profile(table: pd.DataFrame) -> str:
 
 
 def results(table: pd.DataFrame) -> str:
-    """Return training steps, epochs and memory as Markdown, a line per parameter set."""
+    """Return the costs of steps and epochs and the peak memory as Markdown, with a line per parameter set."""
     rows = []
     for (scheme, parameters), of in table.groupby(["scheme", "parameters"], sort=False):
         found = {(line["benchmark"], line["n"]): line for line in of.to_dict("records")}
@@ -68,7 +68,7 @@ def results(table: pd.DataFrame) -> str:
 
 
 def growth(table: pd.DataFrame) -> str:
-    """Return the exponents as Markdown."""
+    """Return the fitted exponents as Markdown."""
     from benchmarks.growth import fits
 
     rows = []
@@ -83,7 +83,7 @@ def growth(table: pd.DataFrame) -> str:
 
 
 def workers(table: pd.DataFrame) -> str:
-    """Return what workers that share mini-batches gain, as Markdown."""
+    """Return the speed of workers that share mini-batches as Markdown."""
     rows = [
         (w["batch"], w["workers"], f"{w['wall_ms']:.3g} ms", f"{w['times_as_fast']:.2f} x", size_text(w["bytes_a_review"]))
         for w in table.to_dict("records")
@@ -92,7 +92,7 @@ def workers(table: pd.DataFrame) -> str:
 
 
 def predictions(table: pd.DataFrame) -> str:
-    """Return what the cost model predicted for the runs of the comparison, and what they took, as Markdown."""
+    """Return predicted and measured times of the runs of the comparison as Markdown."""
     reviews = table["reviews"] * table["epochs"]
     predicted, measured = (reviews * table[f"{which}trainer CPU ms a review"] / 1e3 for which in ("predicted ", ""))
     runs = zip(table["task"], table["scheme"], predicted, measured, strict=True)
@@ -101,7 +101,7 @@ def predictions(table: pd.DataFrame) -> str:
 
 
 def scale(table: pd.DataFrame) -> str:
-    """Return the plan on paper as Markdown, and what of 128 bits is cheapest in some respects."""
+    """Return the plan on paper as Markdown, and the cheapest parameters of 128 bits in some respects."""
     lines: list[dict[Any, Any]] = table.to_dict("records")
     rows = []
     for line in lines:
@@ -135,7 +135,7 @@ def scale(table: pd.DataFrame) -> str:
 
 
 def schemes(table: pd.DataFrame) -> str:
-    """Return what each scheme costs under the same network as Markdown."""
+    """Return the costs of one network under each scheme as Markdown."""
     shown = overview(table)
     names = [name for name in map(str, shown) if name.split()[0] not in ("features", "sigmoid", "products", "off")]
     return _markdown(names, shown[names].to_numpy().tolist())
@@ -146,7 +146,7 @@ def _hours(line: dict[Any, Any]) -> float:
 
 
 def _number(x: float) -> str:
-    """Return three digits, or all before the point, in groups of three."""
+    """Return a number with three digits; a number of 1,000 or more is shown whole, with its thousands apart."""
     return f"{x:.3g}" if x < 999.5 else f"{x:,.0f}"
 
 
@@ -160,11 +160,11 @@ BLOCKS: dict[str, tuple[str, str, Callable[[pd.DataFrame], str]]] = {
     "schemes": ("schemes.md", "figures/comparison.csv", schemes),
     "scale": ("scale.md", "benchmarks/scale.csv", scale),
 }
-"""For each block its page, the table that it is made of, and what makes it."""
+"""For each block its page, the table that it shows, and the function that makes it."""
 
 
 def renewed(text: str, name: str, source: str, block: str) -> str:
-    """Return the page with the block of that name replaced."""
+    """Return the text of a page in which the block of this name is replaced."""
     start, end = f"<!-- {name}: written by tools/docs.py from {source} -->\n", f"<!-- /{name} -->\n"
     before, rest = text.split(start)
     _, after = rest.split(end)
@@ -172,7 +172,7 @@ def renewed(text: str, name: str, source: str, block: str) -> str:
 
 
 def current(page: str, text: str) -> str:
-    """Return the page with every block as its table has it."""
+    """Return the text of a page in which every block shows its table."""
     for name, (where, source, block) in BLOCKS.items():
         if where == page:
             text = renewed(text, name, source, block(pd.read_csv(ROOT / source)))
@@ -180,7 +180,7 @@ def current(page: str, text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the blocks, or check that they are those that the tables give."""
+    """Write the blocks, or check that they agree with the tables; return the exit status."""
     status = 0
     for page in dict.fromkeys(where for where, *_ in BLOCKS.values()):
         path = ROOT / "docs" / page

@@ -1,10 +1,10 @@
-"""Keep the stored notebooks clean: check them, run them again, link them to each other.
+"""Keep the stored notebooks clean: check them, run them again, and link them to each other.
 
-    python tools/notebooks.py check     say what is wrong with the stored notebooks; fail if anything is
-    python tools/notebooks.py run       run all, or those named, top to bottom in fresh kernels, in place
+    python tools/notebooks.py check     say what is wrong with the stored notebooks, and fail if anything is wrong
+    python tools/notebooks.py run       run all notebooks, or those named, from top to bottom in fresh kernels, in place
     python tools/notebooks.py links     write the previous / contents / next lines, from the file names
 
-Notebooks are `notebooks/NN_name.ipynb`, open with the title `# NN - ...` and are listed in notebooks/README.md.
+Notebooks are `notebooks/NN_name.ipynb`.  They begin with the title `# NN - ...` and are listed in notebooks/README.md.
 """
 
 import argparse
@@ -32,7 +32,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def find_notebooks(folder: Path) -> list[Path]:
-    """Return the notebooks of `folder` in reading order, or fail where there are none."""
+    """Return the notebooks of `folder` in reading order; exit if there are none."""
     paths = sorted(folder.glob("*.ipynb"))
     if not paths:
         raise SystemExit(f"no notebooks in {folder}: expected files named like 01_keys.ipynb")
@@ -40,14 +40,14 @@ def find_notebooks(folder: Path) -> list[Path]:
 
 
 def title(notebook: NotebookNode) -> str:
-    """Return the first line of the first cell without its `#`; empty when there is no title."""
+    """Return the first line of the first cell without its `#`, or an empty text if there is no title."""
     first = notebook.cells[0] if notebook.cells else None
     lines = first.source.splitlines() if first is not None and first.cell_type == "markdown" else []
     return lines[0].removeprefix("# ") if lines and lines[0].startswith("# ") else ""
 
 
 def navigation(path: Path, titles: dict[Path, str]) -> str:
-    """Return the line that leads from `path` to its neighbours; `titles` is in reading order."""
+    """Return the line of links from `path` to its neighbours; `titles` is in reading order."""
     paths = list(titles)
     here = paths.index(path)
     links = [f"[contents]({INDEX})"]
@@ -69,7 +69,7 @@ def with_navigation(notebook: NotebookNode, line: str) -> list[NotebookNode]:
 
 
 def clean(notebook: NotebookNode) -> None:
-    """Drop all metadata but the kernel's name and the tags of cells, and sliders, which need a kernel; in place."""
+    """Remove, in place, all metadata except the kernel's name and the tags of cells, and sliders, which need a kernel."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -78,7 +78,7 @@ def clean(notebook: NotebookNode) -> None:
 
 
 def run(paths: list[Path]) -> None:
-    """Execute each notebook in a fresh kernel started in its own folder, and store it clean."""
+    """Execute each notebook in a fresh kernel that starts in its folder, and store it clean."""
     for path in paths:
         print(f"running {path.name}", flush=True)
         notebook = nbformat.read(path, as_version=4)
@@ -101,7 +101,7 @@ def link(paths: list[Path]) -> None:
 
 
 def cell_problems(notebook: NotebookNode) -> list[str]:
-    """Return what is wrong with the cells: order, errors, length, width of code, metadata."""
+    """Return what is wrong with the cells: their order, errors, length, width of code, or metadata."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     problems = []
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
@@ -120,7 +120,7 @@ def cell_problems(notebook: NotebookNode) -> list[str]:
 
 
 def check(paths: list[Path], index: str) -> list[str]:
-    """Return every problem of the stored notebooks as `file: problem`; `index` is the text of the page that lists them."""
+    """Return all problems of the stored notebooks as `file: problem`.  index: the text of the page that lists notebooks."""
     notebooks = {path: nbformat.read(path, as_version=4) for path in paths}
     titles = {path: title(notebook) for path, notebook in notebooks.items()}
     problems = []

@@ -1,4 +1,4 @@
-"""Put tables of figures/*.csv into README.md and docs/results.md: `python tools/readme.py check | write`."""
+"""Put the tables figures/*.csv into README.md and docs/results.md: `python tools/readme.py check | write`."""
 
 import math
 import sys
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def assisted(runs: pd.DataFrame) -> str:
-    """Return the runs at 128 bits as Markdown, means over the keys."""
+    """Return the assisted runs at 128 bits as Markdown, as means over the keys."""
     names = ["parameters", "security", "labels", "right (clear twin)", "test (clear twin)", "trainer, CPU per review", "model"]
     rows = []
     for (parameters, labels), of in runs.groupby(["parameters", "labels"], sort=False):
@@ -34,12 +34,12 @@ def assisted(runs: pd.DataFrame) -> str:
 
 
 def _security(of: pd.DataFrame) -> str:
-    """Return the bits of runs with the same parameters, with the attack and the cost model that decide."""
+    """Return the bits of security of runs with the same parameters, with the attack and the cost model that give them."""
     return f"{math.floor(of['bits'].iloc[0])} bits ({of['decided by'].iloc[0]})"
 
 
 def unassisted(runs: pd.DataFrame) -> str:
-    """Return the runs by bootstrapping alone as Markdown, means over the keys of a case."""
+    """Return the runs without the owner's help as Markdown, as means over the keys of a case."""
     names = ["scheme, case", "security", "owner in the loop", "reviews", "running accuracy (clear twin)", "test (clear twin)"]
     names += ["CPU per review", "keys", "model"]
     rows = []
@@ -61,16 +61,16 @@ def unassisted(runs: pd.DataFrame) -> str:
 
 
 def comparison(runs: pd.DataFrame) -> str:
-    """Return one network under every scheme as Markdown: 1,000 real reviews, and the accuracy on the toy corpus."""
+    """Return the costs of one network under every scheme as Markdown, on 1,000 real reviews, and its accuracy on toy ones."""
     toy = accuracy_texts(runs[runs["task"] == "toy"], digits=1)
-    shown = overview(runs, "real").drop(columns=["features", "sigmoid", "products a review"]).astype(str)
+    shown = overview(runs, "real").drop(columns=["features", "sigmoid", "products per review"]).astype(str)
     shown.insert(2, "toy: test", toy)
     shown = shown.rename(columns={"trips": "owner's trips"})
     return markdown(list(shown.columns), shown.to_numpy().tolist())
 
 
 def table3(results: pd.DataFrame) -> str:
-    """Return Table III as Markdown: the paper's counts, the first seed's, the spread over all seeds."""
+    """Return Table III as Markdown: the paper's counts, those of the first seed, and the spread over all seeds."""
     rows = []
     first = int(results["seed"].min())
     plan = ex.pair()[0].plan
@@ -107,7 +107,7 @@ def markdown(names: list[str], rows: list[list[str]]) -> str:
 
 
 def renewed(readme: str, name: str, block: str) -> str:
-    """Return the README with the block of that name replaced."""
+    """Return the text of a page in which the block of this name is replaced."""
     start, end = f"<!-- {name}: written by tools/readme.py from figures/{name}.csv -->\n", f"<!-- /{name} -->\n"
     before, rest = readme.split(start)
     _, after = rest.split(end)
@@ -115,7 +115,7 @@ def renewed(readme: str, name: str, block: str) -> str:
 
 
 def current(page: str, text: str) -> str:
-    """Return the text of a page with every block as figures/ has it."""
+    """Return the text of a page in which every block shows its table in figures/."""
     for name, block in PAGES[page].items():
         text = renewed(text, name, block(pd.read_csv(ROOT / "figures" / f"{name}.csv")))
     return text
@@ -125,11 +125,11 @@ PAGES: dict[str, dict[str, Callable[[pd.DataFrame], str]]] = {
     "README.md": {"table3": table3, "unassisted": unassisted},
     "docs/results.md": {"assisted": assisted, "comparison": comparison},
 }
-"""Which block stands on which page."""
+"""For each page its blocks, and the functions that make them."""
 
 
 def main(arguments: list[str]) -> int:
-    """Write the blocks, or check that they are those that figures/ gives."""
+    """Write the blocks, or check that they agree with figures/; return the exit status."""
     status = 0
     for page in PAGES:
         path = ROOT / page

@@ -10,11 +10,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from encnn.errors import EncnnError, ParameterError
+
+T = TypeVar("T")
+Converter = Callable[[str, Any], object]
+"""A function of (name, value) that returns the value in a type, or raises `ParameterError`."""
 
 SHOWN = 80
 """The most characters of a value that a message shows."""
@@ -34,22 +39,22 @@ def shown(value: object) -> str:
 
 
 def whole(
-    name: str, value: Any, least: int | None = None, most: int | None = None, error: type[EncnnError] = ParameterError
+    name: str, value: object, least: int | None = None, most: int | None = None, error: type[EncnnError] = ParameterError
 ) -> int:
     """Return a whole number as an `int`; raise `error` for anything else, and for a number out of range.
 
     >>> whole("batch_size", np.int64(4), least=1)
     4
     """
-    fits = not isinstance(value, bool | np.bool_) and isinstance(value, numbers.Integral)
-    if fits and (least is None or value >= least) and (most is None or value <= most):
-        return int(value)
+    number = int(value) if not isinstance(value, bool | np.bool_) and isinstance(value, numbers.Integral) else None
+    if number is not None and (least is None or number >= least) and (most is None or number <= most):
+        return number
     raise error(f"{name}={shown(value)}: expected a whole number{_range(least, most)}, such as {name}={least or 1}")
 
 
 def real(
     name: str,
-    value: Any,
+    value: object,
     least: float = -math.inf,
     most: float = math.inf,
     above: float | None = None,
@@ -60,14 +65,14 @@ def real(
     >>> real("learning_rate", 1, above=0)
     1.0
     """
-    fits = not isinstance(value, bool | np.bool_) and isinstance(value, numbers.Real) and _finite(value)
-    if fits and least <= value <= most and (above is None or value > above):
-        return float(value)
+    number = _finite(value) if not isinstance(value, bool | np.bool_) and isinstance(value, numbers.Real) else None
+    if number is not None and least <= number <= most and (above is None or number > above):
+        return number
     lower = f" above {above:g}" if above is not None else ""
     raise error(f"{name}={shown(value)}: expected a finite number{lower}{_range(least, most)}")
 
 
-def rates(name: str, value: Any, count: int) -> np.ndarray:
+def rates(name: str, value: ArrayLike, count: int) -> np.ndarray:
     """Return one positive number, or `count` of them, as an array of shape (1, 1) or (count, 1)."""
     if np.ndim(value) == 0:
         return np.array([[real(name, value, above=0)]])
@@ -77,14 +82,14 @@ def rates(name: str, value: Any, count: int) -> np.ndarray:
     return found.astype(np.float64)[:, None]
 
 
-def flag(name: str, value: Any, error: type[EncnnError] = ParameterError) -> bool:
+def flag(name: str, value: object, error: type[EncnnError] = ParameterError) -> bool:
     """Return a truth value; raise `error` for anything else."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
     raise error(f"{name}={shown(value)}: expected True or False")
 
 
-def choice(name: str, value: Any, choices: Iterable[Any], error: type[EncnnError] = ParameterError) -> Any:
+def choice(name: str, value: T, choices: Iterable[object], error: type[EncnnError] = ParameterError) -> T:
     """Return a value that is one of `choices`; raise `error` for anything else."""
     *others, last = choices
     if any(type(value) is type(c) and value == c for c in (*others, last)):
@@ -92,7 +97,7 @@ def choice(name: str, value: Any, choices: Iterable[Any], error: type[EncnnError
     raise error(f"{name} is {shown(value)}; it must be {', '.join(map(repr, others))} or {last!r}")
 
 
-def instance(name: str, value: Any, kind: Any, error: type[EncnnError] = ParameterError) -> Any:
+def instance(name: str, value: T, kind: Any, error: type[EncnnError] = ParameterError) -> T:
     """Return a value of this class (or one of these); raise `error` for anything else.
 
     >>> instance("rng", np.random.default_rng(0), np.random.Generator) is not None
@@ -113,20 +118,20 @@ def check_types(dataclass_: Any) -> None:
     for f in fields(dataclass_):
         if f.init:
             value = getattr(dataclass_, f.name)
-            converted = _converters(type(dataclass_))[f.name](f.name, value)  # type: ignore[arg-type]
+            converted = _converters(dataclass_.__class__)[f.name](f.name, value)
             if converted is not value:
                 object.__setattr__(dataclass_, f.name, converted)
 
 
 @cache
-def _converters(of: type[Any]) -> dict[str, Callable[[str, Any], Any]]:
+def _converters(of: type[Any]) -> dict[str, Converter]:
     hints = get_type_hints(of)
     return {f.name: _converter(hints[f.name]) for f in fields(of)}
 
 
-def _converter(hint: Any) -> Callable[[str, Any], Any]:
+def _converter(hint: object) -> Converter:
     """Return a function of (name, value) that returns a value of the type, or raises `ParameterError`."""
-    plain: dict[Any, Callable[[str, Any], Any]] = {int: whole, float: real, bool: flag}
+    plain: dict[object, Converter] = {int: whole, float: real, bool: flag}
     if hint in plain:
         return plain[hint]
     if get_origin(hint) is Literal:
@@ -138,7 +143,7 @@ def _converter(hint: Any) -> Callable[[str, Any], Any]:
     return lambda name, value: instance(name, value, hint)
 
 
-def _tuple(hints: tuple[Any, ...], name: str, value: Any) -> tuple[Any, ...]:
+def _tuple(hints: tuple[object, ...], name: str, value: Any) -> tuple[object, ...]:
     values = instance(name, value, tuple | list)
     if hints[-1] is not Ellipsis and len(values) != len(hints):
         raise ParameterError(f"{name}={shown(value)} has {len(values)} entries; expected {len(hints)}")
@@ -146,18 +151,19 @@ def _tuple(hints: tuple[Any, ...], name: str, value: Any) -> tuple[Any, ...]:
     return tuple(each(f"an entry of {name}", v) for v in values)
 
 
-def _one_of(hints: tuple[Any, ...], name: str, value: Any) -> Any:
+def _one_of(hints: tuple[object, ...], name: str, value: object) -> object:
     rest = tuple(hint for hint in hints if hint is not NoneType)
     if value is None and NoneType in hints:
         return None
     return _converter(rest[0])(name, value) if len(rest) == 1 else instance(name, value, Union[rest])  # noqa: UP007
 
 
-def _finite(value: numbers.Real) -> bool:
+def _finite(value: numbers.Real) -> float | None:
+    """Return a finite number as a `float`, and None for any other."""
     try:
-        return math.isfinite(value)
+        return float(value) if math.isfinite(value) else None
     except OverflowError:  # a whole number that is too large for a float
-        return False
+        return None
 
 
 def _range(least: float | None, most: float | None) -> str:

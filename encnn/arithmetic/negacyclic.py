@@ -39,7 +39,7 @@ class Multiplier:
     """Exact products with fixed polynomials a: int64 of shape (..., N), any entries modulo 2^q_bits, N a power of two."""
 
     def __init__(self, a: np.ndarray, q_bits: int) -> None:
-        self._a, self._q_bits = a, q_bits
+        self._a = a
         # a = sum_i limb_i 2^(27 i): each limb has 27 bits, so its products stay where float64 is exact after rounding.
         # a is fixed, so its limbs are transformed once
         shifts = range(0, q_bits, LIMB_BITS)

@@ -1,8 +1,11 @@
-"""Arrays that begin at a chosen offset in a page of memory, for compiled loops over several arrays."""
+"""Arrays for compiled loops: with a chosen offset in a page of memory, and with the size that a loop counts on."""
 
 import math
 
 import numpy as np
+from numpy.typing import DTypeLike
+
+from encnn.errors import ParameterError
 
 PAGE = 4096
 """Bytes of a page of memory."""
@@ -21,3 +24,9 @@ def placed(shape: tuple[int, ...], dtype: type, place: int = 0) -> np.ndarray:
     room = np.empty(size + PAGE, np.uint8)
     first = (place - room.ctypes.data) % PAGE
     return room[first : first + size].view(dtype).reshape(shape)
+
+
+def check_array(name: str, a: np.ndarray, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
+    """Raise `ParameterError` unless an array has this type and shape, because compiled loops do not check their bounds."""
+    if a.dtype != dtype or a.shape != shape:
+        raise ParameterError(f"{name} is {a.dtype} of shape {a.shape}, expected {np.dtype(dtype)} of shape {shape}")

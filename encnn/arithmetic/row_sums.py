@@ -16,7 +16,6 @@ so `gather` and `scatter_subtract` first check all of them against the rows (`fi
 import importlib.util
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -44,7 +43,7 @@ def gather(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray) -> np.ndarr
     """Return for each review r the sum of the rows indices[pointers[r] : pointers[r + 1]] of W, shape (reviews, width)."""
     check_rows(len(W), indices, pointers)
     sums = np.zeros((len(pointers) - 1, W.shape[1]), W.dtype)
-    _compiled(add_rows)(sums, W, indices, pointers)
+    compiled(add_rows)(sums, W, indices, pointers)
     return sums
 
 
@@ -53,12 +52,12 @@ def scatter_subtract(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray, G
     check_rows(len(W), indices, pointers)
     if G.shape != (len(pointers) - 1, W.shape[1]):
         raise DataError(f"updates have shape {G.shape}, expected {(len(pointers) - 1, W.shape[1])}: one row per review")
-    _compiled(subtract_rows)(W, indices, pointers, G)
+    compiled(subtract_rows)(W, indices, pointers, G)
 
 
 def check_rows(rows: int, indices: np.ndarray, pointers: np.ndarray) -> None:
     """Raise `DataError` if pointers or indices point outside their arrays (see `fits`)."""
-    if not _compiled(fits)(indices, pointers, rows):
+    if not compiled(fits)(indices, pointers, rows):
         raise DataError(
             f"a mini-batch names rows that are not there: {rows} rows, {len(indices)} indices, pointers to {pointers[-1:]}; "
             "make features with the network's own vocabulary"
@@ -123,7 +122,8 @@ def subtract_rows(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray, G: n
 
 
 @cache
-def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(loop: Callable[..., object]) -> Callable[..., object]:
+    """Return a loop compiled by numba, which releases the lock of the interpreter."""
     import numba  # imported here, because the import is slow and most programs do not need it
 
     return numba.njit(nogil=True)(loop)

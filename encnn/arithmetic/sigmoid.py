@@ -46,16 +46,13 @@ _EXCHANGES = 100
 class PolynomialSigmoid:
     """A polynomial in place of the sigmoid.
 
-    `coefficients` start with the lowest power; the last one is not zero.  `interval` is the (low, high) on which the polynomial
-    is meant to be used.
-
     >>> taylor(3)(np.array([0.0, 1.0, -1.0]))
     array([0.5       , 0.72916667, 0.27083333])
     """
 
-    name: str
-    coefficients: tuple[float, ...]
-    interval: tuple[float, float]
+    name: str  # which says how it was made
+    coefficients: tuple[float, ...]  # the lowest power first; the last one is not zero
+    interval: tuple[float, float]  # (low, high), on which the polynomial is meant to be used
 
     def __post_init__(self) -> None:
         """Raise `ParameterError` unless this is a polynomial of at least degree 1 on an interval."""
@@ -141,9 +138,9 @@ def sigmoid(x: ArrayLike) -> np.ndarray:
 class ExactSigmoid:
     """The sigmoid itself, for arithmetic in the clear only, since ciphertexts cannot be exponentiated."""
 
-    name: str = "exact"
-    interval: tuple[float, float] = (-math.inf, math.inf)
-    monotone_radius: float = math.inf
+    name: str = "exact"  # as tables show it
+    interval: tuple[float, float] = (-math.inf, math.inf)  # right everywhere
+    monotone_radius: float = math.inf  # increases everywhere
 
     def __call__(self, x: ArrayLike) -> np.ndarray:
         """Return sigma(x), in the shape of `x`."""
@@ -238,7 +235,7 @@ def check_name(p: PolynomialSigmoid) -> None:
         return
     same = (p.name, p.degree) == (known.name, known.degree) and np.allclose(p.interval, known.interval, rtol=1e-9, atol=0)
     if not same or not (p.coefficients == known.coefficients or (" on +-" in p.name and _nearly_equal(p, known))):
-        raise ParameterError(f"a sigmoid is called {p.name!r} and is another polynomial; give it a name of its own")
+        raise ParameterError(f"a sigmoid is called {p.name!r} but is another polynomial; give it a name of its own")
 
 
 def _nearly_equal(p: PolynomialSigmoid, q: PolynomialSigmoid) -> bool:
@@ -251,7 +248,7 @@ def _nearly_equal(p: PolynomialSigmoid, q: PolynomialSigmoid) -> bool:
 def _namesake(p: PolynomialSigmoid) -> PolynomialSigmoid | None:
     """Return the approximation made here that has the name of `p`, or None if there is none."""
     if p.name == ExactSigmoid.name:
-        raise ParameterError(f"a polynomial is called {p.name!r}, which it is not; give it a name of its own")
+        raise ParameterError(f"a polynomial is called {p.name!r} but is another one; give it a name of its own")
     if p.name == ancestor_misplaced().name:
         return ancestor_misplaced()
     if match := re.fullmatch(r"Taylor, degree (\d{1,3})", p.name):
@@ -338,8 +335,8 @@ class RangeReport:
     Shares are shares of all z.  Everything else is computed from the z that are numbers, and is nan if there are none.
     """
 
-    min_z: float
-    max_z: float
+    min_z: float  # the least z
+    max_z: float  # the largest z
     share_outside: float  # outside the approximation's interval
     share_beyond_monotone: float  # beyond its `monotone_radius`
     share_wrong_side: float  # on the wrong side of both labels, p(z) < 0 < z or p(z) > 1 > 0 > z; their steps push z outward

@@ -29,8 +29,9 @@ import numpy as np
 from encnn import files
 from encnn.assistance.scores import Answer, Assistant, Opening, OwnersSide, Request
 from encnn.assistance.weights import OwnerOfWeights, Weights
-from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError, ParameterError
+from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError
 from encnn.files.schema import Count, Hex32, Within, check_array, check_names, describe, naming, parse
+from encnn.schemes.base import KeyContext
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
 from encnn.schemes.integer_vector.ring import ZeroKey
 from encnn.schemes.integer_vector.storage import entry_range, export_array, restore_array
@@ -51,19 +52,19 @@ TELLABLE = FileError, DataError, KeyMismatchError
 class FolderChannel:
     """The trainer's side of a folder that both processes can reach; the owner's side is `serve`.
 
-    context: of the model to be trained; experimental keys are refused.  timeout: seconds to wait for one answer.  Messages are
-    files of `encnn.files`, whole from the moment they appear.  Whoever reads a message removes it.
+    Messages are files of `encnn.files`, whole from the moment they appear.  The reader of a message removes it.
     """
 
-    folder: Path
-    context: Any
-    timeout: float = 60.0
-    bytes_up: int = field(default=0, init=False)
-    bytes_down: int = field(default=0, init=False)
+    folder: Path  # for the messages
+    context: KeyContext | None  # of the model to be trained; experimental keys are refused
+    timeout: float = 60.0  # seconds to wait for one answer
+    bytes_up: int = field(default=0, init=False)  # sent to the owner
+    bytes_down: int = field(default=0, init=False)  # received from the owner
 
     def __post_init__(self) -> None:
         """Refuse experimental keys."""
-        _refuse_experimental(self.context)
+        if self.context is not None:
+            self.context.refuse_experimental()
 
     def open(self) -> Opening:
         """Wait for the owner's first message and return it."""
@@ -155,7 +156,7 @@ def _wait_until(there: Callable[[], bool], timeout: float, what: str) -> None:
     begun, pause = time.monotonic(), 0.0002
     while not there():
         if time.monotonic() - begun > timeout:
-            raise FileError(f"{what} did not come within {timeout:g} s; see whether the other side still runs")
+            raise FileError(f"{what} did not come within {timeout:g} s; check whether the other side is still running")
         time.sleep(pause)
         pause = min(1.5 * pause, 0.05)
 
@@ -165,65 +166,66 @@ def _wait_until(there: Callable[[], bool], timeout: float, what: str) -> None:
 
 @dataclass(frozen=True)
 class OpeningHeader:
-    """Name of the owner's key, how many labels it keeps, and the seed of its public key, if it sends one."""
+    """The header of the owner's first message."""
 
-    key_id: Hex32
-    kept_labels: Annotated[int, Within(0, 1 << 40)]
-    seed: Hex32 | None
+    key_id: Hex32  # the name of the owner's key
+    kept_labels: Annotated[int, Within(0, 1 << 40)]  # how many labels the owner keeps
+    seed: Hex32 | None  # expands to the masks of the public key, if one is sent
 
 
 @dataclass(frozen=True)
 class RequestHeader:
-    """Key of the scores, request number, learning rate, where the labels are (see `scores.Request`), whether in parts."""
+    """The header of a request."""
 
-    key_id: Hex32
-    trip: Count
-    rate: float
-    labels: Literal["sent", "kept", "withheld"]
-    in_parts: bool
+    key_id: Hex32  # the name of the key of the scores
+    trip: Count  # the number of the request
+    rate: float  # the learning rate
+    labels: Literal["sent", "kept", "withheld"]  # where the labels are, see `scores.Request`
+    in_parts: bool  # whether scores come in parts
 
 
 @dataclass(frozen=True)
 class AnswerHeader:
-    """Number of the request, the seed of the masks, and the first mask that the answer uses."""
+    """The header of an answer."""
 
-    trip: Count
-    seed: Hex32
-    first: Annotated[int, Within(0, 1 << 16)]
+    trip: Count  # the number of the request
+    seed: Hex32  # expands to the masks
+    first: Annotated[int, Within(0, 1 << 16)]  # the first mask that the answer uses
 
 
 @dataclass(frozen=True)
 class RefusalHeader:
-    """Why the run is over."""
+    """The header of a refusal."""
 
-    reason: str
+    reason: str  # why the run is over
 
 
 @dataclass(frozen=True)
 class WeightsHeader:
-    """Name of the key of the weights, number of the request, and the scheme's description and the shape of each array."""
+    """The header of weights on their way to the owner or back."""
 
-    key_id: Hex32
-    trip: Count
-    parts: list[tuple[dict, tuple[Count, ...]]]
+    key_id: Hex32  # the name of the key of the weights
+    trip: Count  # the number of the request
+    parts: list[tuple[dict, tuple[Count, ...]]]  # the scheme's description and the shape of each array
 
 
 @dataclass(frozen=True)
 class LabelsHeader:
-    """Name of the key of the labels, reviews and outputs, and the scheme's description of the ciphertexts."""
+    """The header of encrypted labels."""
 
-    key_id: Hex32
-    shape: tuple[Count, Count]
-    labels: dict
+    key_id: Hex32  # the name of the key of the labels
+    shape: tuple[Count, Count]  # (reviews, outputs)
+    labels: dict  # the scheme's description of the ciphertexts
 
 
 _LABELS_OF = {"sent": {"labels"}, "kept": {"rows"}, "withheld": set[str]()}
 """Arrays of a request besides the scores."""
 
 
-def write_opening(path: Path, opening: Opening, context: Any) -> int:
+def write_opening(path: Path, opening: Opening, context: KeyContext | None) -> int:
     """Write the owner's first message; return the bytes written.  Experimental keys are refused."""
-    _refuse_experimental(context)
+    if context is not None:
+        context.refuse_experimental()
     zero_key = opening.zero_key
     header = OpeningHeader(opening.key_id, opening.kept_labels, None if zero_key is None else zero_key.seed.hex())
     return files.write(path, OPENING, describe(header), {} if zero_key is None else {"zero_key": zero_key.b})
@@ -240,7 +242,7 @@ def read_opening(path: Path) -> Opening:
 
 def write_request(path: Path, request: Request) -> int:
     """Write a request; return the bytes.  Experimental keys are refused."""
-    _refuse_experimental(request.scores.context)
+    request.scores.context.refuse_experimental()
     labels: Literal["sent", "kept", "withheld"] = "withheld" if request.rows is None else "kept"
     if request.labels is not None:
         labels = "sent"
@@ -302,9 +304,11 @@ def read_weights(path: Path, kind: str, max_bytes: int = 1 << 31) -> Weights:
 
 def write_labels(path: Path, labels: CiphertextArray) -> int:
     """Write the encrypted labels that `Owner.encrypt_labels` made, for the trainer; return the bytes: one number per label."""
-    _refuse_experimental(labels.context)
+    labels.context.refuse_experimental()
     described, array = export_array(labels)
-    return files.write(path, LABELS, describe(LabelsHeader(labels.context.key_id, labels.shape, described)), {"labels": array})  # type: ignore[arg-type]
+    reviews, outputs = labels.shape
+    header = LabelsHeader(labels.context.key_id, (reviews, outputs), described)
+    return files.write(path, LABELS, describe(header), {"labels": array})
 
 
 def read_labels(path: Path, context: IntegerVectorContext) -> CiphertextArray:
@@ -328,12 +332,12 @@ def _read(path: Path, kind: str, header: type[Header], max_bytes: int = 1 << 31)
 
 @dataclass(frozen=True)
 class _Form:
-    """The functions that write and read requests and answers of one kind; the owner's side limits what is read."""
+    """The functions that write and read requests and answers of one kind."""
 
-    write_request: Callable[[Path, Any], int]
-    read_request: Callable[[Path, Any], Any]
-    write_answer: Callable[[Path, Any], int]
-    read_answer: Callable[[Path], Any]
+    write_request: Callable[[Path, Any], int]  # (path, request): returns the bytes written
+    read_request: Callable[[Path, Any], Any]  # (path, owner's side): returns the request, within the limits of that side
+    write_answer: Callable[[Path, Any], int]  # (path, answer): returns the bytes written
+    read_answer: Callable[[Path], Any]  # (path): returns the answer
 
 
 def _request_of_scores(path: Path, side: Assistant) -> Request:
@@ -364,12 +368,4 @@ def _form_of(speaker: object) -> _Form:
 
 def _check_key(key_id: str, context: IntegerVectorContext) -> None:
     if key_id != context.key_id:
-        raise KeyMismatchError(f"a message under key {key_id} came where {context.key_id} is wanted; take messages of one run")
-
-
-def _refuse_experimental(context: IntegerVectorContext) -> None:
-    if context.experimental:
-        raise ParameterError(
-            "this key was made from a passed rng, so it repeats and protects nothing; its messages are not written to files. "
-            "Make the owner without rng"
-        )
+        raise KeyMismatchError(f"a message is under key {key_id}, expected {context.key_id}; take messages of one run")

@@ -52,9 +52,9 @@ from encnn.arithmetic.sampling import for_key
 from encnn.arithmetic.sigmoid import sigmoid
 from encnn.errors import CapabilityError, DataError, DivergenceError, EncnnError, KeyMismatchError, ParameterError
 from encnn.files.schema import check_array
-from encnn.network import Help, targets_of
+from encnn.network import Help, plain_targets
 from encnn.network.partial_scores import WITHIN, PartialScores, check_counts
-from encnn.schemes.base import Encrypted, Evaluator
+from encnn.schemes.base import Evaluator, KeyContext, SecretKey, Targets
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorSecretKey
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.ring import (
@@ -87,14 +87,14 @@ class Opening:
 
 @dataclass(frozen=True)
 class Request:
-    """Encrypted scores of one mini-batch, shape (reviews, outputs) or (parts, outputs), and where its labels are.
+    """Encrypted scores of one mini-batch, and where its labels are.
 
     With neither `labels` nor `rows` the answer is Enc(a p).
     """
 
     trip: int  # 1, 2, ...
     rate: float  # the learning rate a
-    scores: CiphertextArray
+    scores: CiphertextArray  # shape (reviews, outputs) or (parts, outputs)
     labels: np.ndarray | None = None  # 0/1, int8 of shape (reviews, outputs)
     rows: np.ndarray | None = None  # numbers of the reviews whose labels the owner keeps, int64 of shape (reviews,)
     parts: np.ndarray | None = None  # if scores come in parts, the number per review, int64 of shape (reviews,)
@@ -112,12 +112,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A fresh encryption of one number per output: tops of shape (reviews, outputs); seed and first row give the masks."""
+    """A fresh encryption of one number per output."""
 
-    trip: int
-    seed: bytes
-    first: int
-    tops: np.ndarray
+    trip: int  # the number of the request
+    seed: bytes  # expands to the masks
+    first: int  # the first row of masks that is used
+    tops: np.ndarray  # the first entries, shape (reviews, outputs)
 
     @property
     def nbytes(self) -> int:
@@ -154,10 +154,10 @@ class KeptLabels:
 class Tally:
     """What a run took so far.
 
-    Each refusal told the trainer one bit, so owners should add them up over the runs of one key, and ask for the reasons.
+    Each refusal tells the trainer one bit.  Owners should add them up over the runs of one key, and ask for the reasons.
     """
 
-    trips: int = 0
+    trips: int = 0  # requests that were answered
     refused: int = 0  # requests that were decrypted and not answered, 0 or 1
     bytes_up: int = 0  # from the trainer
     bytes_down: int = 0  # to the trainer
@@ -180,7 +180,7 @@ class OwnersSide(Protocol):
     max_trips: int | None
 
     @property
-    def context(self) -> Any:
+    def context(self) -> KeyContext | None:
         """The scheme's record of the key's name and parameters."""
 
     def opening(self) -> Opening:
@@ -205,16 +205,21 @@ class Assistant:
 
     def __init__(
         self,
-        secret: IntegerVectorSecretKey,
+        secret: SecretKey,
         outputs: int = 1,
         labels: np.ndarray | None = None,
         max_rate: float = 1.0,
         rng: np.random.Generator | None = None,
         max_trips: int | None = None,
     ) -> None:
+        if not isinstance(secret, IntegerVectorSecretKey):
+            raise CapabilityError(
+                f"an Assistant answers scores of the scheme 'integer_vector', this is a {type(secret).__name__}; serve a "
+                "weights.OwnerOfWeights for 'ckks', 'fv' and 'yashe', and nothing for the others"
+            )
         _check_max_rate(max_rate, secret.parameters)
         self._secret, self.outputs, self._max_rate, self.max_trips = secret, outputs, max_rate, max_trips
-        self._labels = None if labels is None else targets_of(labels, outputs)
+        self._labels = None if labels is None else plain_targets(labels, outputs)
         randomness = for_key(secret.context.experimental, rng)
         self._pads = PadStream(secret, outputs, randomness)
         self._zero_key = make_zero_key(secret, outputs, randomness, SAMPLES)
@@ -310,7 +315,7 @@ class Assistant:
         if not isinstance(rows, np.ndarray) or rows.dtype != np.int64 or rows.shape != (reviews,):
             raise DataError(f"numbers of reviews must be int64 of shape {(reviews,)}; send one for each score")
         if not 0 <= int(rows.min()) <= int(rows.max()) < kept:
-            raise DataError(f"reviews {rows.min()} to {rows.max()} were named, labels are kept of {kept}; count from 0")
+            raise DataError(f"reviews {rows.min()} to {rows.max()} were named, but labels are kept of {kept}; count from 0")
 
 
 @contextmanager
@@ -336,11 +341,11 @@ def decrypting(side: OwnersSide) -> Iterator[None]:
 def check_turn(side: OwnersSide, trip: int) -> None:
     """Raise `DataError` unless the owner still answers, and this request is the next one."""
     if side.closed:
-        raise DataError("the owner has ended this run and answers no more; begin a new one")
+        raise DataError("the owner has ended this run and answers no more requests; begin a new one")
     if side.max_trips is not None and side.tally.trips >= side.max_trips:
-        raise DataError(f"the owner answered {side.max_trips} requests, which is what this run was to take; begin a new one")
+        raise DataError(f"the owner answered {side.max_trips} requests, as many as this run may take; begin a new one")
     if trip != side.tally.trips + 1:
-        raise DataError(f"request {trip!r} came where {side.tally.trips + 1} is next; begin a new run")
+        raise DataError(f"request {trip!r} came, but {side.tally.trips + 1} is the next one; begin a new run")
 
 
 def check_scores(scores: object, context: IntegerVectorContext, outputs: int) -> None:
@@ -371,7 +376,7 @@ def _check_labels(labels: object, shape: tuple[int, int]) -> None:
     if not isinstance(labels, np.ndarray) or labels.dtype != np.int8 or labels.shape != shape:
         raise DataError(f"labels must be int8 of shape {shape}; send one for each score")
     if (labels.item() not in (0, 1)) if labels.size == 1 else (labels.view(np.uint8).max() > 1):
-        raise DataError("labels are other than 0 and 1; send one column per class")
+        raise DataError("labels are not all 0 or 1; send one column per class")
 
 
 # -- the trainer's side
@@ -387,18 +392,18 @@ class Channel(Protocol):
         """Send a request; return its answer."""
 
 
-def opened(channel: Channel, context: Any) -> Opening:
-    """Return the owner's first message; raise `KeyMismatchError` unless it is of the model's key."""
+def opened(channel: Channel, key_id: str) -> Opening:
+    """Return the owner's first message; raise `KeyMismatchError` unless it is of this key, the model's."""
     opening = channel.open()
-    if opening.key_id != context.key_id:
-        raise KeyMismatchError(f"this owner has key {opening.key_id!r}, the model has {context.key_id}; ask its own owner")
+    if opening.key_id != key_id:
+        raise KeyMismatchError(f"this owner has key {opening.key_id!r}, but the model has {key_id}; ask its own owner")
     return opening
 
 
-def check_trip(answer: Any, trip: int) -> None:
-    """Raise `DataError` unless the answer is to request `trip`."""
-    if answer.trip != trip:
-        raise DataError(f"the answer is to request {answer.trip!r}, not to {trip}; begin again")
+def check_trip(answered: object, trip: int) -> None:
+    """Raise `DataError` unless an answer is to request `trip`."""
+    if answered != trip:
+        raise DataError(f"the answer is to request {answered!r}, not to {trip}; begin again")
 
 
 class AssistedStep(Help):
@@ -421,47 +426,53 @@ class AssistedStep(Help):
         self._rate: float | None = None
         self.trips = 0
 
-    def __call__(self, evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[CiphertextArray, float]:
+    def __call__(
+        self, evaluator: Evaluator, z: CiphertextArray | PartialScores, targets: Targets, rate: float
+    ) -> tuple[CiphertextArray, float]:
         """Return (encrypted rate * (p - targets), 1): the answer includes the rate.
 
         A mini-batch whose scores are more ciphertexts than a request holds takes several trips.
         """
         parts = z.parts if isinstance(z, PartialScores) else z
         if not isinstance(parts, CiphertextArray):
-            raise CapabilityError(f"scheme {evaluator.scheme!r} needs no assistance here; leave it out, or encrypt the model")
+            raise CapabilityError(
+                f"scheme {evaluator.scheme!r} takes no errors from an owner; leave `help` out of Trainer.train for 'clear', or "
+                "pass refresh_for(...) of encnn.assistance.weights for 'ckks', 'fv' and 'yashe'"
+            )
         if len(parts) <= parts.parameters.d:
             return self._asked(z, targets, rate), 1.0
         errors = [self._asked(z[rows], targets[rows], rate) for rows in stretches(z, parts.parameters.d)]
         return evaluator.concatenate(errors), 1.0
 
-    def _asked(self, z: CiphertextArray | PartialScores, targets: Any, rate: float) -> CiphertextArray:
+    def _asked(self, z: CiphertextArray | PartialScores, targets: Targets, rate: float) -> CiphertextArray:
         """Return encrypted rate * (p - targets) for the scores of one request."""
         parts, counts = (z.parts, z.counts) if isinstance(z, PartialScores) else (z, None)
-        opening = self._opening or self._open(z.context, z.shape[-1])
+        opening = self._opening or self._open(parts.context, z.shape[-1])
         scores = self._randomised(parts)
-        kept = isinstance(targets, KeptLabels)
-        sent = isinstance(targets, np.ndarray) and self._share_labels
+        labels = targets.astype(np.int8) if isinstance(targets, np.ndarray) and self._share_labels else None
+        rows = targets.rows if isinstance(targets, KeptLabels) else None
         self.trips += 1
-        if kept and targets.last >= opening.kept_labels:
-            raise DataError(f"review {targets.last} came, the owner keeps labels of {opening.kept_labels}; train on those")
-        labels, rows = targets.astype(np.int8) if sent else None, targets.rows if kept else None
+        if isinstance(targets, KeptLabels) and targets.last >= opening.kept_labels:
+            raise DataError(f"review {targets.last} came, but the owner keeps {opening.kept_labels} labels; train on those")
         request = Request(self.trips, float(rate), scores, labels, rows, counts)
-        error = self._decoded(self._channel.ask(request), z.context, z.shape)
-        if not sent and not kept:
-            error = error - (self._at_one_rate(targets, rate) if isinstance(targets, CiphertextArray) else rate * targets)
-        return error
+        error = self._decoded(self._channel.ask(request), parts.context, z.shape)
+        if labels is not None or rows is not None:
+            return error
+        return error - (
+            self._at_one_rate(targets, rate) if isinstance(targets, CiphertextArray) else rate * np.asarray(targets)
+        )
 
     def _at_one_rate(self, targets: CiphertextArray, rate: float) -> CiphertextArray:
         """Return encrypted targets after checking that the rate, which they include, has not changed."""
         self._rate = rate if self._rate is None else self._rate
         if rate != self._rate:
             raise ParameterError(
-                f"the learning rate went from {self._rate} to {rate}, encrypted labels hold one rate; train without decay"
+                f"the learning rate went from {self._rate} to {rate}, but encrypted labels hold one rate; train without decay"
             )
         return targets
 
     def _open(self, context: IntegerVectorContext, outputs: int) -> Opening:
-        opening, p = opened(self._channel, context), context.parameters
+        opening, p = opened(self._channel, context.key_id), context.parameters
         if opening.zero_key is None:
             raise DataError("the owner sent no public key, so it answers no scores; have it serve a scores.Assistant")
         check_array("the owner's public key", opening.zero_key.b, (SAMPLES, outputs, p.d), np.int64, *entry_range(p))
@@ -490,8 +501,8 @@ def stretches(z: CiphertextArray | PartialScores, most: int) -> list[slice]:
     counts = z.counts if isinstance(z, PartialScores) else np.ones(len(z), np.int64)
     if counts.max() > most:
         raise ParameterError(
-            f"the score of one review comes in {counts.max()} ciphertexts, a request holds {most}; take a lower learning rate "
-            "or smaller features"
+            f"the score of one review comes in {counts.max()} ciphertexts, but a request holds {most}; take a lower learning "
+            "rate or smaller features"
         )
     found, first, held = [], 0, 0
     for review, count in enumerate(counts):
@@ -503,7 +514,7 @@ def stretches(z: CiphertextArray | PartialScores, most: int) -> list[slice]:
 
 
 def _check_answer(answer: Answer, trip: int, shape: tuple[int, ...], p: IntegerVectorParameters) -> None:
-    check_trip(answer, trip)
+    check_trip(answer.trip, trip)
     check_array("an answer", answer.tops, shape, p.dtype, *entry_range(p))
     if not isinstance(answer.seed, bytes) or not isinstance(answer.first, int) or not 0 <= answer.first <= p.d - shape[0]:
         raise DataError(f"the answer names masks from row {answer.first!r} of {p.d}; begin again")

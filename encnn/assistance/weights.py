@@ -37,7 +37,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
@@ -47,9 +47,9 @@ from encnn.data import Features, features_of
 from encnn.data.batches import Batch, batches
 from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Help, Network, OnScores, TrainingPlan, TrainingRun
+from encnn.network.architecture import W
 from encnn.network.training import UpdateBatch
-from encnn.parties import EncryptedModel
-from encnn.schemes.base import Encrypted, Evaluator, SecretKey
+from encnn.schemes.base import Encrypted, Evaluator, KeyContext, SecretKey, Targets
 from encnn.schemes.ckks import CKKSEvaluator, PackedArray, polynomial_depth
 from encnn.schemes.encoders import FractionalEncoder, dyadic
 from encnn.schemes.rings.evaluator import RingEvaluator
@@ -60,6 +60,18 @@ LIMIT = 16.0
 
 Part = tuple[dict, np.ndarray, tuple[int, ...]]
 """(header, array, shape) of an encrypted array."""
+
+
+class EncryptedWeights(Protocol):
+    """What is asked here of an encrypted model (`parties.EncryptedModel`): its network, with the keys and the sigmoid."""
+
+    evaluator: Evaluator
+    network: Network
+    sigmoid: Sigmoid
+
+    @property
+    def architecture(self) -> Architecture:
+        """Shape of the network."""
 
 
 # -- messages
@@ -89,7 +101,7 @@ def as_parts(evaluator: Evaluator, arrays: Sequence[Encrypted]) -> list[Part]:
     return [(*evaluator.export_array(a), a.shape) for a in arrays]
 
 
-def weights_of(network: Network) -> list[Encrypted]:
+def weights_of(network: Network[W]) -> list[W]:
     """Return W1 and, behind a hidden layer, W2."""
     return [network.W1] if network.W2 is None else [network.W1, network.W2]
 
@@ -111,7 +123,7 @@ class OwnerOfWeights:
     """
 
     def __init__(
-        self, secret: SecretKey, model: EncryptedModel, limit: float | None = None, max_trips: int | None = None
+        self, secret: SecretKey, model: EncryptedWeights, limit: float | None = None, max_trips: int | None = None
     ) -> None:
         self._secret, self._evaluator = secret, model.evaluator
         self._shapes = [a.shape for a in weights_of(model.network)]
@@ -121,16 +133,16 @@ class OwnerOfWeights:
 
     def __repr__(self) -> str:
         """Name key and counts, nothing secret."""
-        return f"OwnerOfWeights(key_id={self.context.key_id}, limit={self.limit:g}, trips={self.tally.trips})"
+        return f"OwnerOfWeights(key_id={self._evaluator.key_id}, limit={self.limit:g}, trips={self.tally.trips})"
 
     @property
-    def context(self) -> Any:
+    def context(self) -> KeyContext | None:
         """The name of the key and its parameters."""
-        return self._evaluator.context  # type: ignore[attr-defined]
+        return self._evaluator.context
 
     def opening(self) -> Opening:
         """Return the message that opens a run."""
-        return Opening(self.context.key_id)
+        return Opening(self._evaluator.key_id)
 
     def answer(self, request: Weights) -> Weights:
         """Return fresh encryptions of the weights."""
@@ -141,7 +153,7 @@ class OwnerOfWeights:
             weights = [self._secret.decrypt(a) for a in encrypted]
             self._check_size(weights)
             fresh = [self._secret.encrypt(v) for v in weights]
-            answer = Weights(request.trip, self.context.key_id, as_parts(self._evaluator, fresh))
+            answer = Weights(request.trip, self._evaluator.key_id, as_parts(self._evaluator, fresh))
         self.largest_bytes = max(self.largest_bytes, _bytes_in_memory(fresh))
         self.tally.count(request.nbytes, answer.nbytes, time.process_time() - begun)
         return answer
@@ -155,7 +167,7 @@ class OwnerOfWeights:
 
         def check(first_review: int, scores: Encrypted) -> None:
             shown = scores.smallest() if isinstance(scores, PackedArray) else scores
-            sent = Weights(0, self.context.key_id, as_parts(self._evaluator, [shown]))
+            sent = Weights(0, self._evaluator.key_id, as_parts(self._evaluator, [shown]))
             self.tally.score_bytes_up += sent.nbytes
             received = self._evaluator.restore_array(*sent.parts[0])
             begun = time.process_time()
@@ -169,21 +181,21 @@ class OwnerOfWeights:
     def _check(self, request: Weights) -> None:
         """Raise unless the request is next in turn, under this key, and of the weights that were handed out."""
         check_turn(self, request.trip)
-        if request.key_id != self.context.key_id:
+        if request.key_id != self._evaluator.key_id:
             raise KeyMismatchError(
-                f"weights under key {request.key_id!r:.80} came to key {self.context.key_id}; ask their own owner"
+                f"weights under key {request.key_id!r:.80} came to key {self._evaluator.key_id}; ask their own owner"
             )
         if request.shapes != self._shapes:
             raise DataError(
-                f"weights of shapes {request.shapes!r:.200} came, {self._shapes} were handed out; send all of those"
+                f"weights of shapes {request.shapes!r:.200} came, but {self._shapes} were handed out; send all of those"
             )
 
     def _check_size(self, weights: Sequence[np.ndarray]) -> None:
         largest = float(np.max([np.abs(v).max() for v in weights]))  # NaN if any is
         if not largest <= self.limit:
             raise DivergenceError(
-                f"a weight reached {largest:.3g}, the owner encrypts up to {self.limit:g} anew: training diverged, or the "
-                "ciphertexts overflowed; lower the learning rate, or raise `limit` within what the parameters hold"
+                f"a weight reached {largest:.3g}, but the owner encrypts weights up to {self.limit:g} only: training diverged, "
+                "or the ciphertexts overflowed; lower the learning rate, or raise `limit` within what the parameters hold"
             )
 
 
@@ -202,15 +214,11 @@ class WeightRefresh(Help):
     once, so that a wrong owner is noticed before training.  The object holds these two and no secret.
     """
 
-    def __init__(self, model: EncryptedModel, channel: Channel) -> None:
-        if not isinstance(model.evaluator, CKKSEvaluator | RingEvaluator):
-            raise CapabilityError(
-                f"scheme {model.evaluator.scheme!r} has no weights that an owner must renew; this is for 'ckks', 'fv' and "
-                "'yashe', use encnn.assistance.scores for 'integer_vector'"
-            )
+    def __init__(self, model: EncryptedWeights, channel: Channel) -> None:
+        _check_renewed(model)
         super().__init__()
         self.model, self._channel, self.trips = model, channel, 0
-        opened(channel, model.evaluator.context)
+        opened(channel, model.evaluator.key_id)
 
     def steps(self, run: TrainingRun) -> AbstractContextManager[UpdateBatch]:
         """Return the trainer's own steps, each after a refresh of W1 and W2 in one trip if it is due."""
@@ -218,7 +226,7 @@ class WeightRefresh(Help):
             raise ParameterError("this refresh was made for another model than the one in training; make one for each model")
         step = run.step()
 
-        def refreshed(batch: Batch, targets: Any, rate: float) -> Encrypted:
+        def refreshed(batch: Batch, targets: Targets, rate: float) -> Encrypted:
             if self.due():
                 self.now()
             return step(batch, targets, rate)
@@ -233,9 +241,9 @@ class WeightRefresh(Help):
         """Have the owner renew the weights now."""
         evaluator, arrays = self.model.evaluator, weights_of(self.model.network)
         self.trips += 1
-        key_id = evaluator.context.key_id  # type: ignore[attr-defined]
+        key_id = evaluator.key_id
         answer = self._channel.ask(Weights(self.trips, key_id, as_parts(evaluator, arrays)))
-        check_trip(answer, self.trips)
+        check_trip(answer.trip, self.trips)
         if answer.key_id != key_id or answer.shapes != [a.shape for a in arrays]:
             raise DataError(
                 "the owner's answer is of other arrays or another key than were sent; take the answer to this message"
@@ -245,23 +253,34 @@ class WeightRefresh(Help):
             a.replace(b)
 
 
+def _check_renewed(model: EncryptedWeights) -> None:
+    """Raise `CapabilityError` unless the model is of a scheme whose weights an owner renews."""
+    if not isinstance(model.evaluator, CKKSEvaluator | RingEvaluator):
+        raise CapabilityError(
+            f"scheme {model.evaluator.scheme!r} has no weights that an owner must renew; pass an AssistedStep of "
+            "encnn.assistance.scores for 'integer_vector' with a modulus, and leave `help` out for others"
+        )
+
+
 class LevelRefresh(WeightRefresh):
     """The trainer's side under CKKS: a refresh is due when fewer levels are left than a step spends.
 
     Parameters with too few levels for one step raise `CapabilityError`.
     """
 
-    def __init__(self, model: EncryptedModel, channel: Channel) -> None:
+    def __init__(self, model: EncryptedWeights, channel: Channel) -> None:
+        _check_renewed(model)
         if not isinstance(model.evaluator, CKKSEvaluator):
             raise CapabilityError(
-                f"scheme {model.evaluator.scheme!r} has no levels to refresh; use BudgetRefresh for 'fv' and "
-                "'yashe', encnn.assistance.scores for 'integer_vector'"
+                f"scheme {model.evaluator.scheme!r} has no levels to refresh; use BudgetRefresh, or refresh_for, which knows "
+                "what each scheme needs"
             )
         self.levels, p = step_levels(model.architecture, model.sigmoid), model.evaluator.parameters
         if self.levels > p.levels:
             raise CapabilityError(
                 f"a step of {model.architecture} with the sigmoid {model.sigmoid.name!r} spends {self.levels} levels of 'ckks'"
-                f", {p.name!r} have {p.levels}; use parameters with more primes, a sigmoid of lower degree, or no hidden layer"
+                f", but {p.name!r} has {p.levels}; use parameters with more primes (HIDDEN_128), a sigmoid of lower degree, or "
+                "hidden=0"
             )
         super().__init__(model, channel)
 
@@ -276,11 +295,12 @@ class BudgetRefresh(WeightRefresh):
     plan, X: as in training; its mini-batches and rows must be no larger than these.
     """
 
-    def __init__(self, model: EncryptedModel, channel: Channel, plan: TrainingPlan, X: Features) -> None:
+    def __init__(self, model: EncryptedWeights, channel: Channel, plan: TrainingPlan, X: Features) -> None:
+        _check_renewed(model)
         if not isinstance(model.evaluator, RingEvaluator):
             raise CapabilityError(
-                f"scheme {model.evaluator.scheme!r} has no such budgets;  use LevelRefresh for 'ckks', encnn.assistance.scores "
-                "for 'integer_vector'"
+                f"scheme {model.evaluator.scheme!r} has no such budgets; use LevelRefresh, or refresh_for, which knows what "
+                "each scheme needs"
             )
         self.bits = step_bits(model.evaluator.parameters, plan, X)
         super().__init__(model, channel)
@@ -291,7 +311,7 @@ class BudgetRefresh(WeightRefresh):
         return bool(min(W1.noise_budget_bits, W1.plaintext_budget_bits) < self.bits)
 
 
-def refresh_for(model: EncryptedModel, channel: Channel, plan: TrainingPlan, X: Features) -> WeightRefresh:
+def refresh_for(model: EncryptedWeights, channel: Channel, plan: TrainingPlan, X: Features) -> WeightRefresh:
     """Return the trainer's side for this model's scheme, which refreshes by levels or by budgets."""
     leveled = hasattr(model.evaluator.parameters, "levels")
     return LevelRefresh(model, channel) if leveled else BudgetRefresh(model, channel, plan, X)
@@ -328,8 +348,8 @@ def step_bits(p: RingParameters, plan: TrainingPlan, X: Features) -> int:
     X, sigmoid = features_of(X), plan.sigmoid
     if not isinstance(sigmoid, PolynomialSigmoid) or sigmoid.degree != 1 or plan.decay or plan.divide_update:
         raise CapabilityError(
-            f"scheme {p.scheme!r} trains by additions with a sigmoid of degree 1 and a constant rate; for other plans let the "
-            "owner refresh after every step, or use the scheme 'integer_vector' without modulus"
+            f"scheme {p.scheme!r} trains by additions with a sigmoid of degree 1 and a constant rate: use "
+            "TrainingPlan(taylor(1), rate), or have the owner renew the weights before every step (help=WeightRefresh(...))"
         )
     (n_1, s_1), (n_2, s_2) = (factor_growth(p, f) for f in (sigmoid.coefficients[1], plan.learning_rate))
     r, B = (

@@ -5,7 +5,7 @@ Its *advantage* |P(says "x_0" | b = 0) - P(says "x_0" | b = 1)| is 1 if it alway
 
 **Deterministic encryption** c = M (w x)* loses every game: encrypt x_0 and compare.  **Fresh noise alone** c + e' changes
 nothing, since two encryptions of one message stay within noise of each other, and those of two messages do not.  **An
-encryption of zero** P r + e' moves c by an LWE sample, so it is far from its old place, wherever that was.
+encryption of zero** P r + e' moves c by an LWE sample, so c is then far from its old place.
 
 **Needs** the public key.  **Works** on deterministic encryption under all parameters, the secure ones too.  **Fails** on
 randomised encryption with a modulus.  Advantage 0 of *these* tests is no proof; that all tests fail is the LWE assumption.

@@ -1,13 +1,14 @@
-"""The message from deterministic ciphertexts, by Gaussian elimination modulo q: one ciphertext, or a broadcast.
+"""Gaussian elimination modulo q finds the message in deterministic ciphertexts: in one of them, or in a broadcast.
 
-**Idea.**  In c = M (w x)* (9) the matrix M is public and the unknowns are the m l digits of w x.  One ciphertext is n = m + d
-linear equations (mod q) in them, so with n >= m l, and a few equations to spare, elimination finds the digits.  Raising the
-dimension d adds equations and no unknowns: *what should strengthen the scheme makes it weaker*.  Where n < m l, the same
-message under t keys is t n equations in the same digits (**broadcast attack**), and t >= m l / n keys suffice.
+**Idea.**  In c = M (w x)*, equation (9), the matrix M is public, and the unknowns are the m l digits of w x.  One ciphertext
+gives n = m + d linear equations (mod q) in these digits.  If n >= m l, with a few equations to spare, elimination finds the
+digits.  A larger dimension d adds equations and no unknowns: *what should make the scheme stronger makes it weaker*.  If
+n < m l, the same message under t keys gives t n equations in the same digits (**broadcast attack**), and t >= m l / n keys
+suffice.
 
-**Needs** public keys and ciphertexts.  **Works** on deterministic encryption under all parameters, those of 128 bits first of
-all.  **Fails** as soon as an encryption of zero is added: P r + e' brings d + n new unknowns with every n equations, and the
-attack sees it, as left-over equations contradict each other.
+**Needs** public keys and ciphertexts.  **Works** on deterministic encryption under all parameters, and best under those of 128
+bits.  **Fails** as soon as an encryption of zero is added, because P r + e' adds d + n new unknowns to every n equations.  The
+attack notices this, since the spare equations then contradict the others.
 """
 
 import math
@@ -20,16 +21,16 @@ from encnn.errors import ParameterError
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorParameters, PublicKey
 
 SPARE_EQUATIONS = 24
-"""Equations used beyond the unknowns: a matrix modulo 2^k fails to have full rank with a chance of about 2^-24."""
+"""How many more equations than unknowns are used.  A random matrix modulo 2^k then lacks full rank with probability 2^-24."""
 
 
 def unknown_digits(parameters: IntegerVectorParameters, m: int) -> int:
-    """Return m l, the number of unknowns."""
+    """Return m l, the number of unknown digits."""
     return m * parameters.n_digits
 
 
 def keys_needed(parameters: IntegerVectorParameters, m: int) -> int:
-    """Return how many keys a broadcast must use for the message to be found, spare equations included."""
+    """Return the number of keys under which a broadcast shows its message, with the spare equations counted in."""
     return math.ceil((unknown_digits(parameters, m) + SPARE_EQUATIONS) / (m + parameters.d))
 
 
@@ -39,7 +40,9 @@ def message(public_keys: Sequence[PublicKey], ciphertexts: Sequence[CiphertextAr
     ciphertexts: one vector each, of shape (m,), under keys of equal parameters.
     """
     if not ciphertexts or len(public_keys) != len(ciphertexts):
-        raise ParameterError(f"{len(public_keys)} public keys and {len(ciphertexts)} ciphertexts; pass one of each, or more")
+        raise ParameterError(
+            f"there are {len(public_keys)} public keys and {len(ciphertexts)} ciphertexts; pass one of each, or more"
+        )
     p, m = ciphertexts[0].parameters, ciphertexts[0].shape[-1]
     q_bits, unknowns = p.q_bits or 64, unknown_digits(p, m)
     M = np.concatenate([key.switch.M for key in public_keys])[: unknowns + SPARE_EQUATIONS]
@@ -52,9 +55,9 @@ def message(public_keys: Sequence[PublicKey], ciphertexts: Sequence[CiphertextAr
 
 
 def solve_modulo(M: np.ndarray, c: np.ndarray, q_bits: int) -> np.ndarray | None:
-    """Return the only x with M x = c modulo 2^q_bits, centred; None if there is none, or more than one.
+    """Return the only x with M x = c modulo 2^q_bits, centred; None if no x, or more than one, fulfils the equations.
 
-    M is int64 of shape (rows, unknowns), c of shape (rows,).  In Z / 2^k one may divide by odd numbers only, so pivots are odd.
+    M is int64 of shape (rows, unknowns), c of shape (rows,).  Only odd numbers have inverses modulo 2^k, so pivots are odd.
 
     >>> solve_modulo(np.array([[2, 1], [3, 5], [1, 1]]), np.array([4, 13, 3]), 8)
     array([1, 2])
@@ -63,7 +66,7 @@ def solve_modulo(M: np.ndarray, c: np.ndarray, q_bits: int) -> np.ndarray | None
     unknowns = M.shape[1]
     for k in range(unknowns):
         odd = np.flatnonzero(work[k:, k] & 1)
-        if not len(odd):
+        if not len(odd):  # the matrix has no full rank modulo 2, so x is not unique
             return None
         pivot = k + odd[0]
         work[[k, pivot]] = work[[pivot, k]]
@@ -71,14 +74,14 @@ def solve_modulo(M: np.ndarray, c: np.ndarray, q_bits: int) -> np.ndarray | None
         factors = work[:, k].copy()
         factors[k] = 0
         work -= factors[:, None] * work[k]
-    if centred(work[unknowns:, -1], q_bits).any():
+    if centred(work[unknowns:, -1], q_bits).any():  # a spare equation has become 0 = something else
         return None
     return centred(work[:unknowns, -1], q_bits)
 
 
 def _inverse(odd: np.int64) -> np.int64:
-    """Return 1 / odd modulo 2^64, by Newton steps that double the right bits: 3, 6, 12, 24, 48, 96."""
-    a = np.array([odd])  # arrays wrap around silently, numpy's scalars do not
+    """Return 1 / odd modulo 2^64.  Each Newton step doubles the number of correct bits: 3, 6, 12, 24, 48, 96."""
+    a = np.array([odd])  # numpy's arrays wrap around without a warning, its scalars warn
     x = a.copy()
     for _ in range(5):
         x *= 2 - a * x

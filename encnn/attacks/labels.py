@@ -19,9 +19,9 @@ from encnn.attacks.training import agreement, train_in_clear
 from encnn.data import Features, features_of
 from encnn.data.datasets import MIN_COUNT, Dataset, words_dataset
 from encnn.data.reviews import Corpus, Vocabulary
-from encnn.network import Architecture, Network, TrainingPlan, predict
+from encnn.network import Architecture, Network, TrainingPlan
+from encnn.network.rehearsal import predict_in_clear
 from encnn.progress import progress
-from encnn.schemes.clear import ClearEvaluator
 
 POSITIVE = ("amazing", "beautiful", "best", "brilliant", "enjoyed", "excellent", "fantastic", "great", "loved", "perfect",
             "superb", "wonderful")  # fmt: skip
@@ -75,7 +75,7 @@ def copies(
     lines = []
     for name, X, y in progress(sources, "copies without labels", unit="copy"):
         copy = copy_from(X, y, learning_rate)
-        right = (predict(ClearEvaluator(), copy, X_test)[:, 0] >= 0) == (y_test == 1)
+        right = (predict_in_clear(copy, X_test)[:, 0] >= 0) == (y_test == 1)
         lines.append((name, X.shape[0], 100 * right.mean(), 100 * agreement(owners, copy, X_test)))
     columns = ["labels from", "reviews labelled", "test accuracy percent", "agreement with owner percent"]
     return pd.DataFrame(lines, columns=columns).round(2)

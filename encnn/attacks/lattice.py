@@ -29,7 +29,8 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,10 @@ from encnn.progress import progress
 from encnn.schemes.integer_vector import PAPER, IntegerVectorParameters, PublicKey, make_keys
 from encnn.security.estimate import BDGL16, AttackCost, estimate
 from encnn.security.primal import USVP
+
+if TYPE_CHECKING:
+    from fpylll import IntegerMatrix
+
 
 BLOCK_SIZES = (5, 10, 15, 20, 25, 30, 35, 40, 45)
 """Block sizes of BKZ tried in turn, after LLL (which counts as 2).  Beyond 45 plain enumeration takes minutes per call."""
@@ -68,12 +73,12 @@ SWEEP = (
 
 @dataclass(frozen=True)
 class Reduction:
-    """Result of one attack: a row of T, shape (d,), or None; the last block size tried; lattice dimension; CPU seconds."""
+    """The result of an attack on one row of T."""
 
-    row: np.ndarray | None
-    block_size: int
-    dimension: int
-    cpu_s: float
+    row: np.ndarray | None  # the row of T, shape (d,), or None if it was not found
+    block_size: int  # the last one that was tried
+    dimension: int  # of the lattice
+    cpu_s: float  # CPU seconds
 
 
 def available() -> bool:
@@ -177,7 +182,7 @@ def _samples_to_use(p: IntegerVectorParameters) -> int:
     return math.ceil(1.25 * predicted(p).samples) + 4
 
 
-def _embedding(p: IntegerVectorParameters, A: np.ndarray, b: np.ndarray) -> Any:
+def _embedding(p: IntegerVectorParameters, A: np.ndarray, b: np.ndarray) -> "IntegerMatrix":
     """Return the basis of the module's equation as an fpylll matrix."""
     fpylll = _fpylll()
     d, s = A.shape
@@ -190,7 +195,7 @@ def _embedding(p: IntegerVectorParameters, A: np.ndarray, b: np.ndarray) -> Any:
     return fpylll.IntegerMatrix.from_matrix([[int(x) for x in row] for row in rows])
 
 
-def _reduce(basis: Any, block_sizes: Iterable[int]) -> Iterator[int]:
+def _reduce(basis: "IntegerMatrix", block_sizes: Iterable[int]) -> Iterator[int]:
     """Reduce the basis in place, by LLL and then tour by tour; yield the block size after each step, for a look."""
     fpylll = _fpylll()
     fpylll.LLL.reduction(basis)
@@ -202,7 +207,7 @@ def _reduce(basis: Any, block_sizes: Iterable[int]) -> Iterator[int]:
             yield beta
 
 
-def _find_row(p: IntegerVectorParameters, basis: Any, A: np.ndarray, b: np.ndarray) -> np.ndarray | None:
+def _find_row(p: IntegerVectorParameters, basis: "IntegerMatrix", A: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     """Return the row of T that one of the first basis vectors shows, if it explains all samples."""
     d, D = A.shape[0], basis.ncols
     _, xi, tau = _weights(p)
@@ -215,7 +220,7 @@ def _find_row(p: IntegerVectorParameters, basis: Any, A: np.ndarray, b: np.ndarr
     return None
 
 
-def _fpylll() -> Any:
+def _fpylll() -> ModuleType:
     if not available():
         raise ParameterError("lattice reduction needs fpylll, which is not installed; run pip install 'encnn[lattice]'")
     import fpylll

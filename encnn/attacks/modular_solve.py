@@ -1,7 +1,5 @@
 """Linear equations modulo a power of two, by elimination with odd pivots; several attacks end with these."""
 
-from typing import Any
-
 import numpy as np
 
 
@@ -10,15 +8,16 @@ def solve(A: np.ndarray, B: np.ndarray, bits: int) -> np.ndarray | None:
 
     Returns None if a column has no odd pivot left, so that X is not unique, or if no X fits all equations.
     """
-    dtype: Any = next(t for t in (np.uint8, np.uint16, np.uint32, np.uint64) if np.dtype(t).itemsize * 8 >= bits)
+    words: list[type[np.unsignedinteger]] = [np.uint8, np.uint16, np.uint32, np.uint64]
+    word = next(t for t in words if np.dtype(t).itemsize * 8 >= bits)
     n = A.shape[1]
-    M: Any = np.concatenate([A, B], axis=1).astype(np.int64).astype(dtype)
+    M: np.ndarray = np.concatenate([A, B], axis=1).astype(np.int64).astype(word)
     for column in range(n):
-        (odd,) = np.nonzero(M[column:, column] & dtype(1))
+        (odd,) = np.nonzero(M[column:, column] & word(1))
         if not len(odd):
             return None
         M[[column, column + odd[0]]] = M[[column + odd[0], column]]
-        M[column] *= dtype(pow(int(M[column, column]), -1, 1 << bits) % (1 << 8 * M.itemsize))
+        M[column] *= word(pow(int(M[column, column]), -1, 1 << bits) % (1 << 8 * M.itemsize))
         factors = M[:, column].copy()
         factors[column] = 0
         M -= factors[:, None] * M[column]

@@ -66,7 +66,7 @@ def T_from_signs(answers: Answers, context: IntegerVectorContext, m: int) -> np.
 
 
 def linear_model(scores: Callable[[csr_array], np.ndarray], architecture: Architecture) -> Network:
-    """Return a network without hidden layer that scores as the owner's does, from one-word reviews, `features` of them.
+    """Return a network without a hidden layer that scores as the owner's does, from one-word reviews, `features` of them.
 
     scores: features to the owner's scores z, shape (reviews, outputs).  Exact if the owner's hidden layer is linear.
     """

@@ -4,11 +4,11 @@
 
     top / w = x + (e - T a) / w,
 
-and the mask hides x only if |T a| is not small beside w.  The paper's T and A are small integers: rounding removes both.
+and the mask hides x only if |T a| is not small beside w.  The paper's T and A are small integers, so rounding removes both.
 
 **Needs** one ciphertext and the public parameters.  **Works** without a modulus, on fresh ciphertexts and on those that
-training made.  **Fails** with masks that are uniform modulo q: top is then uniform, too, whatever the dimension; with larger
-A it fails as well, but then the key follows from the public key (`public_keys`).
+training made.  **Fails** with masks that are uniform modulo q, since top is then uniform as well, in every dimension.  It also
+fails with a larger A, but then the key follows from the public key (`public_keys`).
 """
 
 import numpy as np

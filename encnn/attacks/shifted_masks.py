@@ -28,7 +28,7 @@ COUNT_BITS = 8
 
 
 class RotatedZeros:
-    """A stream of zeros as it was: d of them from one product of polynomials, whose masks are its rotations."""
+    """The old stream of zeros: one product of polynomials gave d of them, and their masks were its rotations."""
 
     def __init__(self, key: ZeroKey, p: IntegerVectorParameters, randomness: Randomness) -> None:
         self._key, self._parameters, self._randomness, self._next = key, p, randomness, p.d

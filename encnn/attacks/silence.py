@@ -6,8 +6,8 @@
 
 **Needs** an owner who assists, and goes on after an error in its own code.  **Worked** under `ADDITIVE_128`, where scores
 may be that large: all of T by 2 d requests, none of which was counted.  FV and YASHE had the same in the renewal of weights, by
-bounds in a header that overflow a float.  **Fails** since the sigmoid is taken without overflow, and since *whatever* is raised
-after a decryption closes the owner for good (`assistance.scores.decrypting`): one bit per run, and the owner counts it.
+bounds in a header that overflow a float.  **Fails** because the sigmoid does not overflow any more, and because *any* error
+after a decryption closes the owner for good (`assistance.scores.decrypting`).  A run shows one bit, and the owner counts it.
 """
 
 import math
@@ -27,11 +27,11 @@ STEP = 8.0
 """How far the score of a request lies from the edge on either side, twice."""
 
 Answered = Callable[[CiphertextArray], bool]
-"""Encrypted scores of shape (1, outputs) to whether there was an answer."""
+"""A function of encrypted scores, shape (1, outputs), that tells whether there was an answer."""
 
 
 class CarelessOwner:
-    """An assistant as it was, as far as its errors go: only a score near the end of the range closes it."""
+    """A model of the old assistant and its errors: only a score near the end of the range closes it."""
 
     def __init__(self, secret: IntegerVectorSecretKey) -> None:
         p = secret.parameters
@@ -44,14 +44,14 @@ class CarelessOwner:
         self.closed = self.closed or abs(z) >= self._limit
         try:
             1.0 / (1.0 + math.exp(-z))
-        except OverflowError:  # which nobody expected, so nothing follows from it
+        except OverflowError:  # the old assistant did not expect this error, so it did not close
             return False
         self.trips += not self.closed
         return not self.closed
 
 
 def asking(assistant: Assistant) -> Answered:
-    """Return how a trainer asks an owner of today."""
+    """Return the function by which a trainer asks an owner of today."""
 
     def answered(scores: CiphertextArray) -> bool:
         try:

@@ -1,12 +1,12 @@
-"""The command `encnn`: three parties, who exchange files.
+"""The command `encnn`, with which three parties exchange files.
 
     owner      init (keys and an encrypted start), read (scores), open (the trained weights), assist
     trainer    train (on data of its own, alone or with the owner's assistance)
     user       predict
     anybody    info (what a file is), demo (all three parties), and the jobs of `encnn.experiments` by their names
 
-Every subcommand is a module with `add_arguments` and `run`, and one line in the table of `program`; what they share is in
-`inputs` (data in CSV files), `outputs` (files that are written, lines in a log) and `rate` (the choice of a learning rate).
+Every subcommand is a module with `add_arguments` and `run`, and one line in the table of `program`.  What subcommands share is
+in `inputs` (data in CSV files), `outputs` (files that are written, lines in a log) and `rate` (the choice of a learning rate).
 """
 
 from encnn.command.program import main

@@ -2,41 +2,35 @@
 
     encnn assist owner/secret.key shared-folder
 
-The trainer runs `encnn train ... --with-owner shared-folder` meanwhile; both reach the folder. You decrypt
-the scores of each step and send back encrypted errors; the labels that the trainer sends are seen by you.
-For models of `encnn init --parameters compact-128` or `additive-128`, which do not train otherwise. Every
-answer is computed with your secret, so answer trainers whom you have an agreement with, and name --trips,
-the number of steps that was agreed.
+At the same time the trainer runs `encnn train ... --with-owner shared-folder`, and both of you reach the
+folder. You decrypt the scores of each step and send back encrypted errors. You see the labels that the
+trainer sends. Models of `encnn init --parameters compact-128` or `additive-128` can only train in this way.
+Every answer is computed with your secret, so answer only trainers with whom you have an agreement, and
+limit the number of answers to the number of steps that was agreed (--trips).
 """
 
 import argparse
 from pathlib import Path
 
 from encnn.assistance.folders import serve
-from encnn.assistance.scores import Assistant
 from encnn.command.outputs import add_wait
 from encnn.costs.units import size_text
-from encnn.errors import CapabilityError
 from encnn.parties import Owner
-from encnn.schemes.integer_vector import IntegerVectorSecretKey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `encnn assist`."""
     parser.add_argument("secret", type=Path, metavar="SECRET", help="your secret, written by `encnn init`")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder through which messages go")
-    parser.add_argument("--trips", type=int, metavar="N", help="answer no more requests than these (default: any number)")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder for messages")
+    parser.add_argument("--trips", type=int, metavar="N", help="answer at most N requests (default: any number)")
     add_wait(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Answer until the trainer is done; remove the messages."""
+    """Answer until the trainer is done, and remove the messages."""
     owner = Owner.load(options.secret)
-    secret = owner.secret_key
-    if type(secret) is not IntegerVectorSecretKey:
-        raise CapabilityError(f"models of scheme {owner.evaluator.scheme!r} train without assistance; use `encnn train` alone")
+    assistant = owner.assistant(max_trips=options.trips)
     options.folder.mkdir(parents=True, exist_ok=True)
-    assistant = Assistant(secret, owner.architecture.outputs, max_trips=options.trips)
     serve(assistant, options.folder, options.wait)
     for path in options.folder.glob("assist-*"):
         path.unlink()

@@ -22,16 +22,18 @@ from encnn.errors import EncnnError
 from encnn.schemes.bootstrapped import LOGISTIC_PRESETS, ONE_LEVEL_128
 
 TEXTS = {"owner": 200, "trainer": 400, "user": 200}
-"""Texts that each party has."""
+"""How many texts each party has."""
 
 Main = Callable[[list[str]], int]
-"""The command itself: arguments -> exit status."""
+"""The command itself, which takes arguments and returns the exit status."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `encnn demo`."""
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the files in this folder")
-    parser.add_argument("--parameters", choices=list(LOGISTIC_PRESETS), default=ONE_LEVEL_128.name, help="default: %(default)s")
+    parser.add_argument(
+        "--parameters", choices=list(LOGISTIC_PRESETS), default=ONE_LEVEL_128.name, help="parameter set (default: %(default)s)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -43,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def play(main: Main, parameters: str) -> None:
-    """Run the commands of all parties, `main` with the words of each, in folders of the current one."""
+    """Run the commands of all parties in folders of the current one; `main` runs a command."""
     _write_data()
     secret = "owner/secret.key"
     _command(main, f"init owner/data.csv --out owner --parameters {parameters}")
@@ -57,7 +59,7 @@ def play(main: Main, parameters: str) -> None:
 
 
 def _folder(kept: Path | None) -> contextlib.AbstractContextManager[Any]:
-    """Return the folder to keep, made, or a temporary one."""
+    """Return the folder that is kept, after making it, or else a temporary folder."""
     if kept is None:
         return tempfile.TemporaryDirectory(prefix="encnn-demo-")
     kept.mkdir(parents=True, exist_ok=True)

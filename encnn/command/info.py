@@ -57,7 +57,7 @@ def _with_keys(path: Path, kind: str) -> dict[str, str]:
     evaluator = holder.evaluator
     p = evaluator.parameters
     return {
-        "key": evaluator.context.key_id,  # type: ignore[attr-defined]
+        "key": evaluator.key_id,
         "parameters": p.name,
         "security": _security(p),
         "network": str(holder.architecture),

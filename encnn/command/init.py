@@ -7,9 +7,9 @@ The data says which words the network sees (or, with --columns, which columns). 
     owner/secret.key     never leaves you; whoever has it reads the weights
     owner/model.encnn    for the trainer: an encrypted model, its keys and its words
 
-The words are published with the model. By default those that lean to one class are kept, which tells
-something about the labels of this file; --polarity-cutoff 0 keeps words by frequency alone, and needs
-no labels.
+The words are published with the model. By default those words are kept that lean to one class, which
+reveals something about the labels of this file. With --polarity-cutoff 0 words are kept by frequency
+alone, and the file needs no labels.
 """
 
 import argparse
@@ -31,28 +31,28 @@ from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128
 
 SECRET, MODEL = "secret.key", "model.encnn"
 PARAMETERS = LOGISTIC_PRESETS | {p.name: p for p in (COMPACT_128, ADDITIVE_128)}
-"""Parameter sets by their names; the first ones train alone, the others with `encnn assist`."""
+"""Parameter sets by their names.  `LOGISTIC_PRESETS` train alone, and the other two with `encnn assist`."""
 MAX_WORDS = 10_000
 USUAL_RATE = 0.01
-"""A learning rate to tell with how much training the noise leaves room for; it hardly depends on the rate."""
+"""The learning rate with which we tell how much training the noise allows; the answer hardly depends on the rate."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `encnn init`."""
     add_data(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the two files go")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder for both files")
     parser.add_argument("--columns", metavar="A,B,...", help="take these columns of whole numbers instead of texts")
     parser.add_argument(
-        "--min-count", type=int, metavar="N", help="keep words seen more often (default: a thousandth of the texts, at least 2)"
+        "--min-count", type=int, metavar="N", help="keep words that occur more often (default: a thousandth of the texts, or 2)"
     )
     parser.add_argument(
         "--polarity-cutoff",
         type=float,
         default=POLARITY_CUTOFF,
         metavar="R",
-        help=f"drop frequent words whose log ratio between the classes is nearer to 0 (default: {POLARITY_CUTOFF})",
+        help=f"drop frequent words whose log ratio between the classes is below R (default: {POLARITY_CUTOFF})",
     )
-    parser.add_argument("--max-words", type=int, default=MAX_WORDS, metavar="N", help=f"at most (default: {MAX_WORDS:,})")
+    parser.add_argument("--max-words", type=int, default=MAX_WORDS, metavar="N", help=f"keep no more (default: {MAX_WORDS:,})")
     parser.add_argument(
         "--parameters",
         choices=list(PARAMETERS),
@@ -63,12 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the secret and the encrypted start; tell what they are."""
+    """Write the secret and the encrypted start, and say what they are."""
     secret, model = (new_file(options.out / name) for name in (SECRET, MODEL))
     p, recipe = PARAMETERS[options.parameters], _recipe(options)
     X = CsvFile.of(options.data, options).unlabelled(recipe)
     architecture = Architecture(X.shape[1], hidden=0, pooling="sum")
-    owner = Owner(architecture, ExactSigmoid(), p, features=recipe)
+    owner = Owner(architecture, ExactSigmoid(), p, features=recipe, insecure=True)  # `run` warns of such sets
     start = Network.zeros(architecture)
     owner.save_secret(secret)
     owner.save_model(owner.encrypt(start), model)

@@ -1,4 +1,4 @@
-"""Data in CSV files: features by the recipe of a model, and labels."""
+"""Data in CSV files: labels, and features that are made by the recipe of a model."""
 
 import argparse
 import warnings
@@ -29,18 +29,18 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where labels are and what they mean."""
     parser.add_argument("--label", default="label", metavar="COLUMN", help="the column of labels (default: %(default)s)")
     parser.add_argument(
-        "--positive", metavar="VALUE", help="the label that counts as 1, all others as 0 (default: labels are 0 and 1)"
+        "--positive", metavar="VALUE", help="the label that counts as 1; all others count as 0 (default: labels are 0 and 1)"
     )
 
 
 def add_form(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a CSV file is written."""
-    parser.add_argument("--sep", default=",", metavar="CHARACTER", help="what stands between fields (default: a comma)")
-    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of the CSV file (default: %(default)s)")
+    parser.add_argument("--sep", default=",", metavar="CHARACTER", help="the character between fields (default: a comma)")
+    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="the encoding of the file (default: %(default)s)")
 
 
 def recipe_of(model: EncryptedModel) -> Recipe:
-    """Return how data becomes the features of a model; `CapabilityError` if the model does not say."""
+    """Return the recipe by which data becomes the features of a model; `CapabilityError` if the model has none."""
     if model.features is None or isinstance(model.features, UnpublishedFeatures):
         raise CapabilityError(
             "this model does not say how data becomes its features, so a CSV file cannot be used with it; ask its owner for a "
@@ -53,12 +53,12 @@ def recipe_of(model: EncryptedModel) -> Recipe:
 class CsvFile:
     """A CSV file, and what the options say about its columns."""
 
-    path: Path
-    text: str = "text"
-    label: str = "label"
-    positive: str | None = None
-    sep: str = ","
-    encoding: str = "utf-8"
+    path: Path  # of the file
+    text: str = "text"  # the column of texts
+    label: str = "label"  # the column of labels
+    positive: str | None = None  # the label that counts as 1; None if labels are 0 and 1
+    sep: str = ","  # the character between fields
+    encoding: str = "utf-8"  # of the file
 
     @classmethod
     def of(cls, path: Path, options: argparse.Namespace) -> "CsvFile":
@@ -78,14 +78,14 @@ class CsvFile:
         return _whole_numbers(recipe, self._table()) if isinstance(recipe, TableFeatures) else recipe(self.texts(_raw(recipe)))
 
     def reviews(self, raw: bool = True) -> Reviews:
-        """Return texts with their labels; raw: bring them into the paper's text form."""
+        """Return the texts with their labels.  raw: bring the texts into the paper's text form."""
         table = self._with_numbers(self._table())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*labels come sorted", DataWarning)  # `encnn train` shuffles
             return Reviews.from_frame(table, self.text, self.label, raw=raw)
 
     def texts(self, raw: bool = True) -> Reviews:
-        """Return texts whose labels are all 0, whatever the file says."""
+        """Return the texts with labels that are all 0; labels in the file are not used."""
         table = self._table()
         self._check_column(table, self.text)
         return Reviews.from_frame(table.assign(**{self.label: 0}), self.text, self.label, raw=raw)
@@ -99,7 +99,7 @@ class CsvFile:
         return read_table(self.path, self.sep, self.encoding)
 
     def _with_numbers(self, table: Any) -> Any:
-        """Return the table with 0 and 1 in the column of labels; labels that are missing stay so, and are refused later."""
+        """Return the table with 0 and 1 in the column of labels.  Missing labels stay missing, and are refused later."""
         self._check_column(table, self.label)
         labels = table[self.label]
         if self.positive is None:

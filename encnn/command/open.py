@@ -2,7 +2,7 @@
 
     encnn open owner/secret.key trained.encnn --out weights.csv
 
-The weights are then in the clear, in a file that your user alone can read.
+The weights are then in the clear, in a file that only your user account can read.
 """
 
 import argparse
@@ -20,13 +20,13 @@ from encnn.parties import EncryptedModel, Owner
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `encnn open`."""
     parser.add_argument("secret", type=Path, metavar="SECRET", help="your secret, written by `encnn init`")
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a model of yours, trained or not")
-    parser.add_argument("--out", type=Path, default=Path("weights.csv"), help="file of weights (default: %(default)s)")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a model of your own, trained or not")
+    parser.add_argument("--out", type=Path, default=Path("weights.csv"), help="the file of weights (default: %(default)s)")
+    parser.add_argument("--yes", action="store_true", help="write them without asking first")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the weights by the names of their features."""
+    """Write the weights with the names of their features."""
     out = new_file(options.out)
     owner, model = Owner.load(options.secret), EncryptedModel.load(options.model)
     _check_own(owner, model)
@@ -52,7 +52,7 @@ def feature_names(model: EncryptedModel) -> list[str]:
 
 
 def _check_own(owner: Owner, model: EncryptedModel) -> None:
-    own, found = (e.context.key_id for e in (owner.evaluator, model.evaluator))  # type: ignore[attr-defined]
+    own, found = (e.key_id for e in (owner.evaluator, model.evaluator))
     if own != found:
         raise KeyMismatchError(f"the model belongs to key {found}, the secret is that of key {own}; use its own secret")
 

@@ -1,4 +1,4 @@
-"""What commands write, files that must be new and lines in a log that tell how far a run is; and how long they wait."""
+"""What commands write: files that must be new, and lines in a log that say how far a run is.  Also how long they wait."""
 
 import argparse
 import sys
@@ -17,12 +17,12 @@ SECONDS_TO_WAIT = 600.0
 def add_wait(parser: argparse.ArgumentParser) -> None:
     """Add the option that says how long owner and trainer wait for each other."""
     parser.add_argument(
-        "--wait", type=float, default=SECONDS_TO_WAIT, metavar="SECONDS", help="for the other party (default: %(default)g)"
+        "--wait", type=float, default=SECONDS_TO_WAIT, metavar="SECONDS", help="how long to wait (default: %(default)g)"
     )
 
 
 def new_file(path: Path) -> Path:
-    """Return the path of a file to be written, its folder made; `FileError` if there is such a file already."""
+    """Return the path of a file to write, after making its folder; `FileError` if the file exists already."""
     if path.exists():
         raise FileError(f"{path} exists already; name another file, or remove it if nobody needs it")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,10 +35,10 @@ def told_size(path: Path) -> str:
 
 
 class ProgressLines:
-    """Tells in lines how far a training is: an `on_scores`.  On a terminal it is silent, since a bar tells it there.
+    """Says in lines how far a training is; pass it as `on_scores`.  On a terminal it is silent, since a bar is shown there.
 
-    total: rows of all epochs.  Speed and time left are those of the work since the first call of `train`, so rows that were
-    done before a resume do not count as fast ones.
+    total: the rows of all epochs.  Speed and remaining time count the work since the first call of `train` only, so that rows
+    from before a resume do not make a run look faster.
     """
 
     def __init__(self, total: int, watched: bool | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,7 +48,7 @@ class ProgressLines:
         self._begun = self._told = clock()
 
     def __call__(self, first: int, scores: Any) -> None:
-        """Take the scores of rows from `first` on as done, and tell so now and then."""
+        """Count the scores of rows from `first` on as done, and print a line now and then."""
         self._first = first if self._first < 0 else self._first
         self.done = first + len(scores)
         now = self._clock()

@@ -2,7 +2,7 @@
 
     encnn predict trained.encnn texts.csv --out scores.encnn
 
-The data needs no labels. Only the owner of the model can read the scores: send them there.
+The data needs no labels. Only the owner of the model can read the scores, so send them to the owner.
 """
 
 import argparse
@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="an encrypted model")
     add_data(parser, labels=False)
     parser.add_argument("--out", type=Path, required=True, metavar="SCORES", help="the file of encrypted scores")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all processors")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="threads (default: all processors)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

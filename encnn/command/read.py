@@ -2,8 +2,8 @@
 
     encnn read owner/secret.key scores.encnn --labels texts.csv
 
-With --labels the share of right answers is told, with --out the scores go to a CSV file; with neither
-they are printed. A score above 0 says label 1.
+With --labels you learn the share of right answers, and with --out the scores go to a CSV file. Without
+either of these the scores are printed. A score above 0 stands for label 1.
 """
 
 import argparse
@@ -27,11 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=Path, metavar="DATA.csv", help="the same rows with their labels")
     add_labels(parser)
     add_form(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE.csv", help="write scores, probabilities and labels here")
+    parser.add_argument("--out", type=Path, metavar="FILE.csv", help="write scores, probabilities and labels to it")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Tell what the scores say."""
+    """Print the accuracy or the scores, or write the scores to a file."""
     owner = Owner.load(options.secret)
     z = owner.load_scores(options.scores)
     if z.shape[1] != 1:

@@ -2,9 +2,9 @@
 
     encnn train model.encnn my-reviews.csv --out trained.encnn
 
-You see no weight, no score and no prediction, and the owner is asked nothing, unless the model was made
-for training with assistance: then both name a folder that they share (--with-owner). A run that is stopped is kept
-in a folder beside the result, and the same command goes on with it. Rows are shuffled in a fixed order.
+You see no weight, no score and no prediction. You need the owner only if the model was made for training
+with assistance; you then name a folder that both of you can reach (--with-owner). If you stop a run, it is
+kept in a folder beside the result, and the same command goes on with it. Rows are shuffled in a fixed order.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from encnn.assistance.folders import FolderChannel
 from encnn.assistance.scores import AssistedStep
 from encnn.command.inputs import CsvFile, add_data, recipe_of
 from encnn.command.outputs import ProgressLines, add_wait, new_file, told_size
-from encnn.command.rate import HELD_OUT, chosen_rate
+from encnn.command.rate import HELD_OUT, RATES, chosen_rate
 from encnn.costs import announce
 from encnn.errors import CapabilityError
 from encnn.network import Help, TrainingPlan
@@ -32,11 +32,11 @@ from encnn.scaling.checkpoints import forget_run, scores_in, train_resumably
 
 BATCH_SIZE = 16
 KEEP_EVERY = 500
-"""Rows between two models that are kept."""
+"""After so many rows the model is kept, again and again."""
 LONG = 2000
-"""Rows from which a run is worth an announcement of what it costs, which itself takes some seconds."""
+"""A run on at least so many rows announces what it will cost.  The announcement itself takes some seconds."""
 CLEARLY = 3.0
-"""A rehearsal must beat the more frequent label by so many standard deviations; otherwise a warning is given."""
+"""A rehearsal must beat the more frequent label by so many standard deviations; otherwise there is a warning."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,20 +52,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         type=float,
         metavar="R",
-        help="default: chosen in the clear, on a fifth of the data held out, with the noise of the model's parameters",
+        help="learning rate (default: chosen in the clear on a held-out fifth of the data, with the noise to come)",
     )
-    parser.add_argument("--with-owner", type=Path, metavar="FOLDER", help="train with `encnn assist`, through this folder")
+    parser.add_argument("--with-owner", type=Path, metavar="FOLDER", help="have the owner assist through this folder")
     add_wait(parser)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all processors")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="threads (default: all processors)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, or go on with a run that was stopped; write the trained model."""
+    """Train, or go on with a run that was stopped, and write the trained model."""
     out = new_file(options.out)
     folder = out.with_name(out.name + ".run")
     model = EncryptedModel.load(options.model)
+    _check_help(options, model)
+    rate = RATES[0] if options.learning_rate is None else options.learning_rate
+    plan = TrainingPlan(model.sigmoid, rate, batch_size=options.batch_size, epochs=options.epochs)
     X, y = _shuffled(*CsvFile.of(options.data, options).labelled(recipe_of(model)))
-    plan = _plan(options, model, X, y)
+    plan = plan if options.learning_rate is not None else _with_rate(plan, model, X, y)
     if len(y) * plan.epochs >= LONG and not scores_in(folder):
         announce("training", X, plan, model.architecture, model.evaluator.parameters)
     lines = ProgressLines(len(y) * plan.epochs)
@@ -99,18 +104,30 @@ def _trained(
         raise
 
 
+def _check_help(options: argparse.Namespace, model: EncryptedModel) -> None:
+    """Raise `CapabilityError` unless the model trains with the help that the options name; before any data is read."""
+    p = model.evaluator.parameters
+    if p.owner_help == "weights":
+        raise CapabilityError(
+            f"models of {p.name!r} need an owner who renews their weights, which this command does not ask for; train in "
+            "Python with help=refresh_for(...) of encnn.assistance.weights, or ask for a model made by `encnn init`"
+        )
+    if p.owner_help == "errors" and options.with_owner is None:
+        raise CapabilityError(
+            f"models of {p.name!r} do not train alone; name a folder by --with-owner, and ask the owner to run `encnn assist` "
+            "on it"
+        )
+    if p.owner_help == "none" and options.with_owner is not None:
+        raise CapabilityError(f"models of {p.name!r} train alone; leave --with-owner out")
+
+
 @contextmanager
 def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help]:
     """Yield who helps: nobody, or the owner through a folder, who is told when the run ends."""
     if options.with_owner is None:
-        if model.evaluator.parameters.owner_help == "errors":
-            raise CapabilityError(
-                f"models of {model.evaluator.parameters.name!r} do not train alone; name a folder by --with-owner, and ask "
-                "the owner to run `encnn assist` on it"
-            )
         yield NOBODY
         return
-    context = model.evaluator.context  # type: ignore[attr-defined]
+    context = model.evaluator.context
     channel = FolderChannel(options.with_owner, context, options.wait)
     step = AssistedStep(channel)
     try:
@@ -120,11 +137,8 @@ def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help
             channel.close()
 
 
-def _plan(options: argparse.Namespace, model: EncryptedModel, X: Any, y: np.ndarray) -> TrainingPlan:
-    """Return the plan of the options, with a learning rate that is chosen if none is named."""
-    plan = TrainingPlan(model.sigmoid, batch_size=options.batch_size, epochs=options.epochs)
-    if options.learning_rate is not None:
-        return replace(plan, learning_rate=options.learning_rate)
+def _with_rate(plan: TrainingPlan, model: EncryptedModel, X: Any, y: np.ndarray) -> TrainingPlan:
+    """Return the plan with a learning rate that is chosen on the data."""
     rate, right = chosen_rate(model, X, y, plan)
     print(
         f"Learning rate {rate:g}: a rehearsal in the clear, with the noise to come, was right on {right:.1%} of rows held out.",
@@ -136,6 +150,6 @@ def _plan(options: argparse.Namespace, model: EncryptedModel, X: Any, y: np.ndar
 
 
 def _shuffled(X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
-    """Return the rows in another order, always the same one: labels must take turns, and a resumed run meets them again."""
+    """Return the rows in another order, since labels must take turns.  It is always the same one, for runs that go on."""
     order = np.random.default_rng(0).permutation(len(y))
     return X[order], y[order]

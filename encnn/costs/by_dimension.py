@@ -16,7 +16,6 @@ larger modulus than sums, with room for two scales and for the noise of a key sw
 MODULUS_TOY is an example of parameters for products, COMPACT_128 of parameters for sums.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterable
 
@@ -55,11 +54,6 @@ def public_key_bytes(p: IntegerVectorParameters, m: int = 1) -> int:
     return _KEY_ENTRY_BYTES * (m * p.n_digits * (m + p.d) + (m + p.d) * p.d)
 
 
-def linear_key_bytes(p: IntegerVectorParameters, m: int, m_new: int) -> int:
-    """Return the bytes of the key for a linear map from width m to width m_new."""
-    return _KEY_ENTRY_BYTES * (m + p.d) * p.n_digits * (m_new + p.d)
-
-
 def product_key_bytes(p: IntegerVectorParameters, f: BilinearMap = SCALAR_PRODUCT) -> int:
     """Return the bytes of the evaluation key for a product."""
     return _KEY_ENTRY_BYTES * (f.left + p.d) * (f.right + p.d) * p.n_digits * (f.out + p.d)
@@ -70,11 +64,6 @@ def at_dimension(d: int, like: IntegerVectorParameters = COMPACT_128) -> Integer
     marked = like.updated(d=d, name="INSECURE")
     stem = re.sub(r"-(INSECURE|\d+-bits)$", "", like.name)
     return like.updated(d=d, name=honest_name(f"{stem}-d{d}", marked.security.bits))
-
-
-def machine_memory() -> int:
-    """Return the bytes of memory that this machine has."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def largest_dimension(memory_bytes: int, like: IntegerVectorParameters = MODULUS_TOY, f: BilinearMap = SCALAR_PRODUCT) -> int:

@@ -151,7 +151,7 @@ def _bytes(rehearsal: Rehearsal) -> dict[str, Any]:
     exported, (_, start) = evaluator.export()[1], evaluator.export_array(first)
     _, trained = evaluator.export_array(rehearsal.trained.W1)
     return {
-        "keys_bytes": getattr(evaluator, "nbytes", 0),
+        "keys_bytes": evaluator.nbytes,
         "keys_file_bytes": sum(a.nbytes for a in exported.values()),
         "fixed_bytes": rehearsal.fixed_bytes,
         "row_bytes": rehearsal.row_bytes,

@@ -122,8 +122,3 @@ def announce(name: str, X: Features, plan: TrainingPlan, architecture: Architect
     cost = estimate_cost(Task.of(X, plan, architecture), parameters)
     print(f"{name}: {cost}", flush=True)
     return cost
-
-
-def forget() -> None:
-    """Forget all calibrations, for a machine whose speed has changed."""
-    calibrate.cache_clear()

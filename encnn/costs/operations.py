@@ -8,7 +8,6 @@ up to dimensions d whose keys, which grow as d^3, fit into memory.
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,5 +66,5 @@ def _answer_time(assistant: Assistant, c: CiphertextArray, repeats: int = 300) -
     return 1e6 * assistant.tally.cpu_seconds / repeats
 
 
-def _microseconds(action: Callable[..., object], *arguments: Any, calls: int = 200) -> float:
+def _microseconds(action: Callable[..., object], *arguments: object, calls: int = 200) -> float:
     return 1e6 * best_cpu_seconds(action, *arguments, calls=calls, runs=3)

@@ -3,13 +3,12 @@
 import math
 import time
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from encnn.assistance import weights
-from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
+from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, Tally
 from encnn.costs.task import Assistance, Task, synthetic_features
 from encnn.data import Features
 from encnn.data.batches import Batch, batches
@@ -43,8 +42,8 @@ class Rehearsal:
     ) -> None:
         self.task, self.parameters, self.assistance = task, parameters, how
         self._together = together or rows_together(parameters)
-        begun = time.process_time()
-        self.owner = Owner(replace(task.architecture, features=self._first_rows()), task.plan.sigmoid, parameters)
+        small, begun = replace(task.architecture, features=self._first_rows()), time.process_time()
+        self.owner = Owner(small, task.plan.sigmoid, parameters, insecure=True)
         self.keys_s = time.process_time() - begun
         self.evaluator = self.owner.evaluator
         self._rng = np.random.default_rng(0)
@@ -58,7 +57,7 @@ class Rehearsal:
         self._assistant: Assistant | None = None
         self.help: Help = NOBODY
         if self.assistance == "answers":
-            self._assistant = Assistant(self.owner.secret_key, task.architecture.outputs)  # type: ignore[arg-type]
+            self._assistant = self.owner.assistant()
             self.help = AssistedStep(DirectChannel(self._assistant))
         self._warm_up()
 
@@ -68,9 +67,9 @@ class Rehearsal:
         return len(self.network.W1)
 
     @property
-    def answers(self) -> Any:
-        """Counts of the owner's answers so far, or None."""
-        return None if self._assistant is None else self._assistant.tally
+    def answers(self) -> Tally:
+        """Counts of the owner's answers so far; zeros if it answers none."""
+        return Tally() if self._assistant is None else self._assistant.tally
 
     def seconds(self, words: int, batch: int, steps: int, network: Network | None = None) -> tuple[float, float]:
         """Return CPU seconds (trainer, owner) of `steps` mini-batches, starting from `network` (default: the rehearsal's)."""
@@ -78,11 +77,11 @@ class Rehearsal:
         y = self._rng.integers(0, 2, batch * steps)
         y = y if network.architecture.outputs == 1 else y % network.architecture.outputs
         plan = replace(self.task.plan, batch_size=batch, epochs=1, decay=0.0, shrink=1.0)
-        owner_before = 0.0 if self._assistant is None else self._assistant.tally.cpu_seconds
+        owner_before = self.answers.cpu_seconds
         begun = time.process_time()
         train(self.evaluator, network, X, y, plan, self.help, keep_scores=False)
         total = time.process_time() - begun
-        owner = 0.0 if self._assistant is None else self._assistant.tally.cpu_seconds - owner_before
+        owner = self.answers.cpu_seconds - owner_before
         self.trained, self.reviews = network, self.reviews + batch * steps
         return total - owner, owner
 
@@ -102,7 +101,7 @@ class Rehearsal:
         for _ in range(2):  # the first call may compile
             network = self.trained.copy()
             model = EncryptedModel(self.evaluator, network, self.task.plan.sigmoid)
-            side = weights.OwnerOfWeights(self.owner.secret_key, model, math.inf)
+            side = self.owner.refresher(model, math.inf)
             begun = time.process_time()
             weights.WeightRefresh(model, DirectChannel(side)).now()
             total = time.process_time() - begun

@@ -6,7 +6,7 @@ They measure CPU time and not wall-clock time, because other programs share the 
 import math
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Result = TypeVar("Result")
 
@@ -14,14 +14,14 @@ LONG_ENOUGH_S = 0.01
 """`mean_cpu_seconds` repeats a call for at least so many CPU seconds."""
 
 
-def cpu_seconds(action: Callable[..., Result], *arguments: Any) -> tuple[Result, float]:
+def cpu_seconds(action: Callable[..., Result], *arguments: object) -> tuple[Result, float]:
     """Return the result of one call of `action(*arguments)`, and its CPU seconds."""
     begun = time.process_time()
     result = action(*arguments)
     return result, time.process_time() - begun
 
 
-def best_cpu_seconds(action: Callable[..., object], *arguments: Any, calls: int = 1, runs: int = 5) -> float:
+def best_cpu_seconds(action: Callable[..., object], *arguments: object, calls: int = 1, runs: int = 5) -> float:
     """Return the CPU seconds of one call of `action(*arguments)`: the best of `runs` series of `calls`, after a warm-up call.
 
     It is the best and not the mean, because other work on the machine can only make a series longer.

@@ -9,7 +9,7 @@ wide ciphertexts, `arithmetic.row_sums` computes them, with equal results.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_array, hstack
@@ -85,7 +85,11 @@ class _Plain:
     """What all batches without conditioning share."""
 
     __slots__ = ()
-    widths: ClassVar[np.ndarray | None] = None
+
+    @property
+    def widths(self) -> np.ndarray | None:
+        """The widths of the reviews, shape (B,), if the features give them."""
+        return None
 
     def updating(self) -> "Batch":
         """Return the features that spread an update over the rows: the same as for scores."""
@@ -213,11 +217,16 @@ class SparseBatch(_Plain):
 class ConditionedBatch(SparseBatch):
     """Rows of a sparse matrix, with multipliers for the steps of features and widths of reviews."""
 
-    __slots__ = ("_multipliers", "widths")
+    __slots__ = ("_multipliers", "_widths")
 
     def __init__(self, plain: SparseBatch, multipliers: np.ndarray | None, widths: np.ndarray | None) -> None:
         super().__init__(plain.indices, plain.indptr, plain.values, plain.columns)
-        self._multipliers, self.widths = multipliers, widths  # type: ignore[misc]
+        self._multipliers, self._widths = multipliers, widths
+
+    @property
+    def widths(self) -> np.ndarray | None:
+        """The widths of the reviews, shape (B,), or None."""
+        return self._widths
 
     def updating(self) -> SparseBatch:
         """Return the features times the multipliers."""

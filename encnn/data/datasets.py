@@ -4,7 +4,7 @@ All jobs and notebooks use these recipes.  docs/deviations.md gives the reason f
 """
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 
@@ -28,11 +28,11 @@ LONGEST = 12.0
 class Dataset:
     """Plaintext features and labels, for training and for the test."""
 
-    name: str
+    name: str  # of the corpus
     X: TrainingFeatures  # may be conditioned
-    y: np.ndarray
-    X_test: Features
-    y_test: np.ndarray
+    y: np.ndarray  # labels, shape (reviews,)
+    X_test: Features  # features of the test reviews
+    y_test: np.ndarray  # labels of the test reviews
 
     def first(self, reviews: int | None) -> "Dataset":
         """Return only the first training reviews (None: all of them), and all test reviews."""
@@ -76,10 +76,9 @@ def whitened_dataset(corpus: Corpus) -> Dataset:
 
     They are made without labels and without test reviews.
     """
-    real = {"dimensions": 128, "window": 10, "learning_rate": 0.025}
-    toy = {"dimensions": 32, "subsampling": 0.0, "epochs": 30}
-    settings: dict[str, Any] = real if corpus.is_real else toy
-    X, X_test = word2vec_features(
-        corpus.train, corpus.test, skip_gram=True, scaling="whitened", dampened=True, longest=LONGEST, **settings
-    )
+    features = partial(word2vec_features, skip_gram=True, scaling="whitened", dampened=True, longest=LONGEST)
+    if corpus.is_real:
+        X, X_test = features(corpus.train, corpus.test, dimensions=128, window=10, learning_rate=0.025)
+    else:
+        X, X_test = features(corpus.train, corpus.test, dimensions=32, subsampling=0.0, epochs=30)
     return Dataset(f"{corpus.name}, word2vec whitened", X, corpus.train.labels, X_test, corpus.test.labels)

@@ -15,13 +15,14 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from scipy.sparse import csr_array
 
 from encnn.errors import DataError
 from encnn.files.schema import Matches
 
+T = TypeVar("T")
 Rule: TypeAlias = Literal["words", "counts", "grams", "table"]
 
 PATTERN = r"(words|counts|grams|table):([1-9][0-9]{0,9}):[0-9a-f]{32}(\+bias)?"
@@ -35,7 +36,7 @@ class MarkedFeatures(csr_array):
 
     fingerprint: str | None = None
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> object:
         """Return rows with the fingerprint, or anything else without it."""
         return self._marked(super().__getitem__(key)) if not isinstance(key, tuple) else super().__getitem__(key)
 
@@ -44,7 +45,7 @@ class MarkedFeatures(csr_array):
         copied: MarkedFeatures = self._marked(super().copy())
         return copied
 
-    def _marked(self, rows: Any) -> Any:
+    def _marked(self, rows: T) -> T:
         if isinstance(rows, MarkedFeatures) and rows.ndim == 2:
             rows.fingerprint = self.fingerprint
         return rows
@@ -67,7 +68,7 @@ def fingerprint_of_names(rule: Rule, names: Sequence[str], bias: bool = False) -
     return f"{rule}:{len(names)}:{digest}{BIAS if bias else ''}"
 
 
-def fingerprint_of(X: Any) -> str | None:
+def fingerprint_of(X: object) -> str | None:
     """Return the fingerprint of features: the one they carry, that of the columns of a data frame, or None."""
     carried = getattr(X, "fingerprint", None)
     if isinstance(carried, str):
@@ -80,7 +81,7 @@ def width_of(fingerprint: str) -> int:
     """Return the number of columns of features with this fingerprint."""
     match = re.fullmatch(PATTERN, fingerprint)
     if match is None:
-        raise DataError(f"{fingerprint!r:.80} is no fingerprint of features; take one from fingerprint_of(X)")
+        raise DataError(f"{fingerprint!r:.80} is not a fingerprint of features; take one from fingerprint_of(X)")
     return int(match[2]) + bool(match[3])
 
 

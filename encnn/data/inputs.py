@@ -26,6 +26,11 @@ from encnn.errors import DataError
 Features: TypeAlias = np.ndarray | csr_array
 """Plaintext features of shape (reviews, features): dense, or sparse rows (a bag of words)."""
 
+SparseMatrix: TypeAlias = sparse.spmatrix | sparse.sparray
+
+LabelMapping: TypeAlias = Mapping[Any, int]
+"""Which class, 0, 1, ..., a word, a number of stars or a category stands for."""
+
 LARGEST_WHOLE = 1 << 31
 """Whole features up to this size enter as int64: sums over the words of a review then stay within 64 bits."""
 
@@ -40,7 +45,7 @@ _SEVERAL = 5
 # -- features
 
 
-def features_of(X: Any, columns: int | None = None) -> Features:
+def features_of(X: object, columns: int | None = None) -> Features:
     """Return features as a dense array or a canonical `csr_array`, of int64 or float64; `columns`, if given, is their width.
 
     A `csr_array` or array that needs no change is returned without a copy.  Raises `DataError` for anything but a matrix
@@ -60,12 +65,14 @@ def _check_shape(shape: tuple[int, ...], columns: int | None) -> None:
             "x.reshape(1, -1)"
         )
     if columns is not None and shape[1] != columns:
-        raise DataError(f"features have shape {shape}, the network has {columns} rows; use its own vocabulary to make features")
+        raise DataError(
+            f"features have shape {shape}, but the network has {columns} rows; use its own vocabulary to make features"
+        )
     if not shape[0]:
         raise DataError("there is no review to work on: features have no rows; pass at least one")
 
 
-def _sparse_rows(X: Any, columns: int | None) -> csr_array:
+def _sparse_rows(X: SparseMatrix, columns: int | None) -> csr_array:
     """Return a canonical csr_array of int64 or float64, after checking every index, since scipy does not."""
     _check_shape(X.shape, columns)
     if not sparse.issparse(X):
@@ -80,7 +87,7 @@ def _sparse_rows(X: Any, columns: int | None) -> csr_array:
     return rows if _is_canonical(rows) else _without_duplicates(rows)
 
 
-def _as_rows(X: Any, values: np.ndarray) -> csr_array:
+def _as_rows(X: SparseMatrix, values: np.ndarray) -> csr_array:
     """Return a matrix of format csr, csc or coo with these values as a csr_array; the matrix itself if nothing changes."""
     if X.format != "csr":
         other = copy.copy(X)
@@ -91,7 +98,7 @@ def _as_rows(X: Any, values: np.ndarray) -> csr_array:
     return csr_array((values, X.indices, X.indptr), shape=X.shape)
 
 
-def _check_structure(X: Any) -> None:
+def _check_structure(X: SparseMatrix) -> None:
     """Raise `DataError` unless a sparse matrix's arrays fit each other, so that scipy's compiled code stays within them."""
     if X.format != "csr" and X.shape[0] > MOST_ROWS:
         raise DataError(
@@ -107,7 +114,7 @@ def _check_structure(X: Any) -> None:
         raise _corrupt("it has other numbers of indices than of values")
 
 
-def _check_compressed(data: Any, indices: Any, indptr: Any, height: int, width: int, form: str) -> None:
+def _check_compressed(data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, height: int, width: int, form: str) -> None:
     if not all(isinstance(a, np.ndarray) and a.dtype.kind in "iu" and a.ndim == 1 for a in (indices, indptr)):
         raise _corrupt("its indices and pointers are not whole numbers in one row")
     if len(indptr) != height + 1 or indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any():
@@ -124,10 +131,10 @@ def _check_within(indices: np.ndarray, size: int, what: str) -> None:
 
 
 def _corrupt(what: str) -> DataError:
-    return DataError(f"the sparse features are no matrix: {what}; build them anew, with the network's own vocabulary")
+    return DataError(f"the sparse features are not a matrix: {what}; build them again, with the network's own vocabulary")
 
 
-def _as_coo(X: Any, method: str = "tocoo") -> Any:
+def _as_coo(X: object, method: str = "tocoo") -> SparseMatrix:
     try:
         return getattr(X, method)()
     except (ValueError, IndexError, TypeError, OverflowError) as error:
@@ -163,7 +170,7 @@ def _is_sparse_frame(X: Any) -> bool:
 # -- labels
 
 
-def labels_of(y: Any, reviews: int | None = None, outputs: int = 1) -> np.ndarray:
+def labels_of(y: object, reviews: int | None = None, outputs: int = 1) -> np.ndarray:
     """Return labels as int64 of shape (reviews,): 0 or 1 for one output, else class numbers from 0 to outputs - 1.
 
     Arrays, lists, tuples, ranges and Series of whole numbers (also as floats) or booleans are taken, a Series by position.
@@ -185,7 +192,7 @@ def labels_of(y: Any, reviews: int | None = None, outputs: int = 1) -> np.ndarra
     return values.astype(np.int64)
 
 
-def mapped_labels(y: Any, mapping: Mapping[Any, int]) -> np.ndarray:
+def mapped_labels(y: object, mapping: LabelMapping) -> np.ndarray:
     """Return the class numbers, int64 of shape (reviews,), that a stated mapping gives to words, stars or categories.
 
     >>> mapped_labels(["good", "bad", "good"], {"bad": 0, "good": 1})
@@ -215,7 +222,7 @@ def _other_classes(found: np.ndarray, outputs: int, classes: int) -> str:
     return f"labels must be whole numbers from 0 to {classes - 1}; found {several}: {advice}"
 
 
-def is_plain(y: Any) -> bool:
+def is_plain(y: object) -> bool:
     """Return True for plain labels, which `labels_of` checks, and False for encrypted or kept targets."""
     return not hasattr(y, "shape") or hasattr(y, "__array__") or sparse.issparse(y)
 
@@ -238,7 +245,7 @@ def _numbers(what: str, data: Any) -> np.ndarray:
     try:
         values = np.asarray(data)
     except (ValueError, TypeError, OverflowError) as error:
-        raise DataError(f"{what} are no array of numbers ({error}); give every row the same length") from error
+        raise DataError(f"{what} are not an array of numbers ({error}); give every row the same length") from error
     values = values if type(values) is np.ndarray else values.view(np.ndarray)  # not numpy.matrix, whose * is a matrix product
     _check_kind(what, values)
     return values
@@ -276,7 +283,7 @@ def _all_whole(values: np.ndarray) -> bool:
     return bool((np.rint(values) == values).all() and (np.abs(values) <= LARGEST_WHOLE).all())
 
 
-def _is_pandas(data: Any) -> bool:
+def _is_pandas(data: object) -> bool:
     return type(data).__module__.partition(".")[0] == "pandas"
 
 

@@ -18,8 +18,8 @@ RESOLUTION = 1000
 class Accuracy:
     """A count of right predictions."""
 
-    correct: int
-    reviews: int
+    correct: int  # predictions that are right
+    reviews: int  # all predictions
 
     @property
     def percent(self) -> float:

@@ -1,16 +1,18 @@
-"""Recipes: a recipe says how texts or tables become the features of one network, and travels with its model.
+"""Recipes: a recipe says how texts or tables become the features of one network.
 
-A model that carries its recipe cannot be fed with another vocabulary: `model.features(texts)` makes the right features in any
-process.  A recipe is plain and public.  An owner who does not want to publish its words hands out only the fingerprint, as
-`UnpublishedFeatures`.  (A vocabulary that was chosen with the labels reveals something about them, see `Owner.encrypt_labels`.)
+A model carries its recipe, so nobody can use it with another vocabulary by mistake: `model.features(texts)` makes the right
+features in any process.  A recipe is plain and public.  An owner who does not want to publish its words hands out only the
+fingerprint, as `UnpublishedFeatures`.  (A vocabulary that was chosen with the labels reveals something about them, see
+`Owner.encrypt_labels`.)
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from encnn.data.batches import with_bias
 from encnn.data.fingerprints import BIAS, Fingerprint, Rule, fingerprint_of_names, width_of
@@ -23,15 +25,19 @@ from encnn.data.reviews.vocabulary import Vocabulary
 from encnn.errors import CapabilityError, DataError, FileError
 from encnn.files.schema import check_array
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
 MAX_NAMES_BYTES = 1 << 25
-"""Most bytes of the names of a recipe in a file."""
+"""The most bytes that the names of a recipe may take in a file."""
 
 
 @dataclass(frozen=True)
 class WordFeatures:
-    """Bags of words."""
+    """Bags of words, as the features of texts."""
 
-    vocabulary: Vocabulary
+    vocabulary: Vocabulary  # the words that have a column, in the order of the columns
     counts: bool = False  # entries say how often a word occurs, not only whether it does
     bias: bool = False  # a column of ones follows
     raw: bool = True  # texts are first brought into the paper's text form (`paper_form`); `Reviews` are taken as they are
@@ -43,7 +49,7 @@ class WordFeatures:
         rule: Rule = "grams" if self.grams else "counts" if self.counts else "words"
         return fingerprint_of_names(rule, self.vocabulary.words, self.bias)
 
-    def __call__(self, texts: Reviews | Iterable[str]) -> Any:
+    def __call__(self, texts: Reviews | Iterable[str]) -> csr_array:
         """Return the features of texts, shape (texts, width), with their fingerprint."""
         if isinstance(texts, str):
             raise DataError("the texts are a single string; expected a sequence of strings, such as [text]")
@@ -54,12 +60,12 @@ class WordFeatures:
 
 @dataclass(frozen=True)
 class TableFeatures:
-    """Columns of a table, by their names and in this order."""
+    """Columns of a table, as features."""
 
-    columns: tuple[str, ...]
+    columns: tuple[str, ...]  # the names of the columns, in this order
 
     def __post_init__(self) -> None:
-        """Refuse names that are not distinct texts."""
+        """Raise `DataError` unless there are names, and these are distinct strings."""
         if not self.columns or not all(isinstance(c, str) for c in self.columns) or len(set(self.columns)) < len(self.columns):
             raise DataError(f"the columns are {self.columns!r:.80}; expected distinct names, at least one")
 
@@ -68,7 +74,7 @@ class TableFeatures:
         """The fingerprint of the features that this makes."""
         return fingerprint_of_names("table", self.columns)
 
-    def __call__(self, table: Any) -> Any:
+    def __call__(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """Return these columns of a data frame, in this order."""
         missing = [name for name in self.columns if name not in getattr(table, "columns", ())]
         if missing:
@@ -78,15 +84,15 @@ class TableFeatures:
 
 @dataclass(frozen=True)
 class UnpublishedFeatures:
-    """The fingerprint of features whose recipe stays with the owner."""
+    """The recipe that an owner hands out if it keeps the names of the features to itself."""
 
-    fingerprint: str
+    fingerprint: str  # of the features
 
-    def __call__(self, texts: Any) -> Any:
-        """Refuse: the recipe is not here."""
+    def __call__(self, texts: object) -> NoReturn:
+        """Raise `CapabilityError`, because the words or columns are not known here."""
         raise CapabilityError(
             "the owner of this model did not publish its words or columns, so they cannot be made here; ask the owner for the "
-            "vocabulary, and make the features with bag_of_words"
+            "vocabulary, and make the features by bag_of_words(texts, vocabulary)"
         )
 
 
@@ -105,15 +111,15 @@ def check_width(recipe: Recipe, width: int) -> None:
 
 @dataclass(frozen=True)
 class RecipeHeader:
-    """A recipe in a header: its fingerprint, whether its names follow as an array, and for words whether texts are raw."""
+    """A recipe in the header of a file."""
 
-    fingerprint: Fingerprint
-    published: bool
-    raw: bool
+    fingerprint: Fingerprint  # of the features
+    published: bool  # whether the names follow, as an array
+    raw: bool  # for words: whether texts are first brought into the paper's text form
 
 
 def export_recipe(recipe: Recipe) -> tuple[RecipeHeader, np.ndarray | None]:
-    """Return the header of a recipe, and its names as one uint8 array, if it has any."""
+    """Return the header of a recipe, and its names as one uint8 array (None if they are not published)."""
     if isinstance(recipe, UnpublishedFeatures):
         return RecipeHeader(recipe.fingerprint, False, False), None
     raw = isinstance(recipe, WordFeatures) and recipe.raw
@@ -147,5 +153,5 @@ def _unpacked(names: np.ndarray) -> list[str]:
     except (ValueError, RecursionError):
         known = None
     if not isinstance(known, list) or not all(isinstance(name, str) for name in known):
-        raise FileError("the names of features are no list of texts; get a new file from its sender")
+        raise FileError("the names of features are not a list of strings; get a new file from its sender")
     return known

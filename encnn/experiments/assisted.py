@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,9 +29,10 @@ from encnn.experiments.console import begin, heading, job_options
 from encnn.experiments.linear import LEARNING_RATE, linear_start
 from encnn.experiments.twin import WARM_UP, ClearTwin, clear_twin
 from encnn.network import TrainingPlan
-from encnn.parties import Evaluation, Owner, Trainer
+from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
 from encnn.progress import progress
-from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, IntegerVectorParameters, IntegerVectorSecretKey
+from encnn.schemes.base import Targets
+from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, IntegerVectorParameters
 
 RATES = (0.004, 0.008, 0.012, 0.016, 0.024)
 """Learning rates to choose from, on the last fifth of the training reviews; the best became `LEARNING_RATE`."""
@@ -43,7 +43,7 @@ KEYS = 3
 class AssistedCase:
     """One line of the table: parameters, and where the labels are."""
 
-    parameters: IntegerVectorParameters
+    parameters: IntegerVectorParameters  # of the scheme
     labels: str = "sent"  # or "kept", or "encrypted"
 
 
@@ -60,15 +60,15 @@ CASES = (
 class AssistedRun:
     """An assisted run, as the owner sees it."""
 
-    training: Evaluation
-    test: Evaluation
+    training: Evaluation  # what was right while training
+    test: Evaluation  # what is right in the test
     cpu_seconds: float  # of the trainer
     tally: Tally  # what the owner counted
     model_bytes: int  # in memory
     start_bytes: int  # of the fresh model on disk
 
 
-def assisted_run(case: AssistedCase, data: Dataset, plan: TrainingPlan, key: int) -> dict[str, Any]:
+def assisted_run(case: AssistedCase, data: Dataset, plan: TrainingPlan, key: int) -> dict[str, object]:
     """Train under encryption with the owner's assistance, beside the clear twin; return the line of the table."""
     twin, run = clear_twin(linear_start(data), data, plan), trained(case, data, plan)
     return _what(case) | {"key": key} | _accuracies(twin, run) | _costs(twin, run)
@@ -77,12 +77,11 @@ def assisted_run(case: AssistedCase, data: Dataset, plan: TrainingPlan, key: int
 def trained(case: AssistedCase, data: Dataset, plan: TrainingPlan) -> AssistedRun:
     """Train under encryption from zero, the owner assisting, with keys of its own; evaluate and time it."""
     owner = Owner(linear_start(data).architecture, plan.sigmoid, case.parameters)
-    secret: IntegerVectorSecretKey = owner.secret_key  # type: ignore[assignment]
     model = owner.encrypt(linear_start(data))
     start_bytes = _bytes_on_disk(model)
     targets = _targets(case, owner, data, plan)
-    _warm_up(model, data, plan, Assistant(secret))
-    assistant, trainer = Assistant(secret, labels=data.y if case.labels == "kept" else None), Trainer(model)
+    _warm_up(model, data, plan, owner.assistant())
+    assistant, trainer = owner.assistant(data.y if case.labels == "kept" else None), Trainer(model)
     help = AssistedStep(DirectChannel(assistant))
     _, seconds = cpu_seconds(lambda: trainer.train(data.X, targets, plan, help, keep_scores=False))
     training = owner.evaluate(assistant.scores, data.y, plan)
@@ -91,7 +90,7 @@ def trained(case: AssistedCase, data: Dataset, plan: TrainingPlan) -> AssistedRu
     return AssistedRun(training, test, seconds, assistant.tally, model.network.W1.nbytes, start_bytes)
 
 
-def _what(case: AssistedCase) -> dict[str, Any]:
+def _what(case: AssistedCase) -> dict[str, object]:
     """Return the columns that say what was run."""
     p = case.parameters
     return {
@@ -105,7 +104,7 @@ def _what(case: AssistedCase) -> dict[str, Any]:
     }
 
 
-def _accuracies(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
+def _accuracies(twin: ClearTwin, run: AssistedRun) -> dict[str, object]:
     """Return the columns about accuracy, beside the clear twin's."""
     return {
         "reviews": len(run.training.right),
@@ -119,7 +118,7 @@ def _accuracies(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
     }
 
 
-def _costs(twin: ClearTwin, run: AssistedRun) -> dict[str, Any]:
+def _costs(twin: ClearTwin, run: AssistedRun) -> dict[str, object]:
     """Return the columns about CPU time, beside the clear twin's, and about bytes."""
     reviews, tally = len(run.training.right), run.tally
     return {
@@ -173,17 +172,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _targets(case: AssistedCase, owner: Owner, data: Dataset, plan: TrainingPlan) -> Any:
+def _targets(case: AssistedCase, owner: Owner, data: Dataset, plan: TrainingPlan) -> Targets:
     if case.labels == "kept":
         return KeptLabels(len(data.y))
     return data.y if case.labels == "sent" else owner.encrypt_labels(data.y, plan.learning_rate)
 
 
-def _warm_up(model: Any, data: Dataset, plan: TrainingPlan, assistant: Assistant) -> None:
+def _warm_up(model: EncryptedModel, data: Dataset, plan: TrainingPlan, assistant: Assistant) -> None:
     """Compile the inner loops on a copy, so that no run pays for it."""
     Trainer(model.copy()).train(data.X[:WARM_UP], data.y[:WARM_UP], plan, help=AssistedStep(DirectChannel(assistant)))
 
 
-def _bytes_on_disk(model: Any) -> int:
+def _bytes_on_disk(model: EncryptedModel) -> int:
     with tempfile.TemporaryDirectory() as folder:
         return model.save(Path(folder) / "model")

@@ -8,15 +8,12 @@ Keys and noise come from the operating system, so accuracies may change in the l
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from encnn.assistance.scores import DirectChannel
-from encnn.assistance.weights import LevelRefresh, OwnerOfWeights, check_interval
+from encnn.assistance.weights import LevelRefresh, check_interval
 from encnn.costs import announce
 from encnn.costs.peak_memory import peak_memory_mb
 from encnn.costs.timing import cpu_seconds
@@ -24,15 +21,16 @@ from encnn.data.datasets import Dataset, whitened_dataset
 from encnn.experiments.ckks_cases import CASES, TOY_CASES, UNASSISTED, CKKSCase, held_out_choices
 from encnn.experiments.columns import distance_percent, right, security, significant
 from encnn.experiments.console import begin, heading, job_options
-from encnn.network import Network, TrainingPlan, predict
+from encnn.experiments.own_process import in_a_process
+from encnn.network import Network, TrainingPlan
+from encnn.network.rehearsal import predict_in_clear
 from encnn.network.training import NOBODY
 from encnn.parties import Owner, Trainer
 from encnn.parties.mirror import MIRROR_128, SHALLOW_128, Client, Server
 from encnn.progress import progress
-from encnn.schemes.clear import ClearEvaluator
 
 
-def packed_run(case: CKKSCase, data: Dataset) -> dict[str, Any]:
+def packed_run(case: CKKSCase, data: Dataset) -> dict[str, object]:
     """Train under CKKS beside the clear twin; return the line of the table."""
     data = case.data(data)
     reviews, features = data.X.shape
@@ -40,7 +38,7 @@ def packed_run(case: CKKSCase, data: Dataset) -> dict[str, Any]:
     owner = Owner(case.architecture(features), plan.sigmoid, case.parameters)
     model = owner.encrypt(case.start(features))
     y = owner.encrypt_labels(data.y) if case.labels == "encrypted" else data.y
-    side = OwnerOfWeights(owner.secret_key, model)
+    side = owner.refresher(model)
     watch, refresh = (side.watch(plan), LevelRefresh(model, DirectChannel(side))) if case.refreshed else (None, None)
     trainer, tally = Trainer(model), side.tally
     scores, seconds = cpu_seconds(lambda: trainer.train(data.X, y, plan, refresh or NOBODY, on_scores=watch))
@@ -71,10 +69,10 @@ def mirror_costs(data: Dataset, network: Network, hidden: Network) -> pd.DataFra
     lines = []
     models = ((SHALLOW_128, network), (MIRROR_128, network), (MIRROR_128, hidden))
     for p, model in progress(models, "mirror", unit="model"):
-        client = Client(p)
+        client = Client(p, data.X.shape[1])
         server, batch = Server(client.evaluator, model), client.evaluator.batch_rows
         X = data.X_test[:batch]
-        z = predict(ClearEvaluator(), model, X)
+        z = predict_in_clear(model, X)
         one = _steps_timed(client.encrypt_review, server.score, client.decrypt, x=X[0], repeats=5)
         many = _steps_timed(client.encrypt_batch, server.score_batch, client.decrypt, x=X, repeats=1)
         for layout, (seconds, scores), reviews in (("one review", one, 1), ("batch", many, len(X))):
@@ -123,20 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _announced(case: CKKSCase, data: Dataset) -> dict[str, Any]:
-    """Print what a case will cost, run it and return its line."""
+def _announced(case: CKKSCase, data: Dataset) -> dict[str, object]:
+    """Print what a case will cost, run it in a process of its own, and return its line."""
     reviews, features = case.data(data).X.shape
     announce(case.name, case.data(data).X, case.plan(reviews), case.architecture(features), case.parameters)
-    return _in_a_process(case, data)
+    return in_a_process(packed_run, case, data)
 
 
-def _in_a_process(case: CKKSCase, data: Dataset) -> dict[str, Any]:
-    """Run a case in a process of its own, so that its peak memory is its own, and return its line."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(packed_run, case, data).result()
-
-
-def _described(case: CKKSCase, owner: Owner, plan: TrainingPlan, reviews: int) -> dict[str, Any]:
+def _described(case: CKKSCase, owner: Owner, plan: TrainingPlan, reviews: int) -> dict[str, object]:
     p = case.parameters
     return {
         "case": case.name,
@@ -152,11 +144,11 @@ def _described(case: CKKSCase, owner: Owner, plan: TrainingPlan, reviews: int) -
         "steps": case.epochs * -(-reviews // plan.batch_size),
         "learning rate of the mean": case.rate,
         "sigmoid": plan.sigmoid.name,
-        "key bytes": owner.evaluator.nbytes,  # type: ignore[attr-defined]
+        "key bytes": owner.evaluator.nbytes,
     }
 
 
-def _compared(trained: Network, twin: Network, start: Network, data: Dataset) -> dict[str, Any]:
+def _compared(trained: Network, twin: Network, start: Network, data: Dataset) -> dict[str, object]:
     """Return accuracies on the test reviews, and how far the weights are from the twin's as a share of its change."""
     ours, theirs = (right(network, data.X_test, data.y_test) for network in (trained, twin))
     return {
@@ -171,7 +163,7 @@ def _steps_timed(*steps: Callable, x: np.ndarray, repeats: int) -> tuple[np.ndar
     """Return the CPU seconds of each of these successive steps, the least over repeats, and the result of the last step."""
     found = []
     for _ in range(repeats + 1):
-        result: Any = x
+        result = x
         seconds = []
         for step in steps:
             result, spent = cpu_seconds(step, result)

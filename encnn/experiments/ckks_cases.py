@@ -29,14 +29,14 @@ RADII, DEVIATIONS = (6.0, 8.0, 10.0), (0.02, 0.05)
 
 @dataclass(frozen=True)
 class CKKSCase:
-    """One line of the table; rate, radius and deviation are chosen on training reviews held out."""
+    """One line of the table.  Rate, radius and deviation are chosen on held-out training reviews."""
 
-    name: str
-    parameters: CKKSParameters
+    name: str  # as tables show it
+    parameters: CKKSParameters  # of the scheme
     rate: float = 2.0  # learning rate for the mean of a mini-batch; updates are summed, so the plan divides it by the batch
     radius: float = 8.0  # the polynomial sigmoid is fitted on +-radius
-    epochs: int = 1
-    hidden: int = 0
+    epochs: int = 1  # passes over the reviews
+    hidden: int = 0  # hidden units
     deviation: float = 0.0  # of the start of W1
     labels: str = "plain"  # or "encrypted"
     refreshed: bool = True  # whether the owner refreshes the weights

@@ -1,13 +1,11 @@
 """Columns that the tables of several jobs have: bits of security, accuracies, and distances from the clear twin."""
 
-from typing import Any
-
 import numpy as np
 
 from encnn.data import Features
-from encnn.network import Network, predict
+from encnn.network import Network
+from encnn.network.rehearsal import predict_in_clear
 from encnn.schemes import SchemeParameters
-from encnn.schemes.clear import ClearEvaluator
 
 
 def security(p: SchemeParameters) -> dict[str, object]:
@@ -20,7 +18,7 @@ def security(p: SchemeParameters) -> dict[str, object]:
 
 def right(network: Network, X: Features, y: np.ndarray) -> np.ndarray:
     """Return which reviews a network in the clear puts on the right side of z = 0, shape (reviews,)."""
-    z = predict(ClearEvaluator(), network, X, batch_size=X.shape[0])
+    z = predict_in_clear(network, X, batch_size=X.shape[0])
     return np.asarray((z[:, 0] > 0) == (y == 1))
 
 
@@ -44,5 +42,5 @@ def significant(x: float, digits: int = 3) -> float:
 
 
 def _distance(a: Network, b: Network) -> float:
-    pairs: list[tuple[Any, Any]] = [(a.W1, b.W1)] + ([] if b.W2 is None else [(a.W2, b.W2)])
+    pairs: list[tuple[np.ndarray, np.ndarray]] = [(a.W1, b.W1)] + ([] if b.W2 is None else [(a.W2, b.W2)])
     return float(np.sqrt(sum(np.square(first - second).sum() for first, second in pairs)))

@@ -26,7 +26,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,7 +61,7 @@ def cases() -> list[ComparedPreset]:
 class ComparisonTask:
     """Reviews, as bags of words and as dense vectors, and how to train on each."""
 
-    name: str
+    name: str  # "toy" or "real"
     words: Dataset  # bags of words
     plan: TrainingPlan  # for these
     vectors: Dataset  # dense features of the same reviews, for CKKS
@@ -75,7 +74,7 @@ class ComparisonTask:
         return "words", self.words, replace(self.plan, sigmoid=case.sigmoid)
 
 
-def compare(case: ComparedPreset, task: ComparisonTask) -> dict[str, Any]:
+def compare(case: ComparedPreset, task: ComparisonTask) -> dict[str, object]:
     """Train under the scheme of a case beside its clear twin; return the line of the table, medians over the case's keys."""
     features, data, plan = task.of(case)
     twin = clear_twin(linear_start(data), data, plan)
@@ -164,7 +163,7 @@ def slot_layouts(vocabulary: int, words: int, batch_sizes: Iterable[int], p: fv.
     for size in batch_sizes:
         weight = vocabulary * (2 * product + math.ceil(math.log2(size)) * rotation + addition) / size
         lines.append((size, weight, 2 * words * addition))
-    return pd.DataFrame(lines, columns=["batch", "a weight a ciphertext", "a row a ciphertext"])
+    return pd.DataFrame(lines, columns=["batch", "a weight per ciphertext", "a row per ciphertext"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -179,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _predicted(case: ComparedPreset, task: ComparisonTask) -> dict[str, Any]:
+def _predicted(case: ComparedPreset, task: ComparisonTask) -> dict[str, object]:
     """Print what a case will cost, run it and return its line with the prediction."""
     _, data, plan = task.of(case)
     cost = announce(f"{task.name}, {case.name}", data.X, plan, linear_start(data).architecture, case.parameters)

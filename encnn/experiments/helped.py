@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, Tally
-from encnn.assistance.weights import OwnerOfWeights, refresh_for
+from encnn.assistance.scores import AssistedStep, DirectChannel, Tally
+from encnn.assistance.weights import refresh_for
 from encnn.costs.timing import cpu_seconds
 from encnn.data import Features
 from encnn.data.datasets import Dataset
@@ -24,7 +24,7 @@ from encnn.schemes import SchemeParameters
 class HelpedModel:
     """A model with the way to its owner, if the scheme needs one.  The model itself does not lead to the owner."""
 
-    model: EncryptedModel
+    model: EncryptedModel  # to train
     help: Help = NOBODY  # asks the owner for errors, or for fresh weights
     tally: Tally = field(default_factory=Tally)  # what the owner counted
 
@@ -37,10 +37,10 @@ def helped(owner: Owner, model: EncryptedModel, X: Features, plan: TrainingPlan)
     """Return the model with the help that its scheme needs."""
     needed = owner.parameters.owner_help
     if needed == "weights":
-        side = OwnerOfWeights(owner.secret_key, model)
+        side = owner.refresher(model)
         return HelpedModel(model, refresh_for(model, DirectChannel(side), plan, X), side.tally)
     if needed == "errors":
-        assistant = Assistant(owner.secret_key)  # type: ignore[arg-type]
+        assistant = owner.assistant()
         return HelpedModel(model, AssistedStep(DirectChannel(assistant)), assistant.tally)
     return HelpedModel(model)
 
@@ -48,7 +48,7 @@ def helped(owner: Owner, model: EncryptedModel, X: Features, plan: TrainingPlan)
 def trained(parameters: SchemeParameters, data: Dataset, plan: TrainingPlan) -> tuple[Network, float, HelpedModel]:
     """Train from zero under these parameters; return the network in the clear, CPU seconds of both parties, and the model."""
     start = linear_start(data)
-    owner = Owner(start.architecture, plan.sigmoid, parameters)
+    owner = Owner(start.architecture, plan.sigmoid, parameters, insecure=True)
     model = owner.encrypt(start)
     warm_up = helped(owner, model.copy(), data.X, plan)
     warm_up.train(data.X[:WARM_UP], data.y[:WARM_UP], replace(plan, epochs=1))

@@ -144,7 +144,7 @@ def two_errors(sigmoid: PolynomialSigmoid, radius: float, points: int = 161) -> 
     Columns z, encryption (of the decrypted value against p(z)) and approximation (of p(z) against the sigmoid).
     """
     grid = np.linspace(-radius, radius, points)[:, None]
-    owner = Owner(Architecture(1, hidden=0), sigmoid, PAPER, rng=np.random.default_rng(5))
+    owner = Owner(Architecture(1, hidden=0), sigmoid, PAPER, rng=np.random.default_rng(5), insecure=True)
     decrypted = owner.decrypt(owner.evaluator.activate(sigmoid, owner.secret_key.encrypt(grid)))
     encryption, approximation = np.abs(decrypted - sigmoid(grid)), np.abs(sigmoid.error(grid))
     return pd.DataFrame({"z": grid[:, 0], "encryption": encryption[:, 0], "approximation": approximation[:, 0]})

@@ -48,7 +48,7 @@ def _table_three(words: Dataset, results: Results, seed: int) -> list[ex.Setting
     main_pair = [ex.run(setting, words, seed) for setting in ex.pair()]
     heading("Table III: reviews trained correctly, without (Non-PP) and with encryption (PP)")
     print(tables.table3(ex.table(main_pair), seed).iloc[:, :-1].to_string())
-    rights = {run.line["row"]: run.evaluation.right for run in main_pair if run.evaluation is not None}
+    rights = {str(run.line["row"]): run.evaluation.right for run in main_pair if run.evaluation is not None}
     results.store("accuracy", training_figures.accuracy_curves(rights))
     return main_pair
 

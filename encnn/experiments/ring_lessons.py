@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from encnn.assistance.scores import DirectChannel
-from encnn.assistance.weights import OwnerOfWeights, WeightRefresh, weights_of
+from encnn.assistance.weights import WeightRefresh, weights_of
 from encnn.errors import CiphertextOverflowError
 from encnn.network import Network, TrainingPlan
 from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters, fv, yashe
+from encnn.schemes.base import SecretKey
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.encoders import FractionalEncoder
+from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.parameters import RingParameters, primes_of_bits
 from encnn.schemes.rings.rns import Ring
 
@@ -57,7 +59,7 @@ def digit_growth(ring: Ring, shift: int, steps: int, start: float = 5.625) -> tu
     return np.array(rows), pd.DataFrame({"read": read, "wanted": wanted, "right": right})
 
 
-def encrypted_digit_growth(secret: Any, shift: int, start: float = 5.625) -> tuple[int, float, str]:
+def encrypted_digit_growth(secret: SecretKey, shift: int, start: float = 5.625) -> tuple[int, float, str]:
     """Repeat v <- v + v / 2^shift on a ciphertext until its bounds refuse.
 
     Returns the steps done, the relative error of the number then decrypted, and the refusal.
@@ -72,16 +74,16 @@ def encrypted_digit_growth(secret: Any, shift: int, start: float = 5.625) -> tup
 
 
 def hidden_layer_run(
-    parameters: fv.FVParameters | yashe.YASHEParameters, start: Network, plan: TrainingPlan, X: Any, y: np.ndarray
-) -> dict[str, Any]:
+    parameters: fv.FVParameters | yashe.YASHEParameters, start: Network, plan: TrainingPlan, X: np.ndarray, y: np.ndarray
+) -> dict[str, object]:
     """Train a network with a hidden layer, the owner renewing its weights between mini-batches, beside the clear twin.
 
     Returns the ciphertexts that products made, the trips, the noise budget left, and the error of the weights in percent of
     their change.
     """
-    owner = Owner(start.architecture, plan.sigmoid, parameters)
+    owner = Owner(start.architecture, plan.sigmoid, parameters, insecure=True)
     model = owner.encrypt(start)
-    side, made = OwnerOfWeights(owner.secret_key, model, limit=4.0), _count_products(model.evaluator)
+    side, made = owner.refresher(model, limit=4.0), _count_products(model.evaluator)
     refresh = WeightRefresh(model, DirectChannel(side))
     twin = Owner(start.architecture, plan.sigmoid, ClearParameters()).encrypt(start)
     for first in range(0, len(y), plan.batch_size):
@@ -102,7 +104,7 @@ def _count_products(evaluator: Any) -> list[int]:
     made: list[int] = []
     multiply = evaluator.multiply_raw
 
-    def multiply_raw(a: Any, b: Any) -> Any:
+    def multiply_raw(a: RingArray, b: RingArray) -> RingArray:
         product = multiply(a, b)
         made.append(product.ciphertexts)
         return product

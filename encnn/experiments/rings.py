@@ -6,7 +6,6 @@ owner renews the weights where their budgets run low.  Keys are real (the operat
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -28,11 +27,11 @@ PRESETS = (fv.ADDITIVE_128, fv.FRACTIONAL_128, yashe.ADDITIVE_128, yashe.FRACTIO
 
 @dataclass(frozen=True)
 class RingRun:
-    """A run's line of the table, and the networks that it and its clear twin ended with."""
+    """The results of a run."""
 
-    line: dict[str, Any]
-    network: Network
-    twin: Network
+    line: dict[str, object]  # of the table
+    network: Network  # the encrypted network after training, decrypted
+    twin: Network  # its clear twin
 
 
 def compare(parameters: fv.FVParameters | yashe.YASHEParameters, data: Dataset, plan: TrainingPlan) -> RingRun:
@@ -60,13 +59,13 @@ def compare(parameters: fv.FVParameters | yashe.YASHEParameters, data: Dataset, 
         "MB up": round(tally.bytes_up / 1e6, 1),
         "MB down": round(tally.bytes_down / 1e6, 1),
         "model MB": round(W.nbytes / 1e6, 1),
-        "key MB": round(run.model.evaluator.nbytes / 1e6, 1),  # type: ignore[attr-defined]
+        "key MB": round(run.model.evaluator.nbytes / 1e6, 1),
         "noise bits left": round(W.noise_budget_bits, 1),
     }
     return RingRun(line, network, twin.network)
 
 
-def lines() -> Iterator[dict[str, Any]]:
+def lines() -> Iterator[dict[str, object]]:
     """Yield one line for each preset and data set, as they come, and say before each run what it will cost."""
     cases = [(p, name, data) for name, data in datasets().items() for p in PRESETS]
     for p, name, data in progress(cases, "rings", unit="run"):

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,10 +23,11 @@ from encnn.data.datasets import Dataset, words_dataset
 from encnn.data.reviews import Corpus
 from encnn.errors import CiphertextOverflowError, DivergenceError
 from encnn.network import Architecture, ErrorStep, Help, Network, TrainingPlan
+from encnn.network.architecture import Pooling
 from encnn.parties import Evaluation, Owner, Trainer
 from encnn.progress import progress
 from encnn.report import paper
-from encnn.schemes import ClearParameters, Encrypted, Evaluator, SchemeParameters
+from encnn.schemes import ClearParameters, Evaluator, SchemeParameters
 from encnn.schemes.integer_vector import PAPER
 
 LEARNING_RATE = paper.LEARNING_RATE
@@ -58,23 +58,23 @@ class Setting:
     """One row of a table: a network, how it is trained, and in which arithmetic."""
 
     row: str  # its name
-    plan: TrainingPlan
-    parameters: SchemeParameters = field(default_factory=ClearParameters)
-    pooling: str = "mean"
+    plan: TrainingPlan  # how it is trained
+    parameters: SchemeParameters = field(default_factory=ClearParameters)  # of its arithmetic
+    pooling: Pooling = "mean"  # "mean" or "sum" of a review's rows
     step: ErrorStep | None = None  # replaces the error step (the ablations' mistakes)
     shown: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None  # the prediction, from p and the seed's rng
     running_mean: bool = False  # count with the ancestor's running-mean threshold instead of one half
 
     def architecture(self, data: Dataset) -> Architecture:
         """Return the network for the features of these data."""
-        return Architecture(data.X.shape[1], HIDDEN, pooling=self.pooling)  # type: ignore[arg-type]
+        return Architecture(data.X.shape[1], HIDDEN, pooling=self.pooling)
 
 
 @dataclass(frozen=True)
 class SettingRun:
     """The results of one run."""
 
-    line: dict[str, Any]  # of the table
+    line: dict[str, object]  # of the table
     evaluation: Evaluation | None  # the owner's, None if it diverged
 
 
@@ -83,7 +83,7 @@ def run(setting: Setting, data: Dataset, seed: int) -> SettingRun:
     architecture = setting.architecture(data)
     rng = np.random.default_rng(seed)
     start = Network.initial(architecture, rng)
-    owner = Owner(architecture, setting.plan.sigmoid, setting.parameters, rng=rng)
+    owner = Owner(architecture, setting.plan.sigmoid, setting.parameters, rng=rng, insecure=True)
     trainer = Trainer(owner.encrypt(start))
     # a network that feeds back the wrong error has no range to watch
     watch = owner.watch(setting.plan) if setting.step is None else None
@@ -133,7 +133,7 @@ def table(results: Iterable[SettingRun]) -> pd.DataFrame:
 
 
 def pair(
-    learning_rate: float = LEARNING_RATE, degree: int = DEGREE, suffix: str = "", pooling: str = "mean"
+    learning_rate: float = LEARNING_RATE, degree: int = DEGREE, suffix: str = "", pooling: Pooling = "mean"
 ) -> tuple[Setting, Setting]:
     """Return (Non-PP, PP): the rightly coded network in the clear, and the same under the paper's encryption."""
     plan = TrainingPlan(taylor(degree), learning_rate)
@@ -204,14 +204,14 @@ def grid(corpus: Corpus) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["row", "polarity_cutoff", "words", "threshold", "seed", "correct"])
 
 
-def udacity_step(evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[Encrypted, float]:
+def udacity_step(evaluator: Evaluator, z: np.ndarray, targets: np.ndarray, rate: float) -> tuple[np.ndarray, float]:
     """Return (p - y) p (1 - p), the error of the Udacity course's network, in the clear."""
     p = np.asarray(ExactSigmoid()(z))
     return (p - targets) * p * (1.0 - p), rate
 
 
-def constant_error_step(evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[Encrypted, float]:
-    """Return 1/2 - y whatever the network said: the error that the 2017 notebook feeds back."""
+def constant_error_step(evaluator: Evaluator, z: np.ndarray, targets: np.ndarray, rate: float) -> tuple[np.ndarray, float]:
+    """Return 1/2 - y, which does not depend on the network: the error that the 2017 notebook feeds back."""
     return 0.5 - targets, rate
 
 
@@ -239,7 +239,7 @@ def _line(
     cpu_seconds: float,
     right: metrics.Accuracy | None,
     test: metrics.Accuracy | None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         "row": setting.row,
         "learning_rate": setting.plan.learning_rate,

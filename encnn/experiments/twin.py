@@ -7,7 +7,8 @@ import numpy as np
 
 from encnn.costs.timing import cpu_seconds
 from encnn.data.datasets import Dataset
-from encnn.network import Help, Network, TrainingPlan, predict, train
+from encnn.network import Help, Network, TrainingPlan, train
+from encnn.network.rehearsal import predict_in_clear
 from encnn.network.training import NOBODY
 from encnn.parties import Evaluation, Owner
 from encnn.schemes import ClearParameters
@@ -21,8 +22,8 @@ WARM_UP = 20
 class ClearTwin:
     """A run in the clear, from which everything else is read."""
 
-    data: Dataset
-    plan: TrainingPlan
+    data: Dataset  # what it was trained on
+    plan: TrainingPlan  # how it was trained
     network: Network  # after training
     z: np.ndarray  # the scores met in training, shape (epochs * reviews, outputs)
     cpu_seconds: float  # of training alone
@@ -35,7 +36,7 @@ class ClearTwin:
     @cached_property
     def test(self) -> Evaluation:
         """What the trained network gets right of the test reviews."""
-        return self._owner.evaluate(predict(ClearEvaluator(), self.network, self.data.X_test), self.data.y_test, self.plan)
+        return self._owner.evaluate(predict_in_clear(self.network, self.data.X_test), self.data.y_test, self.plan)
 
     @property
     def _owner(self) -> Owner:

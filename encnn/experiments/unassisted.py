@@ -14,19 +14,18 @@ Learning rates, epochs and the largest multiplier are chosen on training reviews
 bootstraps would add (`simulation`).  Test reviews choose nothing.
 
 Writes unassisted.csv (a line for each run), unassisted_choice.csv (the choices) and unassisted_curve.csv (running accuracy).  A
-run takes minutes, so each is written to a folder as it goes, and goes on there when the job is started again.
+run takes minutes, so each is written to a folder as it goes, and goes on there when the job is started again.  Each has a
+process of its own, so that its peak memory is its own.
 """
 
 import argparse
-import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,17 +40,19 @@ from encnn.data.reviews.conditioning import with_labels, without_labels
 from encnn.experiments.columns import security
 from encnn.experiments.console import begin, heading, job_options
 from encnn.experiments.linear import linear_start
+from encnn.experiments.own_process import in_a_process, kept
 from encnn.experiments.twin import ClearTwin, clear_twin
 from encnn.network import Help, TrainingPlan
 from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
 from encnn.progress import progress
 from encnn.scaling.checkpoints import scores_in, train_resumably
+from encnn.schemes.base import Encrypted
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, TWO_LEVEL_128, BootstrappedEvaluator, BootstrappedParameters, noise
 from encnn.schemes.bootstrapped.simulation import noisy_step
 
 BATCH_SIZE = 16
 KEYS = 3
-CURVE_STEP = 500
+CURVE_POINTS = 50
 SIMULATIONS = 3
 
 
@@ -59,7 +60,7 @@ SIMULATIONS = 3
 class Recipe:
     """How reviews become features, and how the trainer conditions them."""
 
-    name: str
+    name: str  # as tables show it
     least: int = 0  # reviews that a gram is in at least; 0: single words that lean
     conditioned: str = "no"  # or "by features" alone, or "by labels"
 
@@ -82,14 +83,14 @@ PAIRS_UNLABELLED = Recipe("words and pairs, no label seen", least=10, conditione
 
 @dataclass(frozen=True)
 class Choice:
-    """Plans to choose from for a recipe: all combinations, each with the largest multiplier that goes with it."""
+    """Plans to choose from: all combinations of these settings."""
 
-    recipe: Recipe
-    parameters: BootstrappedParameters
+    recipe: Recipe  # of the features
+    parameters: BootstrappedParameters  # of the scheme
     rates: tuple[float, ...]  # of the features with the largest multiplier
-    multipliers: tuple[int, ...] = (1,)
-    epochs: tuple[int, ...] = (1,)
-    decays: tuple[float, ...] = (0.0,)
+    multipliers: tuple[int, ...] = (1,)  # the largest multiplier of a feature's steps
+    epochs: tuple[int, ...] = (1,)  # passes over the reviews
+    decays: tuple[float, ...] = (0.0,)  # of the learning rate
 
     def plans(self) -> Iterator[tuple[TrainingPlan, int]]:
         """Yield each plan, and its largest multiplier; a rate decays in several epochs only."""
@@ -110,13 +111,13 @@ CHOICES = (
 class BootstrappedCase:
     """One or several lines of the table: what is trained, how, and with how many keys."""
 
-    name: str
-    recipe: Recipe
-    parameters: BootstrappedParameters
-    plan: TrainingPlan
+    name: str  # as tables show it
+    recipe: Recipe  # of the features
+    parameters: BootstrappedParameters  # of the scheme
+    plan: TrainingPlan  # how it is trained
     largest: int = 1  # multiplier
     labels: str = "sent"  # to the trainer in plain, or "encrypted"
-    keys: int = 1
+    keys: int = 1  # how many runs there are, each with a key of its own
 
 
 def cases(choice: pd.DataFrame, keys: int = KEYS) -> list[BootstrappedCase]:
@@ -164,7 +165,7 @@ def simulated(data: Dataset, plan: TrainingPlan, p: BootstrappedParameters | Non
 
 def bootstrapped_run(
     case: BootstrappedCase, data: Dataset, key: int, folder: Path, threads: int
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> tuple[dict[str, object], pd.DataFrame]:
     """Train under encryption beside the clear twin; return the line of the table and the running accuracies of both.
 
     folder: where the run is written as it goes (keys, models, scores); a run that was cut short goes on from there.
@@ -185,7 +186,7 @@ def bootstrapped_run(
         "CPU ms a review": round(1e3 * clock.cpu_seconds / max(clock.reviews, 1), 3),
         "wall ms a review": round(1e3 * clock.wall_seconds / max(clock.reviews, 1), 3),
         "threads": threads,
-        "keys MB": round(owner.evaluator.nbytes / 1e6, 1),  # type: ignore[attr-defined]
+        "keys MB": round(owner.evaluator.nbytes / 1e6, 1),
         "model MB": round(trainer.model.network.W1.nbytes / 1e6, 3),
         "labels MB": 0.0 if isinstance(y, np.ndarray) else round(y.nbytes / 1e6, 3),
         "keys and start on disk MB": round((folder / "start").stat().st_size / 1e6, 1),
@@ -194,7 +195,7 @@ def bootstrapped_run(
     return line, curve(case, key, training, twin.training, reviews)
 
 
-def _settings(case: BootstrappedCase, key: int) -> dict[str, Any]:
+def _settings(case: BootstrappedCase, key: int) -> dict[str, object]:
     """Return the columns that are known before a run."""
     p, plan = case.parameters, case.plan
     return {
@@ -217,7 +218,7 @@ def _settings(case: BootstrappedCase, key: int) -> dict[str, Any]:
     }
 
 
-def _accuracies(training: Evaluation, test: Evaluation, twin: ClearTwin, reviews: int) -> dict[str, Any]:
+def _accuracies(training: Evaluation, test: Evaluation, twin: ClearTwin, reviews: int) -> dict[str, object]:
     """Return how often the first epoch and the test were right, under encryption and in the clear."""
     first = slice(0, reviews)
     return {
@@ -231,7 +232,7 @@ def _accuracies(training: Evaluation, test: Evaluation, twin: ClearTwin, reviews
     }
 
 
-def _noise(p: BootstrappedParameters, plan: TrainingPlan, X: Any, test: Evaluation, twin: ClearTwin) -> dict[str, Any]:
+def _noise(p: BootstrappedParameters, plan: TrainingPlan, X: object, test: Evaluation, twin: ClearTwin) -> dict[str, object]:
     """Return how far scores went and how far they are off.
 
     The twin's scores say how far a run without noise goes.  Deviations are of the scores that the owner could read.
@@ -248,8 +249,9 @@ def _noise(p: BootstrappedParameters, plan: TrainingPlan, X: Any, test: Evaluati
 
 
 def curve(case: BootstrappedCase, key: int, training: Evaluation, twin: Evaluation, reviews: int) -> pd.DataFrame:
-    """Return the running accuracies in percent after every `CURVE_STEP` reviews of the first epoch."""
-    met = np.arange(CURVE_STEP, reviews + 1, CURVE_STEP)
+    """Return the running accuracies in percent at `CURVE_POINTS` places of the first epoch, evenly apart."""
+    step = -(-reviews // CURVE_POINTS)
+    met = np.arange(step, reviews + 1, step)
 
     def running(e: Evaluation) -> np.ndarray:
         return 100 * np.cumsum(e.right[:reviews])[met - 1] / met
@@ -271,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines, curves = [], []
     for case, key in progress(jobs, "training by bootstrapping", unit="run"):
         folder = options.runs / corpus.name / f"{case.name} {key}".replace(" ", "-")
-        line, points = _kept(folder, case, plain[case.recipe.name], key, options.threads)
+        line, points = kept(folder, partial(_run, case, plain[case.recipe.name], key, folder, options.threads))
         lines.append(line)
         curves.append(points)
         results.store("unassisted", pd.DataFrame(lines))
@@ -292,28 +294,15 @@ class _Clock:
         self._cpu, self._wall = time.process_time(), time.perf_counter()
         self.cpu_seconds = self.wall_seconds = 0.0
 
-    def __call__(self, first: int, scores: Any) -> None:
+    def __call__(self, first: int, scores: Encrypted) -> None:
         self.reviews += len(scores)
         self.cpu_seconds, self.wall_seconds = time.process_time() - self._cpu, time.perf_counter() - self._wall
 
 
-def _kept(folder: Path, case: BootstrappedCase, data: Dataset, key: int, threads: int) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return the results of a run that is done, or run it and keep them."""
-    line, points = folder / "line.json", folder / "curve.csv"
-    if not line.exists():
-        announce(f"{case.name}, key {key}", data.X, case.plan, linear_start(data).architecture, case.parameters)
-        found, frame = bootstrapped_run(case, case.recipe.prepared(data, case.largest), key, folder, threads)
-        _forget(folder)
-        frame.to_csv(points, index=False)
-        line.write_text(json.dumps(found))
-    return json.loads(line.read_text()), pd.read_csv(points)
-
-
-def _forget(folder: Path) -> None:
-    """Remove ciphertexts and keys of a run that is done, the owner's secret above all."""
-    shutil.rmtree(folder / "run")
-    for name in ("owner", "start"):
-        (folder / name).unlink()
+def _run(case: BootstrappedCase, data: Dataset, key: int, folder: Path, threads: int) -> tuple[dict[str, object], pd.DataFrame]:
+    """Say what a run will cost, and make it in a process of its own."""
+    announce(f"{case.name}, key {key}", data.X, case.plan, linear_start(data).architecture, case.parameters)
+    return in_a_process(bootstrapped_run, case, case.recipe.prepared(data, case.largest), key, folder, threads)
 
 
 def _owner(case: BootstrappedCase, data: Dataset, path: Path) -> Owner:
@@ -330,9 +319,9 @@ def _owner(case: BootstrappedCase, data: Dataset, path: Path) -> Owner:
 def _prepared(owner: Owner, data: Dataset, threads: int) -> EncryptedModel:
     """Return an encrypted start, its keys expanded and its loops compiled, so that no run is charged for it."""
     model = owner.encrypt(linear_start(data))
-    evaluator: BootstrappedEvaluator = model.evaluator  # type: ignore[assignment]
-    evaluator.threads = threads
-    evaluator.activate(owner.sigmoid, model.network.W1[:2])
+    if isinstance(model.evaluator, BootstrappedEvaluator):
+        model.evaluator.threads = threads
+    model.evaluator.activate(owner.sigmoid, model.network.W1[:2])
     return model
 
 

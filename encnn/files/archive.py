@@ -38,9 +38,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from encnn.errors import FileError, ParameterError
 from encnn.progress import progress
@@ -98,10 +99,10 @@ class ArraySpec(NamedTuple):
 class Contents:
     """What a file holds, except the arrays' elements; `print` it before loading something large."""
 
-    kind: str
-    header: Mapping[str, Any]  # the caller's own JSON object
-    arrays: tuple[ArraySpec, ...]
-    has_mac: bool
+    kind: str  # what the file is
+    header: Mapping[str, object]  # the caller's own JSON object
+    arrays: tuple[ArraySpec, ...]  # names, types and shapes
+    has_mac: bool  # whether its owner can tell that nobody changed it
     package: str  # the version of encnn that wrote the file
 
     @property
@@ -141,7 +142,7 @@ class Contents:
 def write(
     path: str | os.PathLike[str],
     kind: str,
-    header: Mapping[str, Any],
+    header: Mapping[str, object],
     arrays: Mapping[str, np.ndarray],
     *,
     private: bool = False,
@@ -174,7 +175,9 @@ def write(
     return contents.nbytes
 
 
-def to_bytes(kind: str, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, mac_key: bytes | None = None) -> bytes:
+def to_bytes(
+    kind: str, header: Mapping[str, object], arrays: Mapping[str, np.ndarray], *, mac_key: bytes | None = None
+) -> bytes:
     """Return the bytes that `write` would write, as a message to another party.
 
     >>> message = to_bytes("demo", {"lr": 0.1}, {"W": np.arange(3)})
@@ -194,7 +197,7 @@ def read(
     max_bytes: int = 2**31,
     mac_key: bytes | None = None,
     follow_links: bool = True,
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+) -> tuple[dict[str, object], dict[str, np.ndarray]]:
     """Return the header and the arrays of a file of this `kind`, after checking all of it.
 
     Without `mac_key` the result is undamaged, but anybody may have written it.  With it, only a holder of the key can
@@ -211,7 +214,7 @@ def read(
 
 def from_bytes(
     message: bytes, kind: str, *, max_bytes: int = 2**31, mac_key: bytes | None = None
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+) -> tuple[dict[str, object], dict[str, np.ndarray]]:
     """Return the header and the arrays of a message made by `to_bytes`, with the same checks as `read`."""
     _check_key(mac_key)
     return _read(_Source(io.BytesIO(message), len(message), "the message"), kind, max_bytes, mac_key)
@@ -231,7 +234,7 @@ def inspect(path: str | os.PathLike[str]) -> Contents:
 
 
 def _prepare(
-    kind: str, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], mac_key: bytes | None
+    kind: str, header: Mapping[str, object], arrays: Mapping[str, np.ndarray], mac_key: bytes | None
 ) -> tuple[Contents, list[np.ndarray]]:
     """Check all arguments of `write`; return the contents, and the arrays in the form in which they are stored."""
     _check_key(mac_key)
@@ -304,7 +307,9 @@ class _Sink:
 # Reading
 
 
-def _read(source: "_Source", kind: str, max_bytes: int, mac_key: bytes | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(
+    source: "_Source", kind: str, max_bytes: int, mac_key: bytes | None
+) -> tuple[dict[str, object], dict[str, np.ndarray]]:
     """Read and check a whole file; see `read`."""
     if source.size > max_bytes:
         raise FileError(
@@ -364,7 +369,7 @@ def _parse(raw: bytes, source: "_Source") -> Contents:
     if fields["format"] < FORMAT_VERSION:
         raise FileError(
             f"{source.name} has format {fields['format']}, older than {FORMAT_VERSION}, which this version of encnn reads; ask "
-            "its sender to write it anew"
+            "its sender to write it again"
         )
     if fields.keys() != _FIELDS or type(fields["mac"]) is not bool:
         raise _damaged(source, "its header lacks fields or has others")
@@ -381,8 +386,10 @@ def _parse(raw: bytes, source: "_Source") -> Contents:
 
 def _parse_specs(entries: object, source: "_Source") -> tuple[ArraySpec, ...]:
     """Parse the list of arrays; `_check_contents` checks the values."""
+    if not isinstance(entries, list):
+        raise _damaged(source, "its list of arrays is malformed")
     try:
-        specs = tuple(ArraySpec(entry["name"], entry["dtype"], tuple(entry["shape"])) for entry in entries)  # type: ignore[attr-defined]
+        specs = tuple(ArraySpec(entry["name"], entry["dtype"], tuple(entry["shape"])) for entry in entries)
     except (TypeError, KeyError, IndexError):
         raise _damaged(source, "its list of arrays is malformed") from None
     return specs
@@ -396,7 +403,7 @@ def _encoded_or_empty(contents: Contents) -> bytes:
         return b""
 
 
-def _read_array(source: "_Source", spec: ArraySpec, bar: Any) -> tuple[np.ndarray, "_Member"]:
+def _read_array(source: "_Source", spec: ArraySpec, bar: tqdm) -> tuple[np.ndarray, "_Member"]:
     """Read one array and check the records before its elements, checksum included."""
     opening = source.take(_LOCAL.size + len(spec.member_name) + len(spec.npy_header))
     array = np.empty(spec.shape, dtype=spec.dtype)

@@ -20,7 +20,7 @@ dict[str, X].
 import math
 import operator
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from types import NoneType, UnionType
@@ -39,7 +39,7 @@ LARGEST = 1 << 1000
 class Demand(Protocol):
     """A condition on a value besides its type; its text ends the sentence "expected ..."."""
 
-    def __call__(self, value: Any) -> bool:
+    def __call__(self, value: Any, /) -> bool:
         """Return whether the value meets the condition."""
 
 
@@ -47,8 +47,8 @@ class Demand(Protocol):
 class Within:
     """A number from `least` to `most`, both included."""
 
-    least: float
-    most: float = math.inf
+    least: float  # the least number
+    most: float = math.inf  # the largest number
 
     def __call__(self, value: float) -> bool:
         """Return whether the number is in the range."""
@@ -63,10 +63,10 @@ class Within:
 class Length:
     """A text or list of `least` to `most` items."""
 
-    least: int
-    most: int
+    least: int  # the fewest items
+    most: int  # the most items
 
-    def __call__(self, value: Any) -> bool:
+    def __call__(self, value: Sized) -> bool:
         """Return whether the number of items is in the range."""
         return self.least <= len(value) <= self.most
 
@@ -77,10 +77,10 @@ class Length:
 
 @dataclass(frozen=True)
 class Matches:
-    """A text that matches a regular expression; `form` describes it in words."""
+    """A text that matches a regular expression."""
 
-    pattern: str
-    form: str
+    pattern: str  # the regular expression
+    form: str  # what it means, in words
 
     def __call__(self, value: str) -> bool:
         """Return whether all of the text matches."""
@@ -104,7 +104,7 @@ Hex32 = Annotated[str, Matches("[0-9a-f]{32}", "32 hexadecimal digits")]
 # Headers
 
 
-def describe(header: Any) -> dict[str, Any]:
+def describe(header: object) -> dict[str, object]:
     """Return the JSON object of a dataclass, as `parse` reads it.  Numbers get the types of their hints."""
     return {name: _plain(hint, getattr(header, name)) for name, hint in _hints(type(header)).items()}
 
@@ -124,7 +124,7 @@ def parse(kind: type[T], value: object, what: str = "header") -> T:
         raise FileError(f"{what} cannot be used ({error}); get a new file from its sender") from error
 
 
-def check_names(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any] | set[str]) -> None:
+def check_names(what: str, found: Mapping[str, object], wanted: Mapping[str, object] | set[str]) -> None:
     """Raise `FileError` unless an object has exactly these fields, or a file exactly these arrays."""
     missing, unknown = [n for n in wanted if n not in found], [n for n in found if n not in wanted]
     if missing:
@@ -135,18 +135,19 @@ def check_names(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any] |
         )
 
 
-def _hints(kind: Any) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, object]:
     """Return the hints of the fields that make a dataclass."""
     hints = get_type_hints(kind, include_extras=True)
     return {f.name: hints[f.name] for f in fields(kind) if f.init}
 
 
-def _checked(hint: Any, value: object, where: str) -> Any:
+def _checked(hint: object, value: object, where: str) -> object:
     """Return the value in the type of its hint; raise `FileError` unless it has that type and meets all conditions."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         checked = _checked(args[0], value, where)
-        for demand in args[1:]:
+        demands: tuple[Demand, ...] = args[1:]
+        for demand in demands:
             if not demand(checked):
                 raise _unlike(where, value, str(demand))
         return checked
@@ -159,14 +160,16 @@ def _checked(hint: Any, value: object, where: str) -> Any:
         return value
     if origin in (tuple, list):
         return origin(_items(origin, args, value, where))
-    if is_dataclass(hint):
-        return parse(hint, value, where)  # type: ignore[arg-type]
+    if isinstance(hint, type) and is_dataclass(hint):
+        return parse(hint, value, where)
     if type(value) is not (origin or hint) or not _is_sound(value):
         raise _unlike(where, value, f"{_NAMES[origin or hint]}")
-    return value if not args else {name: _checked(args[1], inner, f"{where}.{name}") for name, inner in value.items()}  # type: ignore[attr-defined]
+    if not args or not isinstance(value, dict):
+        return value
+    return {name: _checked(args[1], inner, f"{where}.{name}") for name, inner in value.items()}
 
 
-def _items(origin: type, args: tuple[Any, ...], value: object, where: str) -> Iterator[Any]:
+def _items(origin: type, args: tuple[object, ...], value: object, where: str) -> Iterator[object]:
     """Yield the checked items of a list; a tuple of fixed length has one hint per item."""
     if type(value) is not list:
         raise _unlike(where, value, "a list")
@@ -177,12 +180,12 @@ def _items(origin: type, args: tuple[Any, ...], value: object, where: str) -> It
         yield _checked(hint, item, f"{where}[{i}]")
 
 
-def _is_sound(value: Any) -> bool:
+def _is_sound(value: object) -> bool:
     """Return whether a number is finite and fits a floating-point number; True for anything else."""
     return abs(value) < LARGEST if type(value) is int else math.isfinite(value) if type(value) is float else True
 
 
-def _plain(hint: Any, value: Any) -> Any:
+def _plain(hint: object, value: Any) -> object:
     """Return a value in the form that JSON holds."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -203,7 +206,7 @@ def _plain(hint: Any, value: Any) -> Any:
     return operator.index(value) if hint is int else value
 
 
-_NAMES = {
+_NAMES: dict[object, str] = {
     bool: "true or false",
     int: "a whole number",
     float: "a finite floating-point number",
@@ -234,9 +237,8 @@ def check_array(
     if array.size and (least is not None or most is not None):
         low, high = int(array.min()), int(array.max())
         if (least is not None and low < least) or (most is not None and high > most):
-            raise FileError(
-                f"{name}: entries from {low} to {high}, its parameters allow {least} to {most}; get a new file from its sender"
-            )
+            allowed = [f"{word} {limit}" for word, limit in (("at least", least), ("at most", most)) if limit is not None]
+            raise FileError(f"{name}: entries from {low} to {high}, expected {' and '.join(allowed)}; get a new file")
     return array
 
 

@@ -4,7 +4,7 @@ W1 is an array of `features` encrypted vectors, one per word.  W2 is one encrypt
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from encnn.arithmetic import checks
 from encnn.arithmetic.sigmoid import PolynomialSigmoid, Sigmoid
 from encnn.errors import ParameterError
 from encnn.schemes import Product
-from encnn.schemes.base import Encrypted
+from encnn.schemes.base import EncryptedWeights
 from encnn.schemes.bilinear import (
     BilinearMap,
     elementwise,
@@ -25,6 +25,7 @@ from encnn.schemes.powers import power_sum
 
 MOST_ROWS = (1 << 31) - 1
 """The most rows of W1, hidden units or outputs: mini-batches number rows by 32 bits."""
+Pooling = Literal["sum", "mean"]
 WEIGHT_BOUND = 0.25
 """The smallest announced bound on weights.  A smaller one would tell something about small weights (see `partial_scores`)."""
 
@@ -36,7 +37,7 @@ class Architecture:
     features: int  # rows of W1, the size of the vocabulary
     hidden: int = 8  # hidden units; 0 means no hidden layer
     outputs: int = 1  # 1, or one per class (one-vs-rest)
-    pooling: Literal["sum", "mean"] = "mean"  # a review's hidden vector is the sum or the mean of its words' rows
+    pooling: Pooling = "mean"  # a review's hidden vector is the sum or the mean of its words' rows
     hidden_sigmoid: PolynomialSigmoid | None = None  # applied to the hidden layer; None leaves it linear, as in the paper
 
     def __post_init__(self) -> None:
@@ -68,24 +69,34 @@ class Architecture:
         return list({f.name: f for f in maps}.values())
 
 
+W = TypeVar("W", bound=EncryptedWeights)
+"""The weights of one scheme."""
+
+
 @dataclass
-class Network:
-    """Weights in one scheme: W1 of shape (features, row_width), W2 of width hidden * outputs (None without hidden layer).
+class Network(Generic[W]):
+    """Weights in one scheme.
 
     Weights in the clear are copied, as float64.  Raises `ParameterError` unless all shapes are those of the architecture.
-    weight_bound: the announced, public bound that |weights| stay below (see `partial_scores`).
     """
 
-    architecture: Architecture
-    W1: Encrypted
-    W2: Encrypted | None
-    weight_bound: float = WEIGHT_BOUND
+    architecture: Architecture  # public
+    W1: W  # shape (features, row_width)
+    W2: W | None  # of width hidden * outputs; None without a hidden layer
+    weight_bound: float = WEIGHT_BOUND  # public bound that |weights| stay below, see `partial_scores`
 
     def __post_init__(self) -> None:
         """Copy weights in the clear, and check all shapes."""
         checks.instance("architecture", self.architecture, Architecture)
         self.W1, self.W2 = _own_weights("W1", self.W1), _own_weights("W2", self.W2)
         self.check_shapes()
+
+    @property
+    def second_layer(self) -> W:
+        """W2, of a network that has a hidden layer."""
+        if self.W2 is None:
+            raise ParameterError("this network has no hidden layer, so it has no W2; use one with hidden of at least 1")
+        return self.W2
 
     def check_shapes(self) -> None:
         """Raise `ParameterError` unless all weights have the shapes of the architecture."""
@@ -103,20 +114,22 @@ class Network:
                 raise ParameterError(f"{name} holds NaN or infinity; look for a diverged run, and start from finite weights")
 
     @classmethod
-    def zeros(cls, architecture: Architecture) -> "Network":
+    def zeros(cls, architecture: Architecture) -> "Network[np.ndarray]":
         """Return a start in the clear whose weights are all zero, which needs no randomness."""
         W2 = np.zeros(architecture.hidden * architecture.outputs) if architecture.hidden else None
-        return cls(architecture, np.zeros((architecture.features, architecture.row_width)), W2)
+        return Network(architecture, np.zeros((architecture.features, architecture.row_width)), W2)
 
     @classmethod
-    def initial(cls, architecture: Architecture, rng: np.random.Generator, first_layer_sd: float = 0.0) -> "Network":
+    def initial(
+        cls, architecture: Architecture, rng: np.random.Generator, first_layer_sd: float = 0.0
+    ) -> "Network[np.ndarray]":
         """Return initial weights in the clear: W2 is standard normal; W1 is zero, or normal with the given deviation."""
         checks.instance("rng", rng, np.random.Generator)
         checks.real("first_layer_sd", first_layer_sd, least=0)
         shape = (architecture.features, architecture.row_width)
         W2 = rng.normal(0.0, 1.0, architecture.hidden * architecture.outputs) if architecture.hidden else None
         W1 = rng.normal(0.0, first_layer_sd, shape) if first_layer_sd else np.zeros(shape)
-        return cls(architecture, W1, W2)
+        return Network(architecture, W1, W2)
 
     def copy(self) -> "Network":
         """Return a network with its own weights."""
@@ -138,23 +151,23 @@ def backward_products(hidden: int, outputs: int) -> list[BilinearMap]:
     return [vector_transposed_matrix(hidden, outputs), outer(hidden, outputs)]
 
 
-def _own_weights(name: str, W: Any) -> Encrypted | None:
+def _own_weights(name: str, W: Any) -> Any:
     """Return encrypted weights as they are, and weights in the clear as a copy in float64."""
     if not isinstance(W, np.ndarray | list | tuple):
         return W
     try:
         plain = np.asarray(W)
     except ValueError as error:
-        raise ParameterError(f"{name} is no array of numbers ({error}); give every row the same length") from error
+        raise ParameterError(f"{name} is not an array of numbers ({error}); give every row the same length") from error
     if plain.dtype.kind not in "biuf":
         raise ParameterError(f"{name} is of type {plain.dtype}; expected real numbers, float64")
     return np.array(plain, dtype=np.float64, subok=False)
 
 
-def _check_weights(name: str, W: Any, expected: tuple[int, ...] | None) -> None:
+def _check_weights(name: str, W: object, expected: tuple[int, ...] | None) -> None:
     found = None if W is None else getattr(W, "shape", f"none, being of type {type(W).__name__}")
     if found != expected:
-        raise ParameterError(f"{name} has shape {found}, the architecture wants {expected}; make weights of that shape")
+        raise ParameterError(f"{name} has shape {found}, but the architecture needs {expected}; make weights of that shape")
 
 
 def _powers(width: int, sigmoid: Sigmoid) -> list[Product]:

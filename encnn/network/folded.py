@@ -11,7 +11,7 @@ from encnn.network.architecture import Architecture, Network
 
 
 def collapsed(network: Network) -> tuple[Network, float]:
-    """Return (u, gain): u is a network without hidden layer that trains as this one does while W2 stays fixed and public.
+    """Return (u, gain): u is a network without a hidden layer that trains as this one does while W2 stays fixed and public.
 
     If the learning rate of this network is a, that of u is gain * a, with gain = |W2|^2.  Raises `ParameterError` unless the
     network has one output and a linear hidden layer.

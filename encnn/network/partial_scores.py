@@ -39,7 +39,7 @@ import numpy as np
 from encnn.data.batches import Batch, Conditioned, TrainingFeatures, split_rows
 from encnn.errors import CapabilityError, DataError, ParameterError
 from encnn.network.architecture import WEIGHT_BOUND, Network
-from encnn.schemes.base import Encrypted, Evaluator
+from encnn.schemes.base import Encrypted, Evaluator, KeyContext
 
 WITHIN = 0.5
 """A part is believed if it is read within this share of the range."""
@@ -54,7 +54,7 @@ class PartialScores:
     If there are `values`, the owner reads them in place of z.  They are unknown wherever z may have wrapped.
     """
 
-    parts: Encrypted  # shape (parts of all reviews, outputs), review after review
+    parts: Any  # encrypted, shape (parts of all reviews, outputs), review after review
     counts: np.ndarray  # int64, the number of parts of each review
     values: Encrypted | None = None  # what was computed from the scores, shape (reviews, outputs)
 
@@ -64,7 +64,7 @@ class PartialScores:
         return (len(self.counts), *self.parts.shape[1:])
 
     @property
-    def context(self) -> Any:
+    def context(self) -> KeyContext:
         """The key's name and its parameters."""
         return self.parts.context
 
@@ -100,8 +100,14 @@ class PartialScores:
 
 def check_counts(counts: object, parts: int) -> None:
     """Raise `DataError` unless the counts are int64, at least one per review, and add up to `parts`."""
-    fits = isinstance(counts, np.ndarray) and counts.dtype == np.int64 and counts.ndim == 1 and 0 < len(counts) <= parts
-    if not fits or counts.min() < 1 or counts.max() > parts or counts.sum() != parts:  # type: ignore[attr-defined]
+    if (
+        not isinstance(counts, np.ndarray)
+        or (counts.dtype, counts.ndim) != (np.int64, 1)
+        or not 0 < len(counts) <= parts
+        or counts.min() < 1
+        or counts.max() > parts
+        or counts.sum() != parts
+    ):
         raise DataError(f"{parts} parts of scores do not fit the counts that came with them; send int64, one count per review")
 
 
@@ -136,8 +142,7 @@ def in_parts(evaluator: Evaluator, network: Network, batch: Batch, largest: floa
         raise CapabilityError(
             f"scheme {evaluator.scheme!r} with these parameters could wrap the score of a review with sum |x| of "
             f"{batch.largest_row():g} behind a hidden layer (weights up to {network.weight_bound:g}), where nobody could tell; "
-            "use smaller weights, the scheme 'integer_vector' without modulus, or fold a public second layer in "
-            "(encnn.network.folded)"
+            "use smaller features or smaller weights, or fold a public second layer in (encnn.network.folded)"
         )
     parts, counts = split_rows(batch, int(largest))
     return PartialScores(evaluator.gather(parts, network.W1), counts)

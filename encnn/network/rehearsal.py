@@ -8,29 +8,36 @@ A rehearsal is no proof, since the owner's initial weights differ.  It needs pla
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from encnn.arithmetic.sigmoid import check_reach
+from encnn.data import Features
 from encnn.data.batches import TrainingFeatures
 from encnn.errors import DivergenceError
 from encnn.network.architecture import Architecture, Network
-from encnn.network.training import OnScores, TrainingPlan, train
+from encnn.network.training import OnScores, TrainingPlan, predict, train
 from encnn.schemes.clear import ClearEvaluator
 
 HALVINGS = 12
 """The search for a learning rate to advise halves it at most this often."""
 
 
-def rehearse(start: Network, X: TrainingFeatures, y: Any, plan: TrainingPlan, on_scores: OnScores | None = None) -> np.ndarray:
+def rehearse(
+    start: Network, X: TrainingFeatures, y: object, plan: TrainingPlan, on_scores: OnScores | None = None
+) -> np.ndarray:
     """Return the scores that training in the clear meets, shape (epochs * reviews, outputs); `start` is trained."""
     with np.errstate(over="ignore", invalid="ignore"):  # a lost run overflows; the check of its scores reports that
-        return train(ClearEvaluator(), start, X, y, plan, on_scores=on_scores)
+        return np.asarray(train(ClearEvaluator(), start, X, y, plan, on_scores=on_scores))
+
+
+def predict_in_clear(network: Network[np.ndarray], X: Features, batch_size: int | None = None) -> np.ndarray:
+    """Return the scores z of a network in the clear, shape (reviews, outputs)."""
+    return np.asarray(predict(ClearEvaluator(), network, X, batch_size))
 
 
 def check_rehearsal(
-    z: np.ndarray, limit: float, architecture: Architecture, X: TrainingFeatures, y: Any, plan: TrainingPlan
+    z: np.ndarray, limit: float, architecture: Architecture, X: TrainingFeatures, y: object, plan: TrainingPlan
 ) -> None:
     """Raise `DivergenceError` if too many scores z of a rehearsal pass the limit; advise a rate at which few do."""
     try:
@@ -39,12 +46,12 @@ def check_rehearsal(
         raise DivergenceError(f"in a rehearsal in the clear, {error}; {_advice(limit, architecture, X, y, plan)}") from None
 
 
-def from_zero(architecture: Architecture, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> np.ndarray:
+def from_zero(architecture: Architecture, X: TrainingFeatures, y: object, plan: TrainingPlan) -> np.ndarray:
     """Return the scores of a rehearsal from weights of zero."""
     return rehearse(Network.zeros(architecture), X, y, plan)
 
 
-def _advice(limit: float, architecture: Architecture, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> str:
+def _advice(limit: float, architecture: Architecture, X: TrainingFeatures, y: object, plan: TrainingPlan) -> str:
     for halvings in range(1, HALVINGS + 1):
         lower = replace(plan, learning_rate=plan.learning_rate / 2**halvings)
         try:

@@ -17,9 +17,9 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
+from tqdm import tqdm
 
 from encnn.arithmetic import checks
 from encnn.arithmetic.sigmoid import Sigmoid
@@ -30,7 +30,7 @@ from encnn.errors import CapabilityError, CiphertextOverflowError, DataError, Ke
 from encnn.network.architecture import Network, backward_products
 from encnn.network.partial_scores import PartialScores, in_parts, joined, largest_part, mean_parts, raise_bound
 from encnn.progress import progress
-from encnn.schemes.base import Encrypted, ErrorStep, Evaluator, HiddenProducts
+from encnn.schemes.base import Encrypted, ErrorStep, Evaluator, Targets
 from encnn.schemes.bilinear import vector_matrix
 
 OnScores = Callable[[int, Encrypted], None]
@@ -46,16 +46,16 @@ KEPT_BYTES = 1 << 29
 class TrainingPlan:
     """How to train.  A plan is public, and a run and its clear twin use the same one.
 
-    divide_update: with pooling "mean", each row's update is divided by the number of words too, which makes it the gradient.
-    The paper's network does not divide.
+    Pooling "mean" makes the update of a row the gradient only if it is divided by the number of words (divide_update).  The
+    paper's network does not divide.
     """
 
     sigmoid: Sigmoid  # what stands for the sigmoid
     learning_rate: float = 0.001  # a; with `decay` it is a / (1 + decay * epochs done)
-    decay: float = 0.0
+    decay: float = 0.0  # of the learning rate, after every epoch
     batch_size: int = 1  # reviews per mini-batch; their updates are summed
     epochs: int = 1  # passes over the reviews
-    divide_update: bool = False
+    divide_update: bool = False  # with pooling "mean": whether updates are divided by the number of words
     shrink: float = 1.0  # factor on the rows of W1 at the end of every epoch; it keeps weights small (regularisation)
 
     def __post_init__(self) -> None:
@@ -76,7 +76,7 @@ class TrainingPlan:
         sigmoid = self.sigmoid
 
         def step(
-            evaluator: Evaluator, z: Encrypted, targets: Any, rate: float, widths: np.ndarray | None = None
+            evaluator: Evaluator, z: Encrypted, targets: Targets, rate: float, widths: np.ndarray | None = None
         ) -> tuple[Encrypted, float]:
             if scores_wanted or widths is not None:
                 return evaluator.error(sigmoid, z, targets, rate, widths)
@@ -85,7 +85,7 @@ class TrainingPlan:
         return step
 
 
-UpdateBatch = Callable[[Batch, Any, float], Encrypted]
+UpdateBatch = Callable[[Batch, Targets, float], Encrypted]
 """(batch, targets, rate) -> scores z; the call updates the network with the next mini-batch."""
 
 
@@ -93,11 +93,11 @@ UpdateBatch = Callable[[Batch, Any, float], Encrypted]
 class TrainingRun:
     """What a run works with."""
 
-    evaluator: Evaluator
-    network: Network
-    X: TrainingFeatures
-    targets: Any
-    plan: TrainingPlan
+    evaluator: Evaluator  # of the scheme
+    network: Network  # which is trained in place
+    X: TrainingFeatures  # features, shape (reviews, features)
+    targets: Targets  # shape (reviews, outputs)
+    plan: TrainingPlan  # how to train
     first: int  # reviews that are done already, of all epochs together
     scores_wanted: bool  # if nobody wants the scores, the error may overwrite z
 
@@ -130,13 +130,13 @@ def train(
     evaluator: Evaluator,
     network: Network,
     X: TrainingFeatures,
-    y: Any,
+    y: object,
     plan: TrainingPlan,
     help: Help = NOBODY,
     on_scores: OnScores | None = None,
     keep_scores: bool | None = None,
     first: int = 0,
-) -> Encrypted:
+) -> Encrypted | None:
     """Train `network` in place on features X (reviews, features) and labels y; return the encrypted scores z.
 
     X, y: as `encnn.data.features_of` and `labels_of` take them; y may also be the owner's encrypted targets of shape (reviews,
@@ -165,8 +165,8 @@ def train(
 
 
 def _entered(
-    evaluator: Evaluator, network: Network, X: TrainingFeatures, y: Any, plan: TrainingPlan, help: Help
-) -> tuple[TrainingFeatures, Any]:
+    evaluator: Evaluator, network: Network, X: TrainingFeatures, y: object, plan: TrainingPlan, help: Help
+) -> tuple[TrainingFeatures, Targets]:
     """Return checked features and targets; raise unless everything that a run is given fits together."""
     _check_help(help)
     checks.instance("plan", plan, TrainingPlan)
@@ -180,7 +180,7 @@ def _entered(
     return X, targets
 
 
-def _train_epochs(run: TrainingRun, update: UpdateBatch, scores: "_Scores", bar: Any) -> None:
+def _train_epochs(run: TrainingRun, update: UpdateBatch, scores: "_Scores", bar: tqdm) -> None:
     """Update the network with all mini-batches of all epochs that are not done, and report the scores met."""
     plan, reviews = run.plan, run.X.shape[0]
     for epoch in range(plan.epochs):
@@ -231,7 +231,7 @@ class _Scores:
                 self._on_scores(self.reported, scores)
         self._pending, self.reported = [], done
 
-    def all(self) -> Encrypted:
+    def all(self) -> Encrypted | None:
         """Return all scores, or None if they were not kept."""
         return joined(self._evaluator, self._reports) if self._keep else None
 
@@ -262,7 +262,7 @@ def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encry
     a = network.architecture
     layer = evaluator.hidden_layer(a)
     if layer is not None:
-        return layer.forward(network.W1, network.W2, batch)
+        return layer.forward(network.W1, network.second_layer, batch)
     pooled = evaluator.gather(batch, network.W1)
     if a.pooling == "mean":
         pooled = evaluator.multiply_plain(pooled, batch.inverse_counts())
@@ -272,12 +272,17 @@ def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encry
     return pooled, h, evaluator.bilinear(vector_matrix(a.hidden, a.outputs), h, network.W2)
 
 
-def targets_of(y: Any, outputs: int, reviews: int | None = None) -> Any:
-    """Return targets of shape (reviews, outputs): 0/1 columns of plain labels, or the encrypted targets as they are."""
-    if not is_plain(y):
-        if y.shape != (reviews, outputs):
-            raise DataError(f"encrypted labels have shape {y.shape}, expected {(reviews, outputs)}; encrypt one row a review")
-        return y
+def targets_of(y: object, outputs: int, reviews: int) -> Targets:
+    """Return targets of shape (reviews, outputs): `plain_targets` of plain labels, or the encrypted targets as they are."""
+    if is_plain(y) or not isinstance(y, Targets):
+        return plain_targets(y, outputs, reviews)
+    if y.shape != (reviews, outputs):
+        raise DataError(f"encrypted labels have shape {y.shape}, expected {(reviews, outputs)}; encrypt one row per review")
+    return y
+
+
+def plain_targets(y: object, outputs: int, reviews: int | None = None) -> np.ndarray:
+    """Return 0/1 columns of plain labels, shape (reviews, outputs)."""
     labels = labels_of(y, reviews, outputs)
     return (labels[:, None] == (np.arange(outputs) if outputs > 1 else 1)).astype(np.float64)
 
@@ -318,7 +323,7 @@ class Step:
                 "send; leave the help out"
             )
 
-    def __call__(self, batch: Batch, targets: Any, rate: float) -> Encrypted:
+    def __call__(self, batch: Batch, targets: Targets, rate: float) -> Encrypted:
         """Update the network with one batch; return the scores z it met, shape (B, outputs)."""
         evaluator, network = self.evaluator, self.network
         parts = in_parts(evaluator, network, batch, self.largest_part)
@@ -326,33 +331,37 @@ class Step:
         d, gain = self.error(z, batch, targets, rate)
         if self.layer is None and self.products:
             G, gradient = self._backward(d, h, gain)
-            G = self._finished(G, pooled, batch)
+            network.W2, G = network.second_layer - gradient, self._finished(G, pooled, batch)
         else:
             G = self.row_updates(d, gain, pooled, batch)
-            gradient = self.second_layer_gradient(d, h, gain) if self.products else None
-        if gradient is not None:
-            network.W2 = network.W2 - gradient
+            if self.products:
+                network.W2 = network.second_layer - self.second_layer_gradient(d, h, gain)
         evaluator.scatter_subtract(network.W1, batch.updating(), G)
         return z if parts is None else parts
 
-    def error(self, z: Encrypted, batch: Batch, targets: Any, rate: float) -> tuple[Encrypted, float]:
+    def error(self, z: Encrypted, batch: Batch, targets: Targets, rate: float) -> tuple[Encrypted, float]:
         """Return (e, gain), which the error step computes from the scores of a batch."""
         widths = () if batch.widths is None else (batch.widths,)
-        if self.layer is not None:
-            return self._coded_error(z, targets, rate, *widths)
-        return self.error_step(self.evaluator, z, targets, rate, *widths)
+        if self.layer is None:
+            return self.error_step(self.evaluator, z, targets, rate, *widths)
+        if widths:
+            raise CapabilityError(
+                "these features give each review a width, which products of a hidden layer do not take in scheme "
+                f"{self.evaluator.scheme!r}; leave the widths out, or take no hidden layer"
+            )
+        return self.layer.error(self.plan.sigmoid, z, targets), rate
 
     def row_updates(self, d: Encrypted, gain: float, pooled: Encrypted, batch: Batch) -> Encrypted:
         """Return the update of each row of W1 that a review uses, one per review."""
         if self.layer is None:
             return self._finished(self.first_layer_errors(d, gain), pooled, batch)
         shares = np.broadcast_to(np.ravel(batch.inverse_counts() if self.divide else 1.0), len(batch))
-        return self.layer.first_layer_errors(self.network.W2, d, pooled, gain, shares)
+        return self.layer.first_layer_errors(self.network.second_layer, d, pooled, gain, shares)
 
     def first_layer_errors(self, d: Encrypted, gain: float) -> Encrypted:
         """Return gain * d W2^T, one row per review; gain * d when there is no hidden layer."""
         if self.products:
-            return self.evaluator.bilinear(self.products[0], d, cast(Encrypted, self.network.W2), gain)
+            return self.evaluator.bilinear(self.products[0], d, self.network.second_layer, gain)
         return d if gain == 1 else self.evaluator.multiply_plain(d, gain)
 
     def second_layer_gradient(self, d: Encrypted, h: Encrypted, gain: float) -> Encrypted:
@@ -361,17 +370,6 @@ class Step:
             return self.layer.second_layer_gradient(d, h, gain)
         factors = (h, d) if len(self.products) > 1 else (d, h)
         return self.evaluator.bilinear(self.products[-1], *factors, gain, total=True)
-
-    def _coded_error(
-        self, z: Encrypted, targets: Any, rate: float, widths: np.ndarray | None = None
-    ) -> tuple[Encrypted, float]:
-        """Return (d, rate) in the form of the scheme's own products."""
-        if widths is not None:
-            raise CapabilityError(
-                "these features give each review a width, which products of a hidden layer do not take in scheme "
-                f"{self.evaluator.scheme!r}; leave the widths out, or take no hidden layer"
-            )
-        return cast(HiddenProducts, self.layer).error(self.plan.sigmoid, z, targets), rate
 
     def _finished(self, G: Encrypted, pooled: Encrypted, batch: Batch) -> Encrypted:
         """Return the update of each row of W1 that a review uses, from the errors at the hidden layer."""
@@ -382,8 +380,7 @@ class Step:
         """Return gain * d W2^T, one row per review, and gain * h^T d, summed over the batch."""
         if len(self.products) > 1 or len(h) > 1:
             return self.first_layer_errors(d, gain), self.second_layer_gradient(d, h, gain)
-        W2 = cast(Encrypted, self.network.W2)
-        both = self.evaluator.concatenate([W2[None], h])  # one call is faster than two
+        both = self.evaluator.concatenate([self.network.second_layer[None], h])  # one call is faster than two
         both = self.evaluator.bilinear(self.products[0], d, both, gain)
         return both[:1], both[1]
 
@@ -401,12 +398,12 @@ def _check_step(X: TrainingFeatures, step: ErrorStep | None) -> None:
             inspect.signature(step).bind(None, None, None, 1.0, X.widths)
         except TypeError as error:
             raise CapabilityError(
-                "these features give each review a width, which this error step does not take (its fifth argument); leave the "
-                "widths out, or the step"
+                "these features give each review a width, which this error step does not take (its fifth argument); leave "
+                "`widths` out of Conditioned, or `help` out of train"
             ) from error
 
 
-def _check_targets(evaluator: Evaluator, targets: Any, plan: TrainingPlan, help: Help) -> None:
+def _check_targets(evaluator: Evaluator, targets: Targets, plan: TrainingPlan, help: Help) -> None:
     """Raise unless encrypted targets are under the evaluator's key and fit the plan and the help."""
     if isinstance(targets, np.ndarray):
         return

@@ -7,17 +7,16 @@ import numpy as np
 from encnn.arithmetic import checks
 from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data import Features, features_of, labels_of, metrics
-from encnn.network import predict
+from encnn.network.rehearsal import predict_in_clear
 from encnn.parties import EncryptedModel, Owner
-from encnn.schemes.clear import ClearEvaluator
 
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The verdict and its basis: the accuracy, and the minimum share of right predictions."""
+    """The verdict on a model, and its basis."""
 
-    accuracy: metrics.Accuracy
-    minimum: float
+    accuracy: metrics.Accuracy  # on reviews that the trainer has not seen
+    minimum: float  # share of right predictions that is required
 
     @property
     def accepted(self) -> bool:
@@ -34,11 +33,11 @@ def acceptance_test(owner: Owner, model: EncryptedModel, X: Features, y: np.ndar
     """Return whether a trained model gets at least the share `minimum` of held-out reviews right.
 
     X, y: features and labels that the trainer never had.  The owner decrypts the weights and predicts in the clear.  The test
-    finds whatever lowers the accuracy; it does not find a back door for chosen words.
+    finds everything that lowers the accuracy; it does not find a back door for chosen words.
     Raises `KeyMismatchError` for a model under another key, and `DataError` if there are no reviews.
     """
     minimum = checks.real("minimum", minimum, most=1, above=0)
     X = features_of(X, model.architecture.features)
     y = labels_of(y, X.shape[0], model.architecture.outputs)
-    z = predict(ClearEvaluator(), owner.decrypt_network(model), X)
+    z = predict_in_clear(owner.decrypt_network(model), X)
     return Acceptance(metrics.accuracy(metrics.classify(ExactSigmoid()(z)) == y), minimum)

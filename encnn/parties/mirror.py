@@ -15,7 +15,7 @@ encrypted data with high throughput and accuracy", ICML 2016.
 """
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
@@ -32,10 +32,10 @@ SHALLOW_128 = CKKSParameters(name="ckks-4096-mirror", degree=4096, modulus_bits=
 
 
 class Client:
-    """Holds the key and the reviews.  The server gets `evaluator`, once."""
+    """Holds the key and the reviews, of so many features at most.  The server gets `evaluator`, once."""
 
-    def __init__(self, parameters: CKKSParameters = MIRROR_128) -> None:
-        self._secret, self.evaluator = make_mirror_keys(parameters)
+    def __init__(self, parameters: CKKSParameters = MIRROR_128, features: int = 128) -> None:
+        self._secret, self.evaluator = make_mirror_keys(parameters, features)
 
     def __reduce__(self) -> NoReturn:
         """Refuse pickling and copying, as the secret key does."""
@@ -45,7 +45,7 @@ class Client:
         """Return one review's features, shape (features,) or one row, encrypted in one ciphertext."""
         row = _dense([x] if getattr(x, "ndim", 1) == 1 else x)
         if len(row) != 1:
-            raise DataError(f"{len(row)} reviews came, a ciphertext holds one; encrypt them one by one, or by encrypt_batch")
+            raise DataError(f"{len(row)} reviews came, but a ciphertext holds one; encrypt each, or use encrypt_batch")
         return self._secret.encrypt(row[0])
 
     def encrypt_batch(self, X: np.ndarray) -> list[PackedArray]:
@@ -63,7 +63,8 @@ class Server:
     def __init__(self, evaluator: CKKSEvaluator, network: Network) -> None:
         if network.architecture.outputs != 1:
             raise CapabilityError(
-                f"the mirror computes one score a review, not {network.architecture.outputs}; use one network per output"
+                f"the mirror computes one score per review, not {network.architecture.outputs}; use a network with outputs=1 "
+                "for each output"
             )
         network.check_clear()
         self.evaluator, self.network = evaluator, network
@@ -80,7 +81,7 @@ class Server:
         """Return the encrypted score z, shape (1,), of one encrypted review (features,)."""
         a, W1, W2 = self.network.architecture, self.network.W1, self.network.W2
         if x.shape != (a.features,):
-            raise DataError(f"a review of shape {x.shape} came, the network has {a.features} features; encrypt those")
+            raise DataError(f"a review of shape {x.shape} came, but the network has {a.features} features; encrypt those")
         h = self.evaluator.matrix_times(W1.T, x.lowered(self.levels))
         return h if W2 is None else self.evaluator.matrix_times(W2[None], self._activated(h))
 
@@ -88,7 +89,7 @@ class Server:
         """Return the encrypted scores z, shape (reviews, 1), of encrypted columns of features."""
         a, W1, W2 = self.network.architecture, self.network.W1, self.network.W2
         if len(columns) != a.features:
-            raise DataError(f"{len(columns)} columns came, the network has {a.features} features; encrypt one column each")
+            raise DataError(f"{len(columns)} columns came, but the network has {a.features} features; encrypt one each")
         low = [column.lowered(self.levels) for column in columns]
         units = [self.evaluator.weighted_sum(low, weights) for weights in W1.T]
         return units[0] if W2 is None else self.evaluator.weighted_sum([self._activated(h) for h in units], W2)
@@ -98,7 +99,7 @@ class Server:
         return h if sigmoid is None else self.evaluator.activate(sigmoid, h)
 
 
-def _dense(X: Any) -> np.ndarray:
+def _dense(X: object) -> np.ndarray:
     """Return features as float64 of shape (reviews, features)."""
     features = features_of(X)
     return np.asarray(features if isinstance(features, np.ndarray) else features.toarray(), dtype=np.float64)

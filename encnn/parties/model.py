@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from encnn.network import Architecture, Network
 from encnn.network.architecture import WEIGHT_BOUND
 from encnn.network.partial_scores import PartialScores, check_counts
 from encnn.schemes import check_preset, restore_evaluator
-from encnn.schemes.base import Encrypted, Evaluator
+from encnn.schemes.base import Encrypted, Evaluator, KeyContext
 
 Path = str | os.PathLike[str]
 
@@ -57,16 +57,12 @@ class EncryptedModel:
 
         `mac_key` belongs to the owner, who writes with `Owner.save_model`; nobody else has one.
         """
-        context = getattr(self.evaluator, "context", None)
-        if context is None:
-            raise ParameterError("a network in the clear is not saved as an encrypted model; encrypt it first")
-        refuse_experimental(context.experimental)
-        check_preset(context.parameters)
+        checked_context(self.evaluator.context, "a network in the clear is not saved as an encrypted model; encrypt it first")
         keys, arrays = self.evaluator.export()
-        described: dict[str, dict | None] = {"W1": None, "W2": None}
-        for name, a in (("W1", self.network.W1), ("W2", self.network.W2)):
-            if a is not None:
-                described[name], arrays[name] = self.evaluator.export_array(a)
+        W2 = None
+        W1, arrays["W1"] = self.evaluator.export_array(self.network.W1)
+        if self.network.W2 is not None:
+            W2, arrays["W2"] = self.evaluator.export_array(self.network.W2)
         header = ModelHeader(
             self.evaluator.scheme,
             keys,
@@ -74,7 +70,8 @@ class EncryptedModel:
             self.architecture,
             stored_recipe(self.features, arrays),
             self.network.weight_bound,
-            **described,  # type: ignore[arg-type]
+            W1,
+            W2,
         )
         return files.write(path, MODEL, describe(header), arrays, mac_key=mac_key)
 
@@ -107,59 +104,56 @@ class EncryptedModel:
 
 @dataclass(frozen=True)
 class ModelHeader:
-    """The header of an encrypted model.  The scheme parses `keys`, `W1` and `W2`; W2 is None without hidden layer."""
+    """The header of an encrypted model."""
 
-    scheme: str
-    keys: dict
-    sigmoid: dict
-    architecture: Architecture
-    features: RecipeHeader | None
-    weight_bound: Annotated[float, Within(WEIGHT_BOUND)]
-    W1: dict
-    W2: dict | None
+    scheme: str  # its name
+    keys: dict  # the scheme's description of the evaluation keys
+    sigmoid: dict  # for which the keys were made
+    architecture: Architecture  # of the network
+    features: RecipeHeader | None  # their recipe, if the model has one
+    weight_bound: Annotated[float, Within(WEIGHT_BOUND)]  # the announced bound on |weights|
+    W1: dict  # the scheme's description
+    W2: dict | None  # the same; None without a hidden layer
 
 
 @dataclass(frozen=True)
 class ScoresHeader:
-    """The header of encrypted scores: their key, their features, and the scheme's descriptions of the ciphertexts.
+    """The header of encrypted scores."""
 
-    shape: of the ciphertexts, with one row per part if scores come in parts.  values: describes what was computed from them.
-    """
-
-    scheme: str
-    key_id: Hex32
-    shape: tuple[Count, Count]
-    features: Fingerprint | None
-    scores: dict
-    in_parts: bool
-    values: dict | None
+    scheme: str  # its name
+    key_id: Hex32  # the name of the key
+    shape: tuple[Count, Count]  # of the ciphertexts, with one row per part if scores come in parts
+    features: Fingerprint | None  # the fingerprint of the features
+    scores: dict  # the scheme's description of the ciphertexts
+    in_parts: bool  # whether scores come in parts
+    values: dict | None  # the description of what was computed from them, if anything was
 
 
 @dataclass(frozen=True)
 class SecretHeader:
-    """The header of an owner's secret: its secret key, its evaluation keys, and the network that they are for."""
+    """The header of an owner's secret."""
 
-    scheme: str
-    secret: dict
-    keys: dict
-    sigmoid: dict
-    architecture: Architecture
-    features: RecipeHeader | None
+    scheme: str  # its name
+    secret: dict  # the scheme's description of the secret key
+    keys: dict  # and of the evaluation keys
+    sigmoid: dict  # for which the keys were made
+    architecture: Architecture  # of the network that they are for
+    features: RecipeHeader | None  # their recipe, if the owner has one
 
 
 def describe_scores(
     evaluator: Evaluator, key_id: str, features: Fingerprint | None, scores: Encrypted
 ) -> tuple[ScoresHeader, dict[str, np.ndarray]]:
     """Return the header and the arrays of scores."""
-    whole = not isinstance(scores, PartialScores)
-    parts = evaluator.pack(scores if whole else scores.parts)
+    in_parts = isinstance(scores, PartialScores)
+    parts = evaluator.pack(scores.parts if isinstance(scores, PartialScores) else scores)
     described, array = evaluator.export_array(parts)
     arrays, values = {"scores": array}, None
-    if not whole:
+    if isinstance(scores, PartialScores):
         arrays["parts"] = scores.counts
         if scores.values is not None:
             values, arrays["values"] = evaluator.export_array(evaluator.pack(scores.values))
-    return ScoresHeader(evaluator.scheme, key_id, parts.shape, features, described, not whole, values), arrays
+    return ScoresHeader(evaluator.scheme, key_id, parts.shape, features, described, in_parts, values), arrays
 
 
 def restore_scores(evaluator: Evaluator, header: ScoresHeader, arrays: dict[str, np.ndarray]) -> Encrypted:
@@ -195,7 +189,7 @@ def restored_recipe(header: RecipeHeader | None, a: Architecture, arrays: dict[s
     return features
 
 
-def check_encrypted(a: Any, context: Any) -> None:
+def check_encrypted(a: object, context: KeyContext | None) -> None:
     """Raise `DataError` unless `a` is encrypted, where the scheme has keys (a context) at all."""
     if a is None:
         raise DataError("there are no scores: training forgot them, or kept none unasked; pass keep_scores=True, or on_scores")
@@ -203,13 +197,17 @@ def check_encrypted(a: Any, context: Any) -> None:
         raise DataError(f"expected ciphertexts of the scheme, got {type(a).__name__}; pass what train or predict returned")
 
 
-def refuse_experimental(experimental: bool) -> None:
-    """Raise `ParameterError` for a key made from a passed rng, since such keys are not written to files."""
-    if experimental:
-        raise ParameterError(
-            "this key was made from a passed rng, so it repeats and protects nothing; it is not written to files. "
-            "Make the owner without rng"
-        )
+def checked_context(context: KeyContext | None, in_the_clear: str) -> KeyContext:
+    """Return the context of a key whose model, scores or secret are to be written.
+
+    Raises `ParameterError` with the text `in_the_clear` where there is no key, for experimental keys, and for parameters that
+    have the name of a preset but differ from it.
+    """
+    if context is None:
+        raise ParameterError(in_the_clear)
+    context.refuse_experimental()
+    check_preset(context.parameters)
+    return context
 
 
 def describe_sigmoid(sigmoid: Sigmoid) -> dict:

@@ -2,6 +2,7 @@
 
 import math
 import secrets
+import warnings
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -10,12 +11,14 @@ import numpy as np
 from encnn import files
 from encnn.arithmetic import checks
 from encnn.arithmetic.sigmoid import RangeReport, Sigmoid, check_range, check_reach, error_over
+from encnn.assistance.scores import Assistant
+from encnn.assistance.weights import OwnerOfWeights
 from encnn.data import labels_of, metrics
 from encnn.data.fingerprints import check_fingerprints
 from encnn.data.recipes import Recipe, check_width
-from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
+from encnn.errors import CapabilityError, DataError, FileError, InsecureWarning, KeyMismatchError, ParameterError
 from encnn.files.schema import check_array, describe, naming, parse, take
-from encnn.network import Architecture, Network, OnScores, TrainingPlan, targets_of
+from encnn.network import Architecture, Network, OnScores, TrainingPlan, plain_targets
 from encnn.network.partial_scores import PartialScores, octave, readable
 from encnn.parties.model import (
     MODEL,
@@ -27,30 +30,35 @@ from encnn.parties.model import (
     SecretHeader,
     check_encrypted,
     checked_architecture,
+    checked_context,
     describe_sigmoid,
-    refuse_experimental,
     restore_scores,
     restore_sigmoid,
     restored_recipe,
     stored_recipe,
 )
-from encnn.schemes import ClearParameters, SchemeParameters, check_preset, make_keys, restore_evaluator, restore_secret_key
-from encnn.schemes.base import Encrypted, SecretKey
-from encnn.schemes.integer_vector import PAPER
+from encnn.schemes import ClearParameters, SchemeParameters, make_keys, restore_evaluator, restore_secret_key
+from encnn.schemes.base import Encrypted, Evaluator, SecretKey
+from encnn.schemes.bootstrapped import ONE_LEVEL_128
 from encnn.schemes.integer_vector import IntegerVectorSecretKey as IntegerVectorSecretKey
 
 MAC_KEY_BYTES = 32
 
+_INSECURE = (
+    "parameters {!r} protect nothing: whoever has the model can read its weights without a key. Leave `parameters` out for a "
+    "set of 128 bits, or pass insecure=True if this is a lesson or an experiment"
+)
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the owner reads from the scores of a run: all arrays have shape (reviews, outputs) or (reviews,)."""
+    """What the owner reads from the scores of a run."""
 
-    z: np.ndarray
-    p: np.ndarray
-    right: np.ndarray
-    right_running_mean: np.ndarray = field(repr=False)
-    range: RangeReport
+    z: np.ndarray  # decrypted scores, shape (reviews, outputs)
+    p: np.ndarray  # predictions sigmoid(z), of the same shape
+    right: np.ndarray  # with the threshold one half, shape (reviews,)
+    right_running_mean: np.ndarray = field(repr=False)  # with the ancestor's threshold
+    range: RangeReport  # the range of z, and the error of the sigmoid there
 
     @property
     def known(self) -> np.ndarray:
@@ -77,20 +85,22 @@ class Owner:
     """Holds the secret key.
 
     architecture: of the network to be trained.  sigmoid: training evaluates it; keys are made for it.  parameters: of the
-    scheme; the default is the paper's (insecure), and `ClearParameters()` is the Non-PP baseline.  public: also make public
-    keys, so that others can encrypt.  rng: makes experimental keys, which repeat and refuse export.  features: how texts or
-    tables become features (`data.recipes`).  It travels with the model, so that nobody trains or runs it with another
-    vocabulary by mistake.
+    scheme; the default has 128 bits and trains with nobody's help, and `ClearParameters()` is the Non-PP baseline.  public:
+    also make public keys, so that others can encrypt.  rng: makes experimental keys, which repeat and refuse export.
+    features: how texts or tables become features (`data.recipes`).  It travels with the model, so that nobody trains or runs
+    it with another vocabulary by mistake.  insecure: says that parameters which protect nothing are meant, in a lesson or an
+    experiment; otherwise they are met with an `InsecureWarning`.
     """
 
     def __init__(
         self,
         architecture: Architecture,
         sigmoid: Sigmoid,
-        parameters: SchemeParameters = PAPER,
+        parameters: SchemeParameters = ONE_LEVEL_128,
         rng: np.random.Generator | None = None,
         public: bool = False,
         features: Recipe | None = None,
+        insecure: bool = False,
     ) -> None:
         self.architecture: Architecture = checks.instance("architecture", architecture, Architecture)
         self.sigmoid: Sigmoid = checks.instance("sigmoid", sigmoid, Sigmoid)
@@ -99,8 +109,11 @@ class Owner:
             check_width(features, architecture.features)
         widths = architecture.widths()
         self._secret, self.evaluator = make_keys(
-            parameters, widths, architecture.products(sigmoid), rng, widths if public else ()
+            parameters, widths, architecture.products(sigmoid), rng, widths if public else (), architecture.features
         )
+        _check_pooling(architecture, self.evaluator)
+        if not insecure and _protects_nothing(parameters):
+            warnings.warn(_INSECURE.format(parameters.name), InsecureWarning, stacklevel=2)
         self._mac_key = secrets.token_bytes(MAC_KEY_BYTES)  # never from `rng`, since a MAC key that repeats proves nothing
 
     def __repr__(self) -> str:
@@ -113,8 +126,38 @@ class Owner:
 
     @property
     def secret_key(self) -> SecretKey:
-        """The secret key, for looking inside; never hand it to anyone."""
+        """The secret key, for looking inside in lessons and tests; never hand it to anyone."""
         return self._secret
+
+    # -- helping a trainer
+
+    def assistant(self, labels: np.ndarray | None = None, max_rate: float = 1.0, max_trips: int | None = None) -> Assistant:
+        """Return the owner's side of training with assistance: it answers encrypted scores with encrypted errors.
+
+        labels: those that the owner keeps, one per review, if the trainer does not have them.  max_rate, max_trips: what is
+        answered at most (see `Assistant`).  Raises `CapabilityError` if these parameters train without it.
+        """
+        if self.parameters.owner_help != "errors" or not isinstance(self._secret, IntegerVectorSecretKey):
+            raise CapabilityError(f"models of {self.parameters.name!r} take no assistance with errors; {self._other_help()}")
+        return Assistant(self._secret, self.architecture.outputs, labels, max_rate, max_trips=max_trips)
+
+    def refresher(self, model: EncryptedModel, limit: float | None = None, max_trips: int | None = None) -> OwnerOfWeights:
+        """Return the owner's side of training with renewed weights: it encrypts the weights of this model anew when asked.
+
+        limit, max_trips: what is answered at most (see `OwnerOfWeights`).  Raises `CapabilityError` if these parameters train
+        without it.
+        """
+        if self.parameters.owner_help != "weights":
+            raise CapabilityError(f"models of {self.parameters.name!r} have no weights to renew; {self._other_help()}")
+        return OwnerOfWeights(self._secret, model, limit, max_trips)
+
+    def _other_help(self) -> str:
+        """Return what to do, with these parameters, in place of help that they do not take."""
+        return {
+            "none": "they train alone: leave `help` out of Trainer.train (--with-owner out of `encnn train`)",
+            "errors": "use owner.assistant(), with AssistedStep on the trainer's side",
+            "weights": "use owner.refresher(model), with refresh_for on the trainer's side",
+        }[self.parameters.owner_help]
 
     # -- giving out
 
@@ -166,25 +209,25 @@ class Owner:
         Raises `CapabilityError` for parameters that protect nothing, since labels would only look hidden, unless `insecure`
         says that this is a lesson.  In the clear scheme there is nothing to encrypt.
         """
-        if not isinstance(self.parameters, ClearParameters) and self.parameters.insecure and not insecure:
+        if _protects_nothing(self.parameters) and not insecure:
             raise CapabilityError(
-                f"labels under {self.parameters.name!r} can be read without a key; use parameters of 128 bits (COMPACT_128, "
-                "ADDITIVE_128), or insecure=True for a lesson"
+                f"labels under {self.parameters.name!r} can be read without a key; leave `parameters` out of Owner for a set "
+                "of 128 bits (or name COMPACT_128 or ADDITIVE_128), or pass insecure=True here for a lesson"
             )
         labels = labels_of(y, outputs=self.architecture.outputs)
         rates = checks.rates("rate", rate, len(labels))
         if isinstance(self.parameters, ClearParameters):
             return labels
-        return self._secret.encrypt_many(rates * targets_of(labels, self.architecture.outputs))
+        return self._secret.encrypt_many(rates * plain_targets(labels, self.architecture.outputs))
 
     # -- reading
 
-    def decrypt(self, a: Encrypted) -> np.ndarray:
+    def decrypt(self, a: Encrypted | None) -> np.ndarray:
         """Return the real numbers in an encrypted array or in scores; not-a-number where they left the scheme's range.
 
         `network.partial_scores` says when that is noticed.  Raises `DataError` for what is not encrypted.
         """
-        check_encrypted(a, getattr(self.evaluator, "context", None))
+        check_encrypted(a, self.evaluator.context)
         limit = self.evaluator.score_limit
         return a.read(self._secret.decrypt, limit) if isinstance(a, PartialScores) else readable(self._secret.decrypt(a), limit)
 
@@ -205,7 +248,7 @@ class Owner:
         """Return the decrypted scores z in a file of `User.save_scores`, shape (reviews, outputs)."""
         found, arrays = files.read(path, SCORES)
         with naming(path):
-            header, own = parse(ScoresHeader, found), self.evaluator.context.key_id  # type: ignore[attr-defined]
+            header, own = parse(ScoresHeader, found), self.evaluator.key_id
             if header.scheme != self.evaluator.scheme or header.key_id != own:
                 raise KeyMismatchError(
                     f"scores under key {header.key_id!r} of scheme {header.scheme!r:.40} came to the owner of key {own!r}; ask "
@@ -217,13 +260,13 @@ class Owner:
                 raise FileError(f"scores of shape {header.shape} are not of {self.architecture}; use another file")
             return self.decrypt(restore_scores(self.evaluator, header, arrays))
 
-    def evaluate(self, scores: Encrypted, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
+    def evaluate(self, scores: Encrypted | None, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
         """Return predictions, right counts and the range of z from scores, encrypted or already decrypted."""
         checks.instance("plan", plan, TrainingPlan)
         z = self._scores_in_the_clear(scores)
         y = labels_of(y, outputs=self.architecture.outputs)
         if not len(y) or len(z) % len(y):
-            raise DataError(f"{len(z)} scores are no whole number of epochs over {len(y)} labels; pass the labels of the run")
+            raise DataError(f"{len(z)} scores are not whole epochs over {len(y)} labels; pass the labels of the run")
         labels = np.tile(y, len(z) // len(y))
         p = np.asarray(plan.sigmoid(z))
         known = ~np.isnan(z).any(axis=1)
@@ -231,7 +274,7 @@ class Owner:
         right[known], right_mean[known] = _right(p[known], labels[known])
         return Evaluation(z, p, right, right_mean, error_over(plan.sigmoid, z, self.evaluator.activation_limit))
 
-    def _scores_in_the_clear(self, scores: Encrypted) -> np.ndarray:
+    def _scores_in_the_clear(self, scores: Encrypted | None) -> np.ndarray:
         """Return scores z, encrypted or already decrypted, of shape (reviews, outputs); raise `DataError` for anything else."""
         outputs = self.architecture.outputs
         if scores is None:
@@ -267,11 +310,7 @@ class Owner:
 
         Experimental keys are refused.
         """
-        context = getattr(self._secret, "context", None)
-        if context is None:
-            raise ParameterError("the clear scheme has no secret to save")
-        refuse_experimental(context.experimental)
-        check_preset(context.parameters)
+        checked_context(self._secret.context, "the clear scheme has no secret to save; make an owner with another scheme")
         secret, arrays = self._secret.export()
         keys, public = self.evaluator.export()
         header = SecretHeader(
@@ -310,6 +349,20 @@ class Owner:
         if header.secret != {name: header.keys[name] for name in header.secret}:
             raise FileError("its secret key and its evaluation keys belong to different owners; restore it from a backup")
         return owner
+
+
+def _protects_nothing(parameters: SchemeParameters) -> bool:
+    """Return whether the parameters only look as if they protected something, which the clear scheme does not."""
+    return parameters.insecure and not isinstance(parameters, ClearParameters)
+
+
+def _check_pooling(a: Architecture, evaluator: Evaluator) -> None:
+    """Raise `CapabilityError` for means over words in a scheme that cannot divide, before anything is encrypted."""
+    if a.pooling == "mean" and evaluator.whole_features_only:
+        raise CapabilityError(
+            f"scheme {evaluator.scheme!r} with {evaluator.parameters.name!r} multiplies by whole numbers only, and "
+            "pooling='mean' divides by the number of words; use Architecture(..., pooling='sum')"
+        )
 
 
 def _check_widths(architecture: Architecture, secret: dict[str, np.ndarray]) -> None:

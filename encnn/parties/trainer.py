@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -11,13 +10,13 @@ from encnn.arithmetic.sigmoid import RangeReport, error_over
 from encnn.data import Features
 from encnn.data.batches import TrainingFeatures, batches, training_features
 from encnn.data.inputs import is_plain
-from encnn.errors import KeyMismatchError, ParameterError
+from encnn.errors import KeyMismatchError
 from encnn.files.schema import describe
 from encnn.network import Help, Network, OnScores, TrainingPlan, forward, predict, train
 from encnn.network.partial_scores import PartialScores
 from encnn.network.rehearsal import check_rehearsal, from_zero, rehearse
 from encnn.network.training import NOBODY
-from encnn.parties.model import SCORES, EncryptedModel, Path, check_encrypted, describe_scores, refuse_experimental
+from encnn.parties.model import SCORES, EncryptedModel, Path, check_encrypted, checked_context, describe_scores
 from encnn.parties.owner import Owner
 from encnn.schemes import ClearParameters
 from encnn.schemes.base import Encrypted
@@ -53,16 +52,14 @@ class User:
     def save_scores(self, scores: Encrypted, path: Path) -> int:
         """Write encrypted scores for the owner; return the bytes written."""
         evaluator = self.model.evaluator
-        context = getattr(evaluator, "context", None)
-        if context is None:
-            raise ParameterError("scores in the clear are not saved as encrypted scores; use numpy.save")
+        context = checked_context(evaluator.context, "scores in the clear are not saved as encrypted scores; use numpy.save")
         check_encrypted(scores, context)
-        if scores.context != context:
+        own = getattr(scores, "context", context)
+        if own != context:
             raise KeyMismatchError(
-                f"the scores belong to key {scores.context.key_id}, the model to key {context.key_id}; save them by the user "
+                f"the scores belong to key {own.key_id}, but the model to key {context.key_id}; save them by the user "
                 "of their own model"
             )
-        refuse_experimental(context.experimental)
         known = None if self.model.features is None else self.model.features.fingerprint
         header, arrays = describe_scores(evaluator, context.key_id, known, scores)
         return files.write(path, SCORES, describe(header), arrays)
@@ -74,13 +71,13 @@ class Trainer(User):
     def train(
         self,
         X: TrainingFeatures,
-        y: Any,
+        y: object,
         plan: TrainingPlan,
         help: Help = NOBODY,
         on_scores: OnScores | None = None,
         keep_scores: bool | None = None,
         first: int = 0,
-    ) -> Encrypted:
+    ) -> Encrypted | None:
         """Train the model in place (see `network.train`); return the encrypted scores met, for the owner.
 
         If nobody could see scores leave the scheme's range, the plan is first rehearsed in the clear (`network.rehearsal`).  A
@@ -109,7 +106,7 @@ class Trainer(User):
         self.model.check_features(X)
         return training_features(X, self.model.architecture.features)
 
-    def _check_reach(self, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> None:
+    def _check_reach(self, X: TrainingFeatures, y: object, plan: TrainingPlan) -> None:
         """Raise `DivergenceError` if a rehearsal leaves the range of a scheme that gives no sign of it in training.
 
         Encrypted labels allow no rehearsal; then only the owner can see it, in the scores.

@@ -1,12 +1,13 @@
-"""Figures on speed: how cost grows, what each operation costs beside the clear, where the time of an epoch goes.
+"""Figures on speed: how cost grows, what each operation costs beside the clear, and where the time of an epoch goes.
 
-Every function takes a table as the suite in benchmarks/ writes it, and returns a matplotlib `Figure`.
+Every function takes a table that the suite in benchmarks/ has written, and returns a matplotlib `Figure`.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
@@ -18,14 +19,16 @@ ORDER = (
     "encryption", "decryption", "addition", "product", "outer product", "elementwise product", "sum of rows",
     "update of rows", "sigmoid", "training step", "epoch",
 )  # fmt: skip
-"""Operations from top to bottom, by how their names begin; others follow."""
+"""The order of the operations from top to bottom, by the beginnings of their names.  Others follow at the end."""
 MARKERS = "osD^v"
 PART_COLOURS = [*PALETTE, "#ee8866", "#bbcc33"]
 REST, BAND = "#dddddd", "#f2f2f2"
+HALF_DARK = 0.5
+"""Mean of red, green and blue below which a number on the colour is white."""
 APART = 1.6
-"""Factor between marked sizes on a log axis, at least."""
+"""The least factor between two marked sizes on a log axis."""
 ROOM_PERCENT = 4.0
-"""Width of a part of a bar in which a number can be read."""
+"""The least width of a part of a bar, in percent, in which a number can be read."""
 COLUMNS = 2
 
 PER_REVIEW = "CPU time per review (ms)"
@@ -38,11 +41,11 @@ GROWTH = {
     "LWE dimension": ("LWE dimension d", "CPU time of both (ms)"),
     "log2 of the digit base": ("size of a digit (bits)", "CPU time of a product (ms)"),
 }
-"""For each thing that cost is measured against, the labels of its axes."""
+"""The labels of both axes, by the name of what cost is measured against."""
 
 
 def growth(table: pd.DataFrame, fits: pd.DataFrame) -> Figure:
-    """How does cost grow with one thing?  A panel for each, on log axes: measurements, and the curve fitted to them.
+    """How does cost grow when one thing grows?  A panel for each thing shows measurements and the fitted curve, on log axes.
 
     table: columns against, series, size, cpu_ms.  fits: columns against, series, exponent, formula, factor_ms, from_size,
     to_size, residual_percent, base_ms, slope_ms, off_percent.
@@ -76,7 +79,7 @@ def _growth_panel(axes: Axes, chosen: pd.DataFrame, fits: pd.DataFrame, against:
 
 
 def _fit_text(fit: pd.Series, against: str) -> str:
-    """Return what was fitted, in which range, and how far the worst point is off."""
+    """Return the words of the legend: what was fitted, in which range, and how far the worst point is from it."""
     if against == "words":
         line = f"{fit['base_ms']:.3g} ms + {1e3 * fit['slope_ms']:.3g} us per word"
         return f"{line},\npoints off by {fit['off_percent']:.1f} % at most"
@@ -86,7 +89,7 @@ def _fit_text(fit: pd.Series, against: str) -> str:
 
 
 def _apart(sizes: np.ndarray) -> list[float]:
-    """Return sizes, in order, without those that stand too close to the one before."""
+    """Return the sizes, in order, without those that would stand too close to the one before."""
     kept: list[float] = []
     for size in sizes:
         if not kept or size >= APART * kept[-1]:
@@ -95,14 +98,17 @@ def _apart(sizes: np.ndarray) -> list[float]:
 
 
 def _curve(sizes: np.ndarray, fit: pd.Series, against: str) -> np.ndarray:
-    """Return the fitted curve: a + b size for words, else the power of the size that is nearest to all points."""
+    """Return the fitted curve: a + b size for words, and otherwise the power of the size that is nearest to all points."""
     if against == "words":
         return np.asarray(fit["base_ms"] + fit["slope_ms"] * sizes)
     return np.asarray(fit["factor_ms"] * sizes ** fit["exponent"])
 
 
 def operations(results: pd.DataFrame) -> Figure:
-    """What does each operation cost beside the clear?  A mark for each operation and parameter set; colours are schemes."""
+    """What does each operation cost beside the same operation in the clear?  Each line has a mark per parameter set.
+
+    results: the columns of benchmarks/results.csv.  Colours are schemes, and shapes are parameter sets of one scheme.
+    """
     shown = _compared(results)
     names = sorted(dict.fromkeys(shown["operation"]), key=_place)
     schemes = list(dict.fromkeys(shown["scheme"]))
@@ -114,7 +120,7 @@ def operations(results: pd.DataFrame) -> Figure:
         axes.plot(of["ratio_to_clear"], places, MARKERS[k], color=PALETTE[schemes.index(scheme)], markersize=5, label=label)
     axes.axvline(1.0, color=COLOURS["paper"], linewidth=1)
     axes.set(xscale="log", xlabel="CPU time, as a multiple of that in the clear", yticks=range(len(names)), yticklabels=names)
-    axes.set_title("What each operation costs beside the clear")
+    axes.set_title("What each operation costs, compared with the clear")
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     for row in range(0, len(names), 2):
@@ -124,7 +130,7 @@ def operations(results: pd.DataFrame) -> Figure:
 
 
 def _compared(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the lines with a ratio, and the name of each operation without its settings."""
+    """Return the lines that have a ratio, with a column for the name of the operation without its settings."""
     shown = results[results["ratio_to_clear"].notna() & (results["scheme"] != "clear")].copy()
     shown["operation"] = shown["benchmark"].map(operation_name)
     steps = shown["benchmark"] == "training step"
@@ -142,10 +148,10 @@ def _sets(of_scheme: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def profile(table: pd.DataFrame) -> Figure:
-    """Where does the time of an epoch go?  Left a bar per scheme with the shares of its parts, in percent of a step's time.
+    """Where does the time of an epoch go?  Left a bar per scheme, cut into the shares of its parts in percent of a step's time.
 
-    Right how fast each part is, in percent of the machine's peak, where the work that it must do is known.  Parts are timed by
-    themselves, so those of a bar may add up to a little more than the step.
+    Right the speed of each part, in percent of the machine's peak, if the work that it must do is known.  Each part is timed by
+    itself, so the parts of a bar may add up to a little more than the step.  table: the columns of benchmarks/profile.csv.
     """
     parts = table[table["part"] != "whole step"]
     groups = list(parts.groupby(["scheme", "batch"], sort=False))
@@ -173,13 +179,14 @@ def profile(table: pd.DataFrame) -> Figure:
 
 
 def _shares(axes: Axes, row: int, of: pd.DataFrame, colours: dict[str, str]) -> None:
-    """Draw the parts of a step one after the other, with their shares."""
-    start = 0.0
+    """Draw the parts of a step one after the other, and write their shares into them."""
+    start, dark = 0.0, [part for part, colour in colours.items() if np.mean(to_rgb(colour)) < HALF_DARK]
     for part in of.to_dict("records"):
         share = part["share_percent"]
         axes.barh(row, share, left=start, color=colours[part["part"]], edgecolor="white")
         if share > ROOM_PERCENT:
-            axes.text(start + share / 2, row, f"{share:.0f}", ha="center", va="center", fontsize=9)
+            ink = "white" if part["part"] in dark else "black"
+            axes.text(start + share / 2, row, f"{share:.0f}", ha="center", va="center", fontsize=9, color=ink)
         start += share
 
 

@@ -1,7 +1,7 @@
-"""Figures on bootstrapping: phases on the torus, tables, the noise of every step, the encrypted sigmoid, training alone.
+"""Figures on bootstrapping: phases on the torus, tables, the noise of every step, the encrypted sigmoid, and training alone.
 
-Every function takes numbers and returns a matplotlib `Figure`.  z is a score; the torus is 2 * limit wide in z, and a table is
-free on its half [-limit / 2, limit / 2).
+Every function takes numbers and returns a matplotlib `Figure`.  z is a score.  The torus is 2 * limit wide in z, and the values
+of a table can be chosen freely on its half [-limit / 2, limit / 2).
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ RUNS_DRAWN = 40
 
 
 def torus(phases: Mapping[str, np.ndarray], limit: float) -> Figure:
-    """Where are the phases?  A circle for each name, a dot for each ciphertext; the half on which a table is free is shaded.
+    """Where are the phases?  A circle for each name, and a dot for each ciphertext.
 
-    phases: in units of z, from -limit to limit.
+    The half on which a table can be chosen freely is shaded.  phases: by name, in units of z, from -limit to limit.
     """
     figure, panels = plt.subplots(
         1, len(phases), figsize=(5.4 * len(phases), 4.8), subplot_kw={"projection": "polar"}, squeeze=False
@@ -35,16 +35,17 @@ def torus(phases: Mapping[str, np.ndarray], limit: float) -> Figure:
         axis.fill_between(np.linspace(-np.pi / 2, np.pi / 2, 181), 0, 0.85, color=PALETTE[3], alpha=0.2, linewidth=0)
         marks = np.arange(-limit, limit, limit / 4)
         axis.set_xticks(np.pi * marks / limit % (2 * np.pi), [f"z = {z:g}" for z in marks])
+        axis.tick_params(axis="x", pad=8)
         axis.set(ylim=(0, 1.15), yticks=[])
         axis.set_title(name, pad=18)
-    figure.suptitle("Phases on the torus; a table is free on the shaded half")
+    figure.suptitle("Phases on the torus; a table can be chosen freely on the shaded half")
     return figure
 
 
 def tables(z: np.ndarray, read: Mapping[str, np.ndarray], limit: float) -> Figure:
-    """What does a table say on all of the torus?  One panel per function; outside the shaded half it says -f(z -+ limit).
+    """What does a table return on all of the torus?  One panel per function; outside the shaded half it is -f(z -+ limit).
 
-    z: scores from -limit to limit; read: what tables give there, by name.
+    z: scores from -limit to limit.  read: the values of the tables there, by name.
     """
     figure, panels = plt.subplots(1, len(read), figsize=(4.6 * len(read), 3.4), squeeze=False)
     for axis, (name, values), colour in zip(panels[0], read.items(), PALETTE, strict=False):
@@ -54,15 +55,15 @@ def tables(z: np.ndarray, read: Mapping[str, np.ndarray], limit: float) -> Figur
         axis.axhline(0, color=COLOURS["paper"], linewidth=0.8)
         axis.set(title=name, xlabel="score z", xticks=np.linspace(-limit, limit, 5))
     panels[0, 0].set_ylabel("value in the table")
-    figure.suptitle("What a table says on all of the torus")
+    figure.suptitle("What a table returns on all of the torus")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center")
     return figure
 
 
 def noise_steps(steps: Mapping[str, tuple[np.ndarray, float]]) -> Figure:
-    """Is the noise of each step what it was predicted to be?  Histograms, with the predicted Gaussian.
+    """Is the noise of each step as it was predicted?  A histogram for each step, under the predicted Gaussian.
 
-    steps: (measured noise, predicted standard deviation) in units of z, by name.
+    steps: by name, (measured noise, predicted standard deviation) in units of z.
     """
     figure, panels = plt.subplots(1, len(steps), figsize=(4.4 * len(steps), 3.4), squeeze=False)
     for axis, (name, (noise, sd)) in zip(panels[0], steps.items(), strict=True):
@@ -79,7 +80,10 @@ def noise_steps(steps: Mapping[str, tuple[np.ndarray, float]]) -> Figure:
 
 
 def sigmoids(z: np.ndarray, exact: np.ndarray, others: Mapping[str, np.ndarray]) -> Figure:
-    """How good is each as a sigmoid?  Left the functions, right |error| over z, log scale.  others: values by name."""
+    """How good is each function as a sigmoid?  Left the functions, right their distance from the sigmoid on a log scale.
+
+    z: scores.  exact: the sigmoid there.  others: the values of the functions there, by name.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
     left.plot(z, exact, color=COLOURS["paper"], linewidth=1, label="sigmoid")
     for (name, values), colour in zip(others.items(), PALETTE, strict=False):
@@ -88,16 +92,16 @@ def sigmoids(z: np.ndarray, exact: np.ndarray, others: Mapping[str, np.ndarray])
         right.plot(z, np.maximum(np.abs(values - exact), 1e-6), color=colour, **style)
     left.set(xlabel="score z", ylabel="value", ylim=(-0.6, 1.6), title="values")
     right.set(xlabel="score z", ylabel="distance from the sigmoid", yscale="log", title="errors")
-    figure.suptitle("How good is each as a sigmoid?")
+    figure.suptitle("How good is each function as a sigmoid?")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(others) + 1)
     return figure
 
 
 def score_noise(measured: np.ndarray, predicted: np.ndarray, independent: np.ndarray) -> Figure:
-    """How does noise in a score grow with the reviews trained on?  Deviations of z after each review.
+    """How does the noise in a score grow during training?  The deviation of z after each review.
 
-    measured: of several runs, shape (runs, reviews); the first `RUNS_DRAWN` are drawn, all are averaged.  predicted, and
-    independent, what it would be if weights did not share errors: shape (reviews,).
+    measured: the noise in several runs, shape (runs, reviews); the first `RUNS_DRAWN` runs are drawn, and all are averaged.
+    predicted: the predicted deviation, shape (reviews,).  independent: what it would be if weights did not share errors.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.8))
     reviews = np.arange(1, len(predicted) + 1)
@@ -105,13 +109,18 @@ def score_noise(measured: np.ndarray, predicted: np.ndarray, independent: np.nda
     axes.plot(reviews, np.sqrt((measured**2).mean(axis=0)), color=MEASURED, linewidth=2, label="measured, mean over runs")
     axes.plot(reviews, predicted, "--", color=PREDICTED, linewidth=2, label="predicted")
     axes.plot(reviews, independent, ":", color=COLOURS["paper"], label="if weights did not share errors")
-    axes.set(xlabel="reviews trained on", ylabel="standard deviation of z", title="Noise in a score, as training goes on")
+    axes.set(
+        xlabel="reviews trained on", ylabel="standard deviation of z", title="How the noise in a score grows during training"
+    )
     axes.legend(loc="upper left")
     return figure
 
 
 def probabilities(z: np.ndarray, p: np.ndarray, right: np.ndarray) -> Figure:
-    """What does the owner read from encrypted predictions?  Probabilities over scores, with the exact sigmoid."""
+    """What does the owner read from encrypted predictions?  Dots are probabilities over scores, beside the exact sigmoid.
+
+    z, p: decrypted scores and probabilities.  right: whether each prediction is right.  All have shape (reviews,).
+    """
     figure, axes = plt.subplots(figsize=(7, 3.6))
     line = np.linspace(z.min() - 0.3, z.max() + 0.3, 200)
     axes.plot(line, sigmoid(line), color=COLOURS["paper"], linewidth=1, label="sigmoid")
@@ -123,7 +132,10 @@ def probabilities(z: np.ndarray, p: np.ndarray, right: np.ndarray) -> Figure:
 
 
 def against_the_twin(z: np.ndarray, twin: np.ndarray) -> Figure:
-    """Does an encrypted run follow its clear twin?  Left the scores of both, right how far they are apart, in order."""
+    """Does an encrypted run follow its clear twin?  Left the scores of both, right their difference in the order of training.
+
+    z, twin: the scores that the encrypted run and its clear twin met, shape (reviews, 1) or (reviews,).
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8))
     ends = [float(min(z.min(), twin.min())), float(max(z.max(), twin.max()))]
     left.plot(ends, ends, color=COLOURS["paper"], linewidth=1)
@@ -139,10 +151,10 @@ def against_the_twin(z: np.ndarray, twin: np.ndarray) -> Figure:
 
 
 def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
-    """How does training alone go?  Running accuracy of each case, its clear twin dashed, and below what encryption changes.
+    """How accurate does training without help become?  Above the running accuracy of each case, below what encryption changes.
 
-    curve: columns case, key, reviews, encrypted, clear twin, in percent (figures/unassisted_curve.csv).  lines: accuracies of
-    other runs in percent, by name.
+    Clear twins are dashed.  curve: columns case, key, reviews, encrypted, clear twin, in percent
+    (figures/unassisted_curve.csv).  lines: accuracies of other runs in percent, by name.
     """
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(9, 6), sharex=True, height_ratios=[3, 1])
     for (case, runs), colour in zip(curve.groupby("case", sort=False), PALETTE, strict=False):
@@ -154,7 +166,7 @@ def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
     for name, percent in lines.items():
         _mark(top, name, percent)
     bottom.axhline(0, color=COLOURS["paper"], linewidth=0.8)
-    top.set(ylabel="reviews right so far (%)", title="Training alone, first epoch; dashed: clear twins")
+    top.set(ylabel="reviews right so far (%)", title="Training without help in the first epoch (dashed: clear twins)")
     bottom.set(xlabel="reviews trained on", ylabel="encrypted less\ntwin (points)")
     top.margins(y=0.08)
     top.legend(loc="lower right")
@@ -162,7 +174,9 @@ def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
 
 
 def choice(table: pd.DataFrame) -> Figure:
-    """Which plan?  Held-out accuracy over the learning rate, a panel for each number of epochs, a colour for each way to train.
+    """Which plan is best on held-out reviews?  A panel for each number of epochs shows accuracy over the learning rate.
+
+    Each colour is one way to train, with the noise of the parameters (dots) and without noise (dashed).
 
     table: the columns of figures/unassisted_choice.csv, of one kind of features.
     """
@@ -175,9 +189,10 @@ def choice(table: pd.DataFrame) -> Figure:
             axis.plot(lines["learning rate"], lines["held-out percent, with noise"], ".-", color=colour, label=label)
             axis.plot(lines["learning rate"], lines["held-out percent, clear"], "--", color=colour, linewidth=1)
         axis.set(title=f"{count} epoch{'s' if count > 1 else ''}", xlabel="learning rate")
+        axis.locator_params(axis="x", nbins=5)
     panels[0, 0].set_ylabel("held-out reviews that are right (%)")
     features = table["features"].iloc[0]
-    figure.suptitle(f"Which plan is best on training reviews held out?\n({features})", fontsize="medium")
+    figure.suptitle(f"Which plan is best on held-out training reviews?\n({features})", fontsize="medium")
     handles = [
         *panels[0, -1].get_legend_handles_labels()[0],
         Line2D([], [], linestyle="--", color="grey", label="without noise"),
@@ -187,7 +202,7 @@ def choice(table: pd.DataFrame) -> Figure:
 
 
 def _mark(axes: Axes, name: str, percent: float) -> None:
-    """Draw a horizontal line with its name right of the picture, where it covers no curve."""
+    """Draw a horizontal line, with its name to the right of the frame, where it covers no curve."""
     axes.axhline(percent, color=COLOURS["paper"], linestyle=":", linewidth=1)
     axes.annotate(
         name, (1.0, percent), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",

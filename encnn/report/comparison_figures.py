@@ -1,4 +1,4 @@
-"""One network under every scheme: the table to read, the picture for a slide, and the runs on all reviews side by side.
+"""One network under every scheme: a table to read, a picture for a slide, and the runs on all reviews side by side.
 
 The functions take the stored tables (figures/comparison.csv and others) and return a table or a matplotlib `Figure`.
 """
@@ -6,7 +6,6 @@ The functions take the stored tables (figures/comparison.csv and others) and ret
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,22 +19,22 @@ from encnn.report.labels import name_points
 from encnn.report.style import COLOURS
 
 POINTS_PER_MB = 6.0
-"""Area of a bubble, in square points, per MB; no bubble is smaller than `SMALLEST`."""
+"""The area of a bubble per MB, in square points.  No bubble is smaller than `SMALLEST`."""
 SMALLEST = 30.0
 MOST_BITS = 150.0
-"""Bits at which the colour scale ends."""
+"""The bits of security at which the colour scale ends."""
 NO_KEY = "none"
 ACCURACY, TWIN = "test accuracy percent", "clear twin test accuracy percent"
 DISTANCE = "distance, percent of change"
 GAP_POINTS, MARGIN_POINTS = 0.75, 0.2
-"""In points of accuracy: the axis leaves out wider gaps than the first; the second is the room above and below the points."""
+"""In points of accuracy: the axis leaves out gaps wider than the first, and the second is the room above and below points."""
 
 
 def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
-    """Return the lines of one task with units, as text: what each scheme costs.
+    """Return what each scheme costs in one task, as text with units.
 
     table: the columns of figures/comparison.csv.  "off by" is the distance of the weights from those of the clear twin, as a
-    share of their change.  Where there are several keys: the median, and the spread.
+    share of their change.  If there are several keys, it is the median over the keys, and the spread is given too.
     """
     of = table[table["task"] == task]
     pairs = zip(of["trainer CPU ms a review"], of["owner CPU ms a review"], strict=True)
@@ -46,11 +45,11 @@ def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
             "bits (decided by)": [bits_text(*bits) for bits in security],
             "features": of["features"].str.split(",").str[0].to_list(),
             "sigmoid": of["sigmoid"].to_list(),
-            "products a review": [f"{x:g}" for x in of["ciphertext products a review"]],
+            "products per review": [f"{x:g}" for x in of["ciphertext products a review"]],
             "trips": of["owner's trips"].to_list(),
             "test (clear twin)": [f"{a} ({b:.2f} %)" for a, b in zip(accuracy_texts(of), of[TWIN], strict=True)],
             "off by": [_distance_text(*line) for line in of[["keys", DISTANCE, f"largest {DISTANCE}"]].to_numpy()],
-            "CPU a review: trainer + owner": [f"{short_time_text(a)} + {short_time_text(b)}" for a, b in pairs],
+            "CPU per review: trainer + owner": [f"{short_time_text(a)} + {short_time_text(b)}" for a, b in pairs],
             "keys": [_mb_text(x) for x in of["key MB"]],
             "model": [_mb_text(x) for x in of["model MB"]],
             "on the wire": [_mb_text(x) for x in of["MB on the wire"]],
@@ -59,9 +58,9 @@ def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
 
 
 def all_reviews(assisted: pd.DataFrame, ckks: pd.DataFrame, unassisted: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs on all training reviews under parameters of 128 bits, with plain labels, means over keys.
+    """Return the runs on all training reviews under parameters of 128 bits, with plain labels, as means over the keys.
 
-    The arguments are figures/assisted.csv, ckks.csv and unassisted.csv; what is not there yet is left out.
+    The arguments are the tables figures/assisted.csv, ckks.csv and unassisted.csv.
     """
     sent, plain, alone = (
         runs[runs["labels"] == name] for runs, name in ((assisted, "sent"), (ckks, "plain"), (unassisted, "sent"))
@@ -75,9 +74,10 @@ def all_reviews(assisted: pd.DataFrame, ckks: pd.DataFrame, unassisted: pd.DataF
 
 
 def accuracy_against_cpu(table: pd.DataFrame, task: str = "real") -> Figure:
-    """What does each scheme cost?  Accuracy over CPU time per review, log scale; bubble: keys, ring: model, colour: bits.
+    """What does each scheme cost?  Accuracy against CPU time per review, on a log scale.
 
-    A dash is the clear twin's accuracy.  CPU is that of trainer and owner together.  table: as for `overview`.
+    The area of a bubble is the size of the keys, that of a ring is the size of the model, and the colour shows the bits of
+    security.  A dash is the clear twin's accuracy.  CPU time is that of trainer and owner together.  table: as for `overview`.
     """
     of = table[table["task"] == task]
     levels = _levels(of[[ACCURACY, TWIN]].to_numpy())
@@ -112,7 +112,7 @@ def bits_text(bits: float, decided_by: str) -> str:
 
 
 def accuracy_texts(lines: pd.DataFrame, digits: int = 2) -> list[str]:
-    """Return the test accuracy of each line of figures/comparison.csv; where there are several keys, least and most too."""
+    """Return the test accuracy of each line of figures/comparison.csv, and if it has several keys, the least and the most."""
     columns = lines[["keys", ACCURACY, f"least {ACCURACY}", f"most {ACCURACY}"]].to_numpy()
     return [f"{a:.{digits}f} %" + (f", {b:.{digits}f} to {c:.{digits}f}" if keys > 1 else "") for keys, a, b, c in columns]
 
@@ -126,13 +126,13 @@ def _mb_text(megabytes: float) -> str:
 
 
 def _groups(runs: pd.DataFrame, by: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield (name, runs of it) in the order of the table."""
+    """Yield (name, its runs) in the order of the table."""
     for name, of in runs.groupby(by, sort=False):
         yield str(name), of
 
 
 def _line(scheme: str, case: str, of: pd.DataFrame, cpu_ms: pd.Series) -> dict[str, object]:
-    """Return a line of `all_reviews`."""
+    """Return a line of `all_reviews`: the means of these runs."""
     mean = of.mean(numeric_only=True)
     return {
         "scheme": scheme,
@@ -142,7 +142,7 @@ def _line(scheme: str, case: str, of: pd.DataFrame, cpu_ms: pd.Series) -> dict[s
         "trips": round(mean.get("trips", 0)),
         "test %": round(mean[ACCURACY], 2),
         "clear twin %": round(mean[TWIN], 2),
-        "trainer's CPU a review": short_time_text(float(cpu_ms.mean())),
+        "trainer's CPU per review": short_time_text(float(cpu_ms.mean())),
     }
 
 
@@ -162,12 +162,12 @@ def _levels(values: np.ndarray) -> list[tuple[float, float]]:
 
 
 def _bubbles(axes: Axes, of: pd.DataFrame) -> PathCollection:
-    """Draw keys (filled), models (rings) and clear twins (dashes); return the keys."""
+    """Draw keys (filled bubbles), models (rings) and clear twins (dashes); return the bubbles."""
     cpu, accuracy, bits = _cpu(of), of[ACCURACY], of["bits"].fillna(0.0)
-    colours: dict[str, Any] = {"c": bits, "cmap": "viridis", "vmin": 0.0, "vmax": MOST_BITS}
-    keys = axes.scatter(cpu, accuracy, s=_areas(of["key MB"]), **colours, alpha=0.75, zorder=3)
-    rings: dict[str, Any] = {"facecolors": "none", "edgecolors": COLOURS["paper"], "linewidths": 0.8}
-    axes.scatter(cpu, accuracy, s=_areas(of["model MB"]), **rings, zorder=2)
+    sizes = _areas(of["key MB"])
+    keys = axes.scatter(cpu, accuracy, s=sizes, c=bits, cmap="viridis", vmin=0.0, vmax=MOST_BITS, alpha=0.75, zorder=3)
+    sizes = _areas(of["model MB"])
+    axes.scatter(cpu, accuracy, s=sizes, facecolors="none", edgecolors=COLOURS["paper"], linewidths=0.8, zorder=2)
     axes.plot(cpu, of[TWIN], "_", color=COLOURS["PP"], markersize=14, zorder=4)
     return keys
 
@@ -177,28 +177,22 @@ def _areas(megabytes: pd.Series) -> np.ndarray:
 
 
 def _size_legend(axes: Axes) -> None:
-    rings: dict[str, Any] = {"color": "#bbbbbb", "edgecolors": COLOURS["paper"], "linewidths": 0.8}
     for megabytes in (10, 100):
-        axes.scatter([], [], s=POINTS_PER_MB * megabytes, **rings, label=f"{megabytes} MB (filled: keys, ring: model)")
+        label, size = f"{megabytes} MB (filled: keys, ring: model)", POINTS_PER_MB * megabytes
+        axes.scatter([], [], s=size, color="#bbbbbb", edgecolors=COLOURS["paper"], linewidths=0.8, label=label)
     axes.plot([], [], "_", color=COLOURS["PP"], markersize=14, label="clear twin")
     axes.figure.legend(loc="outside lower center", ncols=3, fontsize="small", borderpad=0.9)
 
 
 def _mark_breaks(panels: np.ndarray) -> None:
-    """Open the frames where the axis leaves something out, with slanted strokes at the ends."""
-    stroke: dict[str, Any] = {
-        "marker": [(-1, -0.5), (1, 0.5)],
-        "markersize": 9,
-        "linestyle": "none",
-        "color": COLOURS["paper"],
-        "clip_on": False,
-    }
+    """Open the frames where the axis leaves something out, and draw slanted strokes at the open ends."""
     for upper, lower in itertools.pairwise(panels):
         upper.spines.bottom.set_visible(False)
         lower.spines.top.set_visible(False)
         upper.tick_params(bottom=False)
-        upper.plot([0, 1], [0, 0], transform=upper.transAxes, **stroke)
-        lower.plot([0, 1], [1, 1], transform=lower.transAxes, **stroke)
+        for panel, edge in ((upper, 0), (lower, 1)):
+            (stroke,) = panel.plot([0, 1], [edge, edge], transform=panel.transAxes, linestyle="none", color=COLOURS["paper"])
+            stroke.set(marker=[(-1, -0.5), (1, 0.5)], markersize=9, clip_on=False)
 
 
 def _name_schemes(axes: Axes, of: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Figures on several organisations and on workers: who passes the network to whom, and what training together gains.
+"""Figures on several organisations: who passes the network to whom, and what training together gains.
 
 Every function takes numbers and returns a matplotlib `Figure`.
 """
@@ -16,7 +16,7 @@ from encnn.report.style import COLOURS, PALETTE
 
 
 def organisations(names: Sequence[str]) -> Figure:
-    """Who holds what, and what travels?  Organisations in a row, a proxy between two neighbours."""
+    """Who holds what, and what is sent?  Organisations stand in a row, with a proxy between each two neighbours."""
     figure, axes = plt.subplots(figsize=(3.3 * len(names), 3.6))
     for k, name in enumerate(names):
         _box(axes, 3 * k, 0.0, f"organisation {name}\nsecret key {name}\nreviews {name}", PALETTE[0])
@@ -26,7 +26,7 @@ def organisations(names: Sequence[str]) -> Figure:
             _arrow(axes, (3 * k + 0.2, 0.55), (3 * k + 1.1, 1.4), f"Enc$_{{{name}}}$(W)", PALETTE[1], "right")
             _arrow(axes, (3 * k + 1.9, 1.4), (3 * k + 2.8, 0.55), f"Enc$_{{{following}}}$(W)", PALETTE[1], "left")
             _arrow(axes, (3 * k + 2.3, -0.2), (3 * k + 0.7, -0.2), f"recipient key {following}", PALETTE[2], "center")
-    axes.set_title("Who holds what, and what travels")
+    axes.set_title("Who holds what, and what is sent")
     axes.set_xlim(-1, 3 * len(names) - 2)
     axes.set_ylim(-0.9, 2.6)
     axes.axis("off")
@@ -34,7 +34,7 @@ def organisations(names: Sequence[str]) -> Figure:
 
 
 def accuracy_by_turn(table: pd.DataFrame) -> Figure:
-    """What does each turn add?  Test accuracy of each organisation alone, and of the network after its turn.
+    """What does each turn add?  A pair of bars per organisation: its accuracy alone, and that of the network after its turn.
 
     table: columns `organisation`, `alone percent`, `in turn percent`, one line per organisation, in the order of turns.
     """
@@ -54,9 +54,10 @@ def accuracy_by_turn(table: pd.DataFrame) -> Figure:
 
 
 def noise_by_digits(table: pd.DataFrame) -> Figure:
-    """What does a hand-over add, and what does less of it cost?  Error of a number and size of the key by digit base.
+    """How much noise does a hand-over add, and how large is its key?  The noise against the size of a digit, on a log scale.
 
-    table: columns `base bits`, `predicted`, `measured` (standard deviations of numbers), `key bytes`.
+    The size of the key stands beside each point.  table: columns `base bits`, `predicted`, `measured` (standard deviations of
+    what a switch adds to a number), `key bytes`.
     """
     figure, axes = plt.subplots(figsize=(6.5, 3.4))
     axes.plot(table["base bits"], table["predicted"], color=COLOURS["paper"], linewidth=1, label="predicted")
@@ -64,7 +65,7 @@ def noise_by_digits(table: pd.DataFrame) -> Figure:
     axes.set_yscale("log", base=2)
     axes.set_xticks(table["base bits"])
     axes.set_xlabel("size of a digit (bits)")
-    axes.set_title("What a hand-over adds, and the size of its key")
+    axes.set_title("The noise that a hand-over adds, and the size of its key")
     axes.margins(x=0.12, y=0.14)
     axes.set_ylabel("what a switch adds to a number\n(standard deviation)")
     for x, y, size in zip(table["base bits"], table["measured"], table["key bytes"], strict=True):

@@ -1,7 +1,7 @@
 """Sliders in notebooks: a picture that can be drawn again with other parameters.
 
-The picture is an ordinary output, so it is stored with the notebook and is seen without a kernel.  Where a kernel runs and
-ipywidgets is installed (the extra `notebooks`), sliders stand below it and draw it anew in its place.
+The picture is an ordinary output, so it is stored with the notebook and is seen without a kernel.  If a kernel runs and
+ipywidgets is installed (the extra `notebooks`), sliders below the picture draw it again in its place.
 """
 
 import inspect
@@ -16,8 +16,8 @@ from encnn.errors import ParameterError
 Draw = Callable[..., Figure]
 
 
-def starting_values(draw: Draw, choices: dict[str, Sequence[Any]]) -> dict[str, Any]:
-    """Return the defaults of `draw` for the names in `choices`: where the sliders stand at first."""
+def starting_values(draw: Draw, choices: dict[str, Sequence[object]]) -> dict[str, object]:
+    """Return the defaults of `draw` for the names in `choices`, at which the sliders stand at first."""
     parameters = inspect.signature(draw).parameters
     start = {name: parameters[name].default if name in parameters else inspect.Parameter.empty for name in choices}
     for name, value in start.items():
@@ -27,14 +27,14 @@ def starting_values(draw: Draw, choices: dict[str, Sequence[Any]]) -> dict[str, 
     return start
 
 
-def explore(draw: Draw, **choices: Sequence[Any]) -> None:
+def explore(draw: Draw, **choices: Sequence[object]) -> None:
     """Show the picture that `draw` makes from its defaults, and a slider for each of `choices`.
 
     draw: returns a figure; each keyword in `choices` is an argument of it.  choices: the values that a slider steps through.
     """
     try:
         from IPython.display import display
-    except ImportError:  # no notebook: the picture alone
+    except ImportError:  # outside a notebook there is only the picture
         draw(**starting_values(draw, choices))
         return
     picture = display(_closed(draw(**starting_values(draw, choices))), display_id=True)
@@ -43,8 +43,8 @@ def explore(draw: Draw, **choices: Sequence[Any]) -> None:
         display(sliders)
 
 
-def make_sliders(draw: Draw, choices: dict[str, Sequence[Any]], picture: Any) -> Any:
-    """Return a box of sliders that renew `picture`, a display handle; None without ipywidgets."""
+def make_sliders(draw: Draw, choices: dict[str, Sequence[object]], picture: Any) -> object:
+    """Return a box of sliders that draw `picture`, a display handle, again; None if ipywidgets is not installed."""
     try:
         import ipywidgets
     except ImportError:
@@ -57,7 +57,7 @@ def make_sliders(draw: Draw, choices: dict[str, Sequence[Any]], picture: Any) ->
         for name, values in choices.items()
     }
 
-    def renew(_change: Any) -> None:
+    def renew(_change: object) -> None:
         picture.update(_closed(draw(**{name: slider.value for name, slider in sliders.items()})))
 
     for slider in sliders.values():

@@ -1,8 +1,7 @@
-"""Names beside points, none of which covers another one, a point, or the frame."""
+"""Names beside points, placed so that no name covers another name, a point, or the frame."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +9,7 @@ from matplotlib.transforms import Bbox
 
 FONT_POINTS = 9.0
 STEP_POINTS = 4.0
-"""How much farther from its point each next place for a name is."""
+"""How much farther from the point each further place for a name is."""
 FARTHEST_POINTS = 160.0
 ROOM_POINTS = 3.0
 ANGLES = np.deg2rad([0, 180, 90, 270, 30, 150, 210, 330, 60, 120, 240, 300])
@@ -18,11 +17,11 @@ ANGLES = np.deg2rad([0, 180, 90, 270, 30, 150, 210, 330, 60, 120, 240, 300])
 
 @dataclass(frozen=True)
 class _Place:
-    """A place for a name: its offset from the point in points, its box, and boxes along the line from the point."""
+    """A place for a name."""
 
-    offset: tuple[float, float]
-    box: Bbox
-    line: list[Bbox]
+    offset: tuple[float, float]  # of its centre from the point, in typographic points
+    box: Bbox  # around the name, in pixels
+    line: list[Bbox]  # small boxes along the line from the point to the name, in pixels
 
 
 def name_points(
@@ -33,11 +32,11 @@ def name_points(
     size: float = FONT_POINTS,
     avoid: np.ndarray | None = None,
 ) -> None:
-    """Write a name beside each point, with a line to it: at the nearest place that is free.
+    """Write a name beside each point, at the nearest place that is free, and draw a line from the point to it.
 
-    points, avoid: shape (n, 2), in data; those to avoid have no name.  widths: of the points, in typographic points.  size: of
-    the font.  The figure must have been
-    laid out (`figure.draw_without_rendering()`), and must not be again: places are those of the picture as it is.
+    points: shape (n, 2), in data coordinates.  avoid: further points, shape (k, 2), which have no name.  widths: the widths of
+    the points, in typographic points.  size: the size of the font.  The figure must have been laid out
+    (`figure.draw_without_rendering()`), and must not be laid out again, since places depend on the picture as it is.
     """
     unit = axes.figure.dpi / 72
     pixels = axes.transData.transform(points)
@@ -55,7 +54,7 @@ def name_points(
 def _free_place(
     axes: Axes, pixel: np.ndarray, name: str, size: float, occupied: tuple[list[Bbox], list[Bbox]], radius: float
 ) -> _Place:
-    """Return the nearest place that is within the frame and free; if there is none, the one within that covers least."""
+    """Return the nearest free place within the frame; if no place is free, the one within the frame that covers least."""
     best, least = None, np.inf
     for place in _places(axes, pixel, name, size, radius):
         if not _inside(axes, place.box):
@@ -84,13 +83,13 @@ def _places(axes: Axes, pixel: np.ndarray, name: str, size: float, radius: float
 
 
 def _write(axes: Axes, name: str, point: np.ndarray, offset: tuple[float, float], size: float) -> None:
-    line: dict[str, Any] = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
-    where: dict[str, Any] = {"xytext": offset, "textcoords": "offset points", "ha": "center", "va": "center"}
-    axes.annotate(name, tuple(point), **where, fontsize=size, zorder=5, arrowprops=line)
+    line = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
+    text = axes.annotate(name, tuple(point), offset, textcoords="offset points", arrowprops=line)
+    text.set(ha="center", va="center", fontsize=size, zorder=5)
 
 
 def _size(axes: Axes, name: str, size: float) -> tuple[float, float]:
-    """Return width and height of a name in points, with a little room around it."""
+    """Return the width and the height of a name in typographic points, with a little room around it."""
     text = axes.figure.text(0, 0, name, fontsize=size)
     extent, unit = text.get_window_extent(), axes.figure.dpi / 72
     text.remove()
@@ -98,7 +97,7 @@ def _size(axes: Axes, name: str, size: float) -> tuple[float, float]:
 
 
 def _box(x: float, y: float, width: float, height: float, unit: float) -> Bbox:
-    """Return the box around a place; sizes in points, places in pixels."""
+    """Return the box around (x, y), in pixels; width and height are given in typographic points."""
     return Bbox.from_bounds(x - width * unit / 2, y - height * unit / 2, width * unit, height * unit)
 
 

@@ -1,4 +1,4 @@
-"""Readable names of schemes, operations and parts of a step, for which tables use names from the code."""
+"""Readable names of schemes, operations and parts of a step.  Tables of results have their names in the code instead."""
 
 SCHEMES = {
     "clear": "in the clear",
@@ -19,7 +19,7 @@ OPERATIONS = {
 
 
 def scheme_name(package: str) -> str:
-    """Return the name of a scheme, given that of its package.
+    """Return the readable name of the scheme in this package.
 
     >>> scheme_name("integer_vector")
     'integer vectors'
@@ -28,7 +28,7 @@ def scheme_name(package: str) -> str:
 
 
 def operation_name(benchmark: str) -> str:
-    """Return what an operation does, without its settings.
+    """Return the readable name of an operation, without its settings.
 
     >>> operation_name("product outer:1x8"), operation_name("sigmoid (Taylor, degree 5)")
     ('outer product', 'sigmoid')

@@ -10,9 +10,10 @@ from encnn.report.style import COLOURS
 
 
 def paper_against_ours(paper: Mapping[str, int], ours: Mapping[str, Sequence[float]], reviews: int) -> Figure:
-    """Do our runs give the paper's counts?  One line per row of Table III: the paper's count, and ours from every start.
+    """Do our runs give the paper's counts?  Each row of Table III is a line: the paper's count, and ours from every start.
 
-    paper: reviews right, by row of the table.  ours: the same from several starts.  reviews: of how many.
+    paper: the number of reviews that are right, by row of the table.  ours: the same numbers from several starts.  reviews: the
+    number of all reviews.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.2))
     for place, (row, count) in enumerate(paper.items()):
@@ -21,7 +22,7 @@ def paper_against_ours(paper: Mapping[str, int], ours: Mapping[str, Sequence[flo
         axes.scatter(right, place + apart, s=18, color=COLOURS[row], alpha=0.8)
         axes.scatter(np.median(right), place, marker="|", s=500, color=COLOURS["paper"], zorder=3)
         axes.scatter(count, place, marker="D", s=60, color=COLOURS["paper"])
-        axes.annotate(f"the paper: {count:,}", (count, place), (0, 11), textcoords="offset points", ha="center", size=9)
+        axes.annotate(f"the paper: {count:,}", (count, place), (0, 22), textcoords="offset points", ha="center", size=9)
     axes.set_yticks(range(len(paper)), list(paper))
     axes.set_ylim(len(paper) - 0.5, -0.5)
     axes.margins(x=0.1)

@@ -1,4 +1,4 @@
-"""Figures on the reviews: which way words lean, how many are kept, how long reviews are, what word vectors know.
+"""Figures on the reviews: which way words lean, how many are kept, how long reviews are, and what word vectors know.
 
 Every function takes numbers and returns a matplotlib `Figure`.  Ratios are the `log_ratio` of `positive_to_negative_ratios`.
 """
@@ -19,7 +19,7 @@ DOT_POINTS = 7.0
 
 
 def ratio_distribution(ratios: Mapping[str, np.ndarray], cutoff: float) -> Figure:
-    """How many words lean, and how far?  One histogram per corpus; words within +-cutoff, which a cutoff drops, are shaded."""
+    """How many words lean, and how far?  One histogram per corpus; the range that a polarity cutoff drops is shaded."""
     figure, axes = plt.subplots(1, len(ratios), figsize=(5.4 * len(ratios), 3.6), squeeze=False)
     for axis, (name, values) in zip(axes[0], ratios.items(), strict=True):
         _, edges, bars = axis.hist(values, bins=61, color=POSITIVE)
@@ -41,13 +41,16 @@ def leaning_words(positive: pd.DataFrame, negative: pd.DataFrame, title: str) ->
     axis.bar_label(bars, labels=[f"{p} : {n}" for p, n in zip(table.positive, table.negative, strict=True)], padding=3, size=8)
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
-    axis.margins(x=0.18)
+    axis.margins(x=0.18, y=0.02)
     axis.set(xlabel="log ratio (labels: seen in positive : in negative reviews)", title=title)
     return figure
 
 
 def vocabulary_sizes(sizes: pd.DataFrame, title: str) -> Figure:
-    """What do the two selections keep?  Index `min_count`, one column per polarity cutoff, entries words kept; log scales."""
+    """How many words do the two selections keep?  Words kept against `min_count`, one line per polarity cutoff, log scales.
+
+    sizes: the number of words kept, with `min_count` as the index and one column per polarity cutoff.
+    """
     figure, axis = plt.subplots(figsize=(7, 3.8))
     for name, colour in zip(sizes, sns.color_palette("flare", sizes.shape[1]), strict=True):
         axis.plot(sizes.index, sizes[name], "o-", color=colour, label=f"{name}")
@@ -60,9 +63,9 @@ def vocabulary_sizes(sizes: pd.DataFrame, title: str) -> Figure:
 
 
 def review_lengths(lengths: Mapping[str, np.ndarray], different: Mapping[str, np.ndarray]) -> Figure:
-    """How long are reviews?  One panel per corpus: words in a review, and different known words, with their medians.
+    """How long are reviews?  One panel per corpus: histograms of all words and of the different known words, with medians.
 
-    The longest hundredth of the reviews lies beyond the picture.
+    The longest hundredth of the reviews lies outside the picture.
     """
     figure, axes = plt.subplots(1, len(lengths), figsize=(5.4 * len(lengths), 3.6), squeeze=False)
     for axis, name in zip(axes[0], lengths, strict=True):
@@ -84,9 +87,9 @@ def review_lengths(lengths: Mapping[str, np.ndarray], different: Mapping[str, np
 def word_map(
     points: np.ndarray, words: Sequence[str], lean: np.ndarray, lean_label: str, title: str, named: int = 36
 ) -> Figure:
-    """What do word vectors know?  Words at `points`, shape (words, 2), coloured by `lean`, shape (words,).
+    """What do word vectors know?  A dot per word at `points`, shape (words, 2), coloured by `lean`, shape (words,).
 
-    named: how many words are written beside their points, half of them at each end of `lean`.
+    named: how many words are written beside their dots, half of them from each end of `lean`.
     """
     figure, axis = plt.subplots(figsize=(8.5, 5.4))
     limit = float(np.abs(lean).max())

@@ -1,7 +1,7 @@
-"""Figures on FV and YASHE: noise over depth, digits of the fractional encoder, budgets in training, security over the modulus.
+"""Figures on FV and YASHE: noise over depth, digits of the fractional encoder, budgets in training, security by modulus.
 
-Every function takes numbers, a `DataFrame` or arrays, and returns a matplotlib `Figure`.  A budget is what is left, in bits: of
-noise -log2(2 |v|), of plaintext log2(t / 2 / |x|).
+Every function takes numbers, a `DataFrame` or arrays, and returns a matplotlib `Figure`.  A budget is the number of bits that
+are left: -log2(2 |v|) for the noise, and log2(t / 2 / |x|) for the plaintext.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,10 @@ LIMIT, WRONG = COLOURS["paper"], PALETTE[1]
 
 
 def noise_budgets(table: pd.DataFrame) -> Figure:
-    """How many products does a ciphertext stand?  Columns `parameters`, `depth`, `predicted_bits`, `measured_bits`."""
+    """How many products can a ciphertext take?  Lines of the noise budget that is left after each product.
+
+    table: columns `parameters`, `depth`, `predicted_bits`, `measured_bits`.
+    """
     figure, axis = plt.subplots(figsize=(8, 4))
     for (name, rows), colour in zip(table.groupby("parameters", sort=False), PALETTE, strict=False):
         axis.plot(rows.depth, rows.predicted_bits, "--", color=colour, lw=1.2)
@@ -27,7 +30,7 @@ def noise_budgets(table: pd.DataFrame) -> Figure:
     axis.axhline(0, color=LIMIT, ls=":")
     axis.plot([], [], "--", color="grey", label="guaranteed (bound)")
     axis.set(xlabel="products, one after the other", ylabel="noise budget left (bits)")
-    axis.set_title("How many products does a ciphertext stand?")
+    axis.set_title("How many products can a ciphertext take?")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(fontsize="small")
     return figure
@@ -36,7 +39,8 @@ def noise_budgets(table: pd.DataFrame) -> Figure:
 def digit_places(runs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     """Where do the digits of a number stand after each step, and how large are they?  One panel per run, one row per step.
 
-    runs: title -> (coefficients of shape (steps, N), right of shape (steps,)).  Coefficient N - i is drawn at place -i.
+    runs: by title, (coefficients of shape (steps, N), right of shape (steps,)).  `right` says whether the step decodes to the
+    right number.  Coefficient N - i is drawn at place -i.
     """
     figure, axes = plt.subplots(1, len(runs), figsize=(5.6 * len(runs), 4), squeeze=False)
     for axis, (title, (coefficients, right)) in zip(axes[0], runs.items(), strict=True):
@@ -65,7 +69,10 @@ def _places(axis: Axes, coefficients: np.ndarray, right: np.ndarray) -> None:
 
 
 def training_budgets(table: pd.DataFrame) -> Figure:
-    """What does a step of training take?  Columns `encoding`, `step`, `scale_bits`, `plaintext_bits`, `noise_bits`."""
+    """What does a step of training cost?  Three panels show the scale and both budgets after each step, one line per encoding.
+
+    table: columns `encoding`, `step`, `scale_bits`, `plaintext_bits`, `noise_bits`.
+    """
     labels = {
         "scale_bits": "scale (bits)",
         "plaintext_bits": "plaintext budget left (bits)",
@@ -78,18 +85,20 @@ def training_budgets(table: pd.DataFrame) -> Figure:
         axis.set(xlabel="steps of training", ylabel=label)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].legend(fontsize="small")
-    figure.suptitle("What a step of training takes")
+    figure.suptitle("What a step of training costs")
     return figure
 
 
 def security(table: pd.DataFrame, fatigue_bits: float, presets: Mapping[str, tuple[float, float]]) -> Figure:
-    """What does a large modulus cost in security?  Columns `q_bits`, `attack`, `bits`: one line per attack.
+    """What does a large modulus cost in security?  Bits of security against the size of the modulus, one line per attack.
 
-    fatigue_bits: log2 q from which NTRU is overstretched.  presets: name -> (log2 q, bits), drawn as points.
+    table: columns `q_bits`, `attack`, `bits`.  fatigue_bits: log2 q from which on NTRU is overstretched.  presets: (log2 q,
+    bits) by name, which are drawn as points.
     """
     figure, axis = plt.subplots(figsize=(8.5, 4.4))
-    for (attack, rows), colour in zip(table.groupby("attack", sort=False), PALETTE, strict=False):
-        axis.plot(rows.q_bits, rows.bits, color=colour, lw=2, label=str(attack))
+    for k, (attack, rows) in enumerate(table.groupby("attack", sort=False)):
+        style = "--" if k % 2 else "-"  # two lines that lie on each other are then both seen
+        axis.plot(rows.q_bits, rows.bits, style, color=PALETTE[k], lw=2, label=str(attack))
     for i, (name, (q_bits, bits)) in enumerate(presets.items()):
         axis.plot(q_bits, bits, "os^D"[i % 4], color=LIMIT, ms=7, label=name)
     axis.axhline(128, color=LIMIT, lw=0.8, ls=":")

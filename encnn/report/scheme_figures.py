@@ -1,7 +1,7 @@
-"""Figures on the schemes: what noise looks like, how it grows, what it costs to keep it small.
+"""Figures on the schemes: what noise looks like, how it grows, and what it costs to keep it small.
 
-Every function takes numbers, a `DataFrame` or arrays, and returns a matplotlib `Figure`; nothing is computed but the densities
-drawn.  Noise is in units of the phase S c, and "bits" are log2 of its size.
+Every function takes numbers, a `DataFrame` or arrays, and returns a matplotlib `Figure`.  It computes nothing but densities.
+Noise is in units of the phase S c, and "bits" are log2 of its size.
 """
 
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ RIGHT, WRONG = PALETTE[2], PALETTE[1]
 
 
 def noise_histogram(noise: np.ndarray, sd: float, bound: float, limit: float, title: str) -> Figure:
-    """Is the noise what it was predicted to be?  Left its histogram under the predicted density, right its size in bits.
+    """Is the noise as it was predicted?  Left its histogram under the predicted density, right its size in bits.
 
-    noise: measured e, any shape.  sd: predicted standard deviation of a Gaussian that is rounded to integers.
-    bound: predicted worst case.  limit: w / 2, at which decryption fails.
+    noise: the measured e, of any shape.  sd: the predicted standard deviation of a Gaussian that is rounded to integers.
+    bound: the predicted worst case.  limit: w / 2, from which on decryption fails.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=[3, 2])
     edges = _integer_edges(noise, 60)
@@ -45,15 +45,15 @@ def noise_histogram(noise: np.ndarray, sd: float, bound: float, limit: float, ti
 def gaussian_density(edges: np.ndarray, sd: float) -> tuple[np.ndarray, np.ndarray]:
     """Return (centres, mean density) over the bins `edges` of a centred Gaussian of standard deviation `sd`.
 
-    The mean over a bin is right for rounded Gaussians too, if edges lie half-way between integers.
+    The mean over a bin is right for a rounded Gaussian too, if the edges lie half-way between integers.
     """
     return (edges[1:] + edges[:-1]) / 2, np.diff(ndtr(edges / sd)) / np.diff(edges)
 
 
 def ciphertext_against_plaintext(plain: np.ndarray, readings: Mapping[str, np.ndarray], formula: str = "c / w") -> Figure:
-    """Can a ciphertext be read without the key?  One panel per parameter set, its reading against x; a diagonal means yes.
+    """Can a ciphertext be read without the key?  One panel per parameter set shows what was read against x.
 
-    formula: how it was read.
+    A diagonal means that it can be read.  readings: what was read, by parameter set.  formula: how it was read.
     """
     figure, axes = plt.subplots(1, len(readings), figsize=(4.8 * len(readings), 3.8), squeeze=False)
     for axis, (name, reading) in zip(axes[0], readings.items(), strict=True):
@@ -64,31 +64,37 @@ def ciphertext_against_plaintext(plain: np.ndarray, readings: Mapping[str, np.nd
 
 
 def failure_curve(table: pd.DataFrame) -> Figure:
-    """From what noise on does decryption fail?  Columns `sd_bits` (of w / 2), `failed`, `predicted` (fractions of entries)."""
+    """From which noise on does decryption fail?  The share of wrong entries against the size of the noise.
+
+    table: columns `sd_bits` (log2 of the deviation over w / 2), `failed` and `predicted` (shares of the entries).
+    """
     figure, axis = plt.subplots(figsize=(7, 3.8))
     axis.plot(table.sd_bits, table.predicted, color=PREDICTED, lw=2, label="predicted: P(|e| > w / 2)")
     axis.plot(table.sd_bits, table.failed, "o", color=MEASURED, label="measured")
     axis.axvline(0, color=LIMIT, ls=":", label="sd = w / 2")
     axis.set(xlabel="standard deviation of the noise over w / 2, log2", ylabel="share decrypted wrongly", ylim=(-0.03, 1.03))
-    axis.set_title("From what noise on does decryption fail?")
+    axis.set_title("From which noise on does decryption fail?")
     axis.legend()
     return figure
 
 
 def noise_by_key(table: pd.DataFrame) -> Figure:
-    """Which digits are quieter?  Columns `key`, `digits`, `noise`: one violin per key and kind of digits, of many messages."""
+    """Which digits make less noise?  One violin per key, whose halves are two kinds of digits, over many messages.
+
+    table: columns `key`, `digits`, `noise`.
+    """
     figure, axis = plt.subplots(figsize=(10, 4))
     sns.violinplot(table, x="key", y="noise", hue="digits", split=True, inner="quart", linewidth=0.8, cut=0, ax=axis)
     axis.axhline(0, color=LIMIT, lw=1)
-    axis.set(xlabel="key", ylabel="noise of a key switch, E c*", title="Which digits are quieter?")
+    axis.set(xlabel="key", ylabel="noise of a key switch, E c*", title="Which digits make less noise?")
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure
 
 
 def convergence(table: pd.DataFrame, floor: float) -> Figure:
-    """How fast do Newton steps converge?  Columns `step`, `error`, `computed`: one line per value of `computed`, log scale.
+    """How fast do Newton steps converge?  The error after each step, one line per value of `computed`, on a log scale.
 
-    floor: the smallest number that the fixed point keeps.
+    table: columns `step`, `error`, `computed`.  floor: the smallest number that the fixed point can hold.
     """
     figure, axis = plt.subplots(figsize=(7, 3.8))
     sns.lineplot(table, x="step", y="error", hue="computed", style="computed", markers=True, dashes=False, ax=axis)
@@ -100,9 +106,9 @@ def convergence(table: pd.DataFrame, floor: float) -> Figure:
 
 
 def noise_growth(table: pd.DataFrame, limits: Mapping[str, float]) -> Figure:
-    """How does noise grow with each operation?  A grid, one row per parameter set, one column per operation.
+    """How does noise grow with each operation?  A grid of panels: rows are parameter sets, columns are operations.
 
-    Columns `parameters`, `operation`, `count`, `predicted_bits`, `measured_bits`; limits: log2(w / 2) by parameter set.
+    table: columns `parameters`, `operation`, `count`, `predicted_bits`, `measured_bits`.  limits: log2(w / 2) by parameter set.
     """
     sets, operations = list(table.parameters.unique()), list(table.operation.unique())
     size = (2.9 * len(operations), 3.0 * len(sets))
@@ -122,9 +128,10 @@ def noise_growth(table: pd.DataFrame, limits: Mapping[str, float]) -> Figure:
 
 
 def budget(table: pd.DataFrame) -> Figure:
-    """How much is left, and when does decryption fail?
+    """How much of the budget is left, and when does decryption fail?  Lines of the bits left after each operation.
 
-    Columns `count`, `guaranteed_bits` (known to all), `measured_bits` (known to the owner), `right` (decrypted rightly).
+    table: columns `count`, `guaranteed_bits` (known to everybody), `measured_bits` (known to the owner only), `right` (whether
+    the result was decrypted rightly).
     """
     figure, axis = plt.subplots(figsize=(7, 3.8))
     axis.plot(table["count"], table.guaranteed_bits, "--", color=PREDICTED, label="guaranteed, no key needed")
@@ -145,13 +152,16 @@ def budget(table: pd.DataFrame) -> Figure:
 
 
 def base_trade_off(table: pd.DataFrame, limit_bits: float) -> Figure:
-    """What do small digits buy?  Columns `base_bits`, `predicted_bits`, `measured_bits`, `key_kb`; limit_bits: log2(w / 2)."""
+    """What do small digits gain?  The noise of a product against the size of the evaluation key.
+
+    table: columns `base_bits`, `predicted_bits`, `measured_bits`, `key_kb`.  limit_bits: log2(w / 2).
+    """
     figure, axis = plt.subplots(figsize=(7, 4))
     axis.plot(table.key_kb, table.predicted_bits, "s--", color=PREDICTED, label="worst-case bound")
     axis.plot(table.key_kb, table.measured_bits, "o-", color=MEASURED, label="largest measured")
     axis.axhline(limit_bits, color=LIMIT, ls=":", label="limit w / 2")
     axis.set(xscale="log", xlabel="bits of a digit, and size of the evaluation key", ylabel="noise of one product (bits)")
-    axis.set_title("What do small digits buy?")
+    axis.set_title("What do small digits gain?")
     labels = [f"{bits}\n{kb:.0f} kB" for bits, kb in zip(table.base_bits, table.key_kb, strict=True)]
     axis.set_xticks(table.key_kb, labels=labels)
     axis.minorticks_off()
@@ -160,7 +170,7 @@ def base_trade_off(table: pd.DataFrame, limit_bits: float) -> Figure:
 
 
 def _integer_edges(values: np.ndarray, bins: int) -> np.ndarray:
-    """Return bin edges half-way between integers, about `bins` of them, on both sides of zero."""
+    """Return about `bins` edges of bins, half-way between integers, on both sides of zero."""
     width = max(1, -(-2 * int(np.abs(values).max()) // bins))
     half = int(np.abs(values).max()) // width + 1
     return width * np.arange(-half, half + 2) - 0.5

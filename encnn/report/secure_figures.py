@@ -1,4 +1,4 @@
-"""Figures on parameters that hold: bits against dimension, what ciphertexts look like, the assisted protocol and its costs.
+"""Figures on secure parameters: bits against dimension, what ciphertexts look like, the assisted protocol and its costs.
 
 Every function takes numbers and returns a matplotlib `Figure`.
 """
@@ -19,11 +19,11 @@ STEPS = (
     ("left", "Request 2"),
     ("right", "Answer 2"),
 )
-"""The messages of a run, by the side that they come from: the owner stands right."""
+"""The messages of a run, each with the side that sends it.  The owner stands on the right."""
 
 
 def protocol() -> Figure:
-    """Who says what?  Two parties, time downwards, and what each does with what it gets."""
+    """Who sends what to whom?  Two parties with time running downwards, and what each does with a message."""
     figure, axes = plt.subplots(figsize=(9.5, 4.6))
     sides = {"left": (0.0, "trainer\nreviews, Enc(W1)"), "right": (1.0, "owner\nsecret key")}
     for x, name in sides.values():
@@ -38,15 +38,15 @@ def protocol() -> Figure:
     axes.text(1.04, -1.75, "z = Dec(...), p = sigmoid(z)\na fresh mask for the answer", va="center")
     axes.text(-0.04, -2.75, "W1[i] -= answer\nfor every word i", va="center", ha="right")
     axes.text(0.5, -len(STEPS), "...", ha="center", va="center")
-    axes.set(xlim=(-0.45, 1.6), ylim=(-len(STEPS) - 0.3, 1.2), title="Who says what")
+    axes.set(xlim=(-0.45, 1.6), ylim=(-len(STEPS) - 0.3, 1.2), title="Who sends what to whom")
     axes.axis("off")
     return figure
 
 
 def bits_over_dimension(table: pd.DataFrame, presets: Mapping[str, tuple[int, float]]) -> Figure:
-    """What does a dimension buy?  Bits against d, one line per modulus; presets as (d, bits); lines at 128 and 80 bits.
+    """How much security does a dimension give?  Bits against d, one line per modulus, with marks at 128 and 80 bits.
 
-    table: columns d, log2 q, bits.
+    table: columns d, log2 q, bits.  presets: (d, bits) by name, which are drawn as stars.
     """
     figure, axes = plt.subplots(figsize=(8.5, 4.2))
     for (q_bits, lines), colour in zip(table.groupby("log2 q"), PALETTE, strict=False):
@@ -58,7 +58,7 @@ def bits_over_dimension(table: pd.DataFrame, presets: Mapping[str, tuple[int, fl
         axes.axhline(level, color=COLOURS["paper"], linestyle=":", linewidth=1)
         axes.annotate(name, (table["d"].min(), level), va="bottom", fontsize="small")
     axes.set(xscale="log", xlabel="dimension d", ylabel="bits of security, the least of all attacks", ylim=(0, 300))
-    axes.set_title("What a dimension buys")
+    axes.set_title("How much security a dimension gives")
     axes.set_xticks(sorted(table["d"].unique()), [f"{d}" for d in sorted(table["d"].unique())])
     axes.minorticks_off()
     axes.legend(title="log2 q", loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -68,7 +68,7 @@ def bits_over_dimension(table: pd.DataFrame, presets: Mapping[str, tuple[int, fl
 def entries(samples: Mapping[str, np.ndarray]) -> Figure:
     """Do ciphertexts of one number look random?  A histogram per parameter set, of first entries over the width of their range.
 
-    samples: first entries by name, divided by the modulus, or by the largest entry where there is none.
+    samples: first entries by name, divided by the modulus, or by the largest entry if there is no modulus.
     """
     figure, axes = plt.subplots(1, len(samples), figsize=(4.8 * len(samples), 3.2), squeeze=False)
     for axis, (name, sample) in zip(axes[0], samples.items(), strict=True):
@@ -80,9 +80,9 @@ def entries(samples: Mapping[str, np.ndarray]) -> Figure:
 
 
 def product_growth(costs: pd.DataFrame, presets: Mapping[str, tuple[int, float]]) -> Figure:
-    """What would a product of two ciphertexts cost?  Key size and time against d, measured, and the keys of presets by formula.
+    """What would a product of two ciphertexts cost?  Left the size of its key against d, right the time of a product and a sum.
 
-    costs: columns d, key MB, product ms, sum ms.  presets: (d, key MB) by name.
+    costs: measured columns d, key MB, product ms, sum ms.  presets: (d, key MB) by name, by formula, which are drawn as stars.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
     left.plot(costs["d"], costs["key MB"], marker="o", label="made here")
@@ -101,21 +101,24 @@ def product_growth(costs: pd.DataFrame, presets: Mapping[str, tuple[int, float]]
 
 
 def what_encryption_changes(clear: np.ndarray, encrypted: Mapping[str, np.ndarray]) -> Figure:
-    """How far do scores stray from the clear twin's?  |difference| of z, review after review, log scale."""
+    """How far are scores from those of the clear twin?  |difference| of z for review after review, on a log scale.
+
+    clear: the twin's scores, shape (reviews, 1).  encrypted: the scores of encrypted runs, by name.
+    """
     figure, axes = plt.subplots(figsize=(8.5, 3.6))
     for (name, z), colour in zip(encrypted.items(), PALETTE, strict=False):
         difference = np.abs(z - clear).ravel()
         axes.plot(np.maximum(difference, 1e-12), ".", markersize=3, color=colour, label=name)
     axes.set(yscale="log", xlabel="review, in the order of training", ylabel="distance from the clear twin's score")
-    axes.set_title("How far do scores stray from the clear twin's?")
+    axes.set_title("How far are scores from those of the clear twin?")
     axes.legend(markerscale=4, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
 def cpu_per_review(table: pd.DataFrame) -> Figure:
-    """Who computes how long?  CPU microseconds per review for owner, trainer and clear twin, by parameters and labels.
+    """Who computes for how long?  CPU time per review of trainer, owner and clear twin, for each parameter set and labels.
 
-    table: the columns of assisted.csv; keys are averaged.
+    table: the columns of figures/assisted.csv.  The bars are means over the keys.
     """
     parts = {"trainer": PALETTE[1], "owner": PALETTE[2], "clear": PALETTE[0]}
     means = table.groupby(["parameters", "labels"], sort=False)[[f"{part} CPU us a review" for part in parts]].mean()
@@ -125,6 +128,6 @@ def cpu_per_review(table: pd.DataFrame) -> Figure:
     axes.set_yticks(np.arange(len(means)), [f"{name},\nlabels {labels}" for name, labels in means.index])
     axes.invert_yaxis()
     axes.set_xlabel("CPU time per review (us)")
-    axes.set_title("Who computes how long?")
+    axes.set_title("Who computes for how long?")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure

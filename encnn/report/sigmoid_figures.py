@@ -1,7 +1,7 @@
-"""Figures on the sigmoid: how far polynomials are from it, where training asks for it, what encryption adds.
+"""Figures on the sigmoid: how far polynomials are from it, where training evaluates it, and what encryption adds.
 
-Every function takes numbers and returns a matplotlib `Figure`.  A "curves" table has one row per value of z (its index) and one
-column per polynomial, named as the legend shall name it.
+Every function takes numbers and returns a matplotlib `Figure`.  A table of curves has one row per value of z (its index) and
+one column per polynomial, under the name that the legend shows.
 """
 
 from collections.abc import Mapping
@@ -21,15 +21,15 @@ RESOLUTION = 1e-11
 
 
 def error_bands(curves: pd.DataFrame, radii: Mapping[str, float], tolerance: float) -> Figure:
-    """How good is a polynomial as a sigmoid?  Left the values about sigma and its tolerance band, right the errors, log scale.
+    """How good is a polynomial as a sigmoid?  Left its values and the band around the sigmoid, right its errors on a log scale.
 
-    curves: values p(z).  radii: by column, the |z| at which the error passes `tolerance`; marked where it lies in the picture.
+    curves: the values p(z).  radii: by column, the |z| at which the error passes `tolerance`; a dot marks it.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
     z, truth = curves.index.to_numpy(), sigmoid(curves.index)
     left.fill_between(z, truth - tolerance, truth + tolerance, color=TRUTH, alpha=0.15, lw=0, label=f"sigmoid ± {tolerance:g}")
     left.plot(z, truth, color=TRUTH, lw=2.5, label="sigmoid")
-    for name, colour in zip(radii, sns.color_palette("viridis", len(radii)), strict=True):
+    for name, colour in zip(radii, PALETTE, strict=False):
         left.plot(z, curves[name], color=colour, lw=1.6)
         right.plot(z, _positive(curves[name] - truth), color=colour, lw=1.6, label=name)
         if radii[name] <= z.max():
@@ -41,7 +41,7 @@ def error_bands(curves: pd.DataFrame, radii: Mapping[str, float], tolerance: flo
         ylabel="distance from the sigmoid",
         yscale="log",
         ylim=(1e-6, None),
-        title="errors; dots: where they pass it",
+        title="errors; a dot where one passes the tolerance",
     )
     figure.suptitle("How good is a polynomial as a sigmoid?")
     handles, labels = (
@@ -52,9 +52,10 @@ def error_bands(curves: pd.DataFrame, radii: Mapping[str, float], tolerance: flo
 
 
 def error_waves(errors: pd.DataFrame, peaks: Mapping[str, np.ndarray]) -> Figure:
-    """Does the error take its largest size again and again?  Signed errors p - sigma of fits, one panel per column.
+    """How often does an error reach its largest size?  One panel per polynomial shows the signed error p - sigma.
 
-    peaks: by column, the z of the local extremes, which are marked; dashed lines lie at the largest size.
+    errors: the signed errors.  peaks: by column, the z of the local extremes, which dots mark.  Dashed lines show the largest
+    size.
     """
     figure, axes = plt.subplots(1, len(peaks), figsize=(11, 3.4), sharey=True, squeeze=False)
     for axis, name, colour in zip(axes[0], peaks, PALETTE, strict=False):
@@ -66,14 +67,14 @@ def error_waves(errors: pd.DataFrame, peaks: Mapping[str, np.ndarray]) -> Figure
             axis.axhline(side, color=TRUTH, ls="--", lw=0.9)
         axis.set(xlabel="score z", title=f"{name}: at most {level:.4f}")
     axes[0, 0].set_ylabel("p(z) less the sigmoid")
-    figure.suptitle("Errors of fits; dots: where they are largest")
+    figure.suptitle("How often does the error of a fit reach its largest size?  Dots mark local extremes")
     return figure
 
 
 def scores_met(scores: Mapping[str, np.ndarray], errors: pd.DataFrame) -> Figure:
-    """Which z does training meet, and how wrong is p there?  Above the density of z by run, below |p - sigma|, log scale.
+    """Which scores z does training meet, and how wrong is p there?  Above the density of z by run, below |p - sigma|.
 
-    scores: by run, the z met, any shape.  errors: signed errors over the z to be shown.
+    Both panels have a log scale.  scores: by run, the z that it met, of any shape.  errors: signed errors over the z to show.
     """
     figure, (above, below) = plt.subplots(2, 1, figsize=(9, 6), sharex=True, height_ratios=[1, 1])
     edges = list(np.linspace(errors.index.min(), errors.index.max(), 81))
@@ -94,9 +95,9 @@ def scores_met(scores: Mapping[str, np.ndarray], errors: pd.DataFrame) -> Figure
 
 
 def runs_in_range(runs: Mapping[str, np.ndarray], interval: tuple[float, float]) -> Figure:
-    """Which runs stay in range?  One panel per run: z of every review in turn, and the interval meant for it as a band.
+    """Which runs stay in range?  One panel per run shows the z of every review in turn, and the interval of p as a band.
 
-    The scale is linear within the interval, logarithmic beyond.
+    The scale is linear within the interval and logarithmic outside it.
     """
     figure, axes = plt.subplots(1, len(runs), figsize=(11, 3.6), sharey=True, squeeze=False)
     for axis, (name, z), colour in zip(axes[0], runs.items(), PALETTE, strict=False):
@@ -113,9 +114,9 @@ def runs_in_range(runs: Mapping[str, np.ndarray], interval: tuple[float, float])
 
 
 def two_errors(table: pd.DataFrame) -> Figure:
-    """Which error matters, that of the encryption or that of the polynomial?  One panel per polynomial, log scale.
+    """Which error matters, that of the encryption or that of the polynomial?  One panel per polynomial, on a log scale.
 
-    Columns `polynomial`, `z`, `encryption` (of the decrypted value against p(z)), `approximation` (of p(z) against sigma).
+    table: columns `polynomial`, `z`, `encryption` (the decrypted value against p(z)), `approximation` (p(z) against sigma).
     """
     names = list(table.polynomial.unique())
     figure, axes = plt.subplots(1, len(names), figsize=(2.8 * len(names), 3.6), sharey=True, squeeze=False)
@@ -123,13 +124,13 @@ def two_errors(table: pd.DataFrame) -> Figure:
         _two_errors_panel(axis, table[table.polynomial == name])
         axis.set(xlabel="score z", title=name)
     axes[0, 0].set(ylabel="absolute error", yscale="log")
-    figure.suptitle("Which error matters?")
+    figure.suptitle("Which error matters, that of the encryption or that of the polynomial?")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
 def _two_errors_panel(axis: Axes, table: pd.DataFrame) -> None:
-    """Draw both errors; what is below the resolution of the fixed point, an accident of rounding, at `RESOLUTION`."""
+    """Draw both errors.  Errors below `RESOLUTION`, that of the fixed point, are accidents of rounding and are drawn at it."""
     approximation, encryption = (table[kind].clip(lower=RESOLUTION) for kind in ("approximation", "encryption"))
     axis.fill_between(table.z, encryption, approximation, where=approximation > encryption, color=APPROXIMATION, alpha=0.12)
     axis.plot(table.z, approximation, color=APPROXIMATION, label="polynomial against the sigmoid")
@@ -137,5 +138,5 @@ def _two_errors_panel(axis: Axes, table: pd.DataFrame) -> None:
 
 
 def _positive(errors: pd.Series) -> pd.Series:
-    """Return |errors| with gaps for zeros, which have no place on a logarithmic scale."""
+    """Return |errors| with gaps instead of zeros, since zero has no place on a logarithmic scale."""
     return errors.abs().where(errors != 0)

@@ -1,4 +1,4 @@
-"""Tables II and III, and the tables beside them: runs in, DataFrame out."""
+"""Tables II and III and the tables beside them.  The functions take runs and return a DataFrame."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from encnn.schemes.integer_vector import PAPER
 
 
 def table2(dataset: Dataset, sigmoid: str, learning_rate: float, hidden: int) -> pd.DataFrame:
-    """Return the settings: what the paper states, and what this run uses.  sigmoid: the name of its polynomial."""
+    """Return Table II: the settings that the paper states, and those of this run.  sigmoid: the name of the polynomial."""
     p = PAPER
     return pd.DataFrame(
         [
@@ -29,7 +29,7 @@ def table2(dataset: Dataset, sigmoid: str, learning_rate: float, hidden: int) ->
 
 
 def table3(results: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return Table III: paper, the run with `seed`, and the spread over all seeds, for Non-PP and PP."""
+    """Return Table III for Non-PP and PP: the paper's numbers, those of the run with `seed`, and the spread over all seeds."""
     rows = []
     for row in ("Non-PP", "PP"):
         of_row = results[results["row"] == row]
@@ -52,9 +52,9 @@ def table3(results: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
-    """Return one line per row and learning rate: right counts and accuracy over the seeds, and where the paper's counts lie.
+    """Return right counts and accuracy over the seeds, with one line per row and learning rate.
 
-    The last columns give the share of seeds below the paper's Non-PP and PP counts (0 or 1: outside the spread).
+    The last columns give the share of seeds below the paper's counts.  0 or 1 means that a count is outside the spread.
     """
     lines = []
     for (row, rate, sigmoid), group in results.groupby(["row", "learning_rate", "sigmoid"], sort=False):
@@ -78,7 +78,7 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def differences(results: pd.DataFrame) -> pd.DataFrame:
-    """Return PP beside Non-PP, pair by pair: what encryption alone changes, in reviews and in points of test accuracy."""
+    """Return what encryption alone changes, in reviews and in points of accuracy: PP beside Non-PP, pair by pair."""
     keys = ["seed", "learning_rate", "sigmoid"]
     pairs = []
     for name in [r for r in results["row"].unique() if r.startswith("Non-PP")]:

@@ -1,4 +1,4 @@
-"""Figures of training: accuracy over the epoch, the spread over seeds, the grid of what the paper may have run."""
+"""Figures on training: accuracy over the epoch, the spread over seeds, and the grid of networks that the paper may have run."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,10 @@ def accuracy_curves(evaluations: dict[str, np.ndarray]) -> pd.DataFrame:
 
 
 def plot_accuracy(curves: pd.DataFrame, real: bool) -> Figure:
-    """Plot running accuracy of Non-PP and PP over the epoch, and below it their difference in points."""
+    """What does encryption change in the accuracy?  Above the running accuracy of Non-PP and PP, below their difference.
+
+    curves: what `accuracy_curves` returns.  real: whether the reviews are the paper's, so that its accuracies are marked.
+    """
     use_style()
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 5.5), sharex=True, height_ratios=[3, 1])
     for row, style in (("Non-PP", "-"), ("PP", "--")):
@@ -41,7 +44,10 @@ def plot_accuracy(curves: pd.DataFrame, real: bool) -> Figure:
 
 
 def plot_spread(results: pd.DataFrame) -> Figure:
-    """Plot the right counts of all seeds, one line per row of the table, with the paper's two counts marked."""
+    """How much do the results vary with the start?  A line per row of the table, with a dot per start.
+
+    results: columns row, accuracy_percent, reviews.  The paper's two accuracies are marked if the reviews are the paper's.
+    """
     use_style()
     order = list(dict.fromkeys(results["row"]))
     figure, axes = plt.subplots(figsize=(9, 0.55 * len(order) + 1.6))
@@ -63,7 +69,10 @@ def plot_spread(results: pd.DataFrame) -> Figure:
 
 
 def plot_grid(grid: pd.DataFrame) -> Figure:
-    """Plot the mean right count over vocabulary (polarity cutoff) and threshold for each network of the grid."""
+    """Which network may the paper have run?  A panel per network: the mean right count by polarity cutoff and threshold.
+
+    grid: columns row, polarity_cutoff, threshold, correct.  The colour bar marks the paper's counts.
+    """
     use_style()
     networks = list(dict.fromkeys(grid["row"]))
     figure, panels = plt.subplots(1, len(networks), figsize=(4.1 * len(networks), 3.6), sharey=True, squeeze=False)
@@ -79,14 +88,14 @@ def plot_grid(grid: pd.DataFrame) -> Figure:
 
 
 def mark_paper(draw: Callable[..., object]) -> None:
-    """Draw the paper's two accuracies as dotted lines with a label, by an axes' `axhline` or `axvline`."""
+    """Draw the paper's two accuracies as dotted lines with labels; `draw` is `axhline` or `axvline` of some axes."""
     for row, count in paper.CORRECT.items():
         percent = 100 * count / paper.REVIEWS
         draw(percent, color=COLOURS[row], linestyle=":", linewidth=1.5, label=f"the paper, {row}: {count:,} right")
 
 
 def _mark_counts(bar: Colorbar, low: float, high: float) -> None:
-    """Mark the paper's counts on a colour bar, in place of the ticks that would touch them."""
+    """Mark the paper's counts on a colour bar, and leave out the ticks that would touch them."""
     marks = {count: f"{count:,}: the paper, {row}" for row, count in paper.CORRECT.items() if low <= count <= high}
     room = (high - low) / 12
     others = [tick for tick in bar.get_ticks() if low <= tick <= high and all(abs(tick - mark) > room for mark in marks)]

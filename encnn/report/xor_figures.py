@@ -1,4 +1,4 @@
-"""Figures on the encrypted network that learns XOR: what the owner reads, and what the trainer sees.
+"""Figures on the encrypted network that learns XOR: what the owner reads and what the trainer sees.
 
 Every function takes numbers and returns a matplotlib `Figure`.
 """
@@ -17,9 +17,9 @@ CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
 def learning_curves(clear: np.ndarray, encrypted: np.ndarray, inputs: Sequence[str]) -> Figure:
-    """Do both networks learn alike?  Left predictions, right their largest difference in each epoch, log scale.
+    """Do both networks learn alike?  Left the predictions of both, right their largest difference in each epoch.
 
-    clear, encrypted: predictions met in training, shape (epochs, inputs).
+    clear, encrypted: the predictions met in training, shape (epochs, inputs).
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), width_ratios=[3, 2])
     epochs = np.arange(1, len(clear) + 1)
@@ -37,9 +37,9 @@ def learning_curves(clear: np.ndarray, encrypted: np.ndarray, inputs: Sequence[s
 
 
 def decision_surfaces(grid: np.ndarray, predictions: Mapping[str, np.ndarray]) -> Figure:
-    """What was learnt between the corners?  One panel per network: p over the square, and the line p = 1/2.
+    """What was learnt between the corners?  One panel per network shows p over the square, and the line p = 1/2.
 
-    grid: the n values of each input.  predictions: p by network, shape (n, n), second input along the rows.
+    grid: the n values of each input.  predictions: p by network, shape (n, n), with the second input along the rows.
     """
     figure, axes = plt.subplots(1, len(predictions), figsize=(4.6 * len(predictions), 4), squeeze=False, sharey=True)
     for axis, (name, p) in zip(axes[0], predictions.items(), strict=True):
@@ -54,7 +54,10 @@ def decision_surfaces(grid: np.ndarray, predictions: Mapping[str, np.ndarray]) -
 
 
 def trainer_view(before: np.ndarray, after: np.ndarray) -> Figure:
-    """What does the trainer see?  Entries of the ciphertexts of W1, before and after, shape (rows, n); colours follow size."""
+    """What does the trainer see?  The entries of the ciphertexts of W1, above before training and below after it.
+
+    before, after: ciphertexts of shape (rows, n).  Colours show the size of the entries.
+    """
     figure, axes = plt.subplots(2, 1, figsize=(9, 4.2), sharex=True)
     limit = max(np.abs(before).max(), np.abs(after).max())
     for axis, (name, entries) in zip(axes, {"before training": before, "after training": after}.items(), strict=True):
@@ -68,7 +71,7 @@ def trainer_view(before: np.ndarray, after: np.ndarray) -> Figure:
 
 
 def _short(entry: int) -> str:
-    """Write a large number in billions, a small one as it is.
+    """Return a large number in billions, and a small one in full.
 
     >>> _short(-18_640_000_000), _short(117_120)
     ('-18.6 bn', '117,120')

@@ -44,13 +44,13 @@ RUN = "training-run"
 class RunHeader:
     """The digest of the model's key and architecture, reviews, labels and plan."""
 
-    run: Annotated[str, Matches("[0-9a-f]{64}", "64 hexadecimal digits")]
+    run: Annotated[str, Matches("[0-9a-f]{64}", "64 hexadecimal digits")]  # the digest
 
 
 def train_resumably(
     model: EncryptedModel,
     X: TrainingFeatures,
-    y: Any,
+    y: object,
     plan: TrainingPlan,
     folder: str | os.PathLike[str],
     every: int = EVERY,
@@ -130,7 +130,7 @@ def _newest(folder: Path) -> Path | None:
 def _number(path: Path) -> int:
     number = path.name.rpartition("-")[2]
     if not re.fullmatch("[0-9]{8,15}", number):
-        raise FileError(f"{path} is no checkpoint of a training run; remove it, or use an empty folder")
+        raise FileError(f"{path} is not a checkpoint of a training run; remove it, or use an empty folder")
     return int(number)
 
 
@@ -162,8 +162,7 @@ def _digest(model: EncryptedModel, X: TrainingFeatures, y: Any, plan: TrainingPl
     """Return a digest that tells runs apart; of encrypted labels only the shape, since no two encryptions are equal."""
     parts = _arrays(X)
     parts.append(y if isinstance(y, np.ndarray) else np.array(y.shape))
-    key_id = getattr(getattr(model.evaluator, "context", None), "key_id", "")
-    digest = hashlib.sha256(repr((key_id, model.architecture, plan, X.shape)).encode())
+    digest = hashlib.sha256(repr((model.evaluator.key_id, model.architecture, plan, X.shape)).encode())
     for part in parts:
         digest.update(str(part.dtype).encode() + np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()

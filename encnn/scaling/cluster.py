@@ -34,7 +34,7 @@ class Cluster:
             )
         if client.asynchronous:
             raise ParameterError(
-                "the client is asynchronous, training is not; pass a distributed.Client without asynchronous=True"
+                "the client is asynchronous, but training is not; pass a distributed.Client without asynchronous=True"
             )
         self.client, self.traffic, self.setup_seconds = client, Traffic(), 0.0
 

@@ -6,7 +6,7 @@ of another one continues as the lost one would have.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from encnn.errors import FileError, ParameterError
 from encnn.scaling.cluster import WAIT_FOR_WORKERS_S, Cluster
@@ -17,6 +17,13 @@ ATTEMPTS = 5
 """One call to the workers is tried this often before the run is given up."""
 POLL_S = 2.0
 """Seconds between two checks whether a silent worker is still there."""
+
+
+class Reply(Protocol):
+    """An answer of a worker that is still to come."""
+
+    def result(self, timeout: float) -> Message:
+        """Wait for the answer and return it."""
 
 
 class Crew:
@@ -54,14 +61,14 @@ class Crew:
             "memory above all"
         )
 
-    def _call(self, k: int, method: Callable[..., Message], arguments: tuple) -> Any:
+    def _call(self, k: int, method: Callable[..., Message], arguments: tuple) -> Reply | None:
         """Return the future answer of a worker, or None if it is known to be lost."""
         try:
             return getattr(self._actors[k], method.__name__)(*arguments)
         except RuntimeError:  # Dask: "Worker holding Actor was lost"
             return None
 
-    def _answered(self, k: int, call: Any, replies: dict[int, Message]) -> bool:
+    def _answered(self, k: int, call: Reply | None, replies: dict[int, Message]) -> bool:
         """Wait for an answer and keep it; return whether there is one."""
         while call is not None:
             try:

@@ -4,7 +4,7 @@
     secret key A, reviews A              no secret                    secret key B, reviews B
     <----------------------------------- recipient key of B, blank model of B -------- publishes
     trains Enc_A(W) on reviews A
-    judges W, encrypts it anew --------> Enc_A(W)
+    judges W, encrypts it again -------> Enc_A(W)
     makes the re-encryption key          switches the key
     A to B
                                          Enc_B(W) ------------------> trains Enc_B(W) on reviews B, and so on
@@ -21,7 +21,6 @@ An organisation is the owner of its key.  Its trainer may be somebody else, who 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -36,8 +35,8 @@ from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.parties.acceptance import acceptance_test
 from encnn.parties.model import Path
 from encnn.progress import progress
-from encnn.schemes.base import Encrypted
-from encnn.schemes.integer_vector import IntegerVectorContext, IntegerVectorSecretKey
+from encnn.schemes.base import Encrypted, EncryptedWeights
+from encnn.schemes.integer_vector import IntegerVectorSecretKey
 from encnn.schemes.integer_vector.reencryption import (
     RecipientKey,
     ReencryptionKey,
@@ -69,7 +68,7 @@ def blank_model(owner: Owner) -> EncryptedModel:
 
 
 def hand_over(owner: Owner, model: EncryptedModel, X: Features, y: np.ndarray, minimum: float) -> EncryptedModel:
-    """Return the model that A's trainer made, encrypted anew, if it gets at least the share `minimum` of reviews right.
+    """Return the model that A's trainer made, encrypted again, if it gets at least the share `minimum` of reviews right.
 
     X, y: features and labels that the trainer never had.  Without this test a trainer could write ciphertexts of multiples of
     A's secret key into the weights, and B could read them.  Such a network predicts nothing.  Fresh encryptions hold what was
@@ -89,16 +88,16 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
     Noise: `key.deviation` per phase; for packed weights also what packing adds (`schemes.bootstrapped.trace.pack`).
     Raises `KeyMismatchError` unless the key leads from the one to the other, and `ParameterError` for networks that differ.
     """
-    for context, end in ((model.evaluator.context, key.source), (blank.evaluator.context, key.target)):  # type: ignore[attr-defined]
-        if context != end:
+    for evaluator, end in ((model.evaluator, key.source), (blank.evaluator, key.target)):
+        if evaluator.context != end:
             raise KeyMismatchError(
-                f"this key leads from key {key.source.key_id} to {key.target.key_id}, a model has key {context.key_id}; take "
-                "the re-encryption key that was made for these two"
+                f"this key leads from key {key.source.key_id} to {key.target.key_id}, but a model has key {evaluator.key_id}; "
+                "take the re-encryption key that was made for these two"
             )
     if (model.architecture, model.sigmoid) != (blank.architecture, blank.sigmoid):
         raise ParameterError(
-            f"the network is {model.architecture} with {model.sigmoid.name}, the recipient's keys are for {blank.architecture} "
-            f"with {blank.sigmoid.name}; agree on one network first"
+            f"the network is {model.architecture} with {model.sigmoid.name}, but the recipient's keys are for "
+            f"{blank.architecture} with {blank.sigmoid.name}; agree on one network first"
         )
     if model.features is not None and blank.features is not None:
         check_fingerprints(blank.features.fingerprint, model.features.fingerprint)
@@ -107,7 +106,7 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
     return EncryptedModel(blank.evaluator, network, blank.sigmoid, model.features or blank.features)
 
 
-def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> Encrypted:
+def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> EncryptedWeights:
     """Return W1 under the other key, some rows at a time.  Packed rows are unpacked, switched one by one and packed again."""
     W1, parts = model.network.W1, []
     for first in range(0, len(W1), _ROWS):
@@ -118,7 +117,7 @@ def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKe
 
 def write_recipient_key(path: Path, key: RecipientKey) -> int:
     """Write a recipient key; return the bytes written.  Experimental keys are refused."""
-    _refuse_experimental(key.context)
+    key.context.refuse_experimental()
     return files.write(path, RECIPIENT, *key.export())
 
 
@@ -131,8 +130,8 @@ def read_recipient_key(path: Path) -> RecipientKey:
 
 def write_reencryption_key(path: Path, key: ReencryptionKey) -> int:
     """Write a re-encryption key (mode 0600), which must not reach the recipient; return the bytes written."""
-    _refuse_experimental(key.source)
-    _refuse_experimental(key.target)
+    key.source.refuse_experimental()
+    key.target.refuse_experimental()
     return files.write(path, REENCRYPTION, *key.export(), private=True)
 
 
@@ -150,26 +149,26 @@ class Organisation:
     Trainer and owner are one here, so no reviews are held back for the judgement.
     """
 
-    name: str
-    owner: Owner
-    X: Features
-    y: np.ndarray
+    name: str  # as tables show it
+    owner: Owner  # of its key
+    X: Features  # features of its reviews
+    y: np.ndarray  # labels of its reviews
     help: Callable[[Owner], Help] | None = None  # makes the training's help, for parameters with which the owner assists
     minimum: float = 0.5  # share of its reviews that a network must get right before it goes on
 
-    def train(self, model: EncryptedModel, plan: TrainingPlan) -> Encrypted:
+    def train(self, model: EncryptedModel, plan: TrainingPlan) -> Encrypted | None:
         """Train the model, which is under this organisation's key, on its reviews; return the scores met."""
         return Trainer(model).train(self.X, self.y, plan, NOBODY if self.help is None else self.help(self.owner))
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One organisation's turn: the model after training, and the re-encryption key that brought it (None for the first)."""
+    """One organisation's turn."""
 
-    organisation: Organisation
-    model: EncryptedModel
-    key: ReencryptionKey | None
-    scores: Any
+    organisation: Organisation  # whose turn it was
+    model: EncryptedModel  # after training
+    key: ReencryptionKey | None  # the re-encryption key that brought the model; None for the first turn
+    scores: Encrypted | None  # that training met, if they were kept
 
 
 def in_turn(organisations: Sequence[Organisation], start: Network, plan: TrainingPlan) -> Iterator[Turn]:
@@ -198,11 +197,3 @@ def _secret(owner: Owner) -> IntegerVectorSecretKey:
             f"re-encryption is for keys of the integer-vector scheme and its descendants, not for {owner.parameters.name!r}"
         )
     return owner.secret_key
-
-
-def _refuse_experimental(context: IntegerVectorContext) -> None:
-    if context.experimental:
-        raise ParameterError(
-            "this key was made from a passed rng, so it repeats and protects nothing; it is not written to files. Make owners "
-            "without rng"
-        )

@@ -25,12 +25,11 @@ def update_of(evaluator: Evaluator, W: Encrypted, batch: Batch, G: Encrypted) ->
 
 def gradient_sums(evaluator: Evaluator, batch: Batch, G: Encrypted) -> Message:
     """Return X^T G as sums U of rows of G, shape (rows, width), and the words that each sum updates."""
-    words, patterns = _patterns(batch)
-    if patterns is None:
-        rows: Batch = DenseBatch(batch.X.T)  # type: ignore[union-attr]
-        pointers = np.arange(len(words) + 1, dtype=np.int32)
+    if isinstance(batch, DenseBatch):
+        rows: Batch = DenseBatch(batch.X.T)
+        words, pointers = np.arange(len(batch.X.T)), np.arange(len(batch.X.T) + 1, dtype=np.int32)
     else:
-        rows, words, pointers = _by_group(words, patterns)
+        rows, words, pointers = _by_group(*_patterns(batch))
     header, arrays = pack(evaluator, U=evaluator.gather(rows, G))
     return header, arrays | {"words": words.astype(np.int32), "pointers": pointers}
 
@@ -71,10 +70,8 @@ class _Words(SparseBatch):
         return float(np.bincount(self.indices).max()) if len(self.indices) else 0.0
 
 
-def _patterns(batch: Batch) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return a batch's words, and how often each occurs in each review, shape (words, B) (None for dense features)."""
-    if isinstance(batch, DenseBatch):
-        return np.arange(batch.X.shape[1]), None
+def _patterns(batch: OneReview | SparseBatch) -> tuple[np.ndarray, np.ndarray]:
+    """Return a batch's words, and how often each occurs in each review, shape (words, B)."""
     if isinstance(batch, OneReview):
         return batch.indices, np.ones((len(batch.indices), 1), np.bool_)
     words, place = np.unique(batch.indices, return_inverse=True)

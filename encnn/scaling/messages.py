@@ -60,7 +60,7 @@ def restore(keys: Message, architecture: Architecture, plan: TrainingPlan) -> Ev
     return restore_evaluator(header["scheme"], header["keys"], arrays, architecture.products(plan.sigmoid))
 
 
-def nbytes_of(found: Any) -> int:
+def nbytes_of(found: object) -> int:
     """Return the bytes of all arrays in nested lists, tuples and dicts."""
     if isinstance(found, dict):
         found = list(found.values())

@@ -1,6 +1,6 @@
 """A worker's side of a shared run: a replica of the encrypted network, and the worker's shard of the reviews."""
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from encnn.network.architecture import PartOfNetwork
 from encnn.network.partial_scores import in_parts
 from encnn.scaling.gradient_sums import subtract_sums, update_of
 from encnn.scaling.messages import Message, pack, restore, unpack
-from encnn.schemes.base import Encrypted, ErrorStep
+from encnn.schemes.base import Encrypted, ErrorStep, Targets
 
 
 class Replica:
@@ -25,7 +25,7 @@ class Replica:
         bounds: np.ndarray,
         keys: Message,
         X: TrainingFeatures,
-        targets: Any,
+        targets: Targets | Message,
         weights: Message,
     ) -> None:
         """Take keys, reviews (mini-batch i has those from bounds[i] to bounds[i + 1]), their targets, and weights."""

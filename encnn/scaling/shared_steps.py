@@ -8,7 +8,6 @@ after a loss.
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from encnn.scaling.cluster import Cluster
 from encnn.scaling.crew import Crew
 from encnn.scaling.messages import Message, describe, nbytes_of, only, pack, unpack
 from encnn.scaling.replica import Replica
-from encnn.schemes.base import Encrypted, ErrorStep
+from encnn.schemes.base import Encrypted, ErrorStep, Targets
 
 
 class SharedSteps:
@@ -68,7 +67,7 @@ class SharedSteps:
             del self._crew
             self._cluster.client.direct_to_workers = self._was_direct
 
-    def __call__(self, batch: Batch, targets: Any, rate: float) -> Encrypted:
+    def __call__(self, batch: Batch, targets: Targets, rate: float) -> Encrypted:
         """Update the network with the next mini-batch; return the scores z it met, shape (B, outputs)."""
         scores = self._advance(targets, rate)
         self._cluster.count(steps=1)
@@ -78,7 +77,7 @@ class SharedSteps:
 
     # -- one mini-batch
 
-    def _advance(self, targets: Any, rate: float) -> Encrypted:
+    def _advance(self, targets: Targets | None, rate: float) -> Encrypted:
         """Have the workers do the next mini-batch of the epoch; return its scores."""
         number = self._first + len(self._rates)
         if self._central:
@@ -88,14 +87,15 @@ class SharedSteps:
             scores = self._joined(replies, "z")
             # Every part computes the same gain, and a part without reviews has none.
             gain = next(reply[0]["gain"] for reply in replies if reply[0]["gain"] is not None)
-            self._update_second_layer(self._joined(replies, "d") if self._step.products else None, replies, gain)
+            if self._step.products:
+                self._update_second_layer(self._joined(replies, "d"), replies, gain)
             self._sums = [only(reply, "sums") for reply in replies]
         # Only now, when all replicas have answered, does the step count as done: a loss before this repeats it.
         self._version += 1
         self._rates.append(rate)
         return scores
 
-    def _through_driver(self, number: int, targets: Any, rate: float) -> Encrypted:
+    def _through_driver(self, number: int, targets: Targets | None, rate: float) -> Encrypted:
         """Do a mini-batch whose error step is called here, with the scores of the whole batch."""
         news = self._news()  # the same for both questions, since a replica applies it once only
         replies = self._crew.ask(Replica.score, [(number, part) for part in news])
@@ -103,15 +103,15 @@ class SharedSteps:
         d, gain = self._step.error_step(self._evaluator, scores, targets, rate)
         errors = [pack(self._evaluator, d=d[low:high]) for low, high in self._bounds(len(scores))]
         sums = self._crew.ask(Replica.sums, [(number, part, e, gain) for part, e in zip(news, errors, strict=True)])
-        self._update_second_layer(d, replies, gain)
+        if self._step.products:
+            self._update_second_layer(d, replies, gain)
         self._sums = sums
         return scores
 
     def _update_second_layer(self, d: Encrypted, replies: Sequence[Message], gain: float) -> None:
-        if self._step.products:
-            # From d and h of the whole batch: one key switch for all parts, which gives the ciphertexts of one machine.
-            h = self._joined(replies, "h")
-            self._step.network.W2 = self._step.network.W2 - self._step.second_layer_gradient(d, h, gain)
+        # From d and h of the whole batch: one key switch for all parts, which gives the ciphertexts of one machine.
+        h = self._joined(replies, "h")
+        self._step.network.W2 = self._step.network.second_layer - self._step.second_layer_gradient(d, h, gain)
 
     def _joined(self, replies: Sequence[Message], name: str) -> Encrypted:
         """Return one array of all parts, in the order of the batch."""
@@ -182,7 +182,7 @@ class SharedSteps:
         network = self._network
         return network.architecture, network.weight_bound, self._plan, step, bounds, describe(self._evaluator), X, targets
 
-    def _shard(self, k: int) -> tuple[TrainingFeatures, Any, np.ndarray]:
+    def _shard(self, k: int) -> tuple[TrainingFeatures, Targets | Message, np.ndarray]:
         """Return the reviews of part k of all mini-batches, their targets, and where each mini-batch begins among them."""
         rows, bounds = [], [0]
         for start in range(0, self._X.shape[0], self._plan.batch_size):
@@ -190,7 +190,7 @@ class SharedSteps:
             rows.append(np.arange(start + low, start + high))
             bounds.append(bounds[-1] + high - low)
         chosen = np.concatenate(rows)
-        targets = None if self._central else self._targets[chosen]
-        if targets is not None and not isinstance(targets, np.ndarray):
-            targets = pack(self._evaluator, targets=targets)
+        targets = np.empty(0) if self._central else self._targets[chosen]  # the driver has those of a central step
+        if isinstance(targets, Encrypted) and not isinstance(targets, np.ndarray):
+            return self._X[chosen], pack(self._evaluator, targets=targets), np.array(bounds)
         return self._X[chosen], targets, np.array(bounds)

@@ -24,23 +24,20 @@ summation.
 
 **What moves.**  Model and keys move once.  Then, per mini-batch of B reviews on K workers, every worker sends B / K scores and
 its sums, and receives the sums of the others.  The sums are *not* one ciphertext per word: words that occur in the same reviews
-have equal rows, and equal rows travel once.  This saves more if fewer reviews are taken together: 32 real reviews have four
+have equal rows, and equal rows are sent once.  This saves more if fewer reviews are taken together: 32 real reviews have four
 hundred different rows, four have 15 at most.  So reviews are taken in groups of `GROUP`, and a word that occurs in several
 groups is updated several times.  Single rows of G with the words of each review would be smaller still, but the words are the
-texts.
-The sums hide nothing from the driver, though: a word that only one review has shows that review's row of G, and whoever knows G
-can tell which reviews any other row sums.  Leaving out the texts decides where data lie; it keeps no secret.  Driver and
-workers are *one* party, the trainer.  Within a cluster Dask unpickles what its members send, so members must trust each other.
-Parties who do not trust each other exchange files (`encnn.scaling.federation`).
+texts.  But the sums hide nothing from the driver: a word that only one review has shows that review's row of G, and anybody
+who knows G can tell which reviews any other row sums.  Leaving out the texts decides where data lie; it keeps no secret.
+Driver and workers are *one* party, the trainer.  Within a cluster Dask unpickles what its members send, so members must trust
+each other.  Parties who do not trust each other exchange files (`encnn.scaling.federation`).
 
-Where weights are packed into blocks (scheme 'bootstrapped'), the update of the blocks travels.  It is as large as the model for
+Where weights are packed into blocks (scheme 'bootstrapped'), the update of the blocks is sent.  It is as large as the model for
 every batch, and shows neither words nor single errors.
 
 **A worker that is lost** changes nothing but time: its part goes to another worker, with the weights of a replica that is
 left.  If none is left, training is repeated from the start of the epoch.
 """
-
-from typing import Any
 
 from encnn.network import Help, TrainingRun
 from encnn.scaling.cluster import Cluster
@@ -56,7 +53,7 @@ class Workers(Help, Cluster):
     the owner assists (`assistance.scores.AssistedStep`).
     """
 
-    def __init__(self, client: Any, step: ErrorStep | None = None) -> None:
+    def __init__(self, client: object, step: ErrorStep | None = None) -> None:
         Help.__init__(self, step)
         Cluster.__init__(self, client)
 

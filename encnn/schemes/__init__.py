@@ -1,6 +1,6 @@
 """The schemes: one training loop with several kinds of arithmetic.  The type of the parameters chooses the scheme."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -35,27 +35,31 @@ def make_keys(
     products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
+    features: int = 1,
 ) -> tuple[SecretKey, Evaluator]:
-    """Return the secret key and the evaluator of a new key pair for these parameters (see the scheme's own `make_keys`)."""
+    """Return the secret key and the evaluator of a new key pair for these parameters (see the scheme's own `make_keys`).
+
+    features: rows of the first layer's weights, for a scheme that packs them.
+    """
     for scheme in SCHEMES:
         if type(parameters) is scheme.parameters:
-            return scheme.make_keys(parameters, widths, products, rng, public_widths)
+            return scheme.make_keys(parameters, widths, products, rng, public_widths, features)
     known = ", ".join(f"{s.parameters.__module__}.{s.parameters.__name__}" for s in SCHEMES)
-    raise ParameterError(f"{parameters!r} are no parameters of a scheme; use one of {known}")
+    raise ParameterError(f"{parameters!r} are not parameters of a scheme; use one of {known}")
 
 
 def restore_evaluator(scheme: str, header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> Evaluator:
     """Return the evaluator that its `export` took apart; `products` are the maps it may hold keys for."""
-    restore = _with_files(scheme).restore_evaluator
-    evaluator: Evaluator = restore(header, arrays, products)  # type: ignore[misc]
+    evaluator = _with_files(scheme)[0](header, arrays, products)
     check_preset(evaluator.parameters)
     return evaluator
 
 
 def restore_secret_key(scheme: str, header: dict, arrays: dict[str, np.ndarray]) -> SecretKey:
     """Return the secret key that its `export` took apart."""
-    secret: SecretKey = _with_files(scheme).restore_secret_key(header, arrays)  # type: ignore[misc]
-    check_preset(secret.context.parameters)  # type: ignore[attr-defined]
+    secret = _with_files(scheme)[1](header, arrays)
+    if secret.context is not None:
+        check_preset(secret.context.parameters)
     return secret
 
 
@@ -64,13 +68,17 @@ def check_preset(parameters: SchemeParameters) -> None:
     presets = {p.name: p for scheme in SCHEMES for p in scheme.presets}
     if presets.get(parameters.name, parameters) != parameters:
         raise ParameterError(
-            f"parameters are called {parameters.name!r}, and are not that preset; give them a name of their own"
+            f"parameters are called {parameters.name!r} but are not that preset; give them a name of their own"
         )
 
 
-def _with_files(name: str) -> Scheme:
-    """Return the scheme of this name, whose keys and ciphertexts are written to files."""
-    known = {scheme.name: scheme for scheme in SCHEMES if scheme.restore_evaluator is not None}
+def _with_files(name: str) -> tuple[Callable[..., Evaluator], Callable[..., SecretKey]]:
+    """Return what restores evaluators and secret keys of the scheme of this name, which are written to files."""
+    known = {
+        scheme.name: (scheme.restore_evaluator, scheme.restore_secret_key)
+        for scheme in SCHEMES
+        if scheme.restore_evaluator is not None and scheme.restore_secret_key is not None
+    }
     if name not in known:
         raise FileError(f"the file is of scheme {name!r}; files hold networks of the schemes {', '.join(map(repr, known))}")
     return known[name]

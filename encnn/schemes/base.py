@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NoReturn, Protocol
+from typing import Any, ClassVar, Generic, Literal, NoReturn, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -21,8 +21,59 @@ from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError, ParameterError
 from encnn.schemes.bilinear import BilinearMap, elementwise
 
-Encrypted = Any
-"""An array of one scheme: numpy floats for the clear scheme, a `CiphertextArray` for the integer-vector scheme."""
+
+@runtime_checkable
+class Targets(Protocol):
+    """What scores are compared with, shape (reviews, outputs): plain or encrypted labels, or labels that the owner keeps."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the real vectors it stands for."""
+
+    def __getitem__(self, rows: Any, /) -> Self:
+        """Return some of the vectors: every scheme takes slices, some take numbers, arrays of numbers, and None."""
+
+
+@runtime_checkable
+class Encrypted(Targets, Protocol):
+    """An array of one scheme: numpy floats for the clear scheme, a `CiphertextArray` for the integer-vector scheme.
+
+    Scores in parts (`network.partial_scores`) are one, too.
+    """
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+
+    def __len__(self) -> int:
+        """Return the length of the first axis."""
+
+
+class EncryptedWeights(Encrypted, Protocol):
+    """An encrypted array that training changes in place."""
+
+    def copy(self) -> Self:
+        """Return an array that can be changed by itself."""
+
+
+class EncryptedNumbers(EncryptedWeights, Protocol):
+    """An encrypted array that one can compute with; weights need not be one (`bootstrapped.blocks`)."""
+
+    def __add__(self, other: Self | np.ndarray | float, /) -> Self:
+        """Return the sum with an array of the same key or plain numbers."""
+
+    def __sub__(self, other: Self | np.ndarray | float, /) -> Self:
+        """Return the difference."""
+
+    def __rsub__(self, other: np.ndarray | float, /) -> Self:
+        """Return plain numbers minus this array."""
+
+    def __mul__(self, factor: float, /) -> Self:
+        """Return the product with a plain number."""
+
+
+A = TypeVar("A", bound=EncryptedNumbers)
+"""The arrays of a scheme."""
 
 
 OwnerHelp = Literal["none", "errors", "weights"]
@@ -48,12 +99,33 @@ class SchemeParameters(Protocol):
         """Return a hash: parameters are values that do not change."""
 
 
+P = TypeVar("P", bound=SchemeParameters, covariant=True)
+"""The parameters of a scheme."""
+
+
+@dataclass(frozen=True)
+class KeyContext(Generic[P]):
+    """What all ciphertexts of one key share."""
+
+    parameters: P
+    key_id: str  # the public name of the key
+    experimental: bool = False  # whether its randomness can be reproduced
+
+    def refuse_experimental(self) -> None:
+        """Raise `ParameterError` for a key made from a passed rng, since nothing of such keys is written to files."""
+        if self.experimental:
+            raise ParameterError(
+                "this key was made from a passed rng, so it repeats and protects nothing; nothing of it is written to files. "
+                "Make the owner without rng"
+            )
+
+
 @dataclass(frozen=True)
 class ComparedPreset:
     """A line of the comparison of all schemes: parameters, and the sigmoid to use with them."""
 
     name: str  # the scheme's name for readers
-    parameters: SchemeParameters
+    parameters: SchemeParameters  # of the scheme
     sigmoid: Sigmoid | None  # None for the task's own, with dense features
     keys: int = 1  # number of keys to run it with
 
@@ -65,24 +137,26 @@ class Scheme:
     Both functions that restore are None for a scheme without files.
     """
 
-    name: str
+    name: str  # as files and error messages give it
     parameters: type  # the class of its parameters
-    make_keys: Callable[..., tuple["SecretKey", "Evaluator"]]  # (parameters, widths, products, rng, public_widths)
+    make_keys: Callable[..., tuple["SecretKey", "Evaluator"]]  # (parameters, widths, products, rng, public_widths, features)
     restore_evaluator: Callable[..., "Evaluator"] | None  # (header, arrays, products)
     restore_secret_key: Callable[..., "SecretKey"] | None  # (header, arrays)
-    presets: Sequence[SchemeParameters] = ()
+    presets: Sequence[SchemeParameters] = ()  # its named parameter sets
     compared: Sequence[ComparedPreset] = ()  # its lines in the comparison
 
 
-class SecretKey(ABC):
-    """The owner's side of a scheme."""
+class SecretKey(ABC, Generic[A]):
+    """The owner's side of a scheme, whose arrays are of type A."""
+
+    context: KeyContext | None = None  # None in the clear, where there is no key
 
     def __reduce__(self) -> NoReturn:
         """Refuse pickling and copying, which could spread the secret unnoticed into caches, logs and other processes."""
         raise TypeError("a secret key is not pickled or copied; write it to a private file with Owner.save_secret(path)")
 
     @abstractmethod
-    def encrypt(self, v: np.ndarray) -> Encrypted:
+    def encrypt(self, v: np.ndarray) -> A:
         """Return fresh, randomised encryptions of real vectors, shape (..., m)."""
 
     def encrypt_many(self, v: np.ndarray) -> Encrypted:
@@ -90,7 +164,7 @@ class SecretKey(ABC):
         return self.encrypt(v)
 
     @abstractmethod
-    def decrypt(self, a: Encrypted) -> np.ndarray:
+    def decrypt(self, a: A) -> np.ndarray:
         """Return the real vectors, shape (..., m)."""
 
     @abstractmethod
@@ -98,15 +172,29 @@ class SecretKey(ABC):
         """Return (header, arrays), *secret*, from which `schemes.restore_secret_key` makes this key again."""
 
 
-class Evaluator(ABC):
-    """The public side of a scheme: operations on encrypted arrays, no secret."""
+class Evaluator(ABC, Generic[A]):
+    """The public side of a scheme: operations on encrypted arrays of type A, no secret.
+
+    Who works with any scheme, such as the training loop, writes `Evaluator` alone.
+    """
 
     scheme: ClassVar[str]
-    parameters: Any
+    parameters: Any  # `SchemeParameters`, and what the scheme has besides
+    context: KeyContext | None = None  # None in the clear, where there is no key
     labels_carry_rate: ClassVar[bool] = False
     """Whether encrypted labels are encryptions of rate * y, because the scheme cannot multiply them afterwards."""
     scores_together: ClassVar[int] = 256
     """Number of reviews whose scores are computed together in predictions."""
+
+    @property
+    def key_id(self) -> str:
+        """The public name of the key; empty in the clear."""
+        return "" if self.context is None else self.context.key_id
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all evaluation keys; here there are none."""
+        return 0
 
     @property
     def score_limit(self) -> float:
@@ -117,28 +205,33 @@ class Evaluator(ABC):
         return math.inf
 
     @property
+    def whole_features_only(self) -> bool:
+        """Whether features with fractions are refused, since ciphertexts can be added and not divided."""
+        return False
+
+    @property
     def activation_limit(self) -> float:
         """The |z| beyond which the sigmoid of a score is read at a wrong place, so that training goes wrong unnoticed."""
         return math.inf
 
     @abstractmethod
-    def multiply_plain(self, a: Encrypted, factor: float | np.ndarray) -> Encrypted:
+    def multiply_plain(self, a: A, factor: float | np.ndarray) -> A:
         """Return factor * a; `factor` is a number or has shape (B, 1), one number per ciphertext."""
 
     @abstractmethod
-    def bilinear(self, f: BilinearMap, a: Encrypted, b: Encrypted, gain: float = 1.0, total: bool = False) -> Encrypted:
+    def bilinear(self, f: BilinearMap, a: A, b: A, gain: float = 1.0, total: bool = False) -> A:
         """Return gain * f(a, b), ciphertext by ciphertext; with `total` the sum over the ciphertexts, as one ciphertext."""
 
     @abstractmethod
-    def gather(self, X: Batch, W: Encrypted) -> Encrypted:
+    def gather(self, X: Batch, W: A) -> A:
         """Return X W: for each review of the batch the weighted sum of the rows of W, shape (B, width)."""
 
     @abstractmethod
-    def scatter_subtract(self, W: Encrypted, X: Batch, G: Encrypted) -> None:
+    def scatter_subtract(self, W: A, X: Batch, G: A) -> None:
         """Do W -= X^T G in place."""
 
     @abstractmethod
-    def concatenate(self, arrays: Sequence[Encrypted]) -> Encrypted:
+    def concatenate(self, arrays: Sequence[A]) -> A:
         """Return the arrays joined along their first axis."""
 
     @abstractmethod
@@ -146,38 +239,38 @@ class Evaluator(ABC):
         """Return (header, arrays), all public, from which `schemes.restore_evaluator` makes this evaluator again."""
 
     @abstractmethod
-    def export_array(self, a: Encrypted) -> tuple[dict, np.ndarray]:
+    def export_array(self, a: A) -> tuple[dict, np.ndarray]:
         """Return (header, array) of one encrypted array."""
 
     @abstractmethod
-    def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> Encrypted:
+    def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> A:
         """Return the encrypted array that `export_array` took apart; raise `FileError` unless it has that shape."""
 
-    def readable(self, a: Encrypted) -> bool:
+    def readable(self, a: A) -> bool:
         """Return whether some ciphertext of the array has no mask, so that anybody reads it without a key.
 
         Such a ciphertext is a plain number under every key.  It is found only if its maker did not disguise it.
         """
         return False
 
-    def multiply(self, a: Encrypted, b: Encrypted) -> Encrypted:
+    def multiply(self, a: A, b: A) -> A:
         """Return the product of two encrypted arrays, entry by entry."""
         return self.bilinear(elementwise(width(a)), a, b)
 
-    def polynomial(self, z: Encrypted, coefficients: Sequence) -> Encrypted:
+    def polynomial(self, z: A, coefficients: Sequence) -> A:
         """Return sum_k coefficients[k] z^k, entry by entry; the constant may be an array that broadcasts to z.
 
         The even and the odd part are evaluated in u = z^2 by Horner's rule.  An odd polynomial of degree 2 j + 1 takes j + 1
         products of ciphertexts (none for degree 1), and no power is higher than the polynomial needs.
         """
         constant, even, odd = coefficients[0], _trimmed(coefficients[2::2]), _trimmed(coefficients[1::2])
-        u = self.multiply(z, z) if len(even) or len(odd) > 1 else None
+        u = self.multiply(z, z) if len(even) or len(odd) > 1 else z  # not needed below degree 2
         result = self._times_horner(z, u, odd)
         if len(even):
             result = result + self._times_horner(u, u, even)
         return result + constant
 
-    def _times_horner(self, z: Encrypted, u: Encrypted | None, coefficients: Sequence[float]) -> Encrypted:
+    def _times_horner(self, z: A, u: A, coefficients: Sequence[float]) -> A:
         """Return z (c_0 + u (c_1 + u (...)))."""
         if not coefficients:
             return z * 0.0
@@ -185,7 +278,7 @@ class Evaluator(ABC):
             return self.multiply_plain(z, coefficients[0])
         return self.multiply(z, self._times_horner(u, u, coefficients[1:]) + coefficients[0])
 
-    def reciprocal(self, a: Encrypted, guess: float, steps: int) -> Encrypted:
+    def reciprocal(self, a: A, guess: float, steps: int) -> A:
         """Return 1 / a by `steps` Newton steps x <- x (2 - a x) from x = `guess`; a step takes two products.
 
         Converges for 0 < a guess < 2, and squares the relative error |1 - a guess| in every step.
@@ -195,15 +288,16 @@ class Evaluator(ABC):
             x = self.multiply(x, 2 - self.multiply(a, x))
         return x
 
-    def activate(self, sigmoid: Sigmoid, z: Encrypted, minus: Encrypted | np.ndarray | float = 0.0) -> Encrypted:
+    def activate(self, sigmoid: Sigmoid, z: A, minus: A | np.ndarray | float = 0.0) -> A:
         """Return sigmoid(z) - minus; encrypted schemes evaluate polynomials only.
 
         A plain `minus` (labels) is taken from the constant coefficient, so it costs nothing; it may also be encrypted.
         """
         if isinstance(sigmoid, ExactSigmoid):
             raise CapabilityError(
-                f"scheme {self.scheme!r} cannot evaluate the exact sigmoid on ciphertexts; "
-                "use a polynomial (encnn.arithmetic.sigmoid.taylor, least_squares, minimax), or the scheme 'clear'"
+                f"scheme {self.scheme!r} cannot evaluate the exact sigmoid on ciphertexts; use the scheme 'bootstrapped', "
+                "which can (leave `parameters` out of Owner), have the owner evaluate it (owner.assistant, for COMPACT_128), "
+                "or use a polynomial (encnn.arithmetic.sigmoid.taylor, least_squares, minimax), or the scheme 'clear'"
             )
         constant, *rest = sigmoid.coefficients
         if isinstance(minus, np.ndarray | float | int):
@@ -213,11 +307,11 @@ class Evaluator(ABC):
     def error(
         self,
         sigmoid: Sigmoid,
-        z: Encrypted,
-        targets: Encrypted | np.ndarray,
+        z: A,
+        targets: A | np.ndarray,
         rate: float,
         widths: np.ndarray | None = None,
-    ) -> tuple[Encrypted, float]:
+    ) -> tuple[A, float]:
         """Return (e, gain) with gain * e an encryption of rate * (sigmoid(z) - targets).
 
         Here e = sigmoid(z) - targets, and the rate is left as a gain to the products that follow.
@@ -229,9 +323,7 @@ class Evaluator(ABC):
         e = self.activate(sigmoid, self.multiply_plain(z, shorter), minus=targets)
         return self.multiply_plain(e, shorter), rate
 
-    def error_in_place(
-        self, sigmoid: Sigmoid, z: Encrypted, targets: Encrypted | np.ndarray, rate: float
-    ) -> tuple[Encrypted, float]:
+    def error_in_place(self, sigmoid: Sigmoid, z: A, targets: A | np.ndarray, rate: float) -> tuple[A, float]:
         """Return what `error` does, for a z that is not needed afterwards: schemes of wide ciphertexts may use its memory."""
         return self.error(sigmoid, z, targets, rate)
 
@@ -239,23 +331,25 @@ class Evaluator(ABC):
         """Return the scheme's own products of a network with this hidden layer; None if it computes them one by one."""
         return None
 
-    def pack(self, a: Encrypted) -> Encrypted:
+    def pack(self, a: A) -> A:
         """Return an array in the smallest form that an owner can read, as scores are sent."""
         return a
 
-    def unpack(self, a: Encrypted) -> Encrypted:
+    def unpack(self, a: A) -> A:
         """Return an array as single ciphertexts; this undoes `pack` and `SecretKey.encrypt_many`."""
         return a
 
-    def update_of(self, W: Encrypted, X: Batch, G: Encrypted) -> tuple[np.ndarray, Encrypted] | None:
+    def update_of(self, W: A, X: Batch, G: A) -> tuple[np.ndarray, A] | None:
         """Return (which parts of W change, what is added to them) in W -= X^T G; None if rows of G and X are smaller."""
         return None
 
-    def add_update(self, W: Encrypted, changed: np.ndarray, update: Encrypted) -> None:
+    def add_update(self, W: A, changed: np.ndarray, update: A) -> None:
         """Add what `update_of` returned to W, in place."""
-        raise CapabilityError(f"scheme {self.scheme!r} passes on rows of errors, no updates of weights; use scatter_subtract")
+        raise CapabilityError(
+            f"scheme {self.scheme!r} passes on rows of errors, no updates of weights; use evaluator.scatter_subtract(W, X, G)"
+        )
 
-    def check_weights(self, W: Encrypted) -> None:
+    def check_weights(self, W: A) -> None:
         """Raise `ParameterError` for weights that must not be trained or used, above all those that anybody can read."""
         if self.readable(W):
             raise ParameterError(
@@ -263,7 +357,7 @@ class Evaluator(ABC):
                 "them encrypted nothing. Neither train nor publish them; ask the owner for a new model (Owner.encrypt)"
             )
 
-    def shrink(self, W: Encrypted, factor: float) -> Encrypted:
+    def shrink(self, W: A, factor: float) -> A:
         """Return factor * W, for weights that are kept small."""
         return self.multiply_plain(W, factor)
 
@@ -289,7 +383,7 @@ class HiddenProducts(Protocol):
     def forward(self, W1: Encrypted, W2: Encrypted, batch: Batch) -> tuple[Encrypted, Encrypted, Encrypted]:
         """Return (slopes of the hidden sigmoid, h, scores z) of a batch; without hidden sigmoid nobody reads the slopes."""
 
-    def error(self, sigmoid: Sigmoid, z: Encrypted, targets: Encrypted | np.ndarray) -> Encrypted:
+    def error(self, sigmoid: Sigmoid, z: Encrypted, targets: Targets) -> Encrypted:
         """Return d = sigmoid(z) - targets."""
 
     def first_layer_errors(self, W2: Encrypted, d: Encrypted, slopes: Encrypted, rate: float, shares: np.ndarray) -> Encrypted:

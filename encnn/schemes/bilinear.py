@@ -1,10 +1,10 @@
 """Bilinear maps y_k = x1^T H_k x2: all the products that a network is made of.
 
-The paper builds elementwise and outer products from masks and many weighted inner products.  Each is one bilinear map, so
-each is one key switch with one row of the key per output (module `integer_vector`).  A map is given once, by the plain numpy
-function that computes it; the matrices H follow by applying that function to unit vectors.
+The paper builds elementwise and outer products from masks and many weighted inner products.  Each of them is one bilinear map,
+and so it is one key switch with one row of the key per output (see `integer_vector`).  A map is given only once, by the plain
+numpy function that computes it; the matrices H are what that function makes of unit vectors.
 
-Matrices travel as vectors, row by row: a matrix of shape (m, k) has width m k.
+A matrix of shape (m, k) is passed as a vector of width m k, row by row.
 """
 
 import hashlib
@@ -17,21 +17,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class BilinearMap:
-    """A bilinear map from vectors of widths `left` and `right` to vectors of width `out`.
+    """A bilinear map of two vectors."""
 
-    terms: the largest sum of |H_k|, so the most products that one entry of the result adds up.
-    """
-
-    name: str
-    left: int
-    right: int
-    out: int
-    terms: int
-    apply: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(compare=False, repr=False)
+    name: str  # tells maps apart: keys are found by it
+    left: int  # width of the first vector
+    right: int  # width of the second vector
+    out: int  # width of the result
+    terms: int  # the largest sum of |H_k|: as many products at most are added up in one entry of the result
+    apply: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(compare=False, repr=False)  # the map in the clear
 
     @property
     def widths(self) -> set[int]:
-        """Widths of the vectors that it takes and gives."""
+        """The widths of the vectors that it takes and returns."""
         return {self.left, self.right, self.out}
 
     def matrices(self) -> np.ndarray:
@@ -41,6 +38,7 @@ class BilinearMap:
         array([[[1, 0],
                 [0, 1]]])
         """
+        # apply(unit vector i, unit vector j) is the entry (i, j) of all H at once; all pairs (i, j) go in as one batch
         basis_left = np.repeat(np.eye(self.left, dtype=np.int64), self.right, axis=0)
         basis_right = np.tile(np.eye(self.right, dtype=np.int64), (self.left, 1))
         return self.apply(basis_left, basis_right).T.reshape(self.out, self.left, self.right)
@@ -49,7 +47,7 @@ class BilinearMap:
 def weighted_inner_product(H: np.ndarray) -> BilinearMap:
     """Return (x, y) -> x^T H y, of width 1, for integers H of shape (left, right).
 
-    The name holds a digest of H, so that equal weights find one key and different weights never do.
+    The name holds a digest of H, so that equal weights find the same key and different weights never share one.
 
     >>> f = weighted_inner_product(np.array([[0, 1], [0, 0]]))
     >>> f.name, f.apply(np.array([2, 3]), np.array([5, 7]))
@@ -84,7 +82,7 @@ def outer(m: int, k: int) -> BilinearMap:
     """Return (x, y) -> x y^T, a matrix of shape (m, k) as a vector of width m k."""
 
     def apply(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        if m == 1 or k == 1:
+        if m == 1 or k == 1:  # a product with a scalar broadcasts, which is faster
             return x * y
         product = x[..., :, None] * y[..., None, :]
         return product.reshape(*product.shape[:-2], m * k)

@@ -1,13 +1,13 @@
 """The clear scheme: the same operations on plain numpy arrays.
 
-It gives the Non-PP row of every table and the oracle of every test.  `ClearEvaluator` computes in float64 and rounds nothing.
-`FixedPointEvaluator` rounds every result to whole multiples of 1 / scale, as a network does that keeps its numbers as integers
-at the paper's scaling factor; it shows what that rounding costs by itself, with no encryption.
+It computes the row Non-PP of every table, and tests compare the encrypted schemes with it.  `ClearEvaluator` computes in
+float64 and rounds nothing.  `FixedPointEvaluator` rounds every result to whole multiples of 1 / scale, like a network that
+keeps its numbers as integers at the paper's scaling factor.  It shows what this rounding alone costs, without encryption.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -21,16 +21,16 @@ from encnn.schemes.bilinear import BilinearMap
 
 @dataclass(frozen=True)
 class ClearParameters:
-    """Clear arithmetic: exact float64, or with `scale` fixed point, rounded "nearest" or "truncate"d towards zero."""
+    """The parameters of arithmetic in the clear."""
 
-    scale: int | None = None
-    rounding: Literal["nearest", "truncate"] = "nearest"
-    name: str = "clear"
+    scale: int | None = None  # multiples of 1 / scale in fixed point; None for float64
+    rounding: Literal["nearest", "truncate"] = "nearest"  # of fixed-point numbers; "truncate" rounds towards zero
+    name: str = "clear"  # of the set
     insecure: ClassVar[bool] = True
     owner_help: ClassVar[base.OwnerHelp] = "none"
 
     def __post_init__(self) -> None:
-        """Refuse a scale or a rounding that means nothing."""
+        """Raise `ParameterError` for a scale below 1 or an unknown rounding."""
         check_types(self)
         if self.scale is not None and self.scale < 1 or self.rounding not in ("nearest", "truncate"):
             raise ParameterError(
@@ -38,33 +38,33 @@ class ClearParameters:
             )
 
 
-class ClearSecretKey(base.SecretKey):
-    """No key: encryption and decryption are the identity, up to fixed-point rounding."""
+class ClearSecretKey(base.SecretKey[np.ndarray]):
+    """The owner's side without a key: encryption and decryption are the identity, up to fixed-point rounding."""
 
     def __init__(self, evaluator: "ClearEvaluator") -> None:
         self._evaluator = evaluator
 
     def encrypt(self, v: np.ndarray) -> np.ndarray:
-        """Return a float64 copy of v, on the grid of the evaluator."""
+        """Return a float64 copy of v, rounded as the evaluator rounds."""
         return self._evaluator.rounded(np.array(v, dtype=np.float64))
 
     def decrypt(self, a: np.ndarray) -> np.ndarray:
-        """Return a copy of a: what is read is the reader's own, as in every scheme."""
+        """Return a copy of a, since the reader may change what it reads, as in every scheme."""
         return a.copy()
 
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
-        """Return nothing."""
+        """Return an empty header and no arrays, since there is no key."""
         return {}, {}
 
 
-class ClearEvaluator(base.Evaluator):
+class ClearEvaluator(base.Evaluator[np.ndarray]):
     """Operations on float64 arrays of shape (..., width); encryption and decryption are the identity."""
 
     scheme: ClassVar[str] = "clear"
     parameters = ClearParameters()
 
     def rounded(self, a: np.ndarray) -> np.ndarray:
-        """Return a: exact arithmetic has no grid."""
+        """Return a itself, since float64 numbers are not rounded further."""
         return a
 
     def multiply_plain(self, a: np.ndarray, factor: float | np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ class ClearEvaluator(base.Evaluator):
         return a * factor
 
     def bilinear(self, f: BilinearMap, a: np.ndarray, b: np.ndarray, gain: float = 1.0, total: bool = False) -> np.ndarray:
-        """Return gain * f(a, b); with `total` the sum over the first axis."""
+        """Return gain * f(a, b), or with `total` its sum over the first axis."""
         result = f.apply(a, b) if gain == 1 else f.apply(a * gain, b)
         if not total:
             return result
@@ -91,40 +91,40 @@ class ClearEvaluator(base.Evaluator):
         return np.concatenate(arrays)
 
     def polynomial(self, z: np.ndarray, coefficients: Sequence) -> np.ndarray:
-        """Return sum_k coefficients[k] z^k, even and odd part by Horner's rule in z^2."""
+        """Return sum_k coefficients[k] z^k.  Horner's rule in z^2 computes the even part and the odd part."""
         u = z * z if len(coefficients) > 2 else z  # not needed below degree 2
         odd = coefficients[1::2]
         even = _horner(u, coefficients[0::2])
         return z * _horner(u, odd) + even if odd else z * 0.0 + even
 
     def activate(self, sigmoid: Sigmoid, z: np.ndarray, minus: np.ndarray | float = 0.0) -> np.ndarray:
-        """Return sigmoid(z) - minus, polynomial or exact."""
+        """Return sigmoid(z) - minus, for a polynomial or for the exact sigmoid."""
         if isinstance(sigmoid, ExactSigmoid):
             return sigmoid(z) - minus
-        if z.size == 1:  # per-review training: numbers of Python take a third of the time of arrays of one
+        if z.size == 1:  # in per-review training: Python's numbers take a third of the time of arrays with one entry
             result = self.polynomial(z.item(), sigmoid.coefficients) - minus
             return result if isinstance(result, np.ndarray) else np.full(z.shape, result)
         return self.polynomial(z, sigmoid.coefficients) - minus
 
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
-        """Return nothing: there are no keys."""
+        """Return an empty header and no arrays, since there are no keys."""
         return {}, {}
 
     def export_array(self, a: np.ndarray) -> tuple[dict, np.ndarray]:
-        """Return the array itself."""
+        """Return an empty header and the array itself."""
         return {}, a
 
     def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Return the array itself."""
+        """Return the array itself, after checking its type and shape."""
         if array.dtype != np.float64 or array.shape != shape:
             raise FileError(f"an array has type {array.dtype} and shape {array.shape}, expected float64 and {shape}")
         return array
 
 
 class FixedPointEvaluator(ClearEvaluator):
-    """Clear arithmetic in which every product is rounded to a multiple of 1 / scale: plaintext-sized integers.
+    """Clear arithmetic that rounds every product to a multiple of 1 / scale, as if numbers were integers of a plaintext.
 
-    rounding: "nearest", or "truncate" towards zero as a cast to int does (which biases every update towards zero).
+    rounding: "nearest", or "truncate" towards zero as a cast to int does.  Truncation biases every update towards zero.
     """
 
     scheme: ClassVar[str] = "clear"
@@ -135,7 +135,7 @@ class FixedPointEvaluator(ClearEvaluator):
         self._round: Callable = np.rint if rounding == "nearest" else _truncated
 
     def rounded(self, a: np.ndarray) -> np.ndarray:
-        """Return a on the grid of multiples of 1 / scale."""
+        """Return a, rounded to multiples of 1 / scale."""
         return self._round(a * self.scale) / self.scale
 
     def multiply_plain(self, a: np.ndarray, factor: float | np.ndarray) -> np.ndarray:
@@ -148,7 +148,7 @@ class FixedPointEvaluator(ClearEvaluator):
         return result.sum(axis=0) if total else result
 
     def gather(self, X: Batch, W: np.ndarray) -> np.ndarray:
-        """Return X W, rounded (which changes nothing for a bag of words)."""
+        """Return X W, rounded; for a bag of words this changes nothing."""
         return self.rounded(super().gather(X, W))
 
     def activate(self, sigmoid: Sigmoid, z: np.ndarray, minus: np.ndarray | float = 0.0) -> np.ndarray:
@@ -157,7 +157,7 @@ class FixedPointEvaluator(ClearEvaluator):
 
 
 def _truncated(a: np.ndarray) -> np.ndarray:
-    """Return a without its fractions; what float64 has lost of a whole number (7.9999999999999) is given back first."""
+    """Return a without its fractions.  A number just below a whole one (7.9999999999999) counts as that whole one."""
     return np.trunc(a + np.copysign(1e-6, a))
 
 
@@ -168,8 +168,8 @@ def _horner(u: np.ndarray, coefficients: Sequence[float]) -> np.ndarray | float:
     return result
 
 
-def make_keys(parameters: ClearParameters, *_: Any) -> tuple[base.SecretKey, base.Evaluator]:
-    """Return the two sides of no key: identity, and operations in the clear."""
+def make_keys(parameters: ClearParameters, *_: object) -> tuple[base.SecretKey, base.Evaluator]:
+    """Return both sides of a scheme without keys: the identity, and operations in the clear."""
     scale = parameters.scale
     evaluator = ClearEvaluator() if scale is None else FixedPointEvaluator(scale, parameters.rounding)
     return ClearSecretKey(evaluator), evaluator

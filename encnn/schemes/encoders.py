@@ -41,16 +41,13 @@ GENERATOR = 3
 
 @dataclass(frozen=True)
 class Plaintext:
-    """Polynomials modulo t: residues of shape (..., k_t, n) of the coefficients at `columns`; the others are zero.
+    """Polynomials modulo t."""
 
-    magnitude: a bound on |coefficient|, or on |x| where x stands in slots.  low, high: digits used, from X^-low to X^high.
-    """
-
-    residues: np.ndarray
-    columns: slice | np.ndarray
-    magnitude: float
-    low: int = 0
-    high: int = 0
+    residues: np.ndarray  # shape (..., k_t, n), of the coefficients at `columns`
+    columns: slice | np.ndarray  # the places of these coefficients; all others are zero
+    magnitude: float  # a bound on |coefficient|, or on |x| if x stands in slots
+    low: int = 0  # digits go down to X^-low
+    high: int = 0  # and up to X^high
 
 
 class Encoder(ABC):
@@ -84,7 +81,7 @@ class Encoder(ABC):
         largest = float(np.abs(x).max(initial=0.0))
         if not largest < self.ring.q / 2:
             raise ParameterError(
-                f"a plain number reaches {largest:.3g} at scale {scale:.3g}, the plaintext modulus allows "
+                f"a plain number reaches {largest:.3g} at scale {scale:.3g}, but the plaintext modulus allows "
                 f"{self.ring.q / 2:.3g}; use smaller numbers, a smaller scale or a larger t"
             )
         if largest < 2.0**62:
@@ -180,7 +177,7 @@ class FractionalEncoder(Encoder):
         exponents = np.arange(first, first + n)
         if n > N:
             raise ParameterError(
-                f"a number has {n} digits, a polynomial of degree below {N} has no room for them; raise the base"
+                f"a number has {n} digits, but a polynomial of degree below {N} has no room for them; raise the base"
             )
         signed = np.where(exponents < 0, -digits, digits)
         magnitude = float(np.abs(digits).max(initial=0))

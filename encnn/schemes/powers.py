@@ -1,7 +1,7 @@
 """Sums of powers: the maps x -> sum_k c_k x^k, entry by entry, for chosen exponents k >= 1 and plain coefficients c_k.
 
-A polynomial is what stands for the sigmoid.  Any scheme evaluates it by Horner's rule, product after product; a scheme that can
-do better is told by this map which powers to prepare for.
+A polynomial replaces the sigmoid.  Every scheme can evaluate it by Horner's rule, product after product.  This map tells a
+scheme that can do better which powers it should prepare for.
 """
 
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from encnn.schemes.bilinear import BilinearMap
 
 @dataclass(frozen=True)
 class PowerSum:
-    """The powers `exponents` (increasing, all at least 1) of vectors of width `width`."""
+    """A sum of powers of the entries of a vector."""
 
-    name: str
-    width: int
-    exponents: tuple[int, ...]
+    name: str  # tells maps apart: keys are found by it
+    width: int  # width of the vectors
+    exponents: tuple[int, ...]  # increasing, all at least 1
 
     @property
     def widths(self) -> set[int]:
-        """Widths of the vectors that it takes and gives."""
+        """The widths of the vectors that it takes and returns."""
         return {self.width}
 
 
 Product = BilinearMap | PowerSum
-"""What an evaluator can be asked to be able to compute: each needs an evaluation key."""
+"""What an evaluator can be asked to compute; each of these needs an evaluation key."""
 
 
 @cache

@@ -32,7 +32,7 @@ decides, the undisputed attacks cost a few bits more.
 - The cost of memory, which would raise the number.
 - Quantum computers, side channels, decryption oracles, and everything about a scheme that is not LWE.
 
-The parameter presets of this package therefore never go below published parameter sets, whatever this module says.
+The parameter presets of this package therefore never go below published parameter sets, even if this module would allow it.
 
 References: [ACPS09] Applebaum, Cash, Peikert, Sahai, CRYPTO 2009.  [ADPS16] Alkim, Ducas, Poeppelmann, Schwabe, USENIX
 Security 2016.  [AGPS20] Albrecht, Gheorghiu, Postlethwaite, Schanck, ASIACRYPT 2020.  [AGVW17] Albrecht, Goepfert,
@@ -162,6 +162,7 @@ def estimate(n: int, q_bits: float, sigma: float, secret: str = "ternary", sampl
         return Estimate(n, q_bits, sigma, secret, samples, _in_all_models("elimination", 0.0))
     lwe = Instance(n, q_bits, math.log2(sigma), parsed, math.inf if samples is None else samples)
     costs = [_cheapest([_attacks(form, model) for form in lwe.forms()]) for model in (CORE_SVP, *MODELS)]
+    # with more than n samples the noise can take the place of the secret (normal form): whichever is easier to guess counts
     entropy = min(parsed.entropy, gaussian(sigma).entropy) if lwe.samples > n else parsed.entropy
     guessing = _in_all_models("guessing", n * entropy)
     return Estimate(n, q_bits, sigma, secret, samples, (*(cost for of_model in costs for cost in of_model), *guessing))
@@ -183,7 +184,7 @@ def minimum_dimension(bits: float, q_bits: float, sigma: float, secret: str = "t
     def suffices(n: int) -> bool:
         return estimate(n, q_bits, sigma, secret, samples).bits >= bits
 
-    high = 1
+    high = 1  # bits grow with n: double n until it suffices, then halve the gap below it
     while not suffices(high):
         high *= 2
         if high > LARGEST_DIMENSION:

@@ -13,6 +13,11 @@ from encnn.errors import ParameterError
 from encnn.security.instance import AttackCost
 
 SECURE_BITS = 128.0
+STANDARD_128 = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
+"""Ring dimension -> largest log2 q for 128 bits against classical attacks, ternary keys [HES18, table 1].
+
+[HES18] M. Albrecht et al., Homomorphic Encryption Standard v1.1, ePrint 2019/939.
+"""
 INSECURE_BELOW = 80.0
 """A set with fewer bits than this is INSECURE."""
 

@@ -1,4 +1,4 @@
-"""Reading the Large Movie Review Dataset [Maas2011] from its archive, or from an unpacked folder, into memory.
+"""Reading the Large Movie Review Dataset [MDP+11] from its archive, or from an unpacked folder, into memory.
 
 The archive is input from outside and is not trusted.  Nothing of it is ever written to disk.  Names that leave the
 folder, links, devices, and anything larger or more numerous than the dataset needs are refused while they are read.
@@ -35,16 +35,16 @@ REVIEWS_IN_A_PART = 12_500
 
 _REVIEW_NAME = re.compile(r"(?:aclImdb/)?((?:train|test)/(?:neg|pos)/(\d{1,9})_\d{1,2}\.txt)", re.ASCII)
 _UNREADABLE = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, ArithmeticError, RecursionError)
-_ADVICE = "Delete it and get the archive anew, or point ENCNN_DATA to a good copy."
+_ADVICE = "Delete it and get the archive again, or point ENCNN_DATA to a good copy."
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may hold at most: generous for the dataset, which has some 100,000 members with its extras."""
+    """The most that an archive may hold.  The dataset has some 100,000 members with its extras and stays well below."""
 
-    members: int = 150_000
-    review_bytes: int = 1 << 20
-    total_bytes: int = 1 << 30
+    members: int = 150_000  # files and folders
+    review_bytes: int = 1 << 20  # bytes of one review
+    total_bytes: int = 1 << 30  # bytes of all members together
 
 
 def read_reviews(source: Path) -> dict[str, str]:
@@ -63,7 +63,7 @@ def read_reviews(source: Path) -> dict[str, str]:
 
 
 def read_files(source: Path, limits: Limits | None = None) -> dict[str, bytes]:
-    """Return the bytes of every labelled review in a source, whatever they say; keys as in `read_reviews`.
+    """Return the bytes of every labelled review in a source, without judging them; keys are as in `read_reviews`.
 
     Raises DataError if the source is missing, damaged or hostile.
     """

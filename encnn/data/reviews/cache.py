@@ -31,7 +31,7 @@ def cache_folder() -> Path:
 
 
 def save_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an entry whole or not at all.  A cache that cannot be written (full, read-only) is passed over."""
+    """Write an entry whole or not at all.  If the cache cannot be written (full, read-only), nothing happens."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     content = buffer.getbuffer()

@@ -2,7 +2,7 @@
 
 `Reviews` holds texts and labels, from anywhere.  `load_reviews` returns a `Corpus` of training and test reviews:
 
-- "imdb": the 25,000 + 25,000 reviews of the Large Movie Review Dataset [Maas2011] in the paper's text form, in the
+- "imdb": the 25,000 + 25,000 reviews of the Large Movie Review Dataset [MDP+11] in the paper's text form, in the
   order of the paper's files: names sorted as strings in pos and in neg, then taken in turn pos, neg, pos, neg;
 - "toy": a generated corpus with a known signal, for first runs without a network.
 """
@@ -20,12 +20,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from encnn.arithmetic.checks import instance, shown, whole
-from encnn.data.inputs import mapped_labels
+from encnn.data.inputs import LabelMapping, mapped_labels
 from encnn.data.reviews import archive, toy
 from encnn.data.reviews.cache import cache_folder, load_arrays, pack_strings, save_arrays, unpack_strings
 from encnn.data.reviews.text import paper_form
@@ -56,7 +56,7 @@ class Reviews:
     """Texts and their labels.
 
     texts: n strings, words separated by single blanks.
-    labels: int8 ndarray of shape (n,), 1 for positive and 0 for negative; read-only.  Any sequence of 0/1, booleans or
+    labels: int8 ndarray of shape (n,), 1 for positive and 0 for negative; read-only.  object sequence of 0/1, booleans or
         the words "positive"/"negative", "pos"/"neg" (in any case) is accepted and converted.
     classes: 2, or more; labels then go from 0 to classes - 1.  A network has one output per class (`Architecture.outputs`);
         for one output take a class against the rest: `Reviews(reviews.texts, reviews.labels == 2)`.
@@ -69,9 +69,9 @@ class Reviews:
     (2, [1, 0], ('a bad film',))
     """
 
-    texts: tuple[str, ...]
-    labels: np.ndarray
-    classes: int = 2
+    texts: tuple[str, ...]  # words separated by single blanks
+    labels: np.ndarray  # int8 of shape (n,), read-only
+    classes: int = 2  # labels go from 0 to classes - 1
 
     def __post_init__(self) -> None:
         whole("classes", self.classes, 2, _MOST_CLASSES, error=DataError)
@@ -91,7 +91,7 @@ class Reviews:
         label: str = "label",
         *,
         raw: bool = True,
-        labels: Mapping[Any, int] | None = None,
+        labels: LabelMapping | None = None,
     ) -> "Reviews":
         """Return the reviews in two columns of a table, named by `text` and `label`.
 
@@ -125,7 +125,7 @@ class Reviews:
         sep: str = ",",
         encoding: str = "utf-8",
         header: Sequence[str] | None = None,
-        labels: Mapping[Any, int] | None = None,
+        labels: LabelMapping | None = None,
     ) -> "Reviews":
         """Return the reviews in a CSV file, compressed or not; `text`, `label`, `raw` and `labels` as in `from_frame`.
 
@@ -152,7 +152,7 @@ class Reviews:
         """Return the reviews of a slice, or of an array of row numbers or booleans, in that order."""
         chosen = np.arange(len(self))[rows]
         if chosen.ndim != 1:
-            raise DataError(f"reviews[{rows}] is no set of reviews; take a slice, or index .texts and .labels.")
+            raise DataError(f"reviews[{rows}] is not a set of reviews; take a slice, or index .texts and .labels.")
         return Reviews(tuple(self.texts[row] for row in chosen), self.labels[chosen], self.classes)
 
     def _warn_if_sorted(self) -> None:
@@ -177,12 +177,12 @@ class Reviews:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Training and test reviews; `is_real` is False for generated ones, whose results say nothing about the paper's."""
+    """Training and test reviews."""
 
-    name: str
-    train: Reviews
-    test: Reviews
-    is_real: bool
+    name: str  # "imdb" or "toy"
+    train: Reviews  # training reviews
+    test: Reviews  # test reviews
+    is_real: bool  # False for generated reviews, whose results say nothing about the paper's
 
 
 def load_reviews(name: str = "imdb", *, download: bool = True) -> Corpus:
@@ -263,11 +263,11 @@ def read_table(
         raise DataError(
             f"{path} cannot be read as a CSV file in {encoding.upper()} with {sep!r} between fields ({str(error).strip()}). "
             f"Put texts that contain {sep!r} between double quotes, remove {sep!r} at the ends of lines, name another sep= or "
-            "encoding=, or get the file anew if it was cut."
+            "encoding=, or get the file again if it was cut."
         ) from error
     names = table.iloc[0].tolist() if header is None else list(header)
     if len(names) != table.shape[1]:
-        raise DataError(f"{path} has {table.shape[1]} columns, header= names {len(names)}: {names}; name each of them.")
+        raise DataError(f"{path} has {table.shape[1]} columns, but header= names {len(names)}: {names}; name each of them.")
     table = table.iloc[1:] if header is None else table
     return table.set_axis(names, axis=1).reset_index(drop=True)
 

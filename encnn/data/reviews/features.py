@@ -10,10 +10,11 @@ import json
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from scipy import sparse
+from tqdm import tqdm
 
 from encnn.arithmetic.checks import choice, real, whole
 from encnn.data.fingerprints import Rule, fingerprint_of_names, marked
@@ -48,7 +49,7 @@ def bag_of_words(reviews: Reviews | Sequence[str], vocabulary: Vocabulary, *, co
 def bag_of(
     reviews: Reviews | Sequence[str], vocabulary: Vocabulary, units_of: Callable[[str], list[str]], rule: Rule
 ) -> sparse.csr_array:
-    """Return what `bag_of_words` does, for whatever `units_of` makes of a text; rule: as its fingerprint names it."""
+    """Return what `bag_of_words` does, for the units that `units_of` makes of a text.  rule: its name in the fingerprint."""
     columns, row_starts = array("q"), array("q", [0])
     number_of = vocabulary.index.get
     texts = reviews.texts if isinstance(reviews, Reviews) else reviews
@@ -105,7 +106,7 @@ def word2vec_features(
     return tuple(_shortened((mean - centre) @ transform, longest) for mean in means)
 
 
-def _whole_settings(dimensions: int, epochs: int, window: int, min_count: int, seed: int) -> dict[str, Any]:
+def _whole_settings(dimensions: int, epochs: int, window: int, min_count: int, seed: int) -> dict[str, float]:
     """Return the settings that are whole numbers, as gensim calls them; refuse those out of range."""
     return {
         "vector_size": _whole("dimensions", dimensions, 1),
@@ -129,7 +130,7 @@ def _whole(name: str, value: int, least: int) -> int:
     return whole(name, value, least, error=DataError)
 
 
-def _word_vectors(train: Reviews, settings: dict[str, Any]) -> tuple[Vocabulary, np.ndarray]:
+def _word_vectors(train: Reviews, settings: dict[str, float]) -> tuple[Vocabulary, np.ndarray]:
     """Return words and their vectors, float64 of shape (words, dimensions), from the cache or from training."""
     key = json.dumps([_FORMAT, train.digest, settings], sort_keys=True)
     name = f"word2vec-{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
@@ -141,7 +142,7 @@ def _word_vectors(train: Reviews, settings: dict[str, Any]) -> tuple[Vocabulary,
     return Vocabulary(tuple(unpack_strings(cached["words"]))), cached["vectors"].astype(np.float64)
 
 
-def _train_vectors(train: Reviews, settings: dict[str, Any]) -> tuple[list[str], np.ndarray]:
+def _train_vectors(train: Reviews, settings: dict[str, float]) -> tuple[list[str], np.ndarray]:
     """Return the words in sorted order and their vectors, float32."""
     models = _gensim_models()
     passes = settings["epochs"] + 1  # the first one collects the words
@@ -168,7 +169,7 @@ def _gensim_models() -> ModuleType:
 class _Sentences:
     """Texts as lists of words, to be read several times; the empty word, which has no meaning to learn, is left out."""
 
-    def __init__(self, texts: Sequence[str], bar: Any) -> None:
+    def __init__(self, texts: Sequence[str], bar: tqdm) -> None:
         self._texts, self._bar = texts, bar
 
     def __iter__(self) -> Iterator[list[str]]:

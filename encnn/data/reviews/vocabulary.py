@@ -33,7 +33,7 @@ COMMON = 50  # only words seen at least this often are cut by their polarity
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words in the order of plain strings, and the number of each.
+    """The words that a network sees.
 
     Raises DataError if the words are not distinct strings in that order, or if there are none.
 
@@ -42,8 +42,8 @@ class Vocabulary:
     (3, 2, False)
     """
 
-    words: tuple[str, ...]
-    index: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    words: tuple[str, ...]  # in the order of plain strings
+    index: Mapping[str, int] = field(init=False, repr=False, compare=False)  # the number of each word
 
     def __post_init__(self) -> None:
         words = tuple(self.words)

@@ -1,4 +1,4 @@
-"""The automorphisms X -> X^d of a trace, and the unit of the torus that it refines."""
+"""The automorphisms X -> X^d that a trace is made of, and the finer unit of the torus in which it computes."""
 
 from functools import cache
 
@@ -29,12 +29,12 @@ def automorphism(p: np.ndarray, d: int) -> np.ndarray:
 @cache
 def permutation(N: int, d: int) -> tuple[np.ndarray, np.ndarray]:
     """Return (source, sign), int64 and float64 of shape (N,): coefficient j of p(X^d) is sign[j] p[source[j]]."""
-    target = np.arange(N) * d % (2 * N)
+    target = np.arange(N) * d % (2 * N)  # coefficient i goes to X^(i d); X^N = -1 makes the upper half negative
     source, sign = np.empty(N, np.int64), np.empty(N)
     source[target % N], sign[target % N] = np.arange(N), np.where(target < N, 1.0, -1.0)
     return source, sign
 
 
 def unit(N: int) -> float:
-    """Return the unit of the refined torus."""
+    """Return the unit of the refined torus: a trace multiplies what it keeps by N, so it first divides everything by N."""
     return 2.0**-TORUS_BITS / N

@@ -43,7 +43,7 @@ class BlockArray:
 
     data: np.ndarray  # the blocks, int32 of shape (blocks, k+1, N)
     rows: int  # how many rows there are
-    context: IntegerVectorContext
+    context: IntegerVectorContext  # the name of the key, and its parameters
     value: float  # bound on |v|, as in `CiphertextArray`
     noise: float  # bound on the noise, as in `CiphertextArray`
     places: np.ndarray | None = None  # of each row, N block + coefficient; None for 0, stride, 2 stride, ...
@@ -232,7 +232,7 @@ def _entries(W: BlockArray, X: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarra
     if values is not None and not (factors == values).all():
         raise CapabilityError(
             "scheme 'bootstrapped' multiplies by whole numbers below 2^31, not by fractions, and a feature or its multiplier "
-            f"is {values[factors != values][0]:g}; use whole features, or the scheme 'clear'"
+            f"is {values[factors != values][0]:g}; use whole features (scale and round them), or the scheme 'clear'"
         )
     return np.ascontiguousarray(W.at(columns), np.int64), np.asarray(pointers, np.int64), factors
 

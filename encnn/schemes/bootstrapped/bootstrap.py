@@ -34,10 +34,10 @@ from encnn.schemes.bootstrapped.trace import TraceKey, pack, trace
 class BootstrapKey:
     """The public keys of a bootstrap: three of them, and a second rotation key if the parameters have one."""
 
-    switch: SmallSwitchKey
-    rotation: RotationKey
-    trace: TraceKey
-    fine: RotationKey | None = None
+    switch: SmallSwitchKey  # to the small dimension
+    rotation: RotationKey  # for the blind rotation
+    trace: TraceKey  # which isolates one coefficient
+    fine: RotationKey | None = None  # for blind rotations with less noise
 
     @property
     def nbytes(self) -> int:

@@ -1,8 +1,7 @@
 """The loops over blocks of weights, compiled by numba: gather, scatter and trace for N = 1024 and k = 2.
 
-`blocks` and `trace` hold the same operations in numpy, which are the reference; they import this module through `engine`.  The
-transforms are those of `compiled`.  Each ciphertext is computed by itself, so results depend neither on the batch nor on
-threads.
+`blocks` and `trace` hold the same operations in numpy, which are the reference; they import this module through `engine`.
+Each ciphertext is computed by itself, so results depend neither on the batch nor on threads.
 """
 
 from collections.abc import Iterator
@@ -10,21 +9,13 @@ from collections.abc import Iterator
 import numpy as np
 from numba import njit
 
-from encnn.arithmetic.placement import placed
+from encnn.arithmetic.placement import check_array, placed
 from encnn.arithmetic.row_sums import check_rows
 from encnn.errors import ParameterError
 from encnn.schemes.bootstrapped.automorphisms import exponents, permutation, unit
-from encnn.schemes.bootstrapped.compiled import (
-    _OPTIONS,
-    _ROUND,
-    _TWIST,
-    COMPONENTS,
-    M,
-    N,
-    _transform,
-    _transform_back,
-    check_array,
-)
+from encnn.schemes.bootstrapped.compiled_transform import OPTIONS, ROUND, N, backward, forward
+from encnn.schemes.bootstrapped.compiled_vectors import COMPONENTS
+from encnn.schemes.bootstrapped.frequencies import GROUP
 
 TOGETHER = 4
 """Number of ciphertexts that take the same step of the trace in turn, while that step's key is in the cache."""
@@ -74,7 +65,7 @@ def _check_places(blocks: np.ndarray, places: np.ndarray, pointers: np.ndarray, 
     check_array("factors", factors, factors.dtype, places.shape)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _gather(blocks, places, pointers, factors, sums, width):  # type: ignore[no-untyped-def]
     """Do what `gather` does."""
     for r in range(pointers.shape[0] - 1):
@@ -89,7 +80,7 @@ def _gather(blocks, places, pointers, factors, sums, width):  # type: ignore[no-
                 _add(sums[r, c, N - i :], block[c, :i], -factors[t])
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _scatter_subtract(blocks, places, pointers, factors, errors):  # type: ignore[no-untyped-def]
     """Do what `scatter_subtract` does."""
     for r in range(pointers.shape[0] - 1):
@@ -124,22 +115,22 @@ def add_automorphism(C: np.ndarray, s: int, key: np.ndarray, bits: int) -> None:
     _add_automorphism(C, s, key, 2.0**bits, *room)
 
 
-@njit(**_OPTIONS)
-def _add_automorphism(C, s, key, base, rest, w, v, sums):  # type: ignore[no-untyped-def]
+@njit(**OPTIONS)
+def _add_automorphism(C, s, key, base, rest, x, w, v, sums):  # type: ignore[no-untyped-def]
     for b in range(C.shape[0]):
-        _step(C[b], s, key, base, rest, w, v, sums)
+        _step(C[b], s, key, base, rest, x, w, v, sums)
 
 
 def _room(levels: int) -> Iterator[np.ndarray]:
-    """Yield the work arrays, each at another offset within its page (see `compiled._room`)."""
-    shapes = [(TOGETHER, COMPONENTS, N), (N,), (N,), (2 * levels, N), (COMPONENTS, N)]
+    """Yield the work arrays, each at another offset within its page (see `compiled.room`)."""
+    shapes = [(TOGETHER, COMPONENTS, N), (N,), (N,), (N,), (2 * levels, N), (COMPONENTS, N)]
     for i, shape in enumerate(shapes, start=1):
         yield placed(shape, float, place=512 * i)
 
 
-@njit(**_OPTIONS)
-def _trace(acc, key, base, out, C, rest, w, v, sums):  # type: ignore[no-untyped-def]
-    """Do what `trace` does; C, rest, w, v, sums are work arrays."""
+@njit(**OPTIONS)
+def _trace(acc, key, base, out, C, rest, x, w, v, sums):  # type: ignore[no-untyped-def]
+    """Do what `trace` does; C, rest, x, w, v, sums are work arrays."""
     for first in range(0, acc.shape[0], TOGETHER):
         count = min(TOGETHER, acc.shape[0] - first)
         for b in range(count):
@@ -148,82 +139,76 @@ def _trace(acc, key, base, out, C, rest, w, v, sums):  # type: ignore[no-untyped
                     C[b, c, j] = acc[first + b, c, j] * _UNIT  # the division by N (see `trace`)
         for s in range(key.shape[0]):
             for b in range(count):
-                _step(C[b], s, key[s], base, rest, w, v, sums)
+                _step(C[b], s, key[s], base, rest, x, w, v, sums)
         for b in range(count):
             for c in range(COMPONENTS):
                 _to_torus(C[b, c], w, out[first + b, c])
 
 
-@njit(**_OPTIONS)
-def _step(C, s, key, base, rest, w, v, sums):  # type: ignore[no-untyped-def]
+@njit(**OPTIONS)
+def _step(C, s, key, base, rest, x, w, v, sums):  # type: ignore[no-untyped-def]
     """Do C += switch(sigma_d(C)) for one GLWE ciphertext of fractions, with the d and the key of step s."""
     levels = key.shape[1]
     for c in range(2):  # only the two masks need the switch
         _turn(C[c + 1], s, rest)
-        _digit_transforms(rest, base, levels, w, v[c * levels : (c + 1) * levels])
+        _digit_transforms(rest, base, levels, x, w, v[c * levels : (c + 1) * levels])
     _turn(C[0], s, rest)  # before C[0] changes below
     for o in range(COMPONENTS):
         _inner_product(v, key.reshape(2 * levels, COMPONENTS, N), o, sums[o])
-        _transform_back(sums[o], w)
-        _add_fractions(w, C[o])
+        backward(sums[o], w, x)
+        _add_fractions(x, C[o])
     for j in range(N):
-        x = C[0, j] + rest[j]
-        C[0, j] = x - ((x + _ROUND) - _ROUND)
+        y = C[0, j] + rest[j]
+        C[0, j] = y - ((y + ROUND) - ROUND)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _turn(p, s, turned):  # type: ignore[no-untyped-def]
     """Write sigma_d(p), with the d of step s, to turned."""
     for j in range(N):
         turned[j] = p[_SOURCES[s, j]] * _SIGNS[s, j]
 
 
-@njit(**_OPTIONS)
-def _digit_transforms(rest, base, levels, w, v):  # type: ignore[no-untyped-def]
+@njit(**OPTIONS)
+def _digit_transforms(rest, base, levels, digits, w, v):  # type: ignore[no-untyped-def]
     """Write the transforms of the digits of fractions to v, float64 of shape (levels, N)."""
     scale = 1.0
     for t in range(levels):
         scale *= base
         back = 1.0 / scale
-        for j in range(M):
-            x, y = rest[j] * scale + _ROUND - _ROUND, rest[j + M] * scale + _ROUND - _ROUND
-            rest[j] -= x * back
-            rest[j + M] -= y * back
-            w[j] = x * _TWIST[j] - y * _TWIST[j + M]
-            w[j + M] = x * _TWIST[j + M] + y * _TWIST[j]
-        _transform(w, v[t])
+        for j in range(N):
+            digits[j] = rest[j] * scale + ROUND - ROUND
+            rest[j] -= digits[j] * back
+        forward(digits, w, v[t])
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _inner_product(v, key, o, total):  # type: ignore[no-untyped-def]
     """Write sum_r v[r] key[r, o], products of transforms, to total; v has shape (rows, N) with an even number of rows."""
     total[:] = 0.0
     for r in range(0, v.shape[0], 2):
         a, b, f, g = v[r], v[r + 1], key[r, o], key[r + 1, o]
-        for j in range(M):
-            total[j] += a[j] * f[j] - a[j + M] * f[j + M] + b[j] * g[j] - b[j + M] * g[j + M]
-            total[j + M] += a[j] * f[j + M] + a[j + M] * f[j] + b[j] * g[j + M] + b[j + M] * g[j]
+        for group in range(0, N, 2 * GROUP):
+            for j in range(group, group + GROUP):
+                i = j + GROUP
+                total[j] += a[j] * f[j] - a[i] * f[i] + b[j] * g[j] - b[i] * g[i]
+                total[i] += a[j] * f[i] + a[i] * f[j] + b[j] * g[i] + b[i] * g[j]
 
 
-@njit(**_OPTIONS)
-def _add_fractions(w, p):  # type: ignore[no-untyped-def]
-    """Undo the factors exp(i pi j / 1024) of w, round to the unit of the refined torus and add to p; w is torus times 512."""
-    for j in range(M):
-        x = (w[j] * _TWIST[j] + w[j + M] * _TWIST[j + M]) * (1.0 / M)
-        y = (w[j + M] * _TWIST[j] - w[j] * _TWIST[j + M]) * (1.0 / M)
-        x -= (x + _ROUND) - _ROUND
-        y -= (y + _ROUND) - _ROUND
-        x = p[j] + ((x * (1.0 / _UNIT) + _ROUND) - _ROUND) * _UNIT
-        y = p[j + M] + ((y * (1.0 / _UNIT) + _ROUND) - _ROUND) * _UNIT
-        p[j] = x - ((x + _ROUND) - _ROUND)
-        p[j + M] = y - ((y + _ROUND) - _ROUND)
+@njit(**OPTIONS)
+def _add_fractions(x, p):  # type: ignore[no-untyped-def]
+    """Round x, in units of the torus, to the unit of the refined torus and add it to p."""
+    for j in range(N):
+        fraction = x[j] - ((x[j] + ROUND) - ROUND)
+        y = p[j] + ((fraction * (1.0 / _UNIT) + ROUND) - ROUND) * _UNIT
+        p[j] = y - ((y + ROUND) - ROUND)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _to_torus(p, w, out):  # type: ignore[no-untyped-def]
     """Write fractions of the torus to out, int32; w is a work array."""
     for j in range(N):
-        w[j] = p[j] * 2.0**32 + _ROUND
-    low_bits = w.view(np.int32)[::2]  # adding _ROUND put the rounded whole number into the low 32 bits
+        w[j] = p[j] * 2.0**32 + ROUND
+    low_bits = w.view(np.int32)[::2]  # adding ROUND put the rounded whole number into the low 32 bits
     for j in range(N):
         out[j] = low_bits[j]

@@ -78,6 +78,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """As for integer vectors; none for a set of hidden layers, where the terms of a score are clipped."""
         return math.inf if self.parameters.has_fine else super().score_limit
 
+    @property
+    def whole_features_only(self) -> bool:
+        """True, except that a hidden layer takes means of its rows: codes are divided by adding plain numbers."""
+        return not self.parameters.has_fine
+
     # -- hidden layers
 
     def hidden_layer(self, architecture: Any) -> hidden.CodedLayer | None:
@@ -196,7 +201,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return centred + 0.5 * rates - self.unpack(targets), 1.0
 
     def polynomial(self, z: CiphertextArray, coefficients: Sequence) -> CiphertextArray:
-        """Return sum_k coefficients[k] z^k by a table: one bootstrap, whatever the degree."""
+        """Return sum_k coefficients[k] z^k by a table, which takes one bootstrap for any degree."""
         constant, *rest = coefficients
         centred = self.apply(z, lambda x: np.polynomial.polynomial.polyval(x, [0.0, *rest]))
         return centred + constant

@@ -1,4 +1,4 @@
-"""Making and restoring the two sides of a key."""
+"""Make and restore both sides of a key: the owner's `BootstrappedSecretKey` and the public `BootstrappedEvaluator`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,20 +26,21 @@ def make_keys(
     products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
+    features: int = 1,
 ) -> tuple[BootstrappedSecretKey, BootstrappedEvaluator]:
-    """Return a new secret key and its evaluator; makes the bootstrap key, in seconds.
+    """Return a new secret key and its evaluator.  Making the bootstrap key takes some seconds.
 
     Products of ciphertexts need a second rotation key in the parameters, and so do vectors; one set of keys serves all of
     them, so `widths` and `products` only say what is wanted.  Powers of a number need no key, since a table has them.
-    public_widths: none.
+    public_widths: none.  features: any number.
     """
     refused = [f.name for f in products if not isinstance(f, PowerSum) and f.name != elementwise(1).name]
     if set(public_widths) or ((set(widths) - {1} or refused) and not parameters.has_fine):
         raise CapabilityError(
             f"scheme 'bootstrapped' has no keys for products {refused}, widths {sorted(set(widths))}, public widths "
             f"{sorted(set(public_widths))}: with {parameters.name!r} it trains networks of one output without hidden layer "
-            f"(network.folded folds a public second layer in); for hidden layers take {HIDDEN_128.name!r}, for others use the "
-            "scheme 'integer_vector' without modulus"
+            "(network.folded folds a public second layer in); use Architecture(features, hidden=0, outputs=1, pooling='sum'), "
+            f"one for each class, or the parameters {HIDDEN_128.name!r}, and leave public=True out"
         )
     secret = BootstrappedSecretKey(parameters, (1,), rng)
     return secret, BootstrappedEvaluator(secret.context, secret.bootstrap_key())
@@ -49,16 +50,16 @@ def make_keys(
 class BootstrappedSecretHeader(storage.IntegerVectorKeyHeader):
     """The header of a secret key of this scheme."""
 
-    parameters: BootstrappedParameters
+    parameters: BootstrappedParameters  # the parameter set
 
 
 @dataclass(frozen=True)
 class BootstrappedEvaluatorHeader(BootstrappedSecretHeader):
-    """The header of evaluation keys: seeds of their masks."""
+    """The header of evaluation keys.  Each seed expands to the masks of one key."""
 
-    rotation_seed: Hex32
-    switch_seed: Hex32
-    trace_seed: Hex32
+    rotation_seed: Hex32  # of the rotation key
+    switch_seed: Hex32  # of the key switch to the small dimension
+    trace_seed: Hex32  # of the trace key
     fine_seed: Hex32 | None  # of the second rotation key
     ranges: Ranges  # of the numbers of a hidden layer
 

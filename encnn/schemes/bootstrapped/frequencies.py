@@ -3,6 +3,10 @@
 import numpy as np
 
 COMPILED_N, COMPILED_K = 1024, 2
+GROUP = 64
+"""Number of values of a polynomial that are neighbours in memory: their real parts, then their imaginary parts."""
+LINE = 8
+"""The same of a rotation key, which is read in the order in which it lies in memory: the float64 in a line of the cache."""
 
 
 def frequency_order(N: int) -> np.ndarray:

@@ -37,9 +37,9 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
     ) -> None:
         if set(widths) - {1} and not parameters.has_fine:
             raise CapabilityError(
-                f"scheme 'bootstrapped' encrypts numbers one by one, not vectors of widths {sorted(set(widths))}: use one "
-                "output and no hidden layer (network.folded folds a public second layer in), the set "
-                f"{HIDDEN_128.name!r}, or the scheme 'integer_vector'"
+                f"scheme 'bootstrapped' encrypts numbers one by one, not vectors of widths {sorted(set(widths))}: use width 1, "
+                "which networks of one output without hidden layer have (network.folded folds a public second layer in), or "
+                f"the parameters {HIDDEN_128.name!r}"
             )
         super().__init__(parameters, {1} if parameters.has_fine else widths, rng)  # vectors are numbers, one by one
         chosen = self._randomness.integers(0, parameters.block + 1, (parameters.n // parameters.block, 1))

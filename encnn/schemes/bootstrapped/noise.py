@@ -232,7 +232,7 @@ def _spread(reviews: int, count: int) -> np.ndarray:
 def check_rate(p: BootstrappedParameters, rate: float) -> None:
     """Raise `ParameterError` if a bootstrap's noise would drown rate (sigmoid - y): if it is above `ERROR_NOISE` of the rate.
 
-    The noise of a bootstrap is the same whatever the table holds, so it is `output_deviation` / rate of sigmoid - y.
+    The noise of a bootstrap does not depend on the table, so beside sigmoid - y it is `output_deviation` / rate.
     """
     deviation = output_deviation(p) / rate
     if deviation > ERROR_NOISE:

@@ -29,6 +29,7 @@ from encnn.arithmetic.negacyclic import multiply
 from encnn.arithmetic.placement import placed
 from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine, transform
+from encnn.schemes.bootstrapped.frequencies import LINE, frequency_order
 from encnn.schemes.bootstrapped.parameters import KEY_BITS, BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import to_torus
 
@@ -40,7 +41,7 @@ _CHUNK = 64
 class RotationKey:
     """GGSW encryptions of the n bits of the small key."""
 
-    parameters: BootstrappedParameters
+    parameters: BootstrappedParameters  # of the scheme
     seed: bytes  # public; the masks are expanded from it
     bodies: np.ndarray  # int64 of shape (n, levels, k+1, N)
 
@@ -52,15 +53,28 @@ class RotationKey:
 
     @cached_property
     def transforms(self) -> np.ndarray:
-        """Transforms in units of the torus, float64 of shape (n, levels, k+1, k+1, N).
+        """Transforms in units of the torus, float64, in the order in which a rotation reads them.
 
-        The axes are: bit of the key, digit, component of the ciphertext, component of the result, value.
+        The axes are: block of the key, line of values, component of the result, digit, bit of the block, component of the
+        ciphertext, real and imaginary parts, values of the line.
         """
-        p = self.parameters
-        found = placed((p.n, p.rotation_levels, p.k + 1, p.k + 1, p.N), float)
+        p, line = self.parameters, min(LINE, self.parameters.N // 2)
+        shape = (p.n // p.block, p.N // 2 // line, p.k + 1, p.rotation_levels, p.block, p.k + 1, 2, line)
+        found = placed(shape, float)
         for first, integers in self.integers():
-            found[first : first + len(integers)] = transform.stored(transform.forward(integers * 2.0**-KEY_BITS))
+            i = np.arange(first, first + len(integers))
+            values = transform.forward(integers * 2.0**-KEY_BITS)[..., frequency_order(p.N)]
+            lines = np.moveaxis(values.reshape(*values.shape[:-1], -1, line), (4, 3, 1, 2), (1, 2, 3, 4))
+            found[i // p.block, :, :, :, i % p.block] = np.stack([lines.real, lines.imag], axis=-2)
         return found
+
+    def values(self, step: int) -> np.ndarray:
+        """Return the values of a block of the key, complex of shape (block, levels, k+1, k+1, N / 2), in natural order."""
+        p, lines = self.parameters, self.transforms[step]
+        values = np.empty((p.block, p.rotation_levels, p.k + 1, p.k + 1, p.N // 2), np.complex128)
+        ordered = np.moveaxis(lines[..., 0, :] + 1j * lines[..., 1, :], (3, 2, 4, 1, 0), (0, 1, 2, 3, 4))
+        values[..., frequency_order(p.N)] = ordered.reshape(values.shape)
+        return values
 
     def integers(self):  # type: ignore[no-untyped-def]
         """Yield (first, GGSW encryptions from bit `first` on), int64 of shape (., levels, k+1, k+1, N), a few at a time."""
@@ -112,9 +126,9 @@ def blind_rotate_numpy(key: RotationKey, acc: np.ndarray, exponents: np.ndarray)
         # a product of polynomials is a product of their values; the digits are transformed once for the whole block
         values = transform.forward(digits.astype(np.float64))
         total = np.zeros((*acc.shape[:2], p.N // 2), np.complex128)
-        for i in range(first, first + p.block):
+        for i, ggsw in enumerate(key.values(first // p.block), start=first):
             # external product: its phase is s_i phase(acc), and at most one s_i of the block is 1
-            product = np.einsum("tbcf,tcof->bof", values, transform.unstored(key.transforms[i]))
+            product = np.einsum("tbcf,tcof->bof", values, ggsw)
             # X^a_i - 1 is what must be added if s_i is set; it multiplies the values, so it needs no transform
             total += (transform.monomial_values(exponents[:, i : i + 1], p.N) - 1) * product
         # one transform back per block, since sums of values are values of sums

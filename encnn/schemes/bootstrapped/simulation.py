@@ -11,7 +11,7 @@ import numpy as np
 
 from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data.batches import Batch
-from encnn.schemes.base import Encrypted, ErrorStep, Evaluator
+from encnn.schemes.base import ErrorStep, Evaluator
 from encnn.schemes.bootstrapped import noise
 from encnn.schemes.bootstrapped.hidden import RANGES, SECOND_LAYER, CodedLayer, Ranges, layer_for
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
@@ -30,8 +30,8 @@ def noisy_step(p: BootstrappedParameters, sigmoid: Sigmoid, rng: np.random.Gener
     into, out = noise.input_deviation(p), noise.error_deviation(p)
 
     def step(
-        _: Evaluator, z: Encrypted, targets: Any, rate: float, widths: np.ndarray | None = None
-    ) -> tuple[Encrypted, float]:
+        _: Evaluator, z: np.ndarray, targets: np.ndarray, rate: float, widths: np.ndarray | None = None
+    ) -> tuple[np.ndarray, float]:
         wide = 1.0 if widths is None else widths[:, None]
         positions = np.rint((z + rng.normal(0.0, into, z.shape)) / p.step).astype(np.int64)
         centred = read_function(p, lambda x: rate / wide * (sigmoid(x / wide) - 0.5), positions)

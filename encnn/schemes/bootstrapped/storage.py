@@ -1,7 +1,7 @@
-"""Taking blocks of numbers apart for messages and files, and putting them together again.
+"""Take blocks of numbers apart for messages and files, and put them together again.
 
-A fresh block is stored as its body and the seed of its masks.  Whatever does not fit is a `FileError`.  The bounds on numbers
-and noise are claims: a reader without the key checks that blocks *can* have them, and not that they do.
+A fresh block is stored as its body and the seed of its masks.  A reader raises `FileError` for anything that does not fit.  The
+bounds on numbers and noise are claims.  A reader without the key can check that blocks *can* have them, not that they do.
 """
 
 import math
@@ -18,36 +18,32 @@ from encnn.schemes.integer_vector import IntegerVectorContext
 from encnn.schemes.integer_vector.storage import MAX_EXPANDED_BYTES, expand_masks
 
 MAX_BLOCKS = 1 << 20
-"""Most blocks of an array: 10^9 weights, and 12 GB."""
+"""The most blocks that an array may have: they hold 10^9 weights and take 12 GB."""
 
 LARGEST_PHASE = 2.0 ** (TORUS_BITS - 1)
-"""The largest phase, and so the largest noise that anything modulo 2^TORUS_BITS can have."""
+"""The largest phase modulo 2^TORUS_BITS, and so the largest noise that a ciphertext can have."""
 
 Place = Annotated[int, Within(0, 1 << 40)]
 
 
 @dataclass(frozen=True)
 class BlocksHeader:
-    """What is claimed of an array of blocks.
+    """What a file claims of an array of blocks."""
 
-    value, noise: bounds on the numbers and on their noise.  places: runs [first, how many] of neighbouring rows in the blocks,
-    counted in strides of a row, None where the rows stand at 0, 1, 2, ...  seed: of the masks, for fresh blocks, whose bodies
-    alone are stored.  width: numbers in a row.  scale: the phase of 1.
-    """
-
-    blocks: Annotated[int, Within(0, MAX_BLOCKS)]
-    value: float
-    noise: Annotated[float, Within(0, LARGEST_PHASE)]
+    blocks: Annotated[int, Within(0, MAX_BLOCKS)]  # how many blocks there are
+    value: float  # a bound on the numbers
+    noise: Annotated[float, Within(0, LARGEST_PHASE)]  # a bound on their noise, in units of 2^-32 of the torus
+    # runs (first, how many) of places in the blocks, in strides of a row and in the order of rows; None for 0, 1, 2, ...
     places: list[tuple[Place, Annotated[int, Within(1, 1 << 40)]]] | None
-    seed: Hex32 | None
-    width: Width
-    scale: Annotated[float, Within(1, LARGEST_PHASE)]
+    seed: Hex32 | None  # expands to the masks of fresh blocks, of which only the bodies are stored
+    width: Width  # numbers in a row
+    scale: Annotated[float, Within(1, LARGEST_PHASE)]  # the phase of 1
 
 
 def export_array(a: BlockArray) -> tuple[dict, np.ndarray]:
     """Return (header, int32 array): blocks of shape (blocks, k+1, N), or for fresh ones their bodies, (blocks, N).
 
-    Bounds beyond what ciphertexts can reach are stored as that.
+    A bound that no ciphertext can reach is stored as the largest bound that one can reach.
     """
     value, noise = min(a.value, LARGEST_PHASE / a.scale), min(a.noise, LARGEST_PHASE)
     places, seed = None if a.places is None else _runs(a.places // a.stride), None if a.seed is None else a.seed.hex()
@@ -64,7 +60,7 @@ def restore_array(context: IntegerVectorContext, header: object, data: np.ndarra
             f"blocks of rows of {claims.width} numbers do not have the shape {shape}; get a new file from its sender"
         )
     if not 0 <= claims.value <= LARGEST_PHASE / claims.scale:
-        raise FileError(f"numbers up to {claims.value:.3g} do not fit {p.name!r}; get a new file from its sender")
+        raise FileError(f"{p.name!r} cannot hold numbers up to {claims.value:.3g}; get a new file from its sender")
     stride = stride_of(claims.width)
     places = _places(claims.places, shape[0], claims.blocks * (p.N // stride))
     places = None if places is None else places * stride
@@ -83,7 +79,7 @@ def is_scale(scale: object) -> bool:
 
 
 def _with_masks(bodies: np.ndarray, seed: bytes, p: BootstrappedParameters) -> np.ndarray:
-    """Return blocks of given bodies with the masks that the seed stands for."""
+    """Return blocks with these bodies, shape (blocks, N), and the masks that the seed expands to."""
     if 4 * bodies.size * (p.k + 1) > MAX_EXPANDED_BYTES:
         raise FileError(f"{len(bodies)} blocks would expand to more than {MAX_EXPANDED_BYTES >> 30} GiB; get a smaller model")
     masks = expand_masks(seed, (len(bodies),), p).reshape(len(bodies), p.k, p.N)
@@ -91,22 +87,23 @@ def _with_masks(bodies: np.ndarray, seed: bytes, p: BootstrappedParameters) -> n
 
 
 def _runs(places: np.ndarray) -> list[tuple[int, int]]:
-    """Return places as runs (first, how many) of neighbours.
+    """Return places as runs (first, how many) of places that follow each other.
 
     >>> _runs(np.array([4, 5, 6, 1, 9]))
     [(4, 3), (1, 1), (9, 1)]
     """
+    # a run starts at each place that does not follow the one before; what is prepended makes the first place such a one
     starts = np.flatnonzero(np.diff(places, prepend=places[:1] - 2) != 1)
     lengths = np.diff(np.append(starts, len(places)))
     return [(int(first), int(count)) for first, count in zip(places[starts], lengths, strict=True)]
 
 
 def _places(runs: list[tuple[int, int]] | None, rows: int, room: int) -> np.ndarray | None:
-    """Return the places that `_runs` described, of so many rows in blocks with room for `room` numbers."""
+    """Return the places that `_runs` described, for `rows` numbers in blocks that have room for `room` numbers."""
     if runs is None:
         if rows > room:
-            raise FileError(f"{rows} rows do not fit blocks of {room}; get a new file from its sender")
+            raise FileError(f"{rows} rows do not fit blocks with room for {room}; get a new file from its sender")
         return None
     if any(first + count > room for first, count in runs) or sum(count for _, count in runs) != rows:
-        raise FileError(f"the file does not say where in its blocks {rows} rows are ({runs!r:.80}); get a new file")
+        raise FileError(f"the places {runs!r:.80} are not those of {rows} rows in the blocks; get a new file from its sender")
     return np.concatenate([np.arange(first, first + count) for first, count in runs] or [np.zeros(0, np.int64)])

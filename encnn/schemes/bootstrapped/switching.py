@@ -23,7 +23,7 @@ from encnn.schemes.bootstrapped.rotation import decompose
 class SmallSwitchKey:
     """Small encryptions of the entries of T."""
 
-    parameters: BootstrappedParameters
+    parameters: BootstrappedParameters  # of the scheme
     seed: bytes  # public; the masks are expanded from it
     bodies: np.ndarray  # int32 of shape (d, levels)
 

@@ -33,7 +33,7 @@ def make_table(p: BootstrappedParameters, f: Function) -> np.ndarray:
     phases = np.rint(np.where(upper, -values, values) * p.scale)
     if not np.abs(phases).max() < 1 << (TORUS_BITS - 1):
         raise ParameterError(
-            f"a table of {p.name!r} holds numbers below {2 * p.z_half:g} in size, this one has {np.abs(values).max():.3g}; "
+            f"a table of {p.name!r} holds numbers below {2 * p.z_half:g} in size, but this one has {np.abs(values).max():.3g}; "
             "scale the function down"
         )
     return phases.astype(np.int32)

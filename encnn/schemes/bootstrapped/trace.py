@@ -39,7 +39,7 @@ from encnn.schemes.bootstrapped.tables import to_torus
 class TraceKey:
     """GLWE encryptions of sigma_d(S_j) g_t, for all d."""
 
-    parameters: BootstrappedParameters
+    parameters: BootstrappedParameters  # of the scheme
     seed: bytes  # public; the masks are expanded from it
     bodies: np.ndarray  # int64 of shape (log2 N, k, levels, N)
 

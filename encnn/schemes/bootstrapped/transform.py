@@ -7,7 +7,7 @@ float64 rounds.  A product of digits below 2^b with fractions of the torus has a
 import numpy as np
 
 from encnn.arithmetic.negacyclic import all_roots, backward, forward, roots
-from encnn.schemes.bootstrapped.frequencies import frequency_order
+from encnn.schemes.bootstrapped.frequencies import GROUP, frequency_order
 
 __all__ = ["backward", "forward", "monomial_product", "monomial_values", "roots", "schoolbook", "stored", "unstored"]
 
@@ -19,16 +19,21 @@ def monomial_values(exponent: np.ndarray, N: int) -> np.ndarray:
 
 
 def stored(values: np.ndarray) -> np.ndarray:
-    """Return complex values as keys hold them: float64 of shape (..., N), real parts first, in the order of the engine."""
-    order = frequency_order(2 * values.shape[-1])
-    return np.concatenate([values.real[..., order], values.imag[..., order]], axis=-1)
+    """Return complex values as keys hold them, float64 of shape (..., N), in the order of the engine.
+
+    Groups of `GROUP` values follow one another: their real parts, then their imaginary parts.
+    """
+    M = values.shape[-1]
+    groups = values[..., frequency_order(2 * M)].reshape(*values.shape[:-1], -1, min(GROUP, M))
+    return np.stack([groups.real, groups.imag], axis=-2).reshape(*values.shape[:-1], 2 * M)
 
 
 def unstored(key: np.ndarray) -> np.ndarray:
     """Return the complex values, frequencies in natural order, of what `stored` returned."""
     M = key.shape[-1] // 2
+    groups = key.reshape(*key.shape[:-1], -1, 2, min(GROUP, M))
     values = np.empty((*key.shape[:-1], M), np.complex128)
-    values[..., frequency_order(2 * M)] = key[..., :M] + 1j * key[..., M:]
+    values[..., frequency_order(2 * M)] = (groups[..., 0, :] + 1j * groups[..., 1, :]).reshape(values.shape)
     return values
 
 

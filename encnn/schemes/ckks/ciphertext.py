@@ -7,37 +7,29 @@ encryptions (`encnn.assistance.weights`), never a decrypted number.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import Any
 
 import numpy as np
 
 from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
+from encnn.schemes.base import KeyContext
 from encnn.schemes.ckks.packing import Packing, power_above
 from encnn.schemes.ckks.parameters import CKKSParameters
-from encnn.schemes.ckks.seal import SealRing, ring
+from encnn.schemes.ckks.seal import SealCiphertext, SealRing, ring
 
 
 @dataclass(frozen=True)
-class CKKSContext:
+class CKKSContext(KeyContext[CKKSParameters]):
     """What all arrays of one key share."""
 
-    parameters: CKKSParameters
-    key_id: str  # the public name of the key
-    stride: int = 1  # slots per row
-    experimental: bool = False  # whether its randomness can be reproduced
+    packing: Packing = field(kw_only=True)  # the layout of arrays
 
     @property
     def ring(self) -> SealRing:
         """SEAL's ring of the parameters."""
         return ring(self.parameters)
-
-    @property
-    def packing(self) -> Packing:
-        """The layout of arrays."""
-        return Packing(self.parameters.slots, self.stride, self.parameters.features)
 
 
 class PackedArray:
@@ -54,7 +46,7 @@ class PackedArray:
 
     def __init__(
         self,
-        blocks: Sequence[Any],
+        blocks: Sequence[SealCiphertext],
         context: CKKSContext,
         shape: tuple[int, ...],
         rows: tuple[int, ...] = (),
@@ -114,7 +106,7 @@ class PackedArray:
             raise CapabilityError(
                 f"scheme 'ckks' cuts packed rows between ciphertexts only, here at {ends}, not {rows}; train with "
                 "batch_size=evaluator.batch_rows, or encrypt the labels of each mini-batch by themselves and join them by "
-                "evaluator.concatenate, or use the scheme 'integer_vector', which has one ciphertext a row"
+                "evaluator.concatenate"
             )
         chosen = slice(ends.index(start), ends.index(stop))
         kept = self.rows[chosen]
@@ -146,7 +138,7 @@ class PackedArray:
         if not number:
             raise CapabilityError(
                 "scheme 'ckks' does not multiply by 0: SEAL refuses ciphertexts that show their zero; leave the term out, or "
-                "use the scheme 'integer_vector'"
+                "encrypt 0 anew"
             )
         return self.with_blocks(self.context.ring.times_constant(c, number) for c in self.blocks)
 
@@ -160,7 +152,7 @@ class PackedArray:
                 "under one key"
             )
 
-    def with_blocks(self, blocks: "Iterator[Any] | Sequence[Any]") -> "PackedArray":
+    def with_blocks(self, blocks: Iterable[SealCiphertext]) -> "PackedArray":
         """Return an array of the same shape with other ciphertexts."""
         return PackedArray(tuple(blocks), self.context, self.shape, self.rows)
 
@@ -182,8 +174,7 @@ class PackedArray:
                 f"arrays of shape {self.shape} and {other.shape}, rows {self.rows} and {other.rows} in each ciphertext, do not "
                 "add up; encrypt labels in the mini-batches of the run"
             )
-        sum_: Callable[..., Any] = self.context.ring.sum
-        return self.with_blocks([sum_(a, b, subtract) for a, b in zip(self.blocks, other.blocks, strict=True)])
+        return self.with_blocks([self.context.ring.sum(a, b, subtract) for a, b in zip(self.blocks, other.blocks, strict=True)])
 
 
 def packed(values: np.ndarray, packing: Packing, rows: tuple[int, ...]) -> Iterator[np.ndarray]:
@@ -212,7 +203,7 @@ def concatenate(arrays: Sequence[PackedArray]) -> PackedArray:
     for other in arrays:
         first.check_same_key(other)
         if len(other.shape) != 2 or other.shape[1] != first.shape[1]:
-            raise ParameterError(f"arrays of shape {first.shape} and {other.shape} are no rows of one width; join others apart")
+            raise ParameterError(f"arrays of shape {first.shape} and {other.shape} are not rows of one width; join equal ones")
     blocks = [c for a in arrays for c in a.blocks]
     rows = tuple(n for a in arrays for n in a.rows)
     messages = tuple(m for a in arrays for m in a.messages)

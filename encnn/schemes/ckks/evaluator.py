@@ -8,7 +8,7 @@ cubic sigmoid takes 1 + 2 + 1 levels.
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import accumulate, pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,17 +20,19 @@ from encnn.schemes.ckks import storage
 from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray, concatenate
 from encnn.schemes.ckks.packing import power_above
 from encnn.schemes.ckks.parameters import CKKSParameters
+from encnn.schemes.ckks.seal import SealCiphertext
 
 
-class CKKSEvaluator(base.Evaluator):
+class CKKSEvaluator(base.Evaluator[PackedArray]):
     """Evaluation keys of one key pair, and the operations of the network on packed arrays.
 
     rotations: SEAL's Galois keys, for rotations by `steps`.  relinearisation: the key for products of ciphertexts, or None.
     """
 
     scheme: ClassVar[str] = "ckks"
+    context: CKKSContext
 
-    def __init__(self, context: CKKSContext, rotations: Any, steps: frozenset[int], relinearisation: Any = None) -> None:
+    def __init__(self, context: CKKSContext, rotations: object, steps: frozenset[int], relinearisation: object = None) -> None:
         self.context, self.rotations, self.steps, self.relinearisation = context, rotations, steps, relinearisation
 
     def __repr__(self) -> str:
@@ -81,16 +83,20 @@ class CKKSEvaluator(base.Evaluator):
         if not isinstance(X, DenseBatch):
             raise CapabilityError(
                 "scheme 'ckks' packs dense features by diagonals and takes no bags of words, of which thousands of rotations "
-                "would be needed; use word2vec features, or the scheme 'integer_vector'"
+                "would be needed; use dense features, such as X.toarray() or word2vec features, or leave `parameters` out of "
+                "Owner for a scheme that takes bags of words"
             )
-        if X.X.shape[1] != len(W) or len(W) > self.parameters.features:
+        most = self.context.packing.features
+        if X.X.shape[1] != len(W) or len(W) > most:
             raise ParameterError(
-                f"features of shape {X.X.shape} with weights of shape {W.shape} and parameters for {self.parameters.features} "
-                "features; they must agree, and parameters.updated(features=...) sets how many there may be"
+                f"features of shape {X.X.shape} with weights of shape {W.shape} under keys for {most} features; they must "
+                "agree: make keys for the network's features, as Owner(architecture, ...) does"
             )
         return np.asarray(X.X, dtype=np.float64)
 
-    def _sum_of_diagonals(self, c: Any, diagonals: Iterator[np.ndarray], scale: float | None = None) -> Any:
+    def _sum_of_diagonals(
+        self, c: SealCiphertext, diagonals: Iterator[np.ndarray], scale: float | None = None
+    ) -> SealCiphertext:
         """Return sum_j diagonal_j * rot(c, j rows) by baby and giant steps (see `packing`), rescaled to `scale`."""
         ring, packing = self.context.ring, self.context.packing
         scale = scale or self.parameters.scale
@@ -98,7 +104,7 @@ class CKKSEvaluator(base.Evaluator):
         babies = [c]
         for _ in range(1, packing.baby_steps):
             babies.append(self._rotated(babies[-1], packing.stride))
-        sums: list[Any] = [None] * (packing.features // len(babies))
+        sums: list[SealCiphertext | None] = [None] * (packing.features // len(babies))
         for j, diagonal in enumerate(diagonals):
             giant, baby = divmod(j, len(babies))
             sums[giant] = ring.add_product(sums[giant], babies[baby], diagonal, plain_scale)
@@ -109,24 +115,25 @@ class CKKSEvaluator(base.Evaluator):
             if giant_sum is not None:
                 total = ring.sum_into(total, ring.rescaled_to(giant_sum, scale))
         if total is None:  # all features are 0; SEAL refuses that product, so the smallest plain number replaces 0
-            total = ring.rescaled_to(ring.add_product(None, c, 1.0 / plain_scale, plain_scale), scale)
+            smallest = ring.add_product(None, c, 1.0 / plain_scale, plain_scale)
+            total = ring.rescaled_to(self._checked(smallest, "features"), scale)
         return total
 
     @staticmethod
-    def _checked(total: Any, what: str) -> Any:
+    def _checked(total: SealCiphertext | None, what: str) -> SealCiphertext:
         """Return a sum of products; raise `ParameterError` if there is none, since all plain numbers were 0."""
         if total is None:
-            raise ParameterError(f"all {what} are 0; SEAL refuses the ciphertext of a known zero, leave the product out")
+            raise ParameterError(f"all {what} are 0; SEAL refuses the ciphertext of a known zero, so leave the product out")
         return total
 
-    def _folded(self, c: Any, rows: int, period: int) -> Any:
+    def _folded(self, c: SealCiphertext, rows: int, period: int) -> SealCiphertext:
         """Return the sum of c moved by every multiple of `rows` below `period` rows: rows equal modulo `rows` add up."""
         while rows < period:
-            c = self.context.ring.sum_into(self._rotated(c, rows * self.context.stride), c)
+            c = self.context.ring.sum_into(self._rotated(c, rows * self.context.packing.stride), c)
             rows *= 2
         return c
 
-    def _rotated(self, c: Any, steps: int) -> Any:
+    def _rotated(self, c: SealCiphertext, steps: int) -> SealCiphertext:
         if steps not in self.steps:
             raise MissingKeyError(
                 f"no key for rotations by {steps} slots, only by {sorted(self.steps)}; the owner makes keys for the products "
@@ -163,8 +170,8 @@ class CKKSEvaluator(base.Evaluator):
             result = self._row_sums(self._product(a, b, a.shape))
         else:
             raise CapabilityError(
-                f"scheme 'ckks' packs networks with one output and has no product {f.name!r}; use outputs=1, or the scheme "
-                "'integer_vector'"
+                f"scheme 'ckks' packs networks with one output and has no product {f.name!r}; use outputs=1, one network for "
+                "each class"
             )
         result = result if gain == 1 else result * gain
         return self._total(result) if total else result
@@ -243,7 +250,7 @@ class CKKSEvaluator(base.Evaluator):
         """Return sum_j weights[j] * arrays[j] for plain weights and arrays of one shape and level; one level in all."""
         ring, first = self.context.ring, arrays[0]
         if len(arrays) != len(weights):
-            raise ParameterError(f"{len(arrays)} arrays and {len(weights)} weights; give one weight an array")
+            raise ParameterError(f"{len(arrays)} arrays and {len(weights)} weights; give one weight per array")
         blocks = []
         for columns in zip(*(a.blocks for a in arrays), strict=True):
             plain_scale = self.parameters.scale * ring.prime[ring.spend(columns[0])] / columns[0].scale

@@ -1,4 +1,4 @@
-"""Making and restoring the two sides of a key: `CKKSSecretKey` for the owner, `CKKSEvaluator` for everybody else."""
+"""Make and restore both sides of a key: the owner's `CKKSSecretKey` and the public `CKKSEvaluator`."""
 
 from collections.abc import Iterable, Sequence
 
@@ -20,40 +20,47 @@ def make_keys(
     products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
+    features: int = 1,
 ) -> tuple[CKKSSecretKey, CKKSEvaluator]:
     """Return a new secret key and its evaluator, for training.
 
-    widths: of the rows to encrypt; the widest sets the slots of a row.  products: maps that the evaluator shall compute;
-    without any there is no relinearisation key.  `rng` and `public_widths` must be left out.
+    widths: the widths of the rows to encrypt; the widest one sets how many slots a row has.  products: maps that the evaluator
+    must be able to compute; without any, there is no relinearisation key.  features: the most rows that W1 may have; the
+    packing has the next power of two, since a product with features takes as many diagonals.  `rng` and `public_widths` must
+    be left out.
     """
     if rng is not None:
         raise CapabilityError(
-            "scheme 'ckks' cannot make keys from a passed rng: SEAL draws its randomness from the operating system.  Leave rng "
-            "out; runs then agree up to the noise.  The scheme 'integer_vector' has keys that repeat"
+            "scheme 'ckks' cannot make keys from a passed rng: SEAL draws its randomness from the operating system. Leave rng "
+            "out; runs then agree up to the noise"
         )
     if list(public_widths):
         raise CapabilityError(
-            "scheme 'ckks' has no public keys here: the owner encrypts; leave public=True out, or use 'integer_vector'"
+            "scheme 'ckks' has no public keys here: the owner encrypts; leave public=True out, or use fv.ADDITIVE_128"
         )
-    secret = CKKSSecretKey(parameters, power_above(max(widths)))
+    secret = CKKSSecretKey(parameters, Packing(parameters.slots, power_above(max(widths)), power_above(features)))
     hidden = any(isinstance(f, BilinearMap) and f == vector_matrix(f.left, 1) for f in products)
     steps = training_steps(secret.context.packing, hidden)
     relinearisation = secret.relinearisation_key() if products else None
     return secret, CKKSEvaluator(secret.context, secret.rotation_keys(steps), steps, relinearisation)
 
 
-def make_mirror_keys(parameters: CKKSParameters) -> tuple[CKKSSecretKey, CKKSEvaluator]:
-    """Return a key pair for encrypted features and a clear model (`encnn.parties.mirror`): rotations by powers of two."""
-    secret = CKKSSecretKey(parameters, stride=1)
-    steps = frozenset(1 << k for k in range(parameters.features.bit_length() - 1))
+def make_mirror_keys(parameters: CKKSParameters, features: int) -> tuple[CKKSSecretKey, CKKSEvaluator]:
+    """Return keys for up to so many encrypted features and a clear model (`encnn.parties.mirror`).
+
+    There are keys for rotations by powers of two.
+    """
+    secret = CKKSSecretKey(parameters, Packing(parameters.slots, 1, power_above(features)))
+    steps = frozenset(_doublings(1, power_above(features)))
     return secret, CKKSEvaluator(secret.context, secret.rotation_keys(steps), steps, secret.relinearisation_key())
 
 
 def training_steps(packing: Packing, hidden: bool) -> frozenset[int]:
-    """Return the rotations of training in slots: baby and giant steps, foldings and, behind a hidden layer, sums of rows."""
+    """Return the rotations, in slots, that training needs (see `packing` for baby and giant steps)."""
     row, slots = packing.stride, packing.slots
+    # a baby step, a giant step, and the doublings that fold rows equal modulo the period onto each other
     steps = {row, row * packing.baby_steps} | _doublings(row * packing.features, slots)
-    if hidden:
+    if hidden:  # sums within rows, results copied to all slots of a row, and sums over rows
         inside = _doublings(1, row)
         steps |= inside | {-k for k in inside} | _doublings(row, slots)
     return frozenset(steps)

@@ -1,7 +1,7 @@
 """The owner's side of CKKS: encryption and decryption.  SEAL's secret key is in here and nowhere else."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -10,18 +10,22 @@ from encnn.errors import KeyMismatchError
 from encnn.schemes import base
 from encnn.schemes.ckks import storage
 from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray, check_shape, packed
+from encnn.schemes.ckks.packing import Packing
 from encnn.schemes.ckks.parameters import CKKSParameters
+from encnn.schemes.ckks.seal import SealCiphertext
 
 
-class CKKSSecretKey(base.SecretKey):
+class CKKSSecretKey(base.SecretKey[PackedArray]):
     """SEAL's ternary secret key, and what encrypts and decrypts with it.
 
     SEAL itself draws keys and noise from the operating system, so no key can be reproduced.  Never give what `decrypt` returns
     to the party that sent the ciphertexts (see `ciphertext`).
     """
 
-    def __init__(self, parameters: CKKSParameters, stride: int) -> None:
-        self._take(CKKSContext(parameters, Randomness().token().hex(), stride), ())
+    context: CKKSContext
+
+    def __init__(self, parameters: CKKSParameters, packing: Packing) -> None:
+        self._take(CKKSContext(parameters, Randomness().token().hex(), packing=packing), ())
 
     @classmethod
     def restored(cls, context: CKKSContext, data: bytes) -> Self:
@@ -30,7 +34,7 @@ class CKKSSecretKey(base.SecretKey):
         key._take(context, (context.ring.from_bytes("SecretKey", data),))
         return key
 
-    def _take(self, context: CKKSContext, given: tuple[Any, ...]) -> None:
+    def _take(self, context: CKKSContext, given: tuple[object, ...]) -> None:
         """Make the encryptor and the decryptor, from a given secret or from a new one."""
         self.context, s, seal = context, context.ring.seal, context.ring.context
         self._generator = s.KeyGenerator(seal, *given)
@@ -69,13 +73,13 @@ class CKKSSecretKey(base.SecretKey):
         ]
         return np.concatenate(parts)
 
-    def _slots(self, c: Any) -> np.ndarray:
+    def _slots(self, c: SealCiphertext) -> np.ndarray:
         ring = self.context.ring
         plain = ring.seal.Plaintext()
         self._decryptor.decrypt(c, plain)
         return ring.decode(plain)
 
-    def rotation_keys(self, steps: Iterable[int]) -> Any:
+    def rotation_keys(self, steps: Iterable[int]) -> object:
         """Return SEAL's Galois keys for rotations by so many slots to the left (negative: to the right), public.
 
         SEAL wants elements of the Galois group here, not steps: 3^k mod 2N moves the slots by k.
@@ -84,7 +88,7 @@ class CKKSSecretKey(base.SecretKey):
         self._generator.create_galois_keys([pow(3, k % p.slots, 2 * p.degree) for k in sorted(steps)], keys)
         return keys
 
-    def relinearisation_key(self) -> Any:
+    def relinearisation_key(self) -> object:
         """Return SEAL's key for products of two ciphertexts, public."""
         key = self.context.ring.seal.RelinKeys()
         self._generator.create_relin_keys(key)

@@ -2,9 +2,9 @@
 
 **Rows.**  An array of shape (rows, width) fills the slots row by row.  Each row has `stride` slots, a power of two at least as
 large as every width of the network: a row of width 1 repeats its number in all of them, a wider row is followed by zeros.
-What does not fill a ciphertext is repeated with a period of P rows, P the power of two above the rows but at least `features`;
-what does not fit goes to further ciphertexts.  So the weights W (features, width) repeat every `features` rows, a mini-batch of
-slots / stride reviews fills one ciphertext, and rows beyond the last one hold zeros.
+What does not fill a ciphertext is repeated with a period of P rows, P the power of two above the rows but at least `features`,
+the power of two above the rows of W; what does not fit goes to further ciphertexts.  So the weights W repeat every `features`
+rows, a mini-batch of slots / stride reviews fills one ciphertext, and rows beyond the last one hold zeros.
 
 **Vectors.**  An array of shape (m,) repeats with the period of the power of two above m.
 
@@ -36,18 +36,19 @@ def power_above(n: int) -> int:
 
 @dataclass(frozen=True)
 class Packing:
-    """The layout of one key's arrays.  slots: of a ciphertext.  stride: slots of a row.  features: rows of W."""
+    """The layout of one key's arrays."""
 
-    slots: int
-    stride: int
-    features: int
+    slots: int  # per ciphertext
+    stride: int  # slots per row
+    features: int  # rows of W, with zeros up to a power of two
 
     def __post_init__(self) -> None:
         """Refuse rows of which a ciphertext cannot hold `features`."""
         if self.features * self.stride > self.slots:
             raise CapabilityError(
                 f"scheme 'ckks' packs W of {self.features} rows of {self.stride} slots into one ciphertext of {self.slots}; "
-                "use a larger degree, fewer features or hidden units, or the scheme 'integer_vector'"
+                "use parameters of a larger degree (HIDDEN_128), fewer hidden units, or fewer features, which "
+                "parameters.updated(name=..., features=...) sets"
             )
 
     @property

@@ -18,36 +18,30 @@ tables.  Largest log2 q for 128 bits, ternary secrets:
     ========  ======  ======  ======  ======  ======  ===================================================================
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from encnn.arithmetic.checks import check_types
 from encnn.errors import ParameterError
 from encnn.schemes.base import OwnerHelp
+from encnn.schemes.parameters import NamedParameters, find_preset
 from encnn.security.estimate import Estimate, estimate
-from encnn.security.promise import check_promise
-
-MAX_BITS_128 = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
-"""[HES18]: the largest log2 q of 128 bits for each ring degree."""
+from encnn.security.promise import STANDARD_128, check_promise
 
 SIGMA = 3.2
 """Standard deviation of the noise; SEAL's is 3.19, the standard's 8 / sqrt(2 pi)."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class CKKSParameters:
+class CKKSParameters(NamedParameters):
     """A validated parameter set; raises `ParameterError` when made if SEAL or the security estimate would refuse it.
 
-    A set without protection must have INSECURE in its name.  modulus_bits gives the sizes of the primes: first the one that
-    remains last, then one per level, at the end the special prime of the evaluation keys.
+    A set without protection must have INSECURE in its name.  The special prime is that of the evaluation keys.
     """
 
-    name: str  # of the set
     degree: int  # N, a power of two
-    modulus_bits: tuple[int, ...]
+    modulus_bits: tuple[int, ...]  # of the primes: the one that remains last, one per level, and the special prime
     scale_bits: int  # log2 of the scale of fresh ciphertexts, near the size of the primes of the levels
-    features: int = 128  # rows of W1 in the packing, a power of two; missing rows are zeros
 
     def __post_init__(self) -> None:
         """Check ranges, then that the name tells what the set protects."""
@@ -55,22 +49,13 @@ class CKKSParameters:
         self._check_ranges()
         if self.insecure:
             return
-        if self.modulus_total_bits > MAX_BITS_128[self.degree]:
+        if self.modulus_total_bits > STANDARD_128[self.degree]:
             raise ParameterError(
                 f"{self.name!r} has log2 q = {self.modulus_total_bits} at N = {self.degree}: {self.security.summary}, "
-                f"and 128 bits allow log2 q <= {MAX_BITS_128[self.degree]}; use fewer or smaller primes, a larger "
+                f"and 128 bits allow log2 q <= {STANDARD_128[self.degree]}; use fewer or smaller primes, a larger "
                 "degree, or put INSECURE into the name"
             )
         check_promise(self.name, self.security.best(), "use fewer or smaller primes, or a larger degree")
-
-    def __repr__(self) -> str:
-        """Show every field, and what the set protects."""
-        shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
-        return f"{type(self).__name__}({shown}) <{self.protection}>"
-
-    def __str__(self) -> str:
-        """Show the name and what the set protects."""
-        return f"{self.name}: {self.protection}"
 
     @property
     def slots(self) -> int:
@@ -107,22 +92,9 @@ class CKKSParameters:
         """The owner sends fresh weights, since ciphertexts allow a limited number of products."""
         return "weights"
 
-    @property
-    def insecure(self) -> bool:
-        """Whether the set is marked as giving no protection."""
-        return "INSECURE" in self.name
-
-    def updated(self, **changes: Any) -> "CKKSParameters":
-        """Return a changed, newly validated copy.
-
-        >>> LOGISTIC_128.updated(name="narrow", features=32).features
-        32
-        """
-        return replace(self, **changes)
-
     def _check_ranges(self) -> None:
-        if self.degree not in MAX_BITS_128:
-            raise ParameterError(f"degree is {self.degree}; it must be one of {', '.join(map(str, MAX_BITS_128))}")
+        if self.degree not in STANDARD_128:
+            raise ParameterError(f"degree is {self.degree}; it must be one of {', '.join(map(str, STANDARD_128))}")
         if len(self.modulus_bits) < 2 or not all(20 <= b <= 60 for b in self.modulus_bits):
             raise ParameterError(f"modulus_bits is {self.modulus_bits}; give two or more primes of 20 to 60 bits each")
         if not 15 <= self.scale_bits < self.modulus_bits[0]:
@@ -130,8 +102,6 @@ class CKKSParameters:
                 f"scale_bits is {self.scale_bits}; it must be at least 15, and less than the first prime's "
                 f"{self.modulus_bits[0]} bits, which leave no room for numbers above 1 otherwise"
             )
-        if not 2 <= self.features <= self.slots or self.features & (self.features - 1):
-            raise ParameterError(f"features is {self.features}; it must be a power of two from 2 to {self.slots}, the slots")
 
 
 LOGISTIC_128 = CKKSParameters(name="ckks-8192", degree=8192, modulus_bits=(40, 33, 33, 33, 33, 40), scale_bits=33)
@@ -143,14 +113,12 @@ HIDDEN_128 = CKKSParameters(name="ckks-16384", degree=16384, modulus_bits=(46, *
 UNASSISTED_128 = CKKSParameters(name="ckks-32768", degree=32768, modulus_bits=(50, *16 * (36,), 50), scale_bits=36)
 """128 bits, four steps of logistic regression with a cubic sigmoid and no refresh at all."""
 
-TOY = CKKSParameters(name="ckks-toy-INSECURE", degree=2048, modulus_bits=(46, *9 * (37,), 46), scale_bits=37, features=32)
+TOY = CKKSParameters(name="ckks-toy-INSECURE", degree=2048, modulus_bits=(46, *9 * (37,), 46), scale_bits=37)
 """A small ring with a large modulus, for tests and lessons; no protection."""
 
 PRESETS = {p.name: p for p in (LOGISTIC_128, HIDDEN_128, UNASSISTED_128, TOY)}
 
 
 def preset(name: str) -> CKKSParameters:
-    """Return the named set, or raise `ParameterError` with the names there are."""
-    if name not in PRESETS:
-        raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")
-    return PRESETS[name]
+    """Return the set of this name, or raise `ParameterError` with the names that exist."""
+    return find_preset(PRESETS, name)

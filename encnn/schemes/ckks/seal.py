@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,14 +32,29 @@ _SIZE_AT = slice(8, 16)
 """Where SEAL's serialisation says its own size: bytes 8 to 15 of its header, little-endian."""
 
 
-def sealapi() -> Any:
+class SealCiphertext(Protocol):
+    """What is used of a ciphertext of SEAL, whose module has no types; its plaintexts and keys are objects to pass on."""
+
+    scale: float
+
+    def size(self) -> int:
+        """Return the number of polynomials."""
+
+    def coeff_modulus_size(self) -> int:
+        """Return the number of primes of the modulus."""
+
+    def is_transparent(self) -> bool:
+        """Return whether there is no mask."""
+
+
+def sealapi() -> ModuleType:
     """Return the module `tenseal.sealapi`; raise `CapabilityError` where TenSEAL is not installed."""
     try:
         return importlib.import_module("tenseal.sealapi")
     except ImportError as error:
         raise CapabilityError(
             "scheme 'ckks' computes with Microsoft SEAL through TenSEAL, which is not installed; run: "
-            "pip install 'encnn[seal]', or use the scheme 'integer_vector', which needs no other package"
+            "pip install 'encnn[seal]', or leave `parameters` out of Owner for a scheme that needs no other package"
         ) from error
 
 
@@ -83,28 +99,28 @@ class SealRing:
         self.encoder.encode(numbers, self._ids[level], scale, plain)
         return plain
 
-    def decode(self, plain: Any) -> np.ndarray:
+    def decode(self, plain: object) -> np.ndarray:
         """Return the numbers in the slots, shape (slots,)."""
         return np.array(self.encoder.decode_double(plain))
 
     # -- ciphertexts
 
     @staticmethod
-    def level(c: Any) -> int:
+    def level(c: SealCiphertext) -> int:
         """Return the rescalings left."""
         return c.coeff_modulus_size() - 1
 
-    def nbytes(self, c: Any) -> int:
+    def nbytes(self, c: SealCiphertext) -> int:
         """Return the bytes of a ciphertext in memory."""
         return c.size() * c.coeff_modulus_size() * self.parameters.degree * 8
 
-    def moved(self, c: Any, level: int) -> Any:
+    def moved(self, c: SealCiphertext, level: int) -> SealCiphertext:
         """Return a copy at this level, which must not be higher: dropping primes changes neither numbers nor scale."""
         out = self.seal.Ciphertext()
         self.evaluator.mod_switch_to(c, self._ids[level], out)
         return out
 
-    def times_constant(self, c: Any, factor: float) -> Any:
+    def times_constant(self, c: SealCiphertext, factor: float) -> SealCiphertext:
         """Return factor * c for a number other than 0, at no level and with no noise.
 
         The ciphertext stays (or is negated); its scale is divided by |factor|, so it stands for other numbers.
@@ -119,14 +135,14 @@ class SealRing:
         out.scale = scale
         return out
 
-    def times_plain(self, c: Any, values: np.ndarray | float, scale: float) -> Any:
+    def times_plain(self, c: SealCiphertext, values: np.ndarray | float, scale: float) -> SealCiphertext:
         """Return c times plain numbers, rescaled; the plaintext's scale is chosen so that the result has this scale."""
         level = self.spend(c)
         out = self.seal.Ciphertext()
         self.evaluator.multiply_plain(c, self.encode(values, level, scale * self.prime[level] / c.scale), out)
         return self.rescaled_to(out, scale)
 
-    def product(self, a: Any, b: Any, relinearisation: Any) -> Any:
+    def product(self, a: SealCiphertext, b: SealCiphertext, relinearisation: object) -> SealCiphertext:
         """Return a * b, relinearised and rescaled, at one level less than the lower of the two."""
         level = min(self.level(a), self.level(b))
         a, b = self.moved(a, level), self.moved(b, level)
@@ -138,13 +154,13 @@ class SealRing:
         self.evaluator.rescale_to_next_inplace(out)
         return out
 
-    def rescaled_to(self, c: Any, scale: float) -> Any:
+    def rescaled_to(self, c: SealCiphertext, scale: float) -> SealCiphertext:
         """Divide c by its last prime, in place, and return it; its scale is `scale` up to float rounding, and set to it."""
         self.evaluator.rescale_to_next_inplace(c)
         c.scale = scale
         return c
 
-    def aligned(self, c: Any, level: int, scale: float) -> Any:
+    def aligned(self, c: SealCiphertext, level: int, scale: float) -> SealCiphertext:
         """Return c at this level with this scale; costs a level unless the scale is right already."""
         if abs(c.scale / scale - 1) < SAME_SCALE:
             out = self.moved(c, level)
@@ -152,7 +168,7 @@ class SealRing:
             return out
         return self.times_plain(self.moved(c, level + 1), 1.0, scale)
 
-    def sum(self, a: Any, b: Any, subtract: bool = False) -> Any:
+    def sum(self, a: SealCiphertext, b: SealCiphertext, subtract: bool = False) -> SealCiphertext:
         """Return a + b or a - b; where the scales differ, one of them is taken to the other's at the cost of a level."""
         low, high = sorted((a, b), key=self.level)
         level = self.level(low)
@@ -169,13 +185,15 @@ class SealRing:
             ) from error
         return out
 
-    def plus_plain(self, c: Any, values: np.ndarray) -> Any:
+    def plus_plain(self, c: SealCiphertext, values: np.ndarray) -> SealCiphertext:
         """Return c + plain numbers, one per slot."""
         out = self.seal.Ciphertext()
         self.evaluator.add_plain(c, self.encode(values, self.level(c), c.scale), out)
         return out
 
-    def add_product(self, total: Any, c: Any, values: np.ndarray | float, plain_scale: float) -> Any:
+    def add_product(
+        self, total: SealCiphertext | None, c: SealCiphertext, values: np.ndarray | float, plain_scale: float
+    ) -> SealCiphertext | None:
         """Return total + c * values in place of `total`, not rescaled; None is an empty total, and stays so for values of 0."""
         plain = self.encode(values, self.level(c), plain_scale)
         if plain.is_zero():  # SEAL refuses the product, and it adds nothing
@@ -184,7 +202,7 @@ class SealRing:
         self.evaluator.multiply_plain(c, plain, term)
         return self.sum_into(total, term)
 
-    def sum_into(self, total: Any, term: Any) -> Any:
+    def sum_into(self, total: SealCiphertext | None, term: SealCiphertext) -> SealCiphertext:
         """Return total + term, computed in place of `total` (None: empty); both of one level and, up to rounding, scale."""
         if total is None:
             return term
@@ -192,19 +210,20 @@ class SealRing:
         self.evaluator.add_inplace(total, term)
         return total
 
-    def rotated(self, c: Any, steps: int, keys: Any) -> Any:
+    def rotated(self, c: SealCiphertext, steps: int, keys: object) -> SealCiphertext:
         """Return c with its slots moved to the left, cyclically."""
         out = self.seal.Ciphertext()
         self.evaluator.rotate_vector(c, steps, keys, out)
         return out
 
-    def spend(self, c: Any) -> int:
+    def spend(self, c: SealCiphertext) -> int:
         """Return the level of c; raise `CapabilityError` if it has none to spend."""
         level = self.level(c)
         if not level:
             raise CapabilityError(
                 f"scheme 'ckks' with {self.parameters.name!r}: a ciphertext has no level left for another product; have the "
-                "owner refresh it (encnn.assistance.weights), use parameters with more primes, or a scheme with bootstrapping"
+                "owner renew the weights (owner.refresher), use parameters with more primes (UNASSISTED_128), or leave "
+                "`parameters` out of Owner for the scheme 'bootstrapped'"
             )
         return level
 
@@ -213,7 +232,7 @@ class SealRing:
             raise CapabilityError(
                 f"scheme 'ckks' with {self.parameters.name!r}: a scale of 2^{math.log2(scale):.0f} does not fit the modulus of "
                 f"{self.bits[level]:.0f} bits at level {level}; multiply by numbers that are not so small (a larger learning "
-                "rate or coefficient), or use parameters with more primes or the scheme 'clear'"
+                "rate or coefficient), or use parameters with a smaller scale_bits or more primes"
             )
 
     # -- bytes
@@ -240,11 +259,11 @@ class SealRing:
                 ) from error
         return out
 
-    def ciphertext(self, data: bytes) -> Any:
+    def ciphertext(self, data: bytes) -> SealCiphertext:
         """Return a ciphertext of two polynomials from its bytes, or raise `FileError`."""
         c = self.from_bytes("Ciphertext", data)
         if c.size() != 2 or not c.is_ntt_form() or not 0 < c.scale < math.inf:
-            raise FileError("a ciphertext in the file is none of CKKS with two polynomials; get a new file from its sender")
+            raise FileError("a ciphertext in the file is not one of CKKS with two polynomials; get a new file from its sender")
         return c
 
 

@@ -1,9 +1,10 @@
-"""FV, or BFV: encryption of polynomials over Z_t under ring LWE, with exact products by rounding at scale t / q.
+"""FV, also called BFV: it encrypts polynomials over Z_t under ring LWE and rounds products at scale t / q, exactly.
 
 [FV12] J. Fan, F. Vercauteren, "Somewhat practical fully homomorphic encryption", ePrint 2012/144.
 
 Read in this order: `encnn.schemes.encoders` (numbers as polynomials), `encnn.schemes.rings` (the ring, arrays, key switching),
-and here `parameters`, `noise` (predicted), `keys`, `evaluator`.  `seal` is another implementation, to compare with.
+and then from this folder `parameters`, `noise` (predicted), `keys` and `evaluator`.  `seal` calls another implementation, with
+which tests compare this one.
 """
 
 from encnn.arithmetic.sigmoid import taylor

@@ -1,8 +1,8 @@
-"""Keys of FV, [FV12] section 3: the secret s, ternary; the public key; relinearisation and rotation keys.
+"""Keys of FV, [FV12] section 3: the ternary secret s, the public key, and the keys for relinearisation and rotations.
 
     public key           (b, a)  = (-(a s + e), a)
     encryption           (c_0, c_1) = (b u + e_1 + round(q m / t), a u + e_2),  u ternary
-    the owner's own way  (c_0, c_1) = (-(a s + e) + round(q m / t), a)
+    the owner's way      (c_0, c_1) = (-(a s + e) + round(q m / t), a)
     decryption           m = round(t (c_0 + c_1 s) / q) mod t
 
 [FV12] J. Fan, F. Vercauteren, "Somewhat practical fully homomorphic encryption", ePrint 2012/144.
@@ -14,15 +14,16 @@ from typing import Self
 
 import numpy as np
 
+from encnn.schemes.base import KeyContext
 from encnn.schemes.fv import noise
 from encnn.schemes.fv.parameters import FVParameters
-from encnn.schemes.rings.array import RingArray, RingContext
+from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.secret import RingSecretKey
 from encnn.schemes.rings.switching import RingSwitchKey, gadget
 
 
-class FVSecretKey(RingSecretKey):
-    """The secret polynomial s, and what the owner does with it."""
+class FVSecretKey(RingSecretKey[FVParameters]):
+    """The secret polynomial s, and the operations that need it."""
 
     parameters: FVParameters
     secret_names = ("T_secret",)
@@ -32,9 +33,9 @@ class FVSecretKey(RingSecretKey):
         self._s = self._ternary()
 
     @classmethod
-    def from_polynomials(cls, context: RingContext, polynomials: Sequence[np.ndarray]) -> Self:
+    def from_polynomials(cls, context: KeyContext[FVParameters], polynomials: Sequence[np.ndarray]) -> Self:
         """Return the key with a given s, as read from a file; new randomness comes from the operating system."""
-        key = cls(context.parameters)  # type: ignore[arg-type]
+        key = cls(context.parameters)
         (key._s,), key.context = polynomials, context
         return key
 
@@ -51,25 +52,25 @@ class FVSecretKey(RingSecretKey):
         return noise.fresh_secret(self.parameters)
 
     def phase(self, c: RingArray) -> np.ndarray:
-        """Return c_0 + c_1 s (+ c_2 s^2) modulo q."""
+        """Return c_0 + c_1 s (+ c_2 s^2 for an open product) modulo q: residues of shape (..., k, N)."""
         self._check_own(c)
         ring = self.parameters.cipher_ring
         values = ring.ntt.forward(c.residues())
-        total = values[..., -1, :, :]
+        total = values[..., -1, :, :]  # Horner's rule in s, from the highest power down
         for part in range(values.shape[-3] - 2, -1, -1):
             total = (total * self._small_values + values[..., part, :, :]) % ring.p
         return ring.ntt.inverse(total)
 
     def public_key(self) -> np.ndarray:
-        """Return (b, a), an encryption of zero."""
+        """Return (b, a), an encryption of zero: residues of shape (2, k, N)."""
         return self._encrypted_zeros(())
 
     def relinearisation_key(self) -> RingSwitchKey:
-        """Return the switch from s^2."""
+        """Return the key that switches from s^2 to s."""
         return self.switch_key(self._squared)
 
     def switch_key(self, F: np.ndarray) -> RingSwitchKey:
-        """Return (P g_i F - (a_i s + e_i), a_i) for every digit i."""
+        """Return the key that switches from F to s: (P g_i F - (a_i s + e_i), a_i) for every digit i."""
         p = self.parameters
         ring, k = p.key_ring, len(p.q_primes)
         top, a = gadget(p, F), self._uniform(ring, (k,))

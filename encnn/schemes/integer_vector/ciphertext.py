@@ -8,17 +8,17 @@ so ciphertexts of one key can be added and multiplied by plain integers.  Withou
 fractions and rounded: S round(f c) = f (w x + e) + S r with |r| <= 1/2.  This is how the paper divides by its scaling factor.
 
 An array carries three bounds, all public and all for the worst case: `bound` on |c|, `value` on |v|, `noise` on |e|.  `bound`
-counts without modulus only, since with one the entries can be anything modulo q.
+counts without a modulus only, since with one the entries can be anything modulo q.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from encnn.arithmetic.modular import centred
 from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, ParameterError
+from encnn.schemes.base import KeyContext
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 
 FLOAT_ERROR = 2.0**-50
@@ -31,13 +31,7 @@ FEW = 1000
 """Up to this number of entries, `magnitude` uses the Euclidean norm."""
 
 
-@dataclass(frozen=True)
-class IntegerVectorContext:
-    """What all ciphertexts of one key share."""
-
-    parameters: IntegerVectorParameters
-    key_id: str  # the public name of the key
-    experimental: bool = False  # whether its randomness can be reproduced
+IntegerVectorContext = KeyContext[IntegerVectorParameters]
 
 
 class CiphertextArray:
@@ -62,7 +56,9 @@ class CiphertextArray:
         seed: bytes | None = None,
     ) -> None:
         self.data, self.context, self.scale, self.seed = data, context, scale, seed
-        self.bound, self.value, self.noise = bound, _known(value), _known(noise)
+        self.bound = bound
+        # NaN comes from infinity times zero and guarantees nothing; it is what differs from itself
+        self.value, self.noise = value if value == value else math.inf, noise if noise == noise else math.inf
 
     @property
     def parameters(self) -> IntegerVectorParameters:
@@ -133,7 +129,7 @@ class CiphertextArray:
             raise CapabilityError("a product of two ciphertexts needs an evaluation key: use evaluator.multiply(a, b)")
         if isinstance(factor, np.ndarray) and factor.ndim and factor.shape[-1] != 1:
             raise ParameterError(
-                f"a plain factor of shape {factor.shape} is not one number a ciphertext; give it shape (..., 1), or multiply "
+                f"a plain factor of shape {factor.shape} is not one number per ciphertext; give it shape (..., 1), or multiply "
                 "entries by different numbers with a linear map (secret_key.linear_key)"
             )
         if self.context.parameters.q_bits is not None:
@@ -179,11 +175,12 @@ class CiphertextArray:
 
     def check_same_scale(self, other: "CiphertextArray") -> None:
         """Raise unless both arrays belong to one key (`KeyMismatchError`) and have one scale (`CapabilityError`)."""
-        self.check_same_key(other)
+        if self.context is not other.context:
+            self.check_same_key(other)
         if self.scale != other.scale:
             raise CapabilityError(
                 f"scales {self.scale:g} and {other.scale:g} differ: with a modulus scales multiply and cannot be divided; "
-                "multiply the smaller one by their quotient, or use parameters without modulus"
+                "multiply the one of the smaller scale by an encryption of 1 (evaluator.multiply), or use parameters of scale 1"
             )
 
     def _combined(self, other: "CiphertextArray", operation: np.ufunc) -> "CiphertextArray":
@@ -219,7 +216,8 @@ class CiphertextArray:
         if not (f == np.rint(f)).all():
             raise CapabilityError(
                 f"scheme 'integer_vector' with a modulus ({self.parameters.name!r}) multiplies by whole numbers only, since "
-                "ciphertexts modulo q cannot be divided; use parameters without modulus, or the scheme 'clear'"
+                "ciphertexts modulo q cannot be divided; multiply by whole numbers, or use fv.ADDITIVE_128, parameters without "
+                "a modulus (insecure), or the scheme 'clear'"
             )
         largest = float(np.abs(f).max())
         if not largest < 2.0**63:
@@ -236,11 +234,6 @@ class CiphertextArray:
         return CiphertextArray(data, self.context, self.scale, self.bound, self.value, self.noise)
 
 
-def _known(bound: float) -> float:
-    """Return a bound; infinity for NaN, which comes from infinity times zero and guarantees nothing."""
-    return math.inf if math.isnan(bound) else bound
-
-
 def magnitude(x: np.ndarray | float | int, limit: float = math.inf) -> float:
     """Return a bound on |x|: its maximum, or for few entries the Euclidean norm, which takes a third of the time.
 
@@ -250,7 +243,7 @@ def magnitude(x: np.ndarray | float | int, limit: float = math.inf) -> float:
         return float(abs(x))
     if x.size > FEW:
         return float(max(x.max(), -x.min()))
-    flat = x.ravel().astype(np.float64, copy=False)
+    flat = x.ravel() if x.dtype == np.float64 else x.ravel().astype(np.float64)
     norm = math.sqrt(flat.dot(flat))
     return norm if norm < limit else float(np.abs(flat).max(initial=0))
 

@@ -10,7 +10,7 @@ keep one scale and their fractions.  With a modulus the divisor is w, which divi
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -39,10 +39,11 @@ _ROWS = 256
 """Number of ciphertexts that are checked together."""
 
 
-class IntegerVectorEvaluator(base.Evaluator):
+class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the bootstrapped evaluator has blocks, too
     """Operations on `CiphertextArray`s of one key, with the evaluation keys that its owner made."""
 
     scheme: ClassVar[str] = "integer_vector"
+    context: IntegerVectorContext
 
     def __init__(
         self,
@@ -66,9 +67,14 @@ class IntegerVectorEvaluator(base.Evaluator):
 
     @property
     def score_limit(self) -> float:
-        """Half of the modulus as a real number, q / (2 w scale); infinity without modulus, where bounds are checked instead."""
+        """Half of the modulus as a real number, q / (2 w scale); infinity without a modulus, where bounds are checked."""
         p = self.parameters
         return math.inf if p.q_bits is None else 2.0 ** (p.q_bits - 1) / p.unit
+
+    @property
+    def whole_features_only(self) -> bool:
+        """True with a modulus, since ciphertexts modulo q cannot be divided."""
+        return self.parameters.q_bits is not None
 
     @property
     def nbytes(self) -> int:
@@ -205,7 +211,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         p = self.context.parameters
         if not largest < p.entry_limit:
             raise CiphertextOverflowError(
-                f"an entry of a product reached {largest:.3g}, the limit of {p.name!r} is {p.entry_limit:.3g}; the values "
+                f"an entry of a product reached {largest:.3g}, but the limit of {p.name!r} is {p.entry_limit:.3g}; the values "
                 "multiplied have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
             )
 
@@ -251,7 +257,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         bound = message_bound + key.noise + key.mask
         if not bound < p.entry_limit:
             raise CiphertextOverflowError(
-                f"a key switch could give entries up to {bound:.3g}, the limit of {p.name!r} is {p.entry_limit:.3g}; the "
+                f"a key switch could give entries up to {bound:.3g}, but the limit of {p.name!r} is {p.entry_limit:.3g}; the "
                 "values have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
             )
         return key.apply(c, largest), bound, key.noise
@@ -319,7 +325,7 @@ class IntegerVectorEvaluator(base.Evaluator):
         return storage.restore_array(self.context, header, array, shape)
 
     def readable(self, a: CiphertextArray) -> bool:
-        """Return whether some ciphertext is [w x ; 0], without a mask; False without modulus, where masks hide nothing."""
+        """Return whether some ciphertext is [w x ; 0], without a mask; False without a modulus, where masks hide nothing."""
         p = self.parameters
         if p.q_bits is None:
             return False
@@ -337,8 +343,8 @@ class IntegerVectorEvaluator(base.Evaluator):
     def _refuse_fractions(self, what: str) -> None:
         if self.parameters.q_bits is not None:
             raise CapabilityError(
-                f"scheme {self.scheme!r} with a modulus ({self.parameters.name!r}) cannot use {what}: round them to "
-                "integers first, or use parameters without modulus or the scheme 'clear'"
+                f"scheme {self.scheme!r} with a modulus ({self.parameters.name!r}) cannot use {what}: use whole "
+                "numbers, ckks.LOGISTIC_128, parameters without a modulus (insecure), or the scheme 'clear'"
             )
 
     def _reduce(self, data: np.ndarray) -> np.ndarray:

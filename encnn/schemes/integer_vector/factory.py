@@ -32,11 +32,12 @@ def make_keys(
     products: Sequence[Product] = (),
     rng: np.random.Generator | None = None,
     public_widths: Iterable[int] = (),
+    features: int = 1,
 ) -> tuple[IntegerVectorSecretKey, IntegerVectorEvaluator]:
     """Return a new secret key and its evaluator.
 
     widths: lengths of the vectors to encrypt.  products: maps that the evaluator must be able to compute.
-    public_widths: lengths of vectors that anyone must be able to encrypt.  rng: for experimental keys only.
+    public_widths: lengths of vectors that anyone must be able to encrypt.  rng: for experimental keys only.  features: any.
     """
     products = _switched(parameters, products)
     _check_size(parameters, products)
@@ -81,17 +82,17 @@ def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> IntegerVe
     p, T = context.parameters, {}
     for name, array in arrays.items():
         if not re.fullmatch("T_[1-9][0-9]{0,4}", name):
-            raise FileError(f"a secret key does not hold {name!r}; this is no file of a secret key")
+            raise FileError(f"the file holds {name!r}, which is not part of a secret key; use another file")
         m = int(name[2:])
         T[m] = check_array(name, array, (m, p.d), np.int64, p.T_low, p.T_high - 1)
     if not T:
-        raise FileError("the file holds no matrix T; this is no file of a secret key")
+        raise FileError("the file holds no matrix T, so it is not a secret key; use another file")
     return IntegerVectorSecretKey.from_matrices(context, T)
 
 
 def _check_ascending(widths: Sequence[int]) -> None:
     if any(a >= b for a, b in pairwise(widths)):
-        raise FileError(f"the widths {widths!r:.80} are not in order, or repeat; get a new file from its sender")
+        raise FileError(f"the widths {widths!r:.80} must be named once and in order; get a new file from its sender")
 
 
 def _public_key(p: IntegerVectorParameters, arrays: dict[str, np.ndarray], m: int) -> PublicKey:
@@ -145,5 +146,6 @@ def _check_size(p: IntegerVectorParameters, products: Sequence[Product]) -> None
         if size > MAX_KEY_BYTES:
             raise ParameterError(
                 f"the evaluation key for {f.name!r} at d = {p.d} would take {size / 2**30:.3g} GiB (it grows as d^3), above "
-                f"{MAX_KEY_BYTES / 2**30:.0f} GiB; use additions only, or a smaller d"
+                f"{MAX_KEY_BYTES / 2**30:.0f} GiB; leave `parameters` out of Owner for the scheme 'bootstrapped', which needs "
+                "no such key, or use additions only: hidden=0 and ExactSigmoid(), with the help of owner.assistant()"
             )

@@ -40,7 +40,7 @@ TOY_ZEROS = 64
 class IntegerVectorSwitchKey:
     """A key-switch matrix M of shape (n', N l), with public bounds on its source key."""
 
-    parameters: IntegerVectorParameters
+    parameters: IntegerVectorParameters  # of the scheme
     M_transposed: np.ndarray  # shape (N l, n'), most significant digit of each entry first
     key_norm: float  # the largest L1 norm that a row of the source key can have
     terms: int = 1  # the largest number of products that one output of a bilinear map adds up
@@ -128,11 +128,13 @@ class PublicKey:
     zeros: np.ndarray  # encryptions of zero P, shape (n, k)
 
 
-class IntegerVectorSecretKey(base.SecretKey):
+class IntegerVectorSecretKey(base.SecretKey[CiphertextArray]):
     """The owner's key: one matrix T of shape (m, d) for every vector width m in use.
 
     `rng` makes an experimental key that can be reproduced.  Without it the key comes from the operating system's entropy.
     """
+
+    context: IntegerVectorContext
 
     def __init__(
         self, parameters: IntegerVectorParameters, widths: Iterable[int], rng: np.random.Generator | None = None
@@ -292,7 +294,7 @@ class IntegerVectorSecretKey(base.SecretKey):
         return self._randomness.integers(-p.E_bound, p.E_bound + 1, shape)
 
     def _public_matrix(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return A: uniform modulo q, or without modulus the paper's small numbers."""
+        """Return A: uniform modulo q, or without a modulus the paper's small numbers."""
         p = self.parameters
         if p.q_bits is not None:
             return self._randomness.words(shape, p.q_bits)
@@ -320,7 +322,7 @@ class IntegerVectorSecretKey(base.SecretKey):
             )
 
     def _check_switch(self, key: IntegerVectorSwitchKey) -> None:
-        """Raise `ParameterError` if masks and noise of a switch without modulus take more than half of the range."""
+        """Raise `ParameterError` if masks and noise of a switch without a modulus take more than half of the range."""
         p = self.parameters
         added = key.noise + key.mask
         if added >= p.entry_limit / 2:

@@ -36,7 +36,7 @@ from encnn.schemes.integer_vector.keys import IntegerVectorSecretKey, IntegerVec
 class MaskedProduct:
     """The evaluator's side of a product by masks: public keys only.  Call it with the two encrypted factors."""
 
-    evaluator: IntegerVectorEvaluator
+    evaluator: IntegerVectorEvaluator  # with the public keys
     masks: tuple[BilinearMap, ...]  # one weighted inner product per entry of the result
     placements: tuple[IntegerVectorSwitchKey, ...]  # the keys that put the entries in their places
 

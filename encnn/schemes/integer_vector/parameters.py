@@ -24,9 +24,8 @@ presets of 128 bits also stay within two published tables.  Largest log2 q for 1
 """
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -35,21 +34,21 @@ from encnn.arithmetic.digits import digit_bound, largest
 from encnn.arithmetic.sampling import TAIL
 from encnn.errors import ParameterError
 from encnn.schemes.base import OwnerHelp
+from encnn.schemes.parameters import NamedParameters, find_preset
 from encnn.security.estimate import Estimate, estimate
 from encnn.security.promise import check_promise
 
 EXACT_BITS = 62
-"""Entries of ciphertexts without modulus stay below 2^62, one bit below the limit of int64, so one addition cannot wrap."""
+"""Entries of ciphertexts without a modulus stay below 2^62, one bit below the limit of int64, so one addition cannot wrap."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class IntegerVectorParameters:
+class IntegerVectorParameters(NamedParameters):
     """A validated parameter set; raises `ParameterError` when made if 64-bit arithmetic could not hold it.
 
     A set without protection must have INSECURE in its name.
     """
 
-    name: str  # of the set
     w_bits: int = 25  # log2 of the weight w
     scale: int = 1000  # fixed-point scaling factor: the integer plaintext of 1.0
     d: int = 1  # extra entries of a ciphertext: the LWE dimension
@@ -57,8 +56,8 @@ class IntegerVectorParameters:
     base_bits: int = 8  # log2 of the digit base of key switches
     balanced: bool = True  # balanced digits instead of the paper's signed ones
     T_low: int = 0  # entries of T are uniform in [T_low, T_high)
-    T_high: int = 10
-    A_high: int = 10  # without modulus, A is uniform in [0, A_high)
+    T_high: int = 10  # T_high itself is not reached
+    A_high: int = 10  # without a modulus, A is uniform in [0, A_high)
     E_bound: int = 9  # without `sigma`, E is uniform in [-E_bound, E_bound]
     sigma: float | None = None  # if given, E is a rounded Gaussian of this deviation
 
@@ -72,18 +71,9 @@ class IntegerVectorParameters:
             self._check_modulus()
             self._check_name()
 
-    def __repr__(self) -> str:
-        """Show every field, and what the set protects."""
-        shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
-        return f"{type(self).__name__}({shown}) <{self.protection}>"
-
-    def __str__(self) -> str:
-        """Show the name and what the set protects."""
-        return f"{self.name}: {self.protection}"
-
     @cached_property
     def security(self) -> Estimate:
-        """The estimate for LWE with this dimension, modulus, noise and key; 0 bits without modulus, where there is no LWE.
+        """The estimate for LWE with this dimension, modulus, noise and key; 0 bits without a modulus, where there is no LWE.
 
         A key T that is neither ternary nor binary counts as Gaussian with the same deviation.
         """
@@ -106,7 +96,7 @@ class IntegerVectorParameters:
 
     @cached_property
     def dtype(self) -> np.dtype:
-        """The type of ciphertexts: the smallest machine integer that wraps at a multiple of q; int64 without modulus."""
+        """The type of ciphertexts: the smallest machine integer that wraps at a multiple of q; int64 without a modulus."""
         return np.dtype(np.int32 if self.q_bits is not None and self.q_bits <= 32 else np.int64)
 
     @cached_property
@@ -126,7 +116,7 @@ class IntegerVectorParameters:
 
     @cached_property
     def n_digits(self) -> int:
-        """Digits of one ciphertext entry: all 64 bits without modulus, q_bits with one."""
+        """Digits of one ciphertext entry: all 64 bits without a modulus, q_bits with one."""
         return 64 // self.base_bits if self.q_bits is None else -(-self.q_bits // self.base_bits)
 
     @cached_property
@@ -168,19 +158,6 @@ class IntegerVectorParameters:
     def owner_help(self) -> OwnerHelp:
         """The owner sends errors under a modulus, where products of ciphertexts cost too much, and nothing without one."""
         return "none" if self.q_bits is None else "errors"
-
-    @property
-    def insecure(self) -> bool:
-        """Whether the set is marked as giving no protection."""
-        return "INSECURE" in self.name
-
-    def updated(self, **changes: Any) -> "IntegerVectorParameters":
-        """Return a changed, newly validated copy.
-
-        >>> PAPER.updated(scale=1, name="integers-INSECURE").unit == PAPER.w
-        True
-        """
-        return replace(self, **changes)
 
     def _check_ranges(self) -> None:
         bounds = {
@@ -298,7 +275,5 @@ PRESETS = {p.name: p for p in (PAPER, PAPER_BITS, MODULUS_TOY, ADDITIVE_128, COM
 
 
 def preset(name: str) -> IntegerVectorParameters:
-    """Return the named set, or raise `ParameterError` with the known names."""
-    if name not in PRESETS:
-        raise ParameterError(f"no parameters are called {name!r}; there are {', '.join(PRESETS)}")
-    return PRESETS[name]
+    """Return the set of this name, or raise `ParameterError` with the names that exist."""
+    return find_preset(PRESETS, name)

@@ -14,7 +14,7 @@ for the scalars of an output (n = 2) and too many in a large dimension.
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations_with_replacement
 from math import comb, factorial, prod
 
@@ -29,20 +29,20 @@ MAX_MONOMIALS = 2000
 
 
 def count_monomials(f: PowerSum, d: int) -> int:
-    """Return the number of entries that its key switch takes."""
+    """Return the number of monomials: the key switch of f takes so many entries."""
     n = f.width + d
     return sum(comb(n + k - 1, k) for k in f.exponents)
 
 
 def worthwhile(f: PowerSum, parameters: IntegerVectorParameters) -> bool:
-    """Return whether a key for f is made: there is no modulus, f is more than a plain factor, and it has few monomials."""
+    """Return whether f gets a key: there is no modulus, f is more than a plain factor, and it has few monomials."""
     return parameters.q_bits is None and f.exponents != (1,) and count_monomials(f, parameters.d) <= MAX_MONOMIALS
 
 
 def source_key(S: np.ndarray, f: PowerSum) -> np.ndarray:
     """Return R for a key S of shape (m, n), int64 modulo 2^64: one row per output, one column per monomial."""
     indices, multinomials, _ = _monomials(S.shape[1], f.exponents)
-    extended = np.concatenate([S, np.ones((len(S), 1), np.int64)], axis=1)
+    extended = np.concatenate([S, np.ones((len(S), 1), np.int64)], axis=1)  # short monomials are padded with this one
     return extended[:, indices].prod(axis=-1) * multinomials
 
 
@@ -58,13 +58,13 @@ def largest_source_key(parameters: IntegerVectorParameters, f: PowerSum) -> np.n
 class PreparedPolynomial:
     """What every evaluation of one polynomial needs."""
 
-    f: PowerSum
-    coefficients: tuple[float, ...]
+    f: PowerSum  # the powers of the polynomial
+    coefficients: tuple[float, ...]  # c_0 = 0, c_1, c_2, ...
     indices: np.ndarray  # shape (monomials, longest): entries of the ciphertext; n stands for the constant one
-    weights: np.ndarray  # coefficients of the monomials, times the unit
-    bounds: np.ndarray  # public bounds on |R|
+    weights: np.ndarray  # coefficients of the monomials, times the unit, float64 of shape (monomials,)
+    bounds: np.ndarray  # public bounds on |R|, float64 of shape (monomials,)
 
-    @property
+    @cached_property
     def float_error(self) -> float:
         """Relative error of an entry of the tensor: three roundings of 2^-53 per factor, and one more."""
         return (3 * self.indices.shape[1] + 1) * 2.0**-53
@@ -72,9 +72,10 @@ class PreparedPolynomial:
     def tensor(self, c: CiphertextArray) -> np.ndarray:
         """Return c_k u (c / u)^k for all monomials of all exponents, in float64, shape (..., monomials)."""
         n, unit = c.data.shape[-1], c.unit
-        entries = np.empty((n + 1, c.data.size // n))  # the first axis is the entry, so that whole rows are multiplied
+        # the first axis is the entry of the ciphertext, so that numpy multiplies whole rows at a time
+        entries = np.empty((n + 1, c.data.size // n))
         np.divide(c.data.reshape(-1, n).T, unit, out=entries[:n])
-        entries[n] = 1.0
+        entries[n] = 1.0  # the constant one, with which short monomials are padded
         monomials = np.multiply.reduce(entries.take(self.indices, axis=0), axis=1)
         return np.multiply(monomials.T, self.weights, order="C").reshape(*c.data.shape[:-1], -1)
 
@@ -83,13 +84,20 @@ class PreparedPolynomial:
         relative = c.noise / c.unit
         if not c.value + relative < 1e40:
             return math.inf
-        return c.unit * sum(abs(self.coefficients[k]) * ((c.value + relative) ** k - c.value**k) for k in self.f.exponents)
+        value, wider = c.value, c.value + relative
+        return c.unit * sum([size * (wider**k - value**k) for k, size in self._sizes])
 
     def value(self, c: CiphertextArray) -> float:
         """Return a bound on |sum_k c_k v^k|."""
         if not c.value < 1e40:
             return math.inf
-        return sum(abs(self.coefficients[k]) * c.value**k for k in self.f.exponents)
+        value = c.value
+        return sum([size * value**k for k, size in self._sizes])
+
+    @cached_property
+    def _sizes(self) -> list[tuple[int, float]]:
+        """The exponents, and the sizes of their coefficients."""
+        return [(k, abs(self.coefficients[k])) for k in self.f.exponents]
 
 
 def prepare(parameters: IntegerVectorParameters, width: int, plain: tuple[float, ...]) -> PreparedPolynomial:

@@ -23,7 +23,7 @@ sees none.
 - *B alone* reads what has been switched, as intended.  From its noise B learns sums of E_i, not T_A.  This also holds if B
   sees the ciphertexts before the switch, since z hides the P_i.
 - *A's trainer and B together* have A's secret key if the proxy switches what the trainer made.  The trainer can make the
-  ciphertext [0 ; g e_j], and B then reads g T_A[j].  So A decrypts a network, judges it and encrypts it anew before it goes on
+  ciphertext [0 ; g e_j], and B then reads g T_A[j].  So A decrypts a network, judges it and encrypts it again before it goes on
   (`scaling.federation.hand_over`); a network of such rows is refused.  A trainer that hides a little of T_A in plausible
   weights is still not detected, because B and the trainer may have agreed on a code.
 - *The proxy alone* can switch any ciphertext of A's for B, and can read none.
@@ -51,10 +51,9 @@ the digits are those of |c|, with the sign of c, and their mean is zero.  The no
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -86,8 +85,8 @@ class RecipientKey:
     zeros: by width, a `ZeroKey` with a modulus, or without one ready encryptions of zero, int64 of shape (m + 1, TOY_ZEROS).
     """
 
-    context: IntegerVectorContext
-    zeros: dict[int, ZeroKey | np.ndarray]
+    context: IntegerVectorContext  # the name of B's key, and its parameters
+    zeros: dict[int, ZeroKey | np.ndarray]  # by width, see above
 
     @property
     def nbytes(self) -> int:
@@ -236,7 +235,7 @@ def reencrypt(c: CiphertextArray, key: ReencryptionKey, rng: np.random.Generator
     Noise: standard deviation `key.deviation`, at most `key.noise`.  Raises `KeyMismatchError` for ciphertexts of another key.
     """
     if c.context != key.source:
-        raise KeyMismatchError(f"this key switches from key {key.source.key_id}, the ciphertexts have {c.context.key_id}")
+        raise KeyMismatchError(f"this key switches from key {key.source.key_id}, but the ciphertexts have {c.context.key_id}")
     p, m = key.source.parameters, c.shape[-1]
     if m not in key.blocks:
         raise KeyMismatchError(f"this key switches vectors of widths {list(key.blocks)}, not {m}; A makes one for this network")
@@ -354,7 +353,7 @@ def _slices(count: int) -> Iterator[slice]:
 class RecipientHeader(IntegerVectorKeyHeader):
     """The header of a recipient's key."""
 
-    widths: list[Width]
+    widths: list[Width]  # of the vectors that the key is for
     seeds: dict[str, Hex32]  # by width, the seed of the masks; empty without a modulus
 
 
@@ -364,8 +363,8 @@ class ReencryptionHeader:
 
     source: IntegerVectorKeyHeader  # of the key that it leads from
     target: dict  # the recipient's `RecipientHeader`
-    base_bits: int
-    widths: list[Width]
+    base_bits: int  # log2 of the digit base
+    widths: list[Width]  # of the vectors that the key switches
 
 
 def restore_recipient_key(header: dict, arrays: dict[str, np.ndarray]) -> RecipientKey:
@@ -411,7 +410,7 @@ def _check_widths(widths: list[int], arrays: dict[str, np.ndarray], name: str) -
     check_names("the file", arrays, {f"{name}_{m}" for m in widths})
 
 
-def _as_file_error(check: Any, p: IntegerVectorParameters) -> None:
+def _as_file_error(check: Callable[[IntegerVectorParameters], None], p: IntegerVectorParameters) -> None:
     try:
         check(p)
     except ParameterError as error:

@@ -1,7 +1,7 @@
 """Take keys and ciphertexts of the integer-vector scheme apart for files, and put them together again.
 
 Everything that is read is checked against the parameters it claims: first the schema of its header, then types, shapes and
-entries of its arrays.  Whatever does not fit raises a `FileError`.
+entries of its arrays.  Anything that does not fit raises a `FileError`.
 
 Fresh ciphertexts c = [b ; a] under a modulus are stored as b and the seed of their masks.  This is m / (m + d) of their size.
 
@@ -32,7 +32,7 @@ MAX_EXPANDED_BYTES = 4 << 30
 class IntegerVectorKeyHeader:
     """The fields with which the header of every key begins."""
 
-    parameters: IntegerVectorParameters
+    parameters: IntegerVectorParameters  # of the key
     key_id: Hex32  # the public name of the key
 
     @property
@@ -45,7 +45,7 @@ class IntegerVectorKeyHeader:
 class IntegerVectorArrayHeader:
     """What a file claims of its ciphertexts."""
 
-    scale: float
+    scale: float  # the integer plaintext of 1.0
     value: float  # bound on |v|
     noise: float  # bound on |e|
     seed: Hex32 | None  # of masks that are not stored
@@ -87,7 +87,7 @@ def restore_array(context: IntegerVectorContext, header: object, data: np.ndarra
 
 
 def entry_range(p: IntegerVectorParameters) -> tuple[int, int]:
-    """Return the least and the largest entry of a ciphertext: residues around 0, or without modulus the entry limit."""
+    """Return the least and the largest entry of a ciphertext: residues around 0, or without a modulus the entry limit."""
     half = p.entry_limit if p.q_bits is None else 1 << (p.q_bits - 1)
     return (1 - half, half - 1) if p.q_bits is None else (-half, half - 1)
 
@@ -119,7 +119,7 @@ def _check_claims(p: IntegerVectorParameters, claims: IntegerVectorArrayHeader, 
         raise FileError(f"fresh ciphertexts of {p.name!r} have scale, value and noise {fresh}, not {claims}; get a new file")
     if not (0 <= claims.value <= value and 0 <= claims.noise <= noise):
         raise FileError(
-            f"ciphertexts of {p.name!r} have values up to {value:.3g} and noise up to {noise:.3g}, their file claims "
+            f"ciphertexts of {p.name!r} have values up to {value:.3g} and noise up to {noise:.3g}, but their file claims "
             f"{claims.value:.3g} and {claims.noise:.3g}; get a new file from its sender"
         )
 
@@ -157,13 +157,13 @@ def _with_masks(shape: tuple[int, ...], p: IntegerVectorParameters) -> tuple[int
 def _check_expansion(p: IntegerVectorParameters, shape: tuple[int, ...]) -> None:
     """Raise `FileError` unless masks of these parameters can be expanded, within `MAX_EXPANDED_BYTES`."""
     if p.q_bits is None:
-        raise FileError("the file gives a seed of masks, which its parameters without modulus do not have")
+        raise FileError("the file gives a seed of masks, which its parameters without a modulus do not have")
     if math.prod(_with_masks(shape, p)) * p.dtype.itemsize > MAX_EXPANDED_BYTES:
         raise FileError(f"ciphertexts of shape {shape} with d = {p.d} would expand to more than {MAX_EXPANDED_BYTES >> 30} GiB")
 
 
 def _check_scale(p: IntegerVectorParameters, scale: float) -> None:
-    """Raise `FileError` unless products lead to this scale: there is one scale without modulus, and powers of it with one."""
+    """Raise `FileError` unless products lead to this scale: there is one scale without a modulus, and powers of it with one."""
     powers = [float(p.scale)]
     while p.q_bits is not None and p.scale > 1 and powers[-1] * p.unit < 2.0 ** (p.q_bits - 1):
         powers.append(powers[-1] * p.scale)

@@ -19,6 +19,7 @@ from functools import reduce
 import numpy as np
 
 from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, ParameterError
+from encnn.schemes.base import KeyContext
 from encnn.schemes.encoders import FractionalEncoder, Plaintext, dyadic
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import rescaling
@@ -29,13 +30,7 @@ BLOCK = 8
 """Number of ciphertexts that are handled together where there are many."""
 
 
-@dataclass(frozen=True)
-class RingContext:
-    """What all ciphertexts of one key share."""
-
-    parameters: RingParameters
-    key_id: str  # the public name of the key
-    experimental: bool = False  # whether its randomness can be reproduced
+RingContext = KeyContext[RingParameters]
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,7 @@ class Bounds:
             return self
         raise CiphertextOverflowError(
             f"scheme {p.scheme!r} with {p.name!r} cannot do one more {operation}: {what}. Let the owner refresh the array, "
-            "take fewer steps, or use larger parameters; the scheme 'integer_vector' without modulus can divide ciphertexts, "
+            "take fewer steps, or use larger parameters; the scheme 'integer_vector' without a modulus can divide ciphertexts, "
             "and schemes with bootstrapping need no refresh"
         )
 
@@ -212,7 +207,7 @@ class RingArray:
         f = np.asarray(factor, np.float64)
         if f.ndim and f.shape[-1] != 1:
             raise ParameterError(
-                f"a plain factor of shape {f.shape} is not one number a ciphertext; give it shape (..., 1), or multiply "
+                f"a plain factor of shape {f.shape} is not one number per ciphertext; give it shape (..., 1), or multiply "
                 "entries by different numbers with evaluator.multiply_entries"
             )
         if isinstance(self.parameters.encoder, FractionalEncoder):

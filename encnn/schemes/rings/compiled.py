@@ -1,104 +1,205 @@
-"""Compiled inner loops of the ring: transforms, and sums of products modulo primes.
+"""Compiled inner loops of the ring: transforms, conversions, and sums of products modulo primes.
 
 They need numba (`pip install 'encnn[fast]'`) and replace numpy automatically when numba can be imported.  The functions are
 plain Python that numba compiles at the first call.  Each has a numpy twin in `ntt` or `rns` with bit-identical results.
 
-All arrays are uint64.  A product w x modulo p < 2^30 by a constant w needs no division [Shoup; Har14]: with
-w' = floor(2^32 w / p) and x < 2^32,
+All arrays are uint64, tables of constants uint32.  A product w x modulo p < 2^30 by a constant w needs no division [Shoup;
+Har14]: with w' = floor(2^32 w / p) and x < 2^32,
 
     r = w x - floor(w' x / 2^32) p      lies in [0, 2 p).
+
+A sum below 2^64 is reduced in the same way: its upper half is a number x below 2^32 that 2^32 multiplies, its lower half one
+that 1 multiplies.  Unsigned numbers wrap around, so min(u, u - p) subtracts p where that is possible.  Nothing here branches,
+so compilers turn the innermost loops into vector instructions.
 
 [Har14] D. Harvey, "Faster arithmetic for number-theoretic transforms", J. Symbolic Computation 60, 2014.
 """
 
-from collections.abc import Callable
-from functools import cache
-
 import numpy as np
 
-from encnn.arithmetic.row_sums import available
+from encnn.arithmetic.row_sums import available, compiled
 
-__all__ = ["available", "compiled", "forward_loop", "inverse_loop", "lincomb_loop", "products_loop"]
+__all__ = [
+    "NEAR_HALF",
+    "available",
+    "compiled",
+    "convert_loop",
+    "forward_loop",
+    "inverse_loop",
+    "products_loop",
+    "reduce_loop",
+    "split_loop",
+]
 
-_32 = np.uint64(32)
+_32, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
+_CHUNK = 512
+
+NEAR_HALF = 1e-9
+"""Distance from a half below which a float64 sum is not trusted to round the right way."""
 
 
-def forward_loop(x: np.ndarray, primes: np.ndarray, w: np.ndarray, w_shoup: np.ndarray) -> None:
-    """Transform the rows of x, shape (rows, k, N), in place; see `ntt.Transform.forward`."""
-    k, N = x.shape[1], x.shape[2]
+def forward_loop(x: np.ndarray, primes: np.ndarray, tables: tuple[np.ndarray, ...]) -> None:
+    """Transform the rows of x, shape (rows, k, N), in place; see `ntt.Transform.forward`, and `ntt.Transform` for the tables.
+
+    The late stages combine near neighbours, which vector instructions cannot do.  So they work on the transposed array b, whose
+    rows are the places within a block, one column for each block.
+    """
+    w, w_shoup, late, late_shoup = tables
+    blocks = late.shape[2]
+    b = np.empty((x.shape[2] // blocks, blocks), np.uint64)
     for r in range(x.shape[0]):
-        for c in range(k):
-            a, p = x[r, c], primes[c]
-            two_p = p + p
-            m, t = 1, N // 2
-            while m < N:
+        for c in range(x.shape[1]):
+            a, p, two_p = x[r, c], primes[c], primes[c] + primes[c]
+            m, t = 1, len(a) // 2
+            while m < blocks:
                 for i in range(m):
                     s, s_shoup = w[c, m + i], w_shoup[c, m + i]
                     low, high = a[2 * i * t : (2 * i + 1) * t], a[(2 * i + 1) * t : (2 * i + 2) * t]
                     for j in range(t):
-                        u, v = low[j], high[j]
-                        u = u - two_p if u >= two_p else u  # both results are then below 4 p, which fits 32 bits
+                        u, v = min(low[j], low[j] - two_p), high[j]  # both results are then below 4 p, which fits 32 bits
                         v = v * s - ((v * s_shoup) >> _32) * p  # below 2 p, without a division
-                        low[j] = u + v
-                        high[j] = u + (two_p - v)
+                        low[j], high[j] = u + v, u + (two_p - v)
                 m, t = 2 * m, t // 2
-            for j in range(N):  # full reduction only once, at the end
-                u = a[j]
-                u = u - two_p if u >= two_p else u
-                a[j] = u - p if u >= p else u
+            for j in range(len(b)):
+                for i in range(blocks):
+                    b[j, i] = a[i * len(b) + j]
+            m, t = 1, len(b) // 2
+            while t:
+                for i in range(m):
+                    f, f_shoup = late[c, m - 1 + i], late_shoup[c, m - 1 + i]
+                    for j in range(2 * i * t, (2 * i + 1) * t):
+                        low, high = b[j], b[j + t]
+                        for n in range(blocks):
+                            u, v = min(low[n], low[n] - two_p), high[n]
+                            v = v * f[n] - ((v * f_shoup[n]) >> _32) * p
+                            low[n], high[n] = u + v, u + (two_p - v)
+                m, t = 2 * m, t // 2
+            for j in range(len(b)):
+                for i in range(blocks):
+                    u = min(b[j, i], b[j, i] - two_p)
+                    a[i * len(b) + j] = min(u, u - p)  # full reduction only once, at the end
 
 
 def inverse_loop(
-    x: np.ndarray, primes: np.ndarray, w: np.ndarray, w_shoup: np.ndarray, last: np.ndarray, last_shoup: np.ndarray
+    x: np.ndarray, primes: np.ndarray, tables: tuple[np.ndarray, ...], last: np.ndarray, last_shoup: np.ndarray
 ) -> None:
-    """Transform the rows of x, shape (rows, k, N), back in place; `last` holds 1 / N modulo each prime."""
-    k, N = x.shape[1], x.shape[2]
+    """Transform the rows of x, shape (rows, k, N), back in place, late stages first; `last` holds 1 / N modulo each prime."""
+    w, w_shoup, late, late_shoup = tables
+    blocks = late.shape[2]
+    b = np.empty((x.shape[2] // blocks, blocks), np.uint64)
     for r in range(x.shape[0]):
-        for c in range(k):
-            a, p = x[r, c], primes[c]
-            two_p = p + p
-            m, t = N // 2, 1
+        for c in range(x.shape[1]):
+            a, p, two_p = x[r, c], primes[c], primes[c] + primes[c]
+            for j in range(len(b)):
+                for i in range(blocks):
+                    b[j, i] = a[i * len(b) + j]
+            m, t = len(b) // 2, 1
+            while m:
+                for i in range(m):
+                    f, f_shoup = late[c, m - 1 + i], late_shoup[c, m - 1 + i]
+                    for j in range(2 * i * t, (2 * i + 1) * t):
+                        low, high = b[j], b[j + t]
+                        for n in range(blocks):
+                            u, d = low[n] + high[n], low[n] + (two_p - high[n])
+                            low[n], high[n] = min(u, u - two_p), d * f[n] - ((d * f_shoup[n]) >> _32) * p
+                m, t = m // 2, 2 * t
+            for j in range(len(b)):
+                for i in range(blocks):
+                    a[i * len(b) + j] = b[j, i]
+            m, t = blocks // 2, len(b)
             while m:
                 for i in range(m):
                     s, s_shoup = w[c, m + i], w_shoup[c, m + i]
                     low, high = a[2 * i * t : (2 * i + 1) * t], a[(2 * i + 1) * t : (2 * i + 2) * t]
                     for j in range(t):
-                        u, v = low[j], high[j]
-                        d = u + (two_p - v)
-                        u = u + v
-                        low[j] = u - two_p if u >= two_p else u
-                        high[j] = d * s - ((d * s_shoup) >> _32) * p
+                        u, d = low[j] + high[j], low[j] + (two_p - high[j])
+                        low[j], high[j] = min(u, u - two_p), d * s - ((d * s_shoup) >> _32) * p
                 m, t = m // 2, 2 * t
-            for j in range(N):
+            for j in range(len(a)):
                 u = a[j] * last[c] - ((a[j] * last_shoup[c]) >> _32) * p
-                a[j] = u - p if u >= p else u
+                a[j] = min(u, u - p)
 
 
-def lincomb_loop(out: np.ndarray, x: np.ndarray, factors: np.ndarray, primes: np.ndarray) -> None:
-    """Set out[j] = sum_i factors[j, i] x[i] modulo primes[j]; x has shape (k, n), out (k', n), at most 16 terms."""
-    for j in range(out.shape[0]):
-        p = primes[j]
-        for c in range(out.shape[1]):
-            total = np.uint64(0)  # 16 products below 2^60 fit 64 bits, so one reduction is enough
-            for i in range(x.shape[0]):
-                total += factors[j, i] * x[i, c]
-            out[j, c] = total % p
+def split_loop(
+    parts: np.ndarray, v: np.ndarray, x: np.ndarray, factors: np.ndarray, factors_shoup: np.ndarray, primes: np.ndarray
+) -> int:
+    """Set parts[i] = factors[i] x[i] modulo primes[i] and v = round(sum_i parts[i] / primes[i]).
+
+    x and parts have shape (k, n), v has (n,).  Returns how many of v are too near to a half for float64 to decide.
+    """
+    quotients = np.full(len(v), 0.5)
+    for i in range(len(x)):
+        p, inverse, f, f_shoup = primes[i], 1.0 / primes[i], factors[i], factors_shoup[i]
+        row, part = x[i], parts[i]
+        for c in range(len(v)):
+            u = row[c] * f - ((row[c] * f_shoup) >> _32) * p
+            u = min(u, u - p)
+            part[c] = u
+            quotients[c] += u * inverse
+    undecided = 0
+    for c in range(len(v)):
+        whole = np.floor(quotients[c])
+        v[c] = np.uint64(whole)
+        undecided += abs(quotients[c] - whole - 0.5) > 0.5 - NEAR_HALF
+    return undecided
 
 
-def products_loop(out: np.ndarray, x: np.ndarray, y: np.ndarray, primes: np.ndarray) -> None:
-    """Set out[j] = sum_i x[i, j] y[i, j] modulo primes[j]; x and y have shape (terms, k, n), at most 16 terms."""
-    for j in range(out.shape[0]):
-        p = primes[j]
-        for c in range(out.shape[1]):
-            total = np.uint64(0)  # 16 products below 2^60 fit 64 bits, so one reduction is enough
-            for i in range(x.shape[0]):
-                total += x[i, j, c] * y[i, j, c]
-            out[j, c] = total % p
+def convert_loop(
+    out: np.ndarray,
+    parts: np.ndarray,
+    v: np.ndarray,
+    factors: np.ndarray,
+    multiples: np.ndarray,
+    y: np.ndarray,
+    own: np.ndarray,
+) -> None:
+    """Set out[j] = sum_i factors[j, i] parts[i] + multiples[j] v + own[j] y[j], not reduced; y may have no rows.
+
+    parts has shape (k, n), v (n,), out and y (k', n).  The sum of 16 products of residues and 16 residues is below 2^64.
+    """
+    for start in range(0, len(v), _CHUNK):  # a chunk of all parts fits the nearest cache
+        few = slice(start, start + _CHUNK)
+        for j in range(len(out)):
+            total, counts, multiple = out[j, few], v[few], multiples[j]
+            for c in range(len(total)):
+                total[c] = counts[c] * multiple
+            for i in range(len(parts)):
+                part, f = parts[i, few], factors[j, i]
+                for c in range(len(total)):
+                    total[c] += part[c] * f
+            if len(y):
+                row, f = y[j, few], own[j]
+                for c in range(len(total)):
+                    total[c] += row[c] * f
 
 
-@cache
-def compiled(loop: Callable[..., None]) -> Callable[..., None]:
-    """Return the loop compiled by numba."""
-    import numba  # not at the top of the module, because importing it is slow and many programs do not need it
+def products_loop(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+    """Set out[s, j] = sum_i x[i, j] y[i, s, j], not reduced.
 
-    return numba.njit(nogil=True)(loop)
+    x has shape (terms, k, n) with at most 16 terms, y (terms, sums, k, n), out (sums, k, n).
+    """
+    for s in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for start in range(0, out.shape[2], _CHUNK):
+                few = slice(start, start + _CHUNK)
+                total = out[s, j, few]
+                total[:] = 0
+                for i in range(len(x)):
+                    a, b = x[i, j, few], y[i, s, j, few]
+                    for c in range(len(total)):
+                        total[c] += a[c] * b[c]
+
+
+def reduce_loop(x: np.ndarray, primes: np.ndarray) -> None:
+    """Reduce any x, shape (rows, k, n), modulo the primes, in place."""
+    for j in range(x.shape[1]):
+        p, two_p = primes[j], primes[j] + primes[j]
+        one, high_one = (np.uint64(1) << _32) // p, (np.uint64(1) << _32) % p
+        high_shoup = (high_one << _32) // p
+        for r in range(x.shape[0]):
+            row = x[r, j]
+            for c in range(len(row)):
+                low, high = row[c] & _LOW, row[c] >> _32
+                u = low - ((low * one) >> _32) * p + high * high_one - ((high * high_shoup) >> _32) * p
+                u = min(u, u - two_p)
+                row[c] = min(u, u - p)

@@ -25,19 +25,20 @@ from encnn.schemes.encoders import GENERATOR, SlotEncoder
 from encnn.schemes.rings import storage
 from encnn.schemes.rings.array import SLACK_LIMIT, Bounds, RingArray, RingContext, blocks, join
 from encnn.schemes.rings.parameters import RingParameters
-from encnn.schemes.rings.rns import base_conversion, rescaling
+from encnn.schemes.rings.rns import Ring, base_conversion, rescaling
 from encnn.schemes.rings.switching import RingSwitchKey
 
 RELINEARISE = 0
 """Name of the relinearisation key among the switch keys; the others are named by their rotation."""
 
 
-class RingEvaluator(base.Evaluator):
+class RingEvaluator(base.Evaluator[RingArray]):
     """Operations on `RingArray`s of one key.
 
     public_key: what anyone needs to encrypt, residues.  keys: switch keys by their name, `RELINEARISE` or a rotation.
     """
 
+    context: RingContext
     parts: int
 
     def __init__(
@@ -56,6 +57,11 @@ class RingEvaluator(base.Evaluator):
         return self.context.parameters
 
     @property
+    def whole_features_only(self) -> bool:
+        """True, since sums of rows are those of residues."""
+        return True
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all public keys."""
         return sum(key.nbytes for key in self.keys.values()) + (0 if self.public_key is None else self.public_key.nbytes)
@@ -72,7 +78,7 @@ class RingEvaluator(base.Evaluator):
         """A bound on the invariant noise that a key switch adds."""
 
     @abstractmethod
-    def _multiply_polynomials(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    def _multiply_polynomials(self, ring: Ring, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the parts of the product of two ciphertexts in the transform's domain, (parts, k, N)."""
 
     @abstractmethod
@@ -157,7 +163,8 @@ class RingEvaluator(base.Evaluator):
         else:
             raise CapabilityError(
                 f"scheme {self.scheme!r} cannot compute {f.name!r} in slots: it has products entry by entry, of a number and a "
-                "vector, and inner products; use one output, or the scheme 'integer_vector', which has every bilinear map"
+                "vector, and inner products; use outputs=1, or parameters with encoding='fractional' or the scheme "
+                "'integer_vector', which have every bilinear map"
             )
         if total:
             result = self.sum(result)
@@ -270,7 +277,7 @@ class RingEvaluator(base.Evaluator):
         for ring, convert in ((small, None), (wide, widen)):
             x = ring.ntt.forward(a if convert is None else convert(a))
             y = x if a is b else ring.ntt.forward(b if convert is None else convert(b))
-            parts.append(ring.ntt.inverse(self._multiply_polynomials(x, y) % ring.p))
+            parts.append(ring.ntt.inverse(self._multiply_polynomials(ring, x, y)))
         return narrow(rescaling(small, wide, p.t)(*parts))
 
     def _product_bounds(self, a: RingArray, b: RingArray) -> Bounds:
@@ -311,15 +318,15 @@ class RingEvaluator(base.Evaluator):
         """Return how much rows can grow in a sum; raise where the sum of their residues would leave int64."""
         if weight >= SLACK_LIMIT:
             raise CiphertextOverflowError(
-                f"features add up to {weight:.3g} in a row or column, sums of residues allow {SLACK_LIMIT:.3g}; scale them"
+                f"features add up to {weight:.3g} in a row or column, but sums of residues allow {SLACK_LIMIT:.3g}; scale them"
             )
         return weight
 
     def _check_whole(self, X: Batch) -> None:
         if not X.is_whole():
             raise CapabilityError(
-                f"scheme {self.scheme!r} cannot use features with fractions, or beyond 2^31: round and scale them to integers "
-                "first, or use the scheme 'clear'"
+                f"scheme {self.scheme!r} cannot use features with fractions, or beyond 2^31: scale and round them to integers "
+                "first, or use ckks.LOGISTIC_128 or the scheme 'clear'"
             )
 
 

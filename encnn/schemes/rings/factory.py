@@ -1,4 +1,4 @@
-"""Making and restoring the two sides of a key of FV or YASHE: `SecretKey` for the owner, an evaluator for everybody else."""
+"""Make and restore both sides of a key of FV or YASHE: the owner's `RingSecretKey` and the public `RingEvaluator`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from encnn.schemes.rings.secret import RingSecretKey
 
 @dataclass(frozen=True)
 class Factory:
-    """What makes keys of one scheme, from the classes of its parameters and of the two sides."""
+    """The maker of the keys of one scheme."""
 
-    parameters: type[RingParameters]
-    secret_key: type[RingSecretKey]
-    evaluator: type[RingEvaluator]
+    parameters: type[RingParameters]  # the class of the scheme's parameters
+    secret_key: type[RingSecretKey]  # the class of the owner's side
+    evaluator: type[RingEvaluator]  # the class of the public side
 
     def make_keys(
         self,
@@ -28,11 +28,13 @@ class Factory:
         products: Sequence[Product] = (),
         rng: np.random.Generator | None = None,
         public_widths: Iterable[int] = (),
+        features: int = 1,
     ) -> tuple[RingSecretKey, RingEvaluator]:
         """Return a new secret key and its evaluator.
 
-        widths: lengths of the vectors to encrypt, up to N / 2.  products: maps that the evaluator shall be able to compute.
-        public_widths: if there are any, anyone can encrypt.  Without `rng` the key is real.
+        widths: lengths of the vectors to encrypt, up to N / 2.  products: maps that the evaluator must be able to compute.
+        public_widths: if any are given, there is a public key, with which anyone can encrypt.  rng: makes an experimental key;
+        without it the key comes from the operating system's entropy.  features: any number.
         """
         secret = self.secret_key(parameters, rng)
         keys = secret.switch_keys(products)

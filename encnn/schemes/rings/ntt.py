@@ -7,7 +7,8 @@ Let psi have order 2 N modulo p.  Then X^N + 1 = prod_j (X - psi^e_j) with e_j =
 Stage m = 1, 2, 4, ... of the forward transform splits m blocks into 2 m [LN16]: (u, v) -> (u + s v, u - s v), where s is one
 power of psi per block.  numpy is fast on long vectors, so the stages here keep the block index *innermost* (Pease's constant
 geometry).  Each stage takes the first and the second half of the array and interleaves the results; the final order is the
-same.  Factors are applied without division, and sums are only reduced below 4 p [Har14] (see `compiled`).
+same.  The compiled loops keep the block index innermost in the late stages only, on a transposed array.  Factors are applied
+without division, and sums are only reduced below 4 p [Har14] (see `compiled`).
 
 [LN16] P. Longa, M. Naehrig, "Speeding up the number theoretic transform for faster ideal lattice-based cryptography", CANS
 2016.
@@ -23,6 +24,9 @@ from encnn.schemes.rings.primes import check_primes, root_of_unity
 
 _32 = np.uint64(32)
 
+NEIGHBOURS = 16
+"""Stages that combine numbers less than so many places apart are the late ones (see `compiled.forward_loop`)."""
+
 
 class Transform:
     """The transform of dimension N, a power of two, modulo the given primes; `transform` makes each one once."""
@@ -37,13 +41,14 @@ class Transform:
         roots = [root_of_unity(p, 2 * N) for p in primes]
         order = bit_reversal(N)
         pairs = list(zip(roots, primes, strict=True))
-        self._w = np.array([_powers(root, N, p)[order] for root, p in pairs], np.uint64)
-        self._w_inverse = np.array([_powers(pow(root, -1, p), N, p)[order] for root, p in pairs], np.uint64)
-        self._last = np.array([pow(N, -1, p) for p in primes], np.uint64)
-        # floor(2^32 w / p) beside each factor w: it replaces the division in products modulo p (see `compiled`)
-        p = self._p[:, None]
-        self._shoup, self._shoup_inverse, self._last_shoup = (
-            (a << _32) // b for a, b in ((self._w, p), (self._w_inverse, p), (self._last, self._p))
+        self._w, self._shoup = shoup(np.array([_powers(root, N, p)[order] for root, p in pairs]), self._p)
+        powers = np.array([_powers(pow(root, -1, p), N, p)[order] for root, p in pairs])
+        self._w_inverse, self._shoup_inverse = shoup(powers, self._p)
+        self._last, self._last_shoup = shoup(np.array([[pow(N, -1, p)] for p in primes], np.uint64), self._p)
+        # what the compiled loops take: factors of all stages, and again those of the late stages as these need them
+        self._tables, self._tables_inverse = (
+            (w, w_shoup, _late(w), _late(w_shoup))
+            for w, w_shoup in ((self._w, self._shoup), (self._w_inverse, self._shoup_inverse))
         )
 
     @cached_property
@@ -56,7 +61,7 @@ class Transform:
         if not available():
             return self.forward_numpy(a)
         x = self._checked(a)
-        compiled(forward_loop)(x.reshape(-1, *x.shape[-2:]), self._p, self._w, self._shoup)
+        compiled(forward_loop)(x.reshape(-1, *x.shape[-2:]), self._p, self._tables)
         return x
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
@@ -65,7 +70,7 @@ class Transform:
             return self.inverse_numpy(values)
         x = self._checked(values)
         rows = x.reshape(-1, *x.shape[-2:])
-        compiled(inverse_loop)(rows, self._p, self._w_inverse, self._shoup_inverse, self._last, self._last_shoup)
+        compiled(inverse_loop)(rows, self._p, self._tables_inverse, self._last[:, 0], self._last_shoup[:, 0])
         return x
 
     def _checked(self, a: np.ndarray) -> np.ndarray:
@@ -100,7 +105,7 @@ class Transform:
             y[..., half:] = _times(u + (2 * p - v), s, s_shoup, p)  # the factor comes after the difference: stages inverted
             x, y = y, x
         # each stage gives twice what the forward stage took in, so the result is divided by N
-        x = _times(x, self._last[:, None], self._last_shoup[:, None], p)
+        x = _times(x, self._last, self._last_shoup, p)
         return np.minimum(x, x - p)
 
     @cached_property
@@ -135,6 +140,26 @@ def bit_reversal(N: int) -> np.ndarray:
     for _ in range(N.bit_length() - 1):
         order = np.concatenate([2 * order, 2 * order + 1])
     return order
+
+
+def shoup(factors: np.ndarray, primes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return factors below p, shape (k, ...), and floor(2^32 w / p) of each, which replaces the division in products modulo p.
+
+    Both are uint32 (see `compiled`).
+    """
+    p = primes.reshape(-1, *(1,) * (factors.ndim - 1))
+    return factors.astype(np.uint32), ((factors << _32) // p).astype(np.uint32)
+
+
+def _late(w: np.ndarray) -> np.ndarray:
+    """Return the factors of the last stages, shape (k, NEIGHBOURS - 1, blocks): a row for each s that block i splits with.
+
+    Stage m = blocks h splits the 2 s-th and the next of the h parts of block i with the factor m + h i + s, s < h.
+    """
+    blocks = max(1, w.shape[1] // NEIGHBOURS)
+    halves = _doubling(w.shape[1] // blocks)
+    rows = [w[:, blocks * h : 2 * blocks * h].reshape(len(w), blocks, h).swapaxes(1, 2) for h in halves]
+    return np.ascontiguousarray(np.concatenate(rows, axis=1))
 
 
 def _times(x: np.ndarray, s: np.ndarray, s_shoup: np.ndarray, p: np.ndarray) -> np.ndarray:

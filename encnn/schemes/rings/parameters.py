@@ -14,31 +14,31 @@ No preset goes beyond these tables.  Largest log2 q, special prime included, for
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, TypeAlias
 
 from encnn.arithmetic.checks import check_types, whole
 from encnn.arithmetic.sampling import TAIL
 from encnn.errors import ParameterError
 from encnn.schemes.base import OwnerHelp
 from encnn.schemes.encoders import CoefficientEncoder, Encoder, FractionalEncoder, SlotEncoder
+from encnn.schemes.parameters import NamedParameters
 from encnn.schemes.rings.primes import PRIME_BITS, check_primes, find_primes
 from encnn.schemes.rings.rns import MAX_TERMS, Ring, ring
 from encnn.security.estimate import AttackCost
-from encnn.security.promise import check_promise
+from encnn.security.promise import STANDARD_128, check_promise
 
-STANDARD_128 = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
-"""Dimension -> largest log2 q for 128 bits against classical attacks, ternary keys [HES18, table 1]."""
+Bits: TypeAlias = tuple[int, ...]
+"""Bits of primes."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class RingParameters:
+class RingParameters(NamedParameters):
     """A validated parameter set.  A set without protection must have INSECURE in its name."""
 
     scheme: ClassVar[str]
 
-    name: str  # of the set
     N: int  # dimension, a power of two
     q_primes: tuple[int, ...]  # primes of the modulus
     t_primes: tuple[int, ...]  # primes of the plaintext modulus
@@ -81,14 +81,6 @@ class RingParameters:
         if not self.insecure:
             check_promise(self.name, self.cheapest_attack, "raise N or lower q")
 
-    def __repr__(self) -> str:
-        """Show every field, and what the set protects."""
-        return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in fields(self))}) <{self}>"
-
-    def __str__(self) -> str:
-        """Show the name and what the set protects."""
-        return f"{self.name}: {self.protection}"
-
     @property
     @abstractmethod
     def cheapest_attack(self) -> AttackCost:
@@ -114,11 +106,6 @@ class RingParameters:
     def owner_help(self) -> OwnerHelp:
         """The owner sends fresh weights, since ciphertexts allow a limited number of products."""
         return "weights"
-
-    @property
-    def insecure(self) -> bool:
-        """Whether the set is marked as giving no protection."""
-        return "INSECURE" in self.name
 
     @property
     def q(self) -> int:
@@ -195,9 +182,13 @@ class RingParameters:
             raise ParameterError(f"products under {self.name!r} need {count} primes, above {MAX_TERMS}; lower q or t")
         return ring(self.N, find_primes(self.N, PRIME_BITS, count, (*self.q_primes, *self._special)))
 
-    def updated(self, **changes: Any) -> Self:
-        """Return a changed, newly validated copy."""
-        return replace(self, **changes)
+    @classmethod
+    def of_bits(cls, name: str, N: int, q_bits: Bits, special_bits: int, t_bits: Bits, scale: int = 1) -> Self:
+        """Return a set whose primes have these bits; with `special_bits` 0 it is for additions only."""
+        special = primes_of_bits(N, (special_bits,)) if special_bits else ()
+        q = primes_of_bits(N, q_bits, special)
+        t = primes_of_bits(N, t_bits, (*special, *q))
+        return cls(name=name, N=N, q_primes=q, t_primes=t, special_prime=sum(special), scale=scale)
 
     @property
     def _special(self) -> tuple[int, ...]:

@@ -1,4 +1,7 @@
-"""The ring Z[X]/(X^N + 1) as one learns it: whole numbers of Python, every product written out.  The oracle of the tests."""
+"""The ring Z[X]/(X^N + 1) in its plainest form: Python's whole numbers, and every product written out.
+
+Tests compare the fast ring with these functions.
+"""
 
 from collections.abc import Sequence
 
@@ -13,13 +16,14 @@ def multiply(a: Sequence[int], b: Sequence[int]) -> list[int]:
     product = [0] * N
     for i, x in enumerate(a):
         for j, y in enumerate(b):
+            # X^N = -1: a power beyond N - 1 comes back at the low end with the other sign
             sign = 1 if i + j < N else -1
             product[(i + j) % N] += sign * int(x) * int(y)
     return product
 
 
 def evaluate(a: Sequence[int], x: int, p: int) -> int:
-    """Return a(x) modulo p."""
+    """Return a(x) modulo p, by Horner's rule."""
     value = 0
     for c in reversed(a):
         value = (value * x + int(c)) % p

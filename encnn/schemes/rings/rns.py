@@ -18,14 +18,11 @@ from functools import cache
 import numpy as np
 
 from encnn.errors import ParameterError
-from encnn.schemes.rings.compiled import available, compiled, lincomb_loop, products_loop
-from encnn.schemes.rings.ntt import transform
+from encnn.schemes.rings.compiled import NEAR_HALF, available, compiled, convert_loop, products_loop, reduce_loop, split_loop
+from encnn.schemes.rings.ntt import shoup, transform
 
 MAX_TERMS = 16
-"""Number of products of residues that can be added before they are reduced: 16 * 2^60 = 2^64."""
-
-_NEAR_HALF = 1e-9
-"""Distance from a half below which a float64 sum is not trusted to round the right way."""
+"""Number of products of residues that can be added before they are reduced: 16 (2^30 - 1)^2 + 16 * 2^30 < 2^64."""
 
 
 class Ring:
@@ -91,13 +88,21 @@ class Ring:
         return self.ntt.inverse(self.ntt.forward(a) * self.ntt.forward(b) % self.p)
 
     def sum_products(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Return sum_i a[i] b[i], entry by entry, for at most 16 terms: shape (terms, k, n) -> (k, n)."""
-        if a.shape != b.shape or a.ndim != 3 or a.shape[1] != self.k or len(a) > MAX_TERMS:
-            raise ParameterError(f"products of {a.shape} and {b.shape}: expected one shape (at most {MAX_TERMS}, {self.k}, n)")
+        """Return sum_i a[i] b[i], entry by entry, for at most 16 terms.
+
+        Shapes (terms, k, n) and (terms, ..., k, n) -> (..., k, n).
+        """
+        if a.ndim != 3 or not 1 <= len(a) <= MAX_TERMS or a.shape[1] != self.k or a.shape != (*b.shape[:1], *b.shape[-2:]):
+            raise ParameterError(
+                f"products of {a.shape} and {b.shape}: expected (at most {MAX_TERMS}, {self.k}, n) and the same, with any axes "
+                "after the first one"
+            )
         if not available():
-            return np.einsum("ikn,ikn->kn", a, b) % self.p
-        out = np.empty(a.shape[1:], np.uint64)
-        compiled(products_loop)(out, np.ascontiguousarray(a), np.ascontiguousarray(b), self.p[:, 0])
+            return np.einsum("ikn,i...kn->...kn", a, b) % self.p
+        out = np.empty(b.shape[1:], np.uint64)
+        sums = out.reshape(-1, *a.shape[1:])
+        compiled(products_loop)(sums, np.ascontiguousarray(a), np.ascontiguousarray(b).reshape(len(a), *sums.shape))
+        compiled(reduce_loop)(sums, self.p[:, 0])
         return out
 
     def inverse(self, a: np.ndarray) -> np.ndarray | None:
@@ -128,69 +133,68 @@ class Ring:
 
 
 class BaseConversion:
-    """The exact conversion of centred whole numbers from the primes of one ring to those of another."""
+    """The exact map from x modulo q, and y modulo the target's primes, to gain * lift(times * x mod q) + own * y modulo these.
 
-    def __init__(self, source: Ring, target: Ring) -> None:
+    The plain conversion has all three at their defaults.  They are whole numbers.
+    """
+
+    def __init__(self, source: Ring, target: Ring, times: int = 1, gain: int = 1, own: int = 0) -> None:
         self.source, self.target = source, target
         # q / p_i, their inverses modulo p_i and their residues modulo the new primes depend on the rings only
-        rests = [source.q // p for p in source.primes]
-        self._rests = rests
-        self._inverses = np.array([pow(r, -1, p) for r, p in zip(rests, source.primes, strict=True)], np.uint64)[:, None]
-        factors = [[r % p for r in rests] for p in target.primes]
-        self._factors = np.array(factors, np.uint64)
-        self._q = target.constant(source.q)
+        self._rests = rests = [source.q // p for p in source.primes]
+        inverses = [times * pow(r, -1, p) % p for r, p in zip(rests, source.primes, strict=True)]
+        self._inverses = shoup(np.array(inverses, np.uint64), source.p)
+        self._factors = np.array([[gain * r % p for r in rests] for p in target.primes], np.uint64)
+        self._multiples, self._own = target.constant(-gain * source.q), target.constant(own)
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Return the residues modulo the target's primes: shape (..., k, n) -> (..., k', n)."""
-        if x.ndim < 2 or x.shape[-2] != self.source.k:
-            raise ParameterError(f"residues have shape {x.shape}, expected (..., {self.source.k}, n)")
-        parts = x * self._inverses % self.source.p  # x'_i: then x = sum_i x'_i q / p_i modulo q
-        sums = self._combined(parts)  # that sum modulo the new primes is x + v q, not x
-        # subtract v q; adding the prime first keeps unsigned numbers from going below zero
-        return (sums + (self.target.p - self._multiples(parts)[..., None, :] * self._q % self.target.p)) % self.target.p
-
-    def _combined(self, parts: np.ndarray) -> np.ndarray:
-        """Return sum_i parts_i q / p_i modulo the target's primes."""
+    def __call__(self, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+        """Return the residues modulo the target's primes: shape (..., k, n), and of y (..., k', n) -> (..., k', n)."""
+        shape = (*x.shape[:-2], self.target.k, *x.shape[-1:])
+        if x.ndim < 2 or x.shape[-2] != self.source.k or (y is not None and (y.shape != shape or self.source.k == MAX_TERMS)):
+            raise ParameterError(
+                f"residues have shapes {x.shape} and {getattr(y, 'shape', None)}, expected (..., {self.source.k}, n), and "
+                f"(..., {self.target.k}, n) or nothing; sources of {MAX_TERMS} primes take nothing"
+            )
         if not available():
-            return np.matmul(self._factors, parts) % self.target.p
-        flat = np.ascontiguousarray(parts).reshape(-1, *parts.shape[-2:])
-        out = np.empty((len(flat), self.target.k, parts.shape[-1]), np.uint64)
-        for row, result in zip(flat, out, strict=True):
-            compiled(lincomb_loop)(result, row, self._factors, self.target.p[:, 0])
-        return out.reshape(*parts.shape[:-2], self.target.k, parts.shape[-1])
+            return self._by_numpy(x, y)
+        out, few = np.empty(shape, np.uint64), x.shape[-2:]
+        sums, rows = out.reshape(-1, *shape[-2:]), np.ascontiguousarray(x, np.uint64).reshape(-1, *few)
+        # rows of y, or arrays without any
+        own = (
+            np.empty((len(rows), 0, few[1]), np.uint64) if y is None else np.ascontiguousarray(y, np.uint64).reshape(sums.shape)
+        )
+        for x_row, y_row, total in zip(rows, own, sums, strict=True):
+            self._sum_row(x_row, y_row, total)
+        compiled(reduce_loop)(sums, self.target.p[:, 0])
+        return out
 
-    def _multiples(self, parts: np.ndarray) -> np.ndarray:
+    def _sum_row(self, x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
+        """Set `out` to the result for one row, not reduced."""
+        parts, v = np.empty_like(x), np.empty(x.shape[1], np.uint64)
+        if compiled(split_loop)(parts, v, x, *self._inverses, self.source.p[:, 0]):
+            v = self._multiples_of(parts)
+        compiled(convert_loop)(out, parts, v, self._factors, self._multiples[:, 0], y, self._own[:, 0])
+
+    def _by_numpy(self, x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
+        """Return the same, computed by numpy."""
+        parts = x * self._inverses[0][:, None] % self.source.p  # x'_i: then x = sum_i x'_i q / p_i modulo q
+        sums = np.matmul(self._factors, parts)  # that sum modulo the new primes is x + v q, not x
+        sums += self._multiples * self._multiples_of(parts)[..., None, :]
+        return (sums if y is None else sums + self._own * y) % self.target.p
+
+    def _multiples_of(self, parts: np.ndarray) -> np.ndarray:
         """Return v = round(sum_i parts_i / p_i), shape (..., n)."""
         # the sum divided by q is sum_i x'_i / p_i, at most k: float64 has far more bits than v needs
         quotients = (parts / self.source.p.astype(np.float64)).sum(axis=-2)
         v = np.rint(quotients)
         # near a half, x is near +-q / 2, and float64's error could round to the wrong side: decide these few exactly
-        for place in zip(*np.nonzero(np.abs(np.abs(quotients - v) - 0.5) < _NEAR_HALF), strict=True):
+        for place in zip(*np.nonzero(np.abs(np.abs(quotients - v) - 0.5) < NEAR_HALF), strict=True):
             v[place] = self._exact_multiple(parts[(*place[:-1], slice(None), place[-1])])
         return v.astype(np.uint64)
 
     def _exact_multiple(self, parts: np.ndarray) -> int:
         total = sum(int(x) * rest for x, rest in zip(parts, self._rests, strict=True))
         return (2 * total + self.source.q) // (2 * self.source.q)
-
-
-class Rescaling:
-    """The exact map x -> round(t x / q) from the ring modulo q to another ring, for a whole number t.
-
-    It takes x modulo q.  It also takes x modulo the target's primes, unless t is a multiple of the target's modulus.
-    """
-
-    def __init__(self, source: Ring, target: Ring, t: int) -> None:
-        self._convert, self._t = BaseConversion(source, target), t
-        self._inverse = pow(source.q, -1, target.q)
-
-    def __call__(self, x: np.ndarray, x_target: np.ndarray | None = None) -> np.ndarray:
-        """Return round(t x / q) modulo the target's primes, shape (..., k', n)."""
-        source, target = self._convert.source, self._convert.target
-        rest = self._convert(source.scale(x, self._t))  # r, the centred lift of t x mod q
-        # t x - r is a multiple of q, so dividing by q is exact: a product with 1 / q modulo each new prime
-        whole = target.p - rest if x_target is None else target.subtract(target.scale(x_target, self._t), rest)
-        return target.scale(whole, self._inverse)
 
 
 @cache
@@ -206,9 +210,14 @@ def base_conversion(source: Ring, target: Ring) -> BaseConversion:
 
 
 @cache
-def rescaling(source: Ring, target: Ring, t: int) -> Rescaling:
-    """Return the map x -> round(t x / q); it is made at the first call."""
-    return Rescaling(source, target, t)
+def rescaling(source: Ring, target: Ring, t: int) -> BaseConversion:
+    """Return the map x -> round(t x / q) for a whole number t; it is made at the first call.
+
+    It takes x modulo q.  It also takes x modulo the target's primes, unless t is a multiple of the target's modulus.
+    """
+    # with r the centred lift of t x mod q, t x - r is a multiple of q: dividing is a product with 1 / q modulo each new prime
+    inverse = pow(source.q, -1, target.q)
+    return BaseConversion(source, target, times=t, gain=-inverse, own=t * inverse)
 
 
 def _inverses(a: np.ndarray, p: int) -> np.ndarray:

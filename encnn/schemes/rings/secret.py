@@ -4,13 +4,15 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
 from encnn.arithmetic.sampling import Randomness
 from encnn.errors import KeyMismatchError, ParameterError
 from encnn.schemes import base
+from encnn.schemes.base import KeyContext
+from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.encoders import SlotEncoder
 from encnn.schemes.powers import Product
 from encnn.schemes.rings import storage
@@ -20,19 +22,22 @@ from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import Ring, rescaling
 from encnn.schemes.rings.switching import RingSwitchKey
 
+R = TypeVar("R", bound=RingParameters)
 
-class RingSecretKey(base.SecretKey):
+
+class RingSecretKey(base.SecretKey[RingArray], Generic[R]):
     """The owner's key.  `rng` makes an experimental key that can be reproduced; otherwise it comes from the system's entropy.
 
     secret_names: names of the secret polynomials in a file, in the order of `from_polynomials`.
     """
 
+    context: KeyContext[R]
     secret_names: ClassVar[tuple[str, ...]]
 
-    def __init__(self, parameters: RingParameters, rng: np.random.Generator | None = None) -> None:
+    def __init__(self, parameters: R, rng: np.random.Generator | None = None) -> None:
         self.parameters = parameters
         self._randomness = Randomness(rng)
-        self.context = RingContext(parameters, self._randomness.token().hex(), self._randomness.experimental)
+        self.context = KeyContext(parameters, self._randomness.token().hex(), self._randomness.experimental)
 
     def __repr__(self) -> str:
         """Show the key's name, never its entries."""
@@ -42,7 +47,7 @@ class RingSecretKey(base.SecretKey):
 
     @classmethod
     @abstractmethod
-    def from_polynomials(cls, context: RingContext, polynomials: Sequence[np.ndarray]) -> Self:
+    def from_polynomials(cls, context: KeyContext[R], polynomials: Sequence[np.ndarray]) -> Self:
         """Return the key with given secret polynomials, as read from a file."""
 
     @property
@@ -133,11 +138,12 @@ class RingSecretKey(base.SecretKey):
         if not self.parameters.special_prime:
             raise ParameterError(
                 f"{self.parameters.name!r} is for additions and plain factors: it has no key for {products[0].name!r}; train "
-                "without hidden layer and with a sigmoid of degree 1, or use a preset with products"
+                "without a hidden layer and with a sigmoid of degree 1, or use a preset with products"
             )
         keys = {RELINEARISE: self.relinearisation_key()}
         encoder, steps = self.parameters.encoder, 1
-        summed = max((f.left for f in products if f.name.startswith("vector_matrix:")), default=1)  # type: ignore[union-attr]
+        matrices = [f for f in products if isinstance(f, BilinearMap) and f.name.startswith("vector_matrix:")]
+        summed = max((f.left for f in matrices), default=1)
         while isinstance(encoder, SlotEncoder) and steps < encoder.period(summed):
             keys[steps], steps = self.rotation_key(steps), 2 * steps
         return keys
@@ -183,8 +189,8 @@ def encrypted(context: RingContext, v: np.ndarray, zeros: Callable[[tuple[int, .
     largest = float(np.abs(v).max(initial=0.0))
     if not largest <= p.value_limit:
         raise ParameterError(
-            f"a number reaches {largest:.3g}, fresh ciphertexts of {p.name!r} hold up to {p.value_limit}; use smaller numbers "
-            "or parameters.updated(value_limit=...)"
+            f"a number reaches {largest:.3g}, but fresh ciphertexts of {p.name!r} hold up to {p.value_limit}; use smaller "
+            "numbers or parameters.updated(value_limit=...)"
         )
     plain = p.encoder.encode(v, p.scale)
     counts = v.shape if p.encoder.per_number else v.shape[:-1]

@@ -1,11 +1,11 @@
-"""Taking keys and ciphertexts of FV and YASHE apart for files, and putting them together again.
+"""Take keys and ciphertexts of FV and YASHE apart for files, and put them together again.
 
-Everything read is checked against the parameters it claims: the schema of its header, then types, shapes and residues of its
-arrays.  What does not fit is a `FileError`.
+A reader checks everything against the parameters that the file claims: first the schema of the header, then types, shapes and
+residues of the arrays.  It raises `FileError` for anything that does not fit.
 
 The header of ciphertexts claims a scale and bounds on plaintexts and noise (`Bounds`).  A reader without the key can check that
-ciphertexts can have them: that they still decrypt, at a scale that the parameters lead to.  Whether bounds of computed
-ciphertexts are true only the key tells, so a wrong claim is as good, and as bad, as a wrong ciphertext.
+ciphertexts can have these bounds: that they still decrypt, and that the parameters lead to this scale.  Only the holder of the
+key can check that the bounds are true.  A wrong claim therefore does the same harm as a wrong ciphertext, and no more.
 """
 
 import math
@@ -24,34 +24,34 @@ from encnn.schemes.rings.rns import Ring
 from encnn.schemes.rings.switching import RingSwitchKey
 
 MAX_BITS = 512
-"""Largest log2 of the place of a digit in a file, and of a scale beyond t: what is decoded stays far within float64."""
+"""Largest log2 of the place of a digit in a file, and of scale / t: decoded numbers then stay far within float64."""
 
 
 @dataclass(frozen=True)
 class RingKeyHeader:
-    """What the header of every key begins with; the parameters are those of a scheme of their own."""
+    """The fields with which the header of every key begins."""
 
-    parameters: dict
-    key_id: Hex32
+    parameters: dict  # parsed later, by the class of the scheme
+    key_id: Hex32  # the name of the key
 
 
 @dataclass(frozen=True)
 class RingEvaluatorHeader(RingKeyHeader):
-    """The header of public keys: names of the switch keys, and whether there is a key to encrypt with."""
+    """The header of public keys."""
 
-    switches: list[Annotated[int, Within(0, 1 << 16)]]
-    public: bool
+    switches: list[Annotated[int, Within(0, 1 << 16)]]  # the names of the switch keys, increasing
+    public: bool  # whether there is a public key to encrypt with
 
 
 @dataclass(frozen=True)
 class RingArrayHeader:
-    """What is claimed of ciphertexts."""
+    """What a file claims of its ciphertexts."""
 
-    bounds: Bounds
+    bounds: Bounds  # scale, and bounds on plaintexts and noise
 
 
 def export_context(context: RingContext) -> dict:
-    """Return the parameters and the name of the key."""
+    """Return the part of a header that names the parameters and the key."""
     return {"parameters": describe(context.parameters), "key_id": context.key_id}
 
 
@@ -97,9 +97,10 @@ def restore_array(context: RingContext, parts: int, header: object, data: np.nda
 
 
 def _check_bounds(p: RingParameters, b: Bounds) -> None:
-    """Raise `FileError` unless ciphertexts of these parameters can have these bounds: decoding takes time and memory by them.
+    """Raise `FileError` unless ciphertexts of these parameters can have these bounds.
 
-    Scales grow from that of the parameters by powers of two; digits have places in the fractional encoding only.
+    The bounds decide how much time and memory decoding takes, so false ones could exhaust a reader.  A scale is that of the
+    parameters times a power of two.  Only digits of the fractional encoding have places.
     """
     places = p.N if p.encoding == "fractional" else 0
     if (
@@ -119,17 +120,17 @@ def _check_bounds(p: RingParameters, b: Bounds) -> None:
 
 def _check_ascending(names: Sequence[int]) -> None:
     if any(a >= b for a, b in pairwise(names)):
-        raise FileError(f"the keys {names!r:.80} are not in order, or repeat; get a new file from its sender")
+        raise FileError(f"the keys {names!r:.80} must be named once and in order; get a new file from its sender")
 
 
 def _checked(name: str, array: np.ndarray, shape: tuple[int, ...], ring: Ring) -> np.ndarray:
     check_array(name, array, shape)
     if array.size and not ((array >= 0) & (array < ring.p.astype(np.int64))).all():
-        raise FileError(f"{name}: entries are no residues of the modulus; get a new file from its sender")
+        raise FileError(f"{name}: some entries are not residues of the modulus; get a new file from its sender")
     return array.view(np.uint64)
 
 
 def secret_polynomials(context: RingContext, arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> list[np.ndarray]:
-    """Return the ternary secret polynomials of a file, by their names."""
+    """Return the ternary secret polynomials with these names, after checking them."""
     check_names("the secret key", arrays, set(names))
     return [check_array(f"the ternary {name}", arrays[name], (context.parameters.N,), np.int64, -1, 1) for name in names]

@@ -22,10 +22,10 @@ from encnn.schemes.rings.rns import rescaling, ring
 
 @dataclass(frozen=True)
 class RingSwitchKey:
-    """Transformed polynomials of shape (digits, parts, k + 1, N), public."""
+    """The key of a switch: transformed polynomials, which are public."""
 
-    parameters: RingParameters
-    values: np.ndarray
+    parameters: RingParameters  # of the scheme
+    values: np.ndarray  # uint64 of shape (digits, parts, k + 1, N)
 
     @property
     def nbytes(self) -> int:
@@ -38,8 +38,7 @@ class RingSwitchKey:
         keys, k = p.key_ring, len(p.q_primes)
         # transforms take any number below 4 times their primes, which are of about one size: no reduction is needed
         digits = keys.ntt.forward(np.broadcast_to(c[:, None, :], (k, keys.k, p.N)))
-        sums = np.stack([keys.sum_products(digits, self.values[:, j]) for j in range(self.values.shape[1])])
-        wide = keys.ntt.inverse(sums)
+        wide = keys.ntt.inverse(keys.sum_products(digits, self.values))
         return rescaling(ring(p.N, (p.special_prime,)), p.cipher_ring, 1)(wide[:, k:], wide[:, :k])
 
 

@@ -1,10 +1,10 @@
-"""YASHE: encryption of polynomials over Z_t under NTRU, with one polynomial per ciphertext; and why it is no longer used.
+"""YASHE encrypts polynomials over Z_t under NTRU, one polynomial per ciphertext; this folder shows why it fell out of use.
 
 [BLLN13] J. Bos, K. Lauter, J. Loftus, M. Naehrig, "Improved security for a ring-based fully homomorphic encryption scheme",
 IMA International Conference on Cryptography and Coding 2013, ePrint 2013/075.
 
-Read after `fv`, with which it shares the ring, arrays, encoders and key switching: `parameters`, `noise` (predicted), `keys`,
-`evaluator`; and `encnn.security.overstretched`, the attacks.
+Read `fv` first, with which it shares the ring, arrays, encoders and key switching.  Then read `parameters`, `noise`
+(predicted), `keys` and `evaluator`, and `encnn.security.overstretched` about the attacks.
 """
 
 from encnn.arithmetic.sigmoid import taylor

@@ -1,4 +1,7 @@
-"""The public side of YASHE: a product is round(t / q c d), one polynomial under f^2, and relinearisation switches it to f."""
+"""The public side of YASHE.
+
+A product is round(t / q c d), one polynomial under f^2.  Relinearisation switches it back to f.
+"""
 
 from typing import ClassVar
 
@@ -8,16 +11,16 @@ from encnn.arithmetic.sampling import for_key
 from encnn.errors import MissingKeyError
 from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.evaluator import RingEvaluator
-from encnn.schemes.rings.rns import rescaling
+from encnn.schemes.rings.rns import Ring, rescaling
 from encnn.schemes.rings.secret import encrypted
 from encnn.schemes.yashe import noise
 
 _LOOKED_AT, _NEAR = 4, 1 << 16
-"""Coefficients that tell whether a ciphertext is plain, and how far they are from a plaintext's after many plain sums."""
+"""Four coefficients tell whether a ciphertext is plain: they are then within 2^16 of a plaintext's, even after many sums."""
 
 
 class YASHEEvaluator(RingEvaluator):
-    """Operations on arrays of YASHE ciphertexts, by the keys that their owner made."""
+    """Operations on arrays of YASHE ciphertexts, with the public keys that their owner made."""
 
     scheme: ClassVar[str] = "yashe"
     parts = 1
@@ -36,8 +39,9 @@ class YASHEEvaluator(RingEvaluator):
         return encrypted(self.context, np.asarray(v, np.float64), zeros, noise.fresh(p))
 
     def readable(self, a: RingArray) -> bool:
-        """Return whether some ciphertext is round(q m / t) without h s, by a few of its coefficients."""
+        """Return whether some ciphertext is round(q m / t) without h s, so that anybody reads it."""
         p = self.parameters
+        # decode the first coefficients as if there were no key, and encode the result again: a plain ciphertext comes back
         c = a.residues().reshape(-1, p.cipher_ring.k, p.N)[..., :_LOOKED_AT]
         plain = rescaling(p.plain_ring, p.cipher_ring, p.q)(rescaling(p.cipher_ring, p.plain_ring, p.t)(c))
         return bool((np.abs(p.cipher_ring.lift(p.cipher_ring.subtract(c, plain))) < _NEAR).all(axis=-1).any())
@@ -46,8 +50,8 @@ class YASHEEvaluator(RingEvaluator):
     def _switch_noise(self) -> float:
         return noise.switch(self.parameters)
 
-    def _multiply_polynomials(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return a * b
+    def _multiply_polynomials(self, ring: Ring, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return ring.sum_products(a, b)[None]
 
     def _product_noise(self, a: float, b: float) -> float:
         return noise.product(self.parameters, a, b)

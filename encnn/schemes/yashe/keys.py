@@ -17,15 +17,16 @@ from typing import Self
 import numpy as np
 
 from encnn.errors import FileError
-from encnn.schemes.rings.array import RingArray, RingContext
+from encnn.schemes.base import KeyContext
+from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.secret import RingSecretKey
 from encnn.schemes.rings.switching import RingSwitchKey, gadget
 from encnn.schemes.yashe import noise
 from encnn.schemes.yashe.parameters import YASHEParameters
 
 
-class YASHESecretKey(RingSecretKey):
-    """The secret polynomials f' and g, and what the owner does with them."""
+class YASHESecretKey(RingSecretKey[YASHEParameters]):
+    """The secret polynomials f' and g, and the operations that need them."""
 
     parameters: YASHEParameters
     secret_names = ("T_secret", "T_g")
@@ -34,13 +35,14 @@ class YASHESecretKey(RingSecretKey):
         super().__init__(parameters, rng)
         self._g = self._ternary()
         self._f_prime = self._ternary()
+        # f must be invertible modulo q; a ternary f' that gives another f is rare, and then a new one is drawn
         while parameters.key_ring.inverse(parameters.key_ring.residues(self._polynomial)) is None:
             self._f_prime = self._ternary()
 
     @classmethod
-    def from_polynomials(cls, context: RingContext, polynomials: Sequence[np.ndarray]) -> Self:
+    def from_polynomials(cls, context: KeyContext[YASHEParameters], polynomials: Sequence[np.ndarray]) -> Self:
         """Return the key with given f' and g, as read from a file; new randomness comes from the operating system."""
-        key = cls(context.parameters)  # type: ignore[arg-type]
+        key = cls(context.parameters)
         (key._f_prime, key._g), key.context = polynomials, context
         _ = key._inverse_values  # refuses a polynomial without inverse
         return key
@@ -75,11 +77,11 @@ class YASHESecretKey(RingSecretKey):
         return ring.ntt.inverse(self._h[: ring.k])[None]
 
     def relinearisation_key(self) -> RingSwitchKey:
-        """Return the switch from f^2."""
+        """Return the key that switches from f^2 to f."""
         return self.switch_key(self._secret_values * self._secret_values % self.parameters.key_ring.p)
 
     def switch_key(self, F: np.ndarray) -> RingSwitchKey:
-        """Return P g_i F / f + e_i + h s_i for every digit i."""
+        """Return the key that switches from F to f: P g_i F / f + e_i + h s_i for every digit i."""
         p = self.parameters
         ring, k = p.key_ring, len(p.q_primes)
         s, e = ring.ntt.forward(self._noise(ring, (k,))), ring.ntt.forward(self._noise(ring, (k,)))
@@ -91,7 +93,7 @@ class YASHESecretKey(RingSecretKey):
         """The values of 1 / f modulo the primes of the key ring."""
         ring = self.parameters.key_ring
         inverse = ring.inverse(ring.residues(self._polynomial))
-        if inverse is None:  # never one that was drawn here
+        if inverse is None:  # this can only be a polynomial from a file: those drawn here have an inverse
             raise FileError("the secret polynomial has no inverse, so it made no key; restore the file from a backup")
         return ring.ntt.forward(inverse)
 

@@ -1,15 +1,15 @@
 """Predicted noise of YASHE: bounds on the invariant noise v, (t / q) f c = m + v + t a.
 
-With B the bound on fresh noise, d = `expansion` (2 sqrt(N)), h = 1 + t d, by which f = t f' + 1 enlarges what it multiplies,
-and n_1, n_2 the noises of two factors:
+B is the bound on fresh noise, and d is `expansion` (2 sqrt(N)).  A product with f = t f' + 1 enlarges a polynomial by at most
+h = 1 + t d.  n_1 and n_2 are the noises of two factors:
 
     fresh        (t / q)(h (B + 1/2) + t d B)
     sum          n_1 + n_2
     product      d g (n_1 + n_2) + d n_1 n_2 + (t / q) h^2 / 2,   g = t h / 2
     key switch   (t / q)(sum_i d q_i (h B + t d B) / P + h / 2)
 
-A product takes log2(t^2 d^2) bits of the budget: the size of f costs log2 t more than FV's key, and a fresh ciphertext already
-has t times the noise.
+A product takes log2(t^2 d^2) bits of the budget.  That is log2 t more than under FV, because f is t times as large as FV's key.
+For the same reason a fresh ciphertext already has t times the noise of FV's.
 """
 
 from encnn.schemes.rings.parameters import RingParameters
@@ -17,7 +17,7 @@ from encnn.schemes.rings.switching import switch_noise
 
 
 def enlargement(p: RingParameters) -> float:
-    """Return h, by how much f can enlarge a polynomial."""
+    """Return h, a bound on how much a product with f enlarges a polynomial."""
     return 1.0 + p.t * p.expansion
 
 
@@ -32,7 +32,7 @@ def fresh(p: RingParameters) -> float:
 
 
 def product(p: RingParameters, a: float, b: float) -> float:
-    """Return the noise of a product, not relinearised, of ciphertexts with noises a and b."""
+    """Return the noise of the product of ciphertexts with noises a and b, before it is relinearised."""
     d, h = p.expansion, enlargement(p)
     return d * p.t * h / 2 * (a + b) + d * a * b + p.t / p.q * h * h / 2
 

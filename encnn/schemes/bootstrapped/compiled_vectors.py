@@ -1,0 +1,157 @@
+"""Two inner steps of the compiled loops in LLVM's own language, with vectors of neighbours in an array.
+
+numba makes vector instructions of simple loops only.  It makes slow code of a transposition, and of products that read several
+arrays in the order of the key.  Here each instruction is written down.  Additions and multiplications are those of IEEE 754 in
+the order that is written, without flags, so that results are the same on every machine.
+
+**Products.**  Half of a rotation's arithmetic is products of transforms with the key.  Reading the key can take longer than the
+arithmetic, so the key lies in memory in the order in which it is read, a cache line of real parts after a line of imaginary
+parts.  Two ciphertexts share a read, and sums of four bits stay in registers.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import extending, types
+
+from encnn.schemes.bootstrapped.frequencies import COMPILED_K, COMPILED_N, GROUP, LINE
+
+intrinsic: Any = extending.intrinsic
+COMPONENTS = COMPILED_K + 1
+WIDTH = LINE if get_host_cpu_features().get("avx512f") else LINE // 2
+"""Number of float64 in a vector: twice as many as fit would need more registers than there are."""
+PACE = COMPILED_N + 24
+"""Distance of two transforms in a work array.  At a multiple of 512 they would compete for the same places in the cache."""
+TOGETHER = 2
+"""Number of ciphertexts that share a read of the key."""
+ROW = 2 * COMPONENTS * LINE
+"""Numbers of the key for one bit and digit, and one component of the result, in a stretch of a line."""
+
+Complex = tuple[Any, Any]
+"""Vectors of real and of imaginary parts."""
+
+
+class _Vectors:
+    """The vectors of a numba array, float64 and contiguous, from an index on."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, array: Any, index: Any, width: int) -> None:
+        self._builder, self._index = builder, index
+        self._data = context.make_array(kind)(context, builder, array).data
+        self._pointer = ir.VectorType(ir.DoubleType(), width).as_pointer()
+
+    def load(self, place: Any) -> Any:
+        """Return the vector that begins `place` numbers after the index."""
+        return self._builder.load(self._at(place), align=8)
+
+    def store(self, vector: Any, place: Any) -> None:
+        """Write a vector there."""
+        self._builder.store(vector, self._at(place), align=8)
+
+    def load_complex(self, place: int, apart: int) -> Complex:
+        """Return real parts at a place, and imaginary parts so many numbers further."""
+        return self.load(place), self.load(place + apart)
+
+    def _at(self, place: Any) -> Any:
+        index = self._builder.add(self._index, self._index.type(place) if isinstance(place, int) else place)
+        return self._builder.bitcast(self._builder.gep(self._data, [index]), self._pointer)
+
+
+@intrinsic
+def transpose_square(_, source, first, pace, target, place, step):  # type: ignore[no-untyped-def]
+    """Write eight rows of eight neighbours, at first, first + pace, ... of source, as columns of such rows of target."""
+
+    def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        from_, first_, pace_, to, place_, step_ = arguments
+        read, write = (
+            _Vectors(context, builder, kind, array, index, 8)
+            for kind, array, index in ((source, from_, first_), (target, to, place_))
+        )
+        rows = [read.load(builder.mul(pace_, pace_.type(r))) for r in range(8)]
+        for r, column in enumerate(_transposed(builder, rows)):
+            write.store(column, builder.mul(step_, step_.type(r)))
+        return context.get_dummy_value()
+
+    return types.void(source, types.int64, types.int64, target, types.int64, types.int64), code
+
+
+def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """Return the columns of eight rows: exchange halves, then quarters, then neighbours across the diagonal."""
+    choice = ir.VectorType(ir.IntType(32), 8)
+    for far in (4, 2, 1):
+        # of two rows, numbers 0 to 7 belong to the upper one, and 8 to 15 to the one `far` further down
+        upper = choice([8 + i - far if i & far else i for i in range(8)])
+        lower = choice([8 + i if i & far else i + far for i in range(8)])
+        for r in (r for r in range(8) if not r & far):
+            a, b = rows[r], rows[r + far]
+            rows[r], rows[r + far] = builder.shuffle_vector(a, b, upper), builder.shuffle_vector(a, b, lower)
+    return rows
+
+
+@intrinsic
+def prefetch(_, array, index):  # type: ignore[no-untyped-def]
+    """Bring the line of the cache with an entry of an array near, without waiting for it."""
+
+    def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
+        builder.call(function, [address, number(0), number(2), number(1)])  # to read; to the second cache; of data
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), code
+
+
+def _products(bits: int, together: int) -> Any:
+    """Return a function for compiled loops that adds the products with so many bits of the key to sums of ciphertexts."""
+
+    @intrinsic
+    def add_products(_, v, p, factors, q, key, r, sums, s):  # type: ignore[no-untyped-def]
+        """Add to the sums at s the products of transforms v at p with rows of the key at r, times the factors at q.
+
+        For b below `together`, a sum and three transforms are (3 b + c) PACE further, and factors of bit i (2 i + b) PACE.
+        """
+
+        def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            pairs = zip((v, factors, key, sums), arguments[::2], arguments[1::2], strict=True)
+            arrays = (_Vectors(context, builder, kind, array, index, WIDTH) for kind, array, index in pairs)
+            _add_products(builder, *arrays, bits=bits, together=together)
+            return context.get_dummy_value()
+
+        index = types.int64
+        return types.void(v, index, factors, index, key, index, sums, index), code
+
+    return add_products
+
+
+def _add_products(
+    builder: Any, v: _Vectors, factors: _Vectors, key: _Vectors, sums: _Vectors, *, bits: int, together: int
+) -> None:
+    """Write the instructions of `_products`."""
+    totals = [sums.load_complex(b * COMPONENTS * PACE, GROUP) for b in range(together)]
+    for i in range(bits):
+        rows = [key.load_complex(i * ROW + 2 * c * LINE, LINE) for c in range(COMPONENTS)]
+        for b in range(together):
+            transforms = (v.load_complex((b * COMPONENTS + c) * PACE, GROUP) for c in range(COMPONENTS))
+            product = _inner_product(builder, zip(transforms, rows, strict=True))
+            turned = _inner_product(builder, [(product, factors.load_complex((i * TOGETHER + b) * PACE, GROUP))])
+            totals[b] = builder.fadd(totals[b][0], turned[0]), builder.fadd(totals[b][1], turned[1])
+    for b, (x, y) in enumerate(totals):
+        sums.store(x, b * COMPONENTS * PACE)
+        sums.store(y, b * COMPONENTS * PACE + GROUP)
+
+
+def _inner_product(builder: Any, pairs: Iterable[tuple[Complex, Complex]]) -> Complex:
+    """Return the sum of the products of pairs."""
+    x = y = None
+    for (a, b), (c, d) in pairs:
+        ac, ad = builder.fmul(a, c), builder.fmul(a, d)
+        x, y = (ac, ad) if x is None else (builder.fadd(x, ac), builder.fadd(y, ad))
+        x, y = builder.fsub(x, builder.fmul(b, d)), builder.fadd(y, builder.fmul(b, c))
+    return x, y
+
+
+add_four_bits_of_two, add_four_bits, add_bit = _products(4, TOGETHER), _products(4, 1), _products(1, 1)
