@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import growth, machine, parts, plan, suite, twin, workers
+from benchmarks import growth, machine, parts, peers, plan, suite, twin, workers
 from encnn.data.datasets import words_dataset
 from encnn.experiments.console import heading, load_or_toy
 from encnn.experiments.results import FRESH, PUBLISHED, Results, copy_tables
@@ -25,6 +25,7 @@ KEYS = {
     "results": ("benchmark", "scheme", "parameters", "n"),
     "growth": ("against", "series", "size"),
     "machine": ("peak",),
+    "peers": ("operation",),
     "profile": ("scheme", "batch", "part"),
     "workers": ("batch", "workers"),
     "scale": ("scheme",),
@@ -63,6 +64,11 @@ def measure_operations(results: Results) -> None:
     _store(results, "results", suite.results())
 
 
+def measure_peers(results: Results) -> None:
+    """Write peers.csv: operations under FV beside SEAL's."""
+    _store(results, "peers", peers.table())
+
+
 def measure_growth(results: Results) -> None:
     """Write growth.csv, and say whether cost is linear in reviews and independent of the vocabulary."""
     table = growth.growth()
@@ -93,6 +99,7 @@ def measure_plan(results: Results) -> None:
 PARTS = {
     "twins": measure_twins,
     "operations": measure_operations,
+    "peers": measure_peers,
     "growth": measure_growth,
     "profile": measure_profile,
     "workers": measure_workers,

@@ -15,7 +15,6 @@ from encnn import Architecture, ClearParameters, EncryptedModel, ExactSigmoid, N
 from encnn.assistance.scores import Answer, Assistant, AssistedStep, DirectChannel, KeptLabels, Opening, Request, stretches
 from encnn.errors import CapabilityError, DataError, DivergenceError, FileError, KeyMismatchError, ParameterError
 from encnn.network.folded import collapsed, expanded
-from encnn.schemes import fv, make_keys
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, IntegerVectorParameters
 
 FEATURES, REVIEWS = 20, 90
@@ -434,9 +433,3 @@ def test_a_mini_batch_that_is_more_than_a_request_holds_takes_several_trips() ->
 
 def test_reviews_of_one_request_fit_it() -> None:
     assert stretches(np.zeros(5), 2) == [slice(0, 2), slice(2, 4), slice(4, 5)]
-
-
-def test_an_assistant_refuses_a_key_of_a_scheme_whose_scores_it_cannot_answer() -> None:
-    secret, _ = make_keys(fv.TOY, [1], rng=np.random.default_rng(3))
-    with pytest.raises(CapabilityError, match=r"answers scores of the scheme 'integer_vector'.*FVSecretKey.*OwnerOfWeights"):
-        Assistant(secret)

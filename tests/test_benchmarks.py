@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import __main__ as suite_door
-from benchmarks import cases, growth, machine, parts, plan, suite, twin, workers
+from benchmarks import cases, growth, machine, parts, peers, plan, suite, twin, workers
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.costs import Task, calibration, estimate, rehearsal
 from encnn.data.datasets import Dataset, words_dataset
@@ -201,6 +201,14 @@ def test_the_plan_on_paper_grows_with_the_documents(short: None) -> None:
     assert dense.architecture == cases.PACKED_TASK.architecture and dense.reviews == 10**6
 
 
+@pytest.mark.slow
+def test_operations_stand_beside_those_of_seal() -> None:
+    pytest.importorskip("tenseal.sealapi")
+    table = peers.table(rounds=1)
+    assert set(table["operation"]) == set(pd.read_csv(ROOT / "benchmarks" / "peers.csv")["operation"])
+    assert (table[["ours_ms", "seal_ms", "ours_to_seal"]] > 0).all(axis=None)
+
+
 def test_the_door_runs_what_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = [10, 20, 40]
     measured = pd.DataFrame({"against": "words", "series": "a", "size": sizes, "cpu_ms": [1.0, 2.0, 4.0], "formula": 1.0})
@@ -295,6 +303,7 @@ def test_the_pages_have_the_stored_numbers(tool: ModuleType) -> None:
     [
         ("scale", "model_bytes"),
         ("machine", "rate"),
+        ("peers", "seal_ms"),
         ("profile", "cpu_us"),
         ("workers", "wall_ms"),
         ("predictions", "predicted trainer CPU ms a review"),

@@ -42,6 +42,13 @@ def profile(table: pd.DataFrame) -> str:
     return _markdown(names, rows) + "\nThe largest part of each:\n\n" + "\n".join(sentences) + "\n"
 
 
+def peers(table: pd.DataFrame) -> str:
+    """Return operations beside SEAL's as Markdown."""
+    lines = table.to_dict("records")
+    rows = [(o["operation"], f"{o['ours_ms']:.3g}", f"{o['seal_ms']:.3g}", f"{o['ours_to_seal']:.2f} x") for o in lines]
+    return _markdown(["operation", "here, ms", "SEAL, ms", "of SEAL's time"], rows)
+
+
 def results(table: pd.DataFrame) -> str:
     """Return the costs of steps and epochs and the peak memory as Markdown, with a line per parameter set."""
     rows = []
@@ -154,6 +161,7 @@ BLOCKS: dict[str, tuple[str, str, Callable[[pd.DataFrame], str]]] = {
     "machine": ("performance.md", "benchmarks/machine.csv", machine),
     "profile": ("performance.md", "benchmarks/profile.csv", profile),
     "results": ("performance.md", "benchmarks/results.csv", results),
+    "peers": ("performance.md", "benchmarks/peers.csv", peers),
     "growth": ("performance.md", "benchmarks/growth.csv", growth),
     "predictions": ("performance.md", "figures/comparison.csv", predictions),
     "workers": ("performance.md", "benchmarks/workers.csv", workers),

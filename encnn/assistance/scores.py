@@ -54,7 +54,7 @@ from encnn.errors import CapabilityError, DataError, DivergenceError, EncnnError
 from encnn.files.schema import check_array
 from encnn.network import Help, plain_targets
 from encnn.network.partial_scores import WITHIN, PartialScores, check_counts
-from encnn.schemes.base import Evaluator, KeyContext, SecretKey, Targets
+from encnn.schemes.base import Evaluator, KeyContext, Targets
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorSecretKey
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.ring import (
@@ -205,18 +205,13 @@ class Assistant:
 
     def __init__(
         self,
-        secret: SecretKey,
+        secret: IntegerVectorSecretKey,
         outputs: int = 1,
         labels: np.ndarray | None = None,
         max_rate: float = 1.0,
         rng: np.random.Generator | None = None,
         max_trips: int | None = None,
     ) -> None:
-        if not isinstance(secret, IntegerVectorSecretKey):
-            raise CapabilityError(
-                f"an Assistant answers scores of the scheme 'integer_vector', this is a {type(secret).__name__}; serve a "
-                "weights.OwnerOfWeights for 'ckks', 'fv' and 'yashe', and nothing for the others"
-            )
         _check_max_rate(max_rate, secret.parameters)
         self._secret, self.outputs, self._max_rate, self.max_trips = secret, outputs, max_rate, max_trips
         self._labels = None if labels is None else plain_targets(labels, outputs)

@@ -31,12 +31,12 @@ def planted(model: EncryptedModel, gain: int) -> EncryptedModel:
 
 
 def T_from_weights(weights: np.ndarray, gain: float) -> np.ndarray:
-    """Return the first entries of T, shape (1, rows), from the weights that B read; gain as a weight, gain / unit."""
+    """Return the first entries of T, shape (1, rows), from the weights that B read.  gain: as a weight, gain / unit."""
     return np.rint(weights.T / gain).astype(np.int64)
 
 
 def switch_without_zeros(c: CiphertextArray, key: ReencryptionKey) -> CiphertextArray:
-    """Return the ciphertexts under B's key as proxies once made them, linear in their key; c of shape (rows, m)."""
+    """Return c, of shape (rows, m), under B's key by the old switch, which was linear in the proxy's key."""
     data = linear_switch(c.data.astype(np.int64), key, c.shape[-1]).astype(c.data.dtype)
     return CiphertextArray(data, key.target, c.scale, c.bound, c.value, c.noise + key.noise)
 
@@ -44,8 +44,8 @@ def switch_without_zeros(c: CiphertextArray, key: ReencryptionKey) -> Ciphertext
 def proxy_key(before: CiphertextArray, after: CiphertextArray, base_bits: int) -> np.ndarray | None:
     """Return the proxy's P for vectors of width m, int64 of shape (l, m + 1, d), from ciphertexts before and after a switch.
 
-    None if the equations have no solution, or more than one: it takes l d ciphertexts and a few.  Entry 0 of the mask a^(j) is
-    coefficient j of its polynomial, so that masks need no more equations than first entries.
+    It returns None if the equations have no solution or more than one; l d ciphertexts and a few more are enough.  Entry 0 of
+    the mask a^(j) is coefficient j of its polynomial, so that masks need no more equations than first entries.
     """
     p, m = before.parameters, before.shape[-1]
     digits = signed_digits(before.data[:, m:].astype(np.int64), base_bits, p)

@@ -72,8 +72,8 @@ def T_from_regression(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 def T_from_fractions(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """Return the fractions of T, shape (m,), for d = 1, from real B = T A - E with integer A and E, shapes (N,) and (m, N).
 
-    Of the columns with A = 1 the one with the smallest |B| is read, which has lost the fewest bits.  Raises `ParameterError`
-    if there is none, as with large A.
+    It reads the column with A = 1 and the smallest |B|, which has lost the fewest bits.  Raises `ParameterError` if no column
+    has A = 1, as with large A.
     """
     ones = B[:, A == 1]
     if not ones.size:

@@ -57,7 +57,7 @@ def owners_view(W1: CiphertextArray, x: np.ndarray, stream: ZeroStream | Rotated
 def word_counts(A: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray | None:
     """Return the word counts of two reviews, shape (2, words), from the masks A of all words (words, d) and those of two sums.
 
-    None if no counts explain the masks.
+    It returns None if no counts explain the masks.
     """
     equations = np.concatenate([A[:, 1:], -A[:, :-1]]).T
     found = solve(equations, (second[1:] - first[:-1])[:, None], COUNT_BITS)

@@ -15,9 +15,9 @@ step, and first reduce what the step before left unreduced.  So their runs have 
 e and f are the owner's cost of refreshing the weights, if a scheme needs it.  If the owner answers with the errors of each
 mini-batch (`encnn.assistance.scores`), the trainer's part of that is in a.  Sizes are those of the small keys and rows.
 
-During a long trip to the owner a virtual machine may give idle memory back to its host.  To touch such memory again can cost up
-to half of a step of large ciphertexts, and how much memory is gone differs from trip to trip.  So steps that follow long trips
-are measured both without a pause and after one, and the mean counts.
+During a long trip to the owner a virtual machine may give idle memory back to its host.  The first use of such memory can cost
+up to half of a step of large ciphertexts, and how much memory is gone differs from trip to trip.  So steps that follow long
+trips are measured both without a pause and after one, and the mean counts.
 
 The formula leaves out predictions, scores that are kept, the shrinking of weights at the end of an epoch, and the first touch
 of memory, which matters in short runs.

@@ -150,7 +150,7 @@ def slot_layouts(vocabulary: int, words: int, batch_sizes: Iterable[int], p: fv.
       X^T d takes another one, a sum over the slots (log2 B rotations) and an addition;
     - one row of W (here of one hidden unit):  X W and the update add a row for each word *of the review*.
 
-    Computed from the time of each operation, measured with new keys.
+    The times are computed from the time of each operation, which is measured with new keys.
     """
     secret, evaluator = fv.make_keys(p, [2], [vector_matrix(2, 1)])
     W, x = secret.encrypt(np.zeros((words, 2))), np.array([[0.0, 1.0]])

@@ -1,7 +1,5 @@
 """A worker's side of a shared run: a replica of the encrypted network, and the worker's shard of the reviews."""
 
-from typing import cast
-
 import numpy as np
 
 from encnn.data.batches import Batch, TrainingFeatures, batches
@@ -46,7 +44,7 @@ class Replica:
         rows = slice(self._bounds[number], self._bounds[number + 1])
         with np.errstate(over="ignore", invalid="ignore"):  # the scores show when a run in the clear diverges
             d, gain = self._step.error(self._z, self._batch, self._targets[rows], rate)
-            header, arrays = self._sums_of(d, gain)
+            header, arrays = self._sums_of(self._batch, d, gain)
         shown = {"z": self._scores} | ({"h": self._h, "d": d} if self._step.products else {})
         packed = pack(self._evaluator, **shown)
         return packed[0] | {"gain": gain, "sums": header}, packed[1] | {f"sums_{name}": a for name, a in arrays.items()}
@@ -61,7 +59,7 @@ class Replica:
         """Return the gradient sums of a mini-batch's part for the given errors."""
         if self._number != number:  # this replica replaces one that was lost after it had sent its scores
             self._forward(number, news)
-        return ({}, {}) if self._batch is None else self._sums_of(unpack(self._evaluator, errors)["d"], gain)
+        return ({}, {}) if self._batch is None else self._sums_of(self._batch, unpack(self._evaluator, errors)["d"], gain)
 
     def weights(self, news: Message, wanted: bool) -> Message:
         """Apply the news; return W1 after all steps so far if it is wanted, else an empty message."""
@@ -91,8 +89,7 @@ class Replica:
             parts = in_parts(self._evaluator, self._step.network, self._batch, self._step.largest_part)
             self._scores = self._z if parts is None else parts
 
-    def _sums_of(self, d: Encrypted, gain: float) -> Message:
-        batch = cast(Batch, self._batch)
+    def _sums_of(self, batch: Batch, d: Encrypted, gain: float) -> Message:
         G = self._step.row_updates(d, gain, self._pooled, batch)
         self._own = update_of(self._evaluator, self._step.network.W1, batch.updating(), G)
         return self._own

@@ -88,7 +88,7 @@ def content_digest(files: Mapping[str, bytes]) -> str:
 def source_fingerprint(source: Path) -> str:
     """Return a digest that changes whenever a source does, much faster than reading its reviews.
 
-    Of an archive it is the sha256 of its bytes; of a folder, that of the reviews' names, sizes and times of change.
+    For an archive it is the sha256 of its bytes, and for a folder that of the reviews' names, sizes and times of change.
     """
     try:
         if not source.is_dir():

@@ -1,6 +1,6 @@
 """Which words a network sees, and which way they lean.
 
-Of a word seen p times in positive and n times in negative training reviews, the course behind the paper's files takes
+If a word is seen p times in positive and n times in negative training reviews, the course behind the paper's files takes
 the ratio r = p / (n + 1) on a logarithmic scale:
 
     log_ratio = log(r) if r > 1, else -log(1 / (r + 0.01)),

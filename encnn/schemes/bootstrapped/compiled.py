@@ -35,14 +35,14 @@ _SLOT_TURNS = 1 - 4 * ORDER[:64]
 
 
 @njit(inline="always")
-def _shifted(a, bits):  # type: ignore[no-untyped-def]
+def _shifted(a, bits):
     """Return a / 2^bits rounded, halves to even, int32."""
     odd = (a & np.int32(1 << bits)) != 0
     return np.int32(a + np.int32((1 << (bits - 1)) - 1) + odd) >> np.int32(bits & 31)  # `& 31` allows vectors of int32
 
 
 @njit(**OPTIONS)
-def _round_to_digits(p, shift, d):  # type: ignore[no-untyped-def]
+def _round_to_digits(p, shift, d):
     """Round the entries of p, int32 modulo 2^32, to multiples of 2^shift, in place, and write their quotients to d."""
     for j in range(N):
         d[j] = _shifted(p[j], shift)
@@ -50,7 +50,7 @@ def _round_to_digits(p, shift, d):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _take_digits(d, bits, digits):  # type: ignore[no-untyped-def]
+def _take_digits(d, bits, digits):
     """Write the lowest balanced digits of d to `digits`, and replace d by what is left, divided by 2^bits."""
     for j in range(N):
         above = _shifted(d[j], bits)
@@ -59,7 +59,7 @@ def _take_digits(d, bits, digits):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _monomial_less_one(a, w):  # type: ignore[no-untyped-def]
+def _monomial_less_one(a, w):
     """Write the values of X^a - 1 to w, for 0 <= a < 2 N.
 
     The value at frequency f is exp(2 pi i a (1 - 4 f) / 2 N) - 1.  Frequencies at places 64 apart differ by 64, so their powers
@@ -80,7 +80,7 @@ def _monomial_less_one(a, w):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _add_rows(v, p, factors, q, key, r, sums, s, count, block):  # type: ignore[no-untyped-def]
+def _add_rows(v, p, factors, q, key, r, sums, s, count, block):
     """Add the products with the rows of a block, in a stretch of a line, to the sums of `count` ciphertexts."""
     for i in range(0, block - 3, 4):
         for w in range(0, LINE, WIDTH):
@@ -96,7 +96,7 @@ def _add_rows(v, p, factors, q, key, r, sums, s, count, block):  # type: ignore[
 
 
 @njit(**OPTIONS)
-def add_products(v, factors, key, step, first, B, block, levels, sums):  # type: ignore[no-untyped-def]
+def add_products(v, factors, key, step, first, B, block, levels, sums):
     """Add the products of a block of the key, number `step`, to the sums of at most TOGETHER of B ciphertexts, from `first` on.
 
     v: transforms of digits, (levels, TOGETHER, 3, PACE).  factors: those of the bits, (block, TOGETHER, PACE).
@@ -120,7 +120,7 @@ def add_products(v, factors, key, step, first, B, block, levels, sums):  # type:
 
 
 @njit(**OPTIONS)
-def _add_to_torus(x, w, p):  # type: ignore[no-untyped-def]
+def _add_to_torus(x, w, p):
     """Add x, in units of the torus, to p, int32; w is a work array."""
     for j in range(N):
         fraction = x[j] - ((x[j] + ROUND) - ROUND)  # only the fraction counts on the torus, and it must fit 32 bits
@@ -131,7 +131,7 @@ def _add_to_torus(x, w, p):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _digit_transforms(p, bits, levels, v, d, digits, w):  # type: ignore[no-untyped-def]
+def _digit_transforms(p, bits, levels, v, d, digits, w):
     """Round an int32 polynomial p to its digits and write their transforms to v, _DIGIT apart; d, digits, w are work arrays."""
     _round_to_digits(p, 32 - bits * levels, d)
     for t in range(levels - 1, 0, -1):
@@ -189,7 +189,7 @@ def room(block: int, levels: int) -> Iterator[np.ndarray]:
 
 
 @njit(**OPTIONS)
-def _blind_rotate(acc, exponents, key, block, bits, levels, d, digits, w, x, v, factors, sums):  # type: ignore[no-untyped-def]
+def _blind_rotate(acc, exponents, key, block, bits, levels, d, digits, w, x, v, factors, sums):
     """Do what `blind_rotate` does, with the key as an array of shape (blocks, numbers); the last seven are work arrays."""
     # blocks outside, ciphertexts inside: the part of the key that a block needs stays in the cache for the whole batch
     for step in range(key.shape[0]):
@@ -211,7 +211,7 @@ def _blind_rotate(acc, exponents, key, block, bits, levels, d, digits, w, x, v, 
 
 
 @njit(**OPTIONS)
-def _digits(a, bits, levels, digit):  # type: ignore[no-untyped-def]
+def _digits(a, bits, levels, digit):
     """Write the balanced digits of one int32 to digit, most significant first."""
     rest = _shifted(a, 32 - bits * levels)
     for t in range(levels - 1, 0, -1):
@@ -222,14 +222,14 @@ def _digits(a, bits, levels, digit):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _add_four_rows(total, f_0, f_1, f_2, f_3, row_0, row_1, row_2, row_3):  # type: ignore[no-untyped-def]
+def _add_four_rows(total, f_0, f_1, f_2, f_3, row_0, row_1, row_2, row_3):
     """Add f_0 row_0 + ... + f_3 row_3 to total, int32 modulo 2^32."""
     for j in range(total.shape[0]):
         total[j] += np.int32(f_0 * row_0[j] + f_1 * row_1[j] + f_2 * row_2[j] + f_3 * row_3[j])
 
 
 @njit(**OPTIONS)
-def _switch_key(ciphertexts, key, bits, levels, out):  # type: ignore[no-untyped-def]
+def _switch_key(ciphertexts, key, bits, levels, out):
     """Do what `switch_key` does, with four rows of the key at a time: each sum is read and written once per four products."""
     d = ciphertexts.shape[1] - 1
     digit = np.empty((levels, 4), np.int32)

@@ -48,7 +48,7 @@ _TWIST = _turns(np.arange(M), 2 * N)
 
 
 @njit(inline="always")
-def _eight(x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):  # type: ignore[no-untyped-def]
+def _eight(x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):
     """Return the Fourier transform of eight complex numbers x + i y."""
     a0, b0, a4, b4 = x0 + x4, y0 + y4, x0 - x4, y0 - y4
     a1, b1, a5, b5 = x1 + x5, y1 + y5, x1 - x5, y1 - y5
@@ -67,7 +67,7 @@ def _eight(x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):  # t
 
 
 @njit(inline="always")
-def _load(w, p, s, re, im):  # type: ignore[no-untyped-def]
+def _load(w, p, s, re, im):
     """Return the transform of eight numbers at p, p + s, ..."""
     return _eight(
         w[p + re], w[p + im], w[p + s + re], w[p + s + im], w[p + 2 * s + re], w[p + 2 * s + im],
@@ -77,7 +77,7 @@ def _load(w, p, s, re, im):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _store(w, p, s, re, im, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):  # type: ignore[no-untyped-def]
+def _store(w, p, s, re, im, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):
     """Store eight numbers at p, p + s, ..."""
     w[p + re], w[p + im], w[p + s + re], w[p + s + im] = x0, y0, x1, y1
     w[p + 2 * s + re], w[p + 2 * s + im], w[p + 3 * s + re], w[p + 3 * s + im] = x2, y2, x3, y3
@@ -86,14 +86,14 @@ def _store(w, p, s, re, im, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, 
 
 
 @njit(inline="always")
-def _put(w, t, p, re, im, x, y):  # type: ignore[no-untyped-def]
+def _put(w, t, p, re, im, x, y):
     """Store x + i y, times the complex number of t at p, at p."""
     w[p + re] = x * t[p] - y * t[p + 64]
     w[p + im] = x * t[p + 64] + y * t[p]
 
 
 @njit(inline="always")
-def _store_turned(w, t, p, re, im, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):  # type: ignore[no-untyped-def]
+def _store_turned(w, t, p, re, im, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):
     """Store eight numbers at p, p + 128, ..., times those of t, of which the first is 1."""
     w[p + re] = x0
     w[p + im] = y0
@@ -107,13 +107,13 @@ def _store_turned(w, t, p, re, im, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y
 
 
 @njit(inline="always")
-def _turned(w, t, p, re, im):  # type: ignore[no-untyped-def]
+def _turned(w, t, p, re, im):
     """Return the complex number of w at p times that of t at p."""
     return w[p + re] * t[p] - w[p + im] * t[p + 64], w[p + re] * t[p + 64] + w[p + im] * t[p]
 
 
 @njit(inline="always")
-def _load_turned(w, t, p, re, im):  # type: ignore[no-untyped-def]
+def _load_turned(w, t, p, re, im):
     """Return the transform of eight numbers at p, p + 128, ..., times those of t, of which the first is 1."""
     a1, b1 = _turned(w, t, p + 128, re, im)
     a2, b2 = _turned(w, t, p + 256, re, im)
@@ -126,14 +126,14 @@ def _load_turned(w, t, p, re, im):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _twisted(p, j, q):  # type: ignore[no-untyped-def]
+def _twisted(p, j, q):
     """Return (p_j + i p_(j + 512)) exp(i pi j / 1024); q is the place of j in the layout."""
     x, y = np.float64(p[j]), np.float64(p[j + 512])
     return x * _TWIST[q] - y * _TWIST[q + 64], x * _TWIST[q + 64] + y * _TWIST[q]
 
 
 @njit(inline="always")
-def _load_twisted(p, j):  # type: ignore[no-untyped-def]
+def _load_twisted(p, j):
     """Return the transform of eight twisted pairs of coefficients, j, j + 64, ..."""
     x0, y0 = _twisted(p, j, j)
     x1, y1 = _twisted(p, j + 64, j + 128)
@@ -147,14 +147,14 @@ def _load_twisted(p, j):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _put_untwisted(p, j, q, x, y):  # type: ignore[no-untyped-def]
+def _put_untwisted(p, j, q, x, y):
     """Store x + i y divided by 512 exp(i pi j / 1024) as coefficients j and j + 512."""
     p[j] = (x * _TWIST[q] + y * _TWIST[q + 64]) * (1.0 / 512)
     p[j + 512] = (y * _TWIST[q] - x * _TWIST[q + 64]) * (1.0 / 512)
 
 
 @njit(inline="always")
-def _store_untwisted(p, j, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):  # type: ignore[no-untyped-def]
+def _store_untwisted(p, j, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):
     """Store eight pairs of coefficients, j, j + 64, ..."""
     _put_untwisted(p, j, j, x0, y0)
     _put_untwisted(p, j + 64, j + 128, x1, y1)
@@ -167,7 +167,7 @@ def _store_untwisted(p, j, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y
 
 
 @njit(inline="always")
-def _middle_stage(w, re, im):  # type: ignore[no-untyped-def]
+def _middle_stage(w, re, im):
     """Transform over the middle octal digit of the index."""
     for group in range(0, 1024, 128):
         for low in range(8):
@@ -177,7 +177,7 @@ def _middle_stage(w, re, im):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _transpose(w, v):  # type: ignore[no-untyped-def]
+def _transpose(w, v):
     """Write number 8 s + low of w to place 64 low + s of v."""
     for group in range(8):
         for half in range(0, 128, 64):
@@ -185,7 +185,7 @@ def _transpose(w, v):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _transpose_back(v, w):  # type: ignore[no-untyped-def]
+def _transpose_back(v, w):
     """Write number 64 low + s of v to place 8 s + low of w."""
     for group in range(8):
         for half in range(0, 128, 64):
@@ -193,7 +193,7 @@ def _transpose_back(v, w):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def forward(p, w, v):  # type: ignore[no-untyped-def]
+def forward(p, w, v):
     """Write to v the values of a polynomial p of 1024 numbers, int32 or float64; w is a work array of 1024."""
     for j in range(64):
         x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7 = _load_twisted(p, j)
@@ -206,7 +206,7 @@ def forward(p, w, v):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def backward(v, w, p):  # type: ignore[no-untyped-def]
+def backward(v, w, p):
     """Write to p the polynomial, float64, that has the values v; v is overwritten, and w is a work array of 1024.
 
     The stages are those of `forward` in reverse order.  Exchanging real and imaginary parts has the effect of conjugating every

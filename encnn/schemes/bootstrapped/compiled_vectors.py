@@ -59,10 +59,10 @@ class _Vectors:
 
 
 @intrinsic
-def transpose_square(_, source, first, pace, target, place, step):  # type: ignore[no-untyped-def]
+def transpose_square(_, source, first, pace, target, place, step):
     """Write eight rows of eight neighbours, at first, first + pace, ... of source, as columns of such rows of target."""
 
-    def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def code(context, builder, signature, arguments):
         from_, first_, pace_, to, place_, step_ = arguments
         read, write = (
             _Vectors(context, builder, kind, array, index, 8)
@@ -90,10 +90,10 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
 
 
 @intrinsic
-def prefetch(_, array, index):  # type: ignore[no-untyped-def]
+def prefetch(_, array, index):
     """Bring the line of the cache with an entry of an array near, without waiting for it."""
 
-    def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def code(context, builder, signature, arguments):
         data = context.make_array(array)(context, builder, arguments[0]).data
         address = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
         number = ir.IntType(32)
@@ -109,13 +109,13 @@ def _products(bits: int, together: int) -> Any:
     """Return a function for compiled loops that adds the products with so many bits of the key to sums of ciphertexts."""
 
     @intrinsic
-    def add_products(_, v, p, factors, q, key, r, sums, s):  # type: ignore[no-untyped-def]
+    def add_products(_, v, p, factors, q, key, r, sums, s):
         """Add to the sums at s the products of transforms v at p with rows of the key at r, times the factors at q.
 
         For b below `together`, a sum and three transforms are (3 b + c) PACE further, and factors of bit i (2 i + b) PACE.
         """
 
-        def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def code(context, builder, signature, arguments):
             pairs = zip((v, factors, key, sums), arguments[::2], arguments[1::2], strict=True)
             arrays = (_Vectors(context, builder, kind, array, index, WIDTH) for kind, array, index in pairs)
             _add_products(builder, *arrays, bits=bits, together=together)

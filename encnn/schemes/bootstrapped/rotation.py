@@ -20,6 +20,7 @@ The masks of GGSW encryptions are expanded from a public seed (SHAKE-128), so a 
 trainer computes with transforms (see `transform`), the reference with integers.  GLWE accumulators are int32 in units of 2^-32.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -76,7 +77,7 @@ class RotationKey:
         values[..., frequency_order(p.N)] = ordered.reshape(values.shape)
         return values
 
-    def integers(self):  # type: ignore[no-untyped-def]
+    def integers(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (first, GGSW encryptions from bit `first` on), int64 of shape (., levels, k+1, k+1, N), a few at a time."""
         stream = Randomness.from_public_seed(b"masks of rotation key" + self.seed)
         for first in range(0, self.parameters.n, _CHUNK):

@@ -1,7 +1,7 @@
 """The trace: it keeps the constant coefficient of a ciphertext's phase and removes all others.
 
-For odd d, sigma_d: X -> X^d is an automorphism of polynomials modulo X^N + 1.  Applied to a GLWE ciphertext of m under S, it
-gives a ciphertext of sigma_d(m) under the key sigma_d(S).  A **key switch** leads back to S.  It needs GLWE encryptions K_jt of
+For odd d, sigma_d: X -> X^d is an automorphism of polynomials modulo X^N + 1.  It turns a GLWE ciphertext of m under S
+into a ciphertext of sigma_d(m) under the key sigma_d(S).  A **key switch** leads back to S.  It needs GLWE encryptions K_jt of
 sigma_d(S_j) g_t under S, and the digits of the masks:
 
     switch(sigma_d(b, a_1, ..., a_k))  =  (sigma_d(b), 0, ..., 0) + sum_jt digit_t(sigma_d(a_j)) K_jt.

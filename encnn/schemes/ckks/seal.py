@@ -1,7 +1,7 @@
 """Microsoft SEAL, reached through `tenseal.sealapi`: one ring with what can be done in it, and SEAL's own serialisation.
 
-TenSEAL is an optional dependency and is imported when the first ring is made.  Of its two layers only the lower one is used,
-which has all of SEAL: the products of vectors and matrices of the upper one assume a batch that fills the slots.
+TenSEAL is an optional dependency and is imported when the first ring is made.  This module uses only its lower layer,
+which has all of SEAL.  The products of vectors and matrices in the upper layer assume a batch that fills the slots.
 
 Nothing here mutates a ciphertext that was passed in, except where the name says so (`sum_into`, `rescaled_to`).
 """

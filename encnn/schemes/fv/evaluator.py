@@ -46,8 +46,10 @@ class FVEvaluator(RingEvaluator):
 
     def _multiply_polynomials(self, ring: Ring, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         # (a_0 + a_1 s)(b_0 + b_1 s): the coefficients of 1, s and s^2
-        first, last = (ring.sum_products(x, y) for x, y in ((a[:1], b[:1]), (a[1:], b[1:])))
-        return np.stack([first, ring.sum_products(a, b[::-1]), last])
+        parts = np.empty((3, *a.shape[1:]), np.uint64)
+        for part, (x, y) in zip(parts, ((a[:1], b[:1]), (a, b[::-1]), (a[1:], b[1:])), strict=True):
+            ring.sum_products(x, y, out=part)
+        return parts
 
     def _product_noise(self, a: float, b: float) -> float:
         return noise.product(self.parameters, a, b)

@@ -12,13 +12,17 @@ from encnn.schemes.fv.parameters import FVParameters
 
 
 class SealBfv:
-    """Keys and operations of SEAL.  Vectors of whole numbers fill the first row of slots."""
+    """Keys and operations of SEAL.  Vectors of whole numbers fill the first row of slots.
 
-    def __init__(self, seal: ModuleType, p: FVParameters) -> None:
+    own_primes: SEAL's usual primes for this dimension, fewer and larger ones, in place of those of the set.
+    """
+
+    def __init__(self, seal: ModuleType, p: FVParameters, own_primes: bool = False) -> None:
         self.seal, self.p = seal, p
         chosen = seal.EncryptionParameters(seal.SCHEME_TYPE.BFV)
         chosen.set_poly_modulus_degree(p.N)
-        chosen.set_coeff_modulus([seal.Modulus(q) for q in (*p.q_primes, p.special_prime)])
+        usual = seal.CoeffModulus.BFVDefault(p.N, seal.SEC_LEVEL_TYPE.TC128)
+        chosen.set_coeff_modulus(usual if own_primes else [seal.Modulus(q) for q in (*p.q_primes, p.special_prime)])
         chosen.set_plain_modulus(seal.Modulus(p.t))
         self.context = seal.SEALContext(chosen, True, seal.SEC_LEVEL_TYPE.TC128)
         if not self.context.parameters_set():

@@ -255,7 +255,7 @@ class IntegerVectorSecretKey(base.SecretKey[CiphertextArray]):
     def linear_key(self, G: np.ndarray) -> IntegerVectorSwitchKey:
         """Return the key for x -> G x, a switch from the key G S, for integers G of shape (m', m).
 
-        Applied to c it gives S' c' = G S c + E c* = w G x + G e + E c*.
+        Its switch of c gives S' c' = G S c + E c* = w G x + G e + E c*.
         """
         G = np.asarray(G, dtype=np.int64)
         largest_row = float(np.abs(G).sum(axis=1).max())

@@ -198,9 +198,9 @@ class RingArray:
     def __mul__(self, factor: float | np.ndarray) -> "RingArray":
         """Return factor * v, without any key.
 
-        Fixed point: n v at 2^k times the scale for the factor n / 2^k, so a power of two changes the scale and no ciphertext.
-        Fractional: a sum of shifted polynomials, one per digit of the factor, so a power of two is a shift and adds no noise.
-        Other factors are rounded to one part in 1024.
+        In fixed point the factor n / 2^k gives n v at 2^k times the scale; a power of two changes the scale and no ciphertext.
+        In the fractional encoding the result is a sum of shifted polynomials, one per digit of the factor, so a power of two is
+        a shift and adds no noise.  Other factors are rounded to one part in 1024.
         """
         if isinstance(factor, RingArray):  # type: ignore[unreachable]
             raise CapabilityError("a product of two ciphertexts needs an evaluation key: use evaluator.multiply(a, b)")

@@ -273,11 +273,9 @@ class RingEvaluator(base.Evaluator[RingArray]):
         p = self.parameters
         small, wide = p.cipher_ring, p.wide_ring
         widen, narrow = base_conversion(small, wide), base_conversion(wide, small)
-        parts = []
-        for ring, convert in ((small, None), (wide, widen)):
-            x = ring.ntt.forward(a if convert is None else convert(a))
-            y = x if a is b else ring.ntt.forward(b if convert is None else convert(b))
-            parts.append(ring.ntt.inverse(self._multiply_polynomials(ring, x, y)))
+        x = self._multiply_polynomials(small, small.ntt.forward(a), small.ntt.forward(b))
+        y = self._multiply_polynomials(wide, *(wide.ntt.forward(widen(c), overwrite=True) for c in (a, b)))
+        parts = small.ntt.inverse(x, overwrite=True), wide.ntt.inverse(y, overwrite=True)
         return narrow(rescaling(small, wide, p.t)(*parts))
 
     def _product_bounds(self, a: RingArray, b: RingArray) -> Bounds:

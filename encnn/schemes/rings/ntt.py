@@ -56,28 +56,31 @@ class Transform:
         """The exponents e_j of psi at which `forward` evaluates, shape (N,)."""
         return 2 * bit_reversal(self.N) + 1
 
-    def forward(self, a: np.ndarray) -> np.ndarray:
-        """Return the values of polynomials a, residues below p of shape (..., k, N); the result has the same shape, uint64."""
+    def forward(self, a: np.ndarray, overwrite: bool = False) -> np.ndarray:
+        """Return the values of polynomials a, residues below p of shape (..., k, N); the result has the same shape, uint64.
+
+        overwrite: a is not needed any more, and its memory may be used, since new memory costs more than a transform.
+        """
         if not available():
             return self.forward_numpy(a)
-        x = self._checked(a)
+        x = self._checked(a, overwrite)
         compiled(forward_loop)(x.reshape(-1, *x.shape[-2:]), self._p, self._tables)
         return x
 
-    def inverse(self, values: np.ndarray) -> np.ndarray:
+    def inverse(self, values: np.ndarray, overwrite: bool = False) -> np.ndarray:
         """Return the polynomials with these values, shape (..., k, N)."""
         if not available():
             return self.inverse_numpy(values)
-        x = self._checked(values)
+        x = self._checked(values, overwrite)
         rows = x.reshape(-1, *x.shape[-2:])
         compiled(inverse_loop)(rows, self._p, self._tables_inverse, self._last[:, 0], self._last_shoup[:, 0])
         return x
 
-    def _checked(self, a: np.ndarray) -> np.ndarray:
-        """Return a copy to transform in place; check its shape, since compiled loops rely on it."""
+    def _checked(self, a: np.ndarray, overwrite: bool) -> np.ndarray:
+        """Return a copy to transform in place, or a itself; check its shape, since compiled loops rely on it."""
         if np.shape(a)[-2:] != (len(self.primes), self.N):
             raise ParameterError(f"residues have shape {np.shape(a)}, expected (..., {len(self.primes)}, {self.N})")
-        return np.array(a, np.uint64, order="C")
+        return np.array(a, np.uint64, order="C", copy=None if overwrite else True)
 
     def forward_numpy(self, a: np.ndarray) -> np.ndarray:
         """Return the same as `forward`, computed by numpy."""

@@ -87,19 +87,19 @@ class Ring:
         """Return the product of polynomials, modulo X^N + 1."""
         return self.ntt.inverse(self.ntt.forward(a) * self.ntt.forward(b) % self.p)
 
-    def sum_products(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    def sum_products(self, a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Return sum_i a[i] b[i], entry by entry, for at most 16 terms.
 
-        Shapes (terms, k, n) and (terms, ..., k, n) -> (..., k, n).
+        Shapes (terms, k, n) and (terms, ..., k, n) -> (..., k, n).  out: an array to write them to.
         """
         if a.ndim != 3 or not 1 <= len(a) <= MAX_TERMS or a.shape[1] != self.k or a.shape != (*b.shape[:1], *b.shape[-2:]):
             raise ParameterError(
                 f"products of {a.shape} and {b.shape}: expected (at most {MAX_TERMS}, {self.k}, n) and the same, with any axes "
                 "after the first one"
             )
+        out = np.empty(b.shape[1:], np.uint64) if out is None else out
         if not available():
-            return np.einsum("ikn,i...kn->...kn", a, b) % self.p
-        out = np.empty(b.shape[1:], np.uint64)
+            return np.remainder(np.einsum("ikn,i...kn->...kn", a, b), self.p, out=out)
         sums = out.reshape(-1, *a.shape[1:])
         compiled(products_loop)(sums, np.ascontiguousarray(a), np.ascontiguousarray(b).reshape(len(a), *sums.shape))
         compiled(reduce_loop)(sums, self.p[:, 0])
@@ -163,17 +163,13 @@ class BaseConversion:
         own = (
             np.empty((len(rows), 0, few[1]), np.uint64) if y is None else np.ascontiguousarray(y, np.uint64).reshape(sums.shape)
         )
+        parts, v = np.empty(few, np.uint64), np.empty(few[1], np.uint64)  # for all rows: new memory would cost more
         for x_row, y_row, total in zip(rows, own, sums, strict=True):
-            self._sum_row(x_row, y_row, total)
+            if compiled(split_loop)(parts, v, x_row, *self._inverses, self.source.p[:, 0]):
+                v[:] = self._multiples_of(parts)
+            compiled(convert_loop)(total, parts, v, self._factors, self._multiples[:, 0], y_row, self._own[:, 0])
         compiled(reduce_loop)(sums, self.target.p[:, 0])
         return out
-
-    def _sum_row(self, x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
-        """Set `out` to the result for one row, not reduced."""
-        parts, v = np.empty_like(x), np.empty(x.shape[1], np.uint64)
-        if compiled(split_loop)(parts, v, x, *self._inverses, self.source.p[:, 0]):
-            v = self._multiples_of(parts)
-        compiled(convert_loop)(out, parts, v, self._factors, self._multiples[:, 0], y, self._own[:, 0])
 
     def _by_numpy(self, x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
         """Return the same, computed by numpy."""

@@ -38,7 +38,7 @@ class RingSwitchKey:
         keys, k = p.key_ring, len(p.q_primes)
         # transforms take any number below 4 times their primes, which are of about one size: no reduction is needed
         digits = keys.ntt.forward(np.broadcast_to(c[:, None, :], (k, keys.k, p.N)))
-        wide = keys.ntt.inverse(keys.sum_products(digits, self.values))
+        wide = keys.ntt.inverse(keys.sum_products(digits, self.values), overwrite=True)
         return rescaling(ring(p.N, (p.special_prime,)), p.cipher_ring, 1)(wide[:, k:], wide[:, :k])
 
 
