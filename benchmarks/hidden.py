@@ -12,6 +12,7 @@ review.
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,28 +21,26 @@ import pandas as pd
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.data.datasets import Dataset, words_dataset
 from encnn.data.reviews import load_reviews
-from encnn.network import Architecture, Network, TrainingPlan, predict, train
+from encnn.network import Architecture, Network, TrainingPlan, train
+from encnn.network.rehearsal import predict_in_clear
 from encnn.parties import Owner
 from encnn.schemes.bootstrapped import HIDDEN_128
 from encnn.schemes.bootstrapped.hidden import Ranges
 from encnn.schemes.bootstrapped.simulation import SimulatedEvaluator
 from encnn.schemes.clear import ClearEvaluator
 
-MARGIN = 1.3
-"""Ranges are so many times what a rehearsal from another start reached."""
-
 
 def reach(start: Network, data: Dataset, plan: TrainingPlan) -> Ranges:
     """Return ranges from a rehearsal in the clear, which trains `start`."""
     train(ClearEvaluator(), start, data.X, data.y, plan)
     counts = np.maximum(np.asarray(data.X.sum(axis=1)), 1)[:, None]  # type: ignore[union-attr]
-    h, z = data.X @ start.W1 / counts, predict(ClearEvaluator(), start, data.X)
-    return Ranges(hidden=float(MARGIN * np.abs(h).max()), weight=4.0, score=float(max(4.0, np.abs(z).max())))
+    h, z = data.X @ start.W1 / counts, predict_in_clear(start, data.X)
+    return Ranges.around(h, np.asarray(start.W2), z)
 
 
 def compared(found: Network, twin: Network, start: Network, data: Dataset) -> dict[str, Any]:
     """Return what distinguishes a trained network from its twin."""
-    z, z_twin = (predict(ClearEvaluator(), n, data.X_test).ravel() for n in (found, twin))
+    z, z_twin = (predict_in_clear(n, data.X_test).ravel() for n in (found, twin))
     right = [100 * float(np.mean((s > 0) == (data.y_test == 1))) for s in (z, z_twin)]
     return {
         "correlation": float(np.corrcoef(z, z_twin)[0, 1]),
@@ -70,14 +69,14 @@ def xor(starts: int, simulated: int = 10) -> pd.DataFrame:
     """
     X, y = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]]), np.array([0, 1, 1, 0])
     architecture = Architecture(3, hidden=8, pooling="sum", hidden_sigmoid=taylor(3))
-    plan, rows = TrainingPlan(ExactSigmoid(), 0.2, epochs=100, batch_size=4), []
+    plan, rows = TrainingPlan(ExactSigmoid(), 0.2, epochs=100, batch_size=4), list[dict[str, float]]()
     ranges = Ranges(hidden=6.0, weight=8.0, score=12.0, gradient=0.25, hidden_octaves=4.0, error_octaves=4.0, slope_octaves=3.0)
 
     def right(network: Network) -> bool:
-        return bool(((predict(ClearEvaluator(), network, X).ravel() > 0) == (y == 1)).all())
+        return bool(((predict_in_clear(network, X).ravel() > 0) == (y == 1)).all())
 
     for seed in range(simulated):
-        start, row = Network.initial(architecture, np.random.default_rng(seed), 1.0), {"start": seed}
+        start, row = Network.initial(architecture, np.random.default_rng(seed), 1.0), {"start": float(seed)}
         evaluators = ClearEvaluator(), SimulatedEvaluator(HIDDEN_128, np.random.default_rng(seed), ranges)
         for name, evaluator in zip(("clear", "simulated"), evaluators, strict=True):
             network = start.copy()
@@ -87,7 +86,7 @@ def xor(starts: int, simulated: int = 10) -> pd.DataFrame:
             owner = Owner(architecture, plan.sigmoid, HIDDEN_128)
             model = owner.encrypt(start)
             model.evaluator.ranges = ranges  # type: ignore[attr-defined]
-            row["CPU s"] = timed(lambda m=model: train(m.evaluator, m.network, X, y, plan, keep_scores=False))
+            row["CPU s"] = timed(partial(train, model.evaluator, model.network, X, y, plan, keep_scores=False))
             row["encrypted"] = right(owner.decrypt_network(model))
             print(row, flush=True)
         rows.append(row)

@@ -7,9 +7,10 @@ from scipy.sparse import csr_array
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.data.batches import Conditioned, batches
-from encnn.errors import CapabilityError, ParameterError
+from encnn.errors import CapabilityError, FileError, ParameterError
 from encnn.network import Architecture, Help, Network, TrainingPlan, predict, train
 from encnn.parties import EncryptedModel, Owner, Trainer, User
+from encnn.schemes import restore_evaluator
 from encnn.schemes.bootstrapped import HIDDEN_128, HIDDEN_TOY, ONE_LEVEL_128
 from encnn.schemes.bootstrapped.hidden import CodedLayer, Ranges
 from encnn.schemes.bootstrapped.simulation import SimulatedEvaluator, SimulatedTorus
@@ -92,6 +93,31 @@ def test_scores_and_gradients_are_those_of_the_clear_layer_with_the_noise_of_the
         off, simulated_off = (np.stack([run[k] for run in runs]) - np.ravel(expected) for runs in (real, noisy))
         assert rms(off) == pytest.approx(rms(simulated_off), rel=0.3)
         assert rms(off.mean(axis=0)) < 0.6 * rms(off)
+
+
+def test_products_of_a_layer_are_as_noisy_as_predicted():
+    """Updates of W1, relative to d W2, for errors and weights in the middle of their ranges."""
+    torus, ranges = SimulatedTorus(HIDDEN_128, seeded()), Ranges(hidden=1.0, score=8.0)
+    layer, d, W2 = CodedLayer(torus, 1, True, None, ranges), 0.5, np.full(8, 1.5)
+    found = []
+    for _ in range(60):
+        codes = layer.error(EXACT, np.zeros((16, 1)), np.zeros((16, 1)))  # d = sigmoid(0) - 0
+        found.append(layer.first_layer_errors(W2.copy(), codes, None, 0.5, np.ones(16)).numbers)
+    predicted = layer.noise()
+    slope = predicted.score / 4  # of sigmoid(z), where it is steepest
+    relative = predicted.of_product((d, np.hypot(predicted.error, slope)), (1.5, predicted.weight))
+    expected = np.hypot(relative, predicted.update / (0.5 * d * 1.5))
+    off = np.stack(found) / (0.5 * d * 1.5) - 1
+    assert rms(off) == pytest.approx(expected, rel=0.1)
+    assert abs(off.mean()) < 0.3 * rms(off)
+
+
+def test_ranges_of_a_rehearsal_hold_what_it_reached():
+    h, W2, z = np.array([0.5, -0.9]), np.array([1.2, -1.4]), np.array([3.0])
+    ranges = Ranges.around(h, W2, z)
+    assert ranges.hidden == pytest.approx(1.17) and ranges.weight == 2.0 and ranges.score == 4.0
+    assert ranges.outside(h, W2, z) == {"hidden": 0, "weight": 0, "score": 0}
+    assert ranges.outside(2 * h, 2 * W2, 2 * z) == {"hidden": 1, "weight": 2, "score": 1}
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
@@ -201,6 +227,17 @@ def test_a_model_trains_on_after_it_was_stored(tmp_path):
     np.testing.assert_allclose(owner.load_scores(tmp_path / "scores"), owner.decrypt(model.scores), atol=1e-3)
 
 
+def test_evaluation_keys_that_do_not_fit_are_refused():
+    evaluator = owner_of(network())[1].evaluator
+    header, arrays = evaluator.export()
+    assert restore_evaluator("bootstrapped", header, dict(arrays), []).ranges == RANGES
+    for changed, left in (({"fine_seed": None}, arrays), ({}, {k: a for k, a in arrays.items() if k != "fine"})):
+        with pytest.raises(FileError):
+            restore_evaluator("bootstrapped", header | changed, dict(left), [])
+    with pytest.raises((FileError, ParameterError)):
+        restore_evaluator("bootstrapped", header | {"ranges": header["ranges"] | {"weight": 99.0}}, dict(arrays), [])
+
+
 def test_predictions_are_scores_and_probabilities():
     start, (X, _) = network(), reviews(12)
     owner, model = owner_of(start)
@@ -236,6 +273,8 @@ def test_what_a_hidden_layer_cannot_do_says_so():
 
     with pytest.raises(CapabilityError, match="computes the errors of a hidden layer itself"):
         train(model.evaluator, model.network, X, y, PLAN, help=Help(Central()))
+    with pytest.raises(CapabilityError, match="set shrink=1"):
+        train(model.evaluator, model.network, X, y, TrainingPlan(EXACT, 0.1, batch_size=8, shrink=0.9))
     with pytest.raises(CapabilityError, match="hidden-128"):
         Owner(Architecture(WORDS, hidden=2), EXACT, ONE_LEVEL_128)
 

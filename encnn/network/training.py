@@ -173,6 +173,10 @@ def _entered(
     network.check_shapes()
     evaluator.check_weights(network.W1)
     X = training_features(X, network.architecture.features)
+    if plan.shrink != 1 and not evaluator.shrinks:
+        raise CapabilityError(
+            f"scheme {evaluator.scheme!r} with {evaluator.parameters.name!r} cannot shrink weights; set shrink=1 in the plan"
+        )
     evaluator.check_plan(X, plan.epochs, plan.learning_rate, network.architecture)
     _check_step(X, help.error_step)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])

@@ -210,6 +210,11 @@ class Evaluator(ABC, Generic[A]):
         return False
 
     @property
+    def shrinks(self) -> bool:
+        """Whether weights can be shrunk at the end of an epoch."""
+        return True
+
+    @property
     def activation_limit(self) -> float:
         """The |z| beyond which the sigmoid of a score is read at a wrong place, so that training goes wrong unnoticed."""
         return math.inf

@@ -83,6 +83,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """True, except that a hidden layer takes means of its rows: codes are divided by adding plain numbers."""
         return not self.parameters.has_fine
 
+    @property
+    def shrinks(self) -> bool:
+        """Not with a set of hidden layers: their rows are too small beside the noise of a table."""
+        return not self.parameters.has_fine
+
     # -- hidden layers
 
     def hidden_layer(self, architecture: Any) -> hidden.CodedLayer | None:
@@ -122,8 +127,8 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Return scores that stand in many blocks, one for each mini-batch, in as few as hold them."""
         if not self.parameters.has_fine or len(a.data) <= blocks.blocks_for(a.rows * a.stride, self.parameters.N):
             return a
-        torus = self._torus()
-        return torus.packed_rows(torus.numbers(a), a.scale / 2.0**TORUS_BITS)
+        torus, phase = self._torus(), a.scale / 2.0**TORUS_BITS
+        return torus.packed_rows(torus.numbers(a, phase), phase)
 
     def unpack(self, a: CiphertextArray | BlockArray) -> CiphertextArray:
         """Return one ciphertext for each number; adds no noise."""

@@ -25,6 +25,7 @@ in z (see `codes`).  Smaller ones than 2^-octaves of the range count as that, wi
 an |h| beyond 1.2 times its range at the top of W2's range, is read as nearly 0.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -78,6 +79,21 @@ class Ranges:
         if self.weight > QUARTER / SECOND_LAYER:
             raise ParameterError(f"weight={self.weight:g}: a second layer holds weights up to {QUARTER / SECOND_LAYER:g}")
 
+    @classmethod
+    def around(cls, h: np.ndarray, W2: np.ndarray, z: np.ndarray, margin: float = 1.3) -> "Ranges":
+        """Return ranges that hold numbers of a rehearsal in the clear and `margin` times as large ones (scores: just these).
+
+        The rehearsal needs another start than the owner's, which the trainer does not know, and plain labels.
+        """
+        reached = [float(np.abs(a).max()) for a in (h, W2, z)]
+        factor = max(1, int(QUARTER / SECOND_LAYER / (margin * reached[1])))
+        return cls(hidden=margin * reached[0], weight=QUARTER / SECOND_LAYER / factor, score=max(4.0, reached[2]))
+
+    def outside(self, h: np.ndarray, W2: np.ndarray, z: np.ndarray) -> dict[str, int]:
+        """Return how many numbers of each kind are beyond their range, for an owner who has read them."""
+        limits = {"hidden": (h, self.hidden), "weight": (W2, self.weight), "score": (z, self.score)}
+        return {name: int((np.abs(a) > limit).sum()) for name, (a, limit) in limits.items()}
+
     @property
     def weight_factor(self) -> int:
         """Factor by which W2 is spread over a quarter of the torus."""
@@ -106,6 +122,26 @@ RANGES = Ranges()
 
 READS = 4
 """How often W2 is read.  All reviews of a mini-batch share the noise of its codes, so it counts most, and costs least."""
+
+
+@dataclass(frozen=True)
+class LayerNoise:
+    """The predicted standard deviations of what a hidden layer reads; the first four are in units of the number read.
+
+    A product u v of numbers read with deviations s_u, s_v has the relative deviation
+    sqrt(product^2 + (s_u / u)^2 + (s_v / v)^2).  An update of a weight has this one and the absolute one `update`.
+    """
+
+    hidden: float  # of h, where it is read for its code
+    weight: float  # of W2, for the mean of `READS` reads
+    score: float  # of z, where the table of the sigmoid is read
+    error: float  # of d
+    product: float  # relative, of the place at which a sum of codes is read
+    update: float  # of a weight of W1, by the fine rotation and the trace
+
+    def of_product(self, *factors: tuple[float, float]) -> float:
+        """Return the relative deviation of a product, of factors (number, deviation of its read)."""
+        return math.hypot(self.product, *(s / v for v, s in factors))
 
 
 class CodedLayer:
@@ -142,6 +178,19 @@ class CodedLayer:
     def row_phase(self) -> float:
         """The phase of 1 in W1, as a fraction of the torus."""
         return self.p.scale / 2.0**TORUS_BITS
+
+    def noise(self) -> "LayerNoise":
+        """Return the predicted noise of this layer."""
+        r, out, fine = (math.sqrt(v) for v in (noise.table_input(self.p), noise.rotation(self.p), noise.rotation(self.p.fine)))
+        octave = self.codec.kappa / math.log(2)
+        return LayerNoise(
+            hidden=r / QUARTER * self.ranges.hidden,
+            weight=r / self.ranges.weight_phase / math.sqrt(READS),
+            score=r / self.ranges.score_phase,
+            error=r / ERROR,
+            product=math.hypot(r, math.sqrt(READS + 1) * out) / octave,
+            update=math.hypot(fine, math.sqrt(noise.trace(self.p)[0])) / self.row_phase,
+        )
 
     # -- forward
 
@@ -193,12 +242,12 @@ class CodedLayer:
         """Return codes of d = sigmoid(z) - y, shape (B, outputs, 1)."""
         phase = self.ranges.score_phase
         table = around_zero(self.p.N, lambda x: np.clip(sigmoid(x / phase) - 0.5, -1, 1) * ERROR)
-        d = self._read(self.torus.numbers(z), table)
+        d = self._read(self.torus.numbers(z, phase), table)
         if isinstance(targets, np.ndarray):
             d[..., 0] += to_torus(ERROR * (0.5 - targets))
         else:
             d[..., 0] += to_torus(ERROR * 0.5)
-            d -= self.torus.numbers(targets) * np.int32(ERROR / (targets.scale * 2.0**-TORUS_BITS))
+            d -= self.torus.numbers(targets, self.row_phase) * np.int32(ERROR / (targets.scale * 2.0**-TORUS_BITS))
         return self.torus.array(self._read(d, self.codec.number_table(self.p.N, self.ranges.error_octaves)), ERROR)
 
     # -- backward

@@ -56,14 +56,13 @@ class SimulatedTorus:
         """Return the sums of the rows of weights W for each review."""
         return to_torus(batch.gather(W) * self.row_phase)[..., None]
 
-    def numbers(self, a: np.ndarray) -> np.ndarray:
-        """Return scores of shape (B, outputs), or a second layer of shape (m,)."""
-        phase = SECOND_LAYER if a.ndim == 1 else self._score_phase
-        return to_torus(a * phase).reshape(len(a), -1, 1)
+    def numbers(self, a: np.ndarray, phase: float) -> np.ndarray:
+        """Return rows of numbers, shape (rows, width, 1)."""
+        return to_torus(a * phase)[..., None]
 
     def copies(self, a: np.ndarray, count: int) -> np.ndarray:
         """Return a second layer so many times."""
-        return np.repeat(self.numbers(a)[None, :, 0], count, axis=0)
+        return np.repeat(self.numbers(a, SECOND_LAYER)[None], count, axis=0)
 
     def read(self, x: np.ndarray, table: np.ndarray, outputs: int = 1, fine: bool = False) -> np.ndarray:
         """Return what the table gives at noisy places, with the noise of rotations."""
@@ -80,7 +79,6 @@ class SimulatedTorus:
 
     def rows(self, x: np.ndarray, phase: float) -> np.ndarray:
         """Return rows of numbers as float64."""
-        self._score_phase = phase
         return self._real(x, phase)
 
     def vector(self, x: np.ndarray, phase: float) -> np.ndarray:

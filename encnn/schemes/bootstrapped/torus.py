@@ -27,8 +27,8 @@ class Torus(Protocol):
     def gather(self, W: Any, batch: Batch) -> np.ndarray:
         """Return the sums of the rows of W for each review, shape (B, width, 1 + d)."""
 
-    def numbers(self, a: Any) -> np.ndarray:
-        """Return the numbers of an array from outside, shape (rows, width, 1 + d)."""
+    def numbers(self, a: Any, phase: float) -> np.ndarray:
+        """Return the numbers of an array that `rows` made, shape (rows, width, 1 + d)."""
 
     def copies(self, a: Any, count: int) -> np.ndarray:
         """Return the numbers of a packed vector so many times, shape (count, m, 1 + d), to be read with independent noise."""
@@ -60,8 +60,8 @@ class EncryptedTorus:
         """Return the sums of the rows of W for each review, shape (B, width, 1 + d)."""
         return self._split(blocks.gather(W, batch).data, W.width)
 
-    def numbers(self, a: BlockArray | CiphertextArray) -> np.ndarray:
-        """Return the numbers of blocks, or ciphertexts of single numbers, as shape (rows, width, 1 + d)."""
+    def numbers(self, a: BlockArray | CiphertextArray, phase: float) -> np.ndarray:
+        """Return the numbers of blocks, or ciphertexts of single numbers, as shape (rows, width, 1 + d), at their own scale."""
         return self._split(a.numbers().data, a.width) if isinstance(a, BlockArray) else a.data[:, None]
 
     def copies(self, a: BlockArray, count: int) -> np.ndarray:
