@@ -7,13 +7,18 @@ BIN := .venv/bin
 RUN := .venv/.ready-run
 ALL := .venv/.ready-all
 BOOK := .venv/.ready-book
+DIST := .venv/.ready-dist
+
+# Another interpreter to run the tests with, if it is there: the newest that the dependencies support.
+NEWEST ?= python3.13
+NEW := .venv-newest
 
 # One thread per process, so that times are CPU times; no progress bars in stored outputs.
 reproduce assisted unassisted ckks comparison figures unit notebooks-check notebooks bench: export OMP_NUM_THREADS = 1
 notebooks-check notebooks: export TQDM_DISABLE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce assisted unassisted ckks comparison publish test lint unit notebooks-check lab notebooks book figures bench clean
+.PHONY: help reproduce assisted unassisted ckks comparison publish test lint unit notebooks-check lab notebooks book figures bench dist newest clean
 
 JOB := $(BIN)/python -m encnn.experiments
 
@@ -40,7 +45,7 @@ publish: $(RUN)  ## take the tables of results/ into figures/, README and docs/,
 	$(BIN)/python tools/readme.py write
 	$(BIN)/python tools/docs.py write
 
-test: lint unit notebooks-check  ## everything that CI runs
+test: lint unit notebooks-check newest dist  ## everything that CI runs
 
 lint: $(ALL)  ## style, format and types
 	$(BIN)/ruff check .
@@ -50,13 +55,26 @@ lint: $(ALL)  ## style, format and types
 unit: $(ALL)  ## tests, slow ones and doctests included, with coverage
 	$(BIN)/python -m pytest -m "" --cov -n $(JOBS) --dist worksteal
 
+newest: pyproject.toml  ## the quick tests with NEWEST (python3.13), if there is such an interpreter
+	@if $(NEWEST) -c 'import ensurepip, venv' 2>/dev/null; then \
+	    test -x $(NEW)/bin/python || $(NEWEST) -m venv $(NEW); \
+	    $(NEW)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[fast,dev]' && \
+	    $(NEW)/bin/python -m pytest -q -n $(JOBS); \
+	else echo "$(NEWEST) was not found, so the tests were not run with it"; fi
+
+dist: $(DIST)  ## build wheel and source distribution in dist/, and check them
+	rm -rf dist
+	$(BIN)/python -m build --quiet
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
 notebooks-check: $(ALL)  ## notebooks: hygiene, then their stored outputs against a new run
 	$(BIN)/python tools/notebooks.py check
 	$(BIN)/python -m pytest -o addopts="" -p no:cacheprovider --nbval --nbval-current-env \
 	    --nbval-cell-timeout=600 -n $(JOBS) --dist loadfile notebooks
 
 lab: $(ALL)  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks    # links lead out of notebooks/
 
 notebooks: $(ALL)  ## run every notebook again, in place, and renew the links between them
 	$(BIN)/python tools/notebooks.py links
@@ -75,14 +93,15 @@ bench: $(ALL)  ## measure speed, sizes and memory of every scheme against the cl
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove what the targets above made, the virtual environment included
-	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-newest build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamps: .venv holds what the extras name.  Once pyproject.toml is newer, pip brings .venv up to date.
 $(RUN): EXTRAS := word2vec
 $(ALL): EXTRAS := word2vec,fast,distributed,lattice,seal,notebooks,dev
 $(BOOK): EXTRAS := word2vec,fast,distributed,lattice,seal,book
-$(RUN) $(ALL) $(BOOK): pyproject.toml
+$(DIST): EXTRAS := word2vec,release
+$(RUN) $(ALL) $(BOOK) $(DIST): pyproject.toml
 	@test -x $(BIN)/python || { $(call check-python,$(PYTHON)) && $(PYTHON) -m venv .venv; }
 	@$(call check-python,$(BIN)/python)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'

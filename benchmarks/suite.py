@@ -177,7 +177,7 @@ def step_seconds(r: Rehearsal, size: int, words: int | None = None) -> float:
     if r.assistance == "answers":
         steps = -(-r.owner.parameters.d // size)  # type: ignore[attr-defined]  # one polynomial of masks
     elif r.assistance == "none":
-        steps = max(1, (64 if isinstance(r.parameters, bootstrapped.BootstrappedParameters) else 1024) // size)
+        steps = max(1, (256 if isinstance(r.parameters, bootstrapped.BootstrappedParameters) else 1024) // size)
     return r.seconds(words or round(r.task.words), size, steps)[0] / steps
 
 

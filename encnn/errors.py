@@ -40,6 +40,10 @@ class InsecureWarning(UserWarning):
     """Parameters that protect nothing are used, and nobody said that this is meant."""
 
 
+class SpeedWarning(UserWarning):
+    """Something that is not installed would make this many times as fast."""
+
+
 class DataWarning(UserWarning):
     """Reviews or labels that can be used, but are probably not what the caller meant."""
 

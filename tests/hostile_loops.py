@@ -111,16 +111,17 @@ def trace():
     compiled_blocks.trace(acc, np.zeros(mutated((10, 2, levels, 3, 1024))), 8)
 
 
-def automorphism():
+def join():
     key = np.zeros(mutated((2, int(rng.integers(1, 3)), 3, 1024)))
-    compiled_blocks.add_automorphism(np.zeros(mutated((2, 3, 1024))), int(rng.choice([0, 3, 9, 10, -1, 2**31])), key, 8)
+    half, step = int(rng.choice([1, 1, 2, 512, 0, -1, 1024, 2**40])), int(rng.choice([0, 3, 9, 10, -1, 2**31]))
+    compiled_blocks.join(np.zeros(mutated((2, 3, 1024))), half, step, key, 8)
 
 
 run = {
     "compiled_blocks.gather": lambda: compiled_blocks.gather(*places()),
     "compiled_blocks.scatter_subtract": lambda: compiled_blocks.scatter_subtract(*places()),
     "compiled_blocks.trace": trace,
-    "compiled_blocks.add_automorphism": automorphism,
+    "compiled_blocks.join": join,
     "row_sums.gather": gather,
     "row_sums.scatter_subtract": scatter,
     "ntt.Transform.forward": lambda: ntt(False),

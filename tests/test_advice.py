@@ -292,7 +292,7 @@ def the_default_architecture(_: Path) -> Case:
     return lambda: Owner(Architecture(6), EXACT), {
         "Architecture(features, hidden=0, outputs=1, pooling='sum')": lambda: Owner(one, EXACT),
         "one for each class": lambda: [of(one, EXACT, BOOTSTRAP_TOY) for _ in range(3)],
-        "network.folded folds a public second layer in": folded,
+        "network.folded can fold a public second layer into the first": folded,
         "leave public=True out": lambda: of(one, EXACT, BOOTSTRAP_TOY, public=False),
     }
 

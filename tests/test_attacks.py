@@ -86,7 +86,7 @@ def trained(owner, start, data, plan):
 @pytest.fixture(scope="module")
 def logistic(data, plan):
     """A network without a hidden layer and its model under 128 bits."""
-    network = Network.initial(Architecture(data.X.shape[1], hidden=0), np.random.default_rng(3))
+    network = Network.initial(Architecture(data.X.shape[1], hidden=0, pooling="sum"), np.random.default_rng(3))
     network = training.train_in_clear(network, data.X, data.y, plan)
     owner = Owner(network.architecture, plan.sigmoid, ADDITIVE_128)
     return owner, owner.encrypt(network), network

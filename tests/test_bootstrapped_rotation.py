@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from encnn.arithmetic import row_sums as kernels
 from encnn.arithmetic.placement import PAGE
 from encnn.arithmetic.sampling import TAIL
-from encnn.errors import ParameterError
+from encnn.errors import ParameterError, SpeedWarning
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, BootstrappedSecretKey, engine, make_table, noise, read_table, transform
 from encnn.schemes.bootstrapped.blocks import extract
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, rotated_table
@@ -140,7 +140,7 @@ def test_the_key_switch_keeps_phases(p, rng):
 def test_a_switch_key_encrypts_the_large_one(rng):
     secret, key = keys(TINY)
     p = TINY
-    rows = key.switch.rows.reshape(-1, 1 + p.n)
+    rows = key.switch.rows[..., : 1 + p.n].reshape(-1, 1 + p.n)
     gadget = 2.0 ** (-p.switch_bits * np.arange(1, p.switch_levels + 1))
     found = (secret.small_phase(rows) * 2.0**-p.z_bits).reshape(p.d, p.switch_levels)
     error = found - secret.T(1)[0][:, None] * gadget
@@ -201,8 +201,11 @@ def test_compiled_loops_equal_numpy_where_float64_is_exact(block, levels, batch,
 
 
 ROTATED = """
-import hashlib
+import hashlib, os
 import numpy as np
+from llvmlite import binding
+if "NARROW" in os.environ:
+    binding.get_host_cpu_features = dict
 from encnn.schemes.bootstrapped import ONE_LEVEL_128 as p, compiled
 rng = np.random.default_rng(1)
 key = rng.uniform(-9, 9, (p.n // p.block, 64, 3, p.rotation_levels, p.block, 3, 2, 8))
@@ -212,14 +215,26 @@ print(hashlib.sha256(acc.tobytes()).hexdigest())
 """
 
 
+def rotated(**environment):
+    """Return the digest that a process of its own prints with these additions to the environment."""
+    run = [sys.executable, "-c", ROTATED]
+    return subprocess.run(run, env=os.environ | environment, capture_output=True, text=True, check=True).stdout
+
+
 @needs_numba
 @pytest.mark.slow
 def test_code_just_compiled_and_code_from_the_cache_give_equal_ciphertexts(tmp_path):
-    run = [sys.executable, "-c", ROTATED]
-    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    compiled, cached = (subprocess.run(run, env=env, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    compiled, cached = (rotated(NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
     assert any(tmp_path.rglob("*.nbc")) and len(compiled) > 60
     assert compiled == cached
+
+
+@needs_numba
+@pytest.mark.slow
+def test_a_processor_without_wide_vectors_gives_equal_ciphertexts(tmp_path):
+    plain = rotated(NUMBA_CACHE_DIR=str(tmp_path), NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NARROW="yes")
+    assert len(plain) > 60
+    assert plain == rotated()
 
 
 @needs_numba
@@ -468,3 +483,13 @@ def test_a_key_is_expanded_once():
     assert isinstance(key, BootstrapKey)
     key.prepare()
     assert key.rotation.transforms is key.rotation.transforms and key.switch.rows is key.switch.rows
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_missing_numba_is_told_once(monkeypatch):
+    monkeypatch.setattr(kernels, "available", lambda: False)
+    engine._tell_of_numba.cache_clear()
+    assert engine.compiled(512) is None  # not the sizes that numba would compile
+    with pytest.warns(SpeedWarning, match="twenty times as long.*pip install 'encnn\\[fast\\]'"):
+        assert engine.compiled(1024) is None
+    assert engine.compiled(1024) is None

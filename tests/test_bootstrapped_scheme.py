@@ -134,7 +134,7 @@ def test_what_was_encrypted_is_decrypted(toy):
     ],
 )
 def test_keys_that_make_no_sense_here_are_refused(asked, message):
-    with pytest.raises(CapabilityError, match=f"{message}.*network.folded folds a public second layer in.*'hidden-128'"):
+    with pytest.raises(CapabilityError, match=f"{message}.*network.folded can fold a public second layer.*'hidden-128'"):
         make_keys(TINY, **{"widths": {1}} | asked)
 
 
@@ -145,7 +145,7 @@ def test_vectors_have_no_key():
 
 @pytest.mark.parametrize("architecture", [Architecture(4, hidden=2), Architecture(4, hidden=0, outputs=3)], ids=str)
 def test_networks_with_products_or_several_outputs_are_refused(architecture):
-    with pytest.raises(CapabilityError, match="one output without hidden layer.*use Architecture.features, hidden=0"):
+    with pytest.raises(CapabilityError, match="one output and no hidden layer.*use Architecture.features, hidden=0"):
         Owner(architecture, EXACT, TINY)
 
 

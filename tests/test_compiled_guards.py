@@ -57,7 +57,7 @@ GUARDS = {
     "schemes/bootstrapped/compiled_blocks.py": {
         **dict.fromkeys(["_add", "_gather"], "compiled_blocks.gather"),
         "_scatter_subtract": "compiled_blocks.scatter_subtract",
-        "_add_automorphism": "compiled_blocks.add_automorphism",
+        **dict.fromkeys(["_join", "_add_moved", "_add_fraction"], "compiled_blocks.join"),
         **dict.fromkeys(INSIDE_TRACE, "compiled_blocks.trace"),
     },
 }

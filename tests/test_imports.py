@@ -1,7 +1,9 @@
-"""Imports point one way: down the list of rooms that README.md shows, and never in a circle."""
+"""Imports point one way: down the list of rooms that CONTRIBUTING.md shows, and never in a circle."""
 
 import ast
 import re
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 import encnn
 
 PACKAGE = Path(encnn.__file__).parent
-README = PACKAGE.parent / "README.md"
+CONTRIBUTING = PACKAGE.parent / "CONTRIBUTING.md"
 
 
 def modules() -> dict[str, Path]:
@@ -38,8 +40,8 @@ def graph() -> dict[str, set[str]]:
 
 
 def rooms() -> list[str]:
-    """Return the rooms of the package in the order of the README: one bold name at the beginning of each line of the list."""
-    layout = README.read_text().split("## Layout")[1].split("\n## ")[0]
+    """Return the rooms of the package in the order of the layout: one bold name at the beginning of each line of the list."""
+    layout = CONTRIBUTING.read_text().split("## Layout")[1].split("\n## ")[0]
     return [name for line in re.findall(r"^- (.*?):", layout, re.MULTILINE) for name in re.findall(r"`(\w+)/?`", line)]
 
 
@@ -47,7 +49,7 @@ def room_of(module: str) -> str:
     return module.split(".")[1]
 
 
-def test_the_readme_names_every_room() -> None:
+def test_the_layout_names_every_room() -> None:
     entries = {p.stem for p in PACKAGE.iterdir() if p.name not in ("__init__.py", "__main__.py", "py.typed", "__pycache__")}
     assert sorted(rooms()) == sorted(entries) and len(entries) <= 16
 
@@ -90,3 +92,27 @@ def test_functions_are_short() -> None:
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     lengths = sorted(node.end_lineno - node.lineno + 1 for node in functions if node.end_lineno)
     assert lengths[len(lengths) // 2] <= 6 and lengths[9 * len(lengths) // 10] <= 16 and lengths[-1] <= 40
+
+
+SLOW_TO_IMPORT = ("pandas", "matplotlib", "seaborn", "pooch", "numba", "tenseal", "gensim", "dask", "requests")
+
+
+def test_importing_the_package_imports_nothing_slow() -> None:
+    """A trainer needs no picture, and `encnn --help` no data frame."""
+    line = f"import encnn, sys; print([m for m in {SLOW_TO_IMPORT!r} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert found.stdout.strip() == "[]"
+
+
+def test_importing_the_package_computes_no_estimates() -> None:
+    """Presets are checked on import by estimates that come with the package."""
+    program = """
+import sys
+called = set()
+sys.setprofile(lambda frame, event, _: called.add(frame.f_code.co_name))
+import encnn
+sys.setprofile(None)
+print(sorted(called & {"estimate", "estimate_ntru", "lwe_costs", "ntru_costs"}))
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert found.stdout.strip() == "['estimate', 'estimate_ntru']"

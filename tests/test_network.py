@@ -560,7 +560,7 @@ def test_a_network_without_hidden_layer_has_no_second_layer_to_ask_for() -> None
 
 
 def test_an_evaluator_names_its_key_and_in_the_clear_there_is_none() -> None:
-    owner = Owner(Architecture(3, hidden=0), taylor(1), rng=np.random.default_rng(1))
+    owner = Owner(Architecture(3, hidden=0), taylor(1), PAPER, rng=np.random.default_rng(1))
     assert owner.evaluator.key_id == owner.secret_key.context.key_id == owner.evaluator.context.key_id
     assert len(owner.evaluator.key_id) == 32
     assert (clear.context, clear.key_id, clear.nbytes) == (None, "", 0)

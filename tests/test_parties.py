@@ -30,6 +30,7 @@ from encnn.parties import EncryptedModel, Owner, Trainer, User
 from encnn.parties.model import MODEL, SCORES, SECRET
 from encnn.schemes import SCHEMES, ClearParameters, SecretKey, restore_evaluator, restore_secret_key
 from encnn.schemes.bootstrapped import ONE_LEVEL_128
+from encnn.schemes.ckks import CKKSParameters
 from encnn.schemes.fv import FRACTIONAL_128
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER
 
@@ -649,6 +650,8 @@ def test_the_shortest_call_makes_an_owner_of_128_bits_who_helps_nobody() -> None
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("parameters", INSECURE, ids=lambda p: p.name)
 def test_parameters_that_protect_nothing_are_met_with_a_warning(parameters: Any) -> None:
+    if isinstance(parameters, CKKSParameters):
+        pytest.importorskip("tenseal.sealapi")
     architecture = Architecture(2, hidden=0, pooling="sum")
     with pytest.raises(InsecureWarning, match="protect nothing.*pass insecure=True"):
         Owner(architecture, taylor(1), parameters)

@@ -266,7 +266,7 @@ def test_training_in_turn_follows_the_clear_twin(parameters: Any, a: Any, plan: 
 
 def test_models_and_keys_that_do_not_belong_together() -> None:
     A, B = (Owner(LINEAR, taylor(1), COMPACT_128) for _ in range(2))
-    C = Owner(replace(LINEAR, pooling="mean"), taylor(1), COMPACT_128)
+    C = Owner(replace(LINEAR, features=LINEAR.features + 1), taylor(1), COMPACT_128)
     key = reencryption_key(A, recipient_key(B))
     with pytest.raises(KeyMismatchError, match="made for these two"):
         pass_on(blank_model(B), blank_model(B), key)

@@ -1,8 +1,11 @@
 """Every named parameter set of every scheme keeps what its name promises, by the least of the attacks that are counted."""
 
 import importlib
+import importlib.util
 import pkgutil
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,3 +85,19 @@ def test_the_message_tells_a_name_that_would_do() -> None:
     check_promise("compact-INSECURE", weak, "raise d")
     with pytest.raises(ParameterError, match="raise d"):
         check_promise("compact-127-bits", weak, "raise d")
+
+
+@pytest.mark.slow
+def test_stored_costs_are_those_that_are_computed() -> None:
+    spec = importlib.util.spec_from_file_location("estimates_tool", Path(__file__).parent.parent / "tools" / "estimates.py")
+    assert spec is not None and spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert tool.main(["check"]) == 0
+    computed = tool.of_presets()
+    assert len(computed) >= 15 and not tool.disagreements(computed)
+    question, costs = next(
+        (question, costs) for question, costs in computed.items() if question[0] == "LWE" and question[1] > 500
+    )
+    cheaper = (replace(costs[0], bits=costs[0].bits - 0.001), *costs[1:])
+    assert tool.disagreements({question: cheaper}) == [question]

@@ -62,7 +62,7 @@ Part = tuple[dict, np.ndarray, tuple[int, ...]]
 """(header, array, shape) of an encrypted array."""
 
 
-class EncryptedWeights(Protocol):
+class TrainedModel(Protocol):
     """What is asked here of an encrypted model (`parties.EncryptedModel`): its network, with the keys and the sigmoid."""
 
     evaluator: Evaluator
@@ -123,7 +123,7 @@ class OwnerOfWeights:
     """
 
     def __init__(
-        self, secret: SecretKey, model: EncryptedWeights, limit: float | None = None, max_trips: int | None = None
+        self, secret: SecretKey, model: TrainedModel, limit: float | None = None, max_trips: int | None = None
     ) -> None:
         self._secret, self._evaluator = secret, model.evaluator
         self._shapes = [a.shape for a in weights_of(model.network)]
@@ -214,7 +214,7 @@ class WeightRefresh(Help):
     once, so that a wrong owner is noticed before training.  The object holds these two and no secret.
     """
 
-    def __init__(self, model: EncryptedWeights, channel: Channel) -> None:
+    def __init__(self, model: TrainedModel, channel: Channel) -> None:
         _check_renewed(model)
         super().__init__()
         self.model, self._channel, self.trips = model, channel, 0
@@ -253,7 +253,7 @@ class WeightRefresh(Help):
             a.replace(b)
 
 
-def _check_renewed(model: EncryptedWeights) -> None:
+def _check_renewed(model: TrainedModel) -> None:
     """Raise `CapabilityError` unless the model is of a scheme whose weights an owner renews."""
     if not isinstance(model.evaluator, CKKSEvaluator | RingEvaluator):
         raise CapabilityError(
@@ -268,7 +268,7 @@ class LevelRefresh(WeightRefresh):
     Parameters with too few levels for one step raise `CapabilityError`.
     """
 
-    def __init__(self, model: EncryptedWeights, channel: Channel) -> None:
+    def __init__(self, model: TrainedModel, channel: Channel) -> None:
         _check_renewed(model)
         if not isinstance(model.evaluator, CKKSEvaluator):
             raise CapabilityError(
@@ -295,7 +295,7 @@ class BudgetRefresh(WeightRefresh):
     plan, X: as in training; its mini-batches and rows must be no larger than these.
     """
 
-    def __init__(self, model: EncryptedWeights, channel: Channel, plan: TrainingPlan, X: Features) -> None:
+    def __init__(self, model: TrainedModel, channel: Channel, plan: TrainingPlan, X: Features) -> None:
         _check_renewed(model)
         if not isinstance(model.evaluator, RingEvaluator):
             raise CapabilityError(
@@ -311,7 +311,7 @@ class BudgetRefresh(WeightRefresh):
         return bool(min(W1.noise_budget_bits, W1.plaintext_budget_bits) < self.bits)
 
 
-def refresh_for(model: EncryptedWeights, channel: Channel, plan: TrainingPlan, X: Features) -> WeightRefresh:
+def refresh_for(model: TrainedModel, channel: Channel, plan: TrainingPlan, X: Features) -> WeightRefresh:
     """Return the trainer's side for this model's scheme, which refreshes by levels or by budgets."""
     leveled = hasattr(model.evaluator.parameters, "levels")
     return LevelRefresh(model, channel) if leveled else BudgetRefresh(model, channel, plan, X)

@@ -184,6 +184,7 @@ def bootstrapped_run(
     line = _settings(case, key) | _accuracies(training, test, twin, reviews) | _noise(p, plan, data.X, test, twin)
     line |= {
         "CPU ms a review": round(1e3 * clock.cpu_seconds / max(clock.reviews, 1), 3),
+        "clear CPU ms a review": round(1e3 * twin.cpu_seconds / len(twin.z), 4),
         "wall ms a review": round(1e3 * clock.wall_seconds / max(clock.reviews, 1), 3),
         "threads": threads,
         "keys MB": round(owner.evaluator.nbytes / 1e6, 1),

@@ -12,7 +12,7 @@ from encnn.arithmetic import checks
 from encnn.arithmetic.sigmoid import PolynomialSigmoid, Sigmoid
 from encnn.errors import ParameterError
 from encnn.schemes import Product
-from encnn.schemes.base import EncryptedWeights
+from encnn.schemes.base import TrainableArray
 from encnn.schemes.bilinear import (
     BilinearMap,
     elementwise,
@@ -69,7 +69,7 @@ class Architecture:
         return list({f.name: f for f in maps}.values())
 
 
-W = TypeVar("W", bound=EncryptedWeights)
+W = TypeVar("W", bound=TrainableArray)
 """The weights of one scheme."""
 
 

@@ -21,7 +21,7 @@ ORDER = (
 )  # fmt: skip
 """The order of the operations from top to bottom, by the beginnings of their names.  Others follow at the end."""
 MARKERS = "osD^v"
-PART_COLOURS = [*PALETTE, "#ee8866", "#bbcc33"]
+PART_COLOURS = [*PALETTE, "#ee8866", "#bbcc33", "#332288", "#44aa99"]
 REST, BAND = "#dddddd", "#f2f2f2"
 HALF_DARK = 0.5
 """Mean of red, green and blue below which a number on the colour is white."""

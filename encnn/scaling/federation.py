@@ -35,7 +35,7 @@ from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.parties.acceptance import acceptance_test
 from encnn.parties.model import Path
 from encnn.progress import progress
-from encnn.schemes.base import Encrypted, EncryptedWeights
+from encnn.schemes.base import Encrypted, TrainableArray
 from encnn.schemes.integer_vector import IntegerVectorSecretKey
 from encnn.schemes.integer_vector.reencryption import (
     RecipientKey,
@@ -106,7 +106,7 @@ def pass_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) 
     return EncryptedModel(blank.evaluator, network, blank.sigmoid, model.features or blank.features)
 
 
-def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> EncryptedWeights:
+def _passed_on(model: EncryptedModel, blank: EncryptedModel, key: ReencryptionKey) -> TrainableArray:
     """Return W1 under the other key, some rows at a time.  Packed rows are unpacked, switched one by one and packed again."""
     W1, parts = model.network.W1, []
     for first in range(0, len(W1), _ROWS):

@@ -49,14 +49,14 @@ class Encrypted(Targets, Protocol):
         """Return the length of the first axis."""
 
 
-class EncryptedWeights(Encrypted, Protocol):
+class TrainableArray(Encrypted, Protocol):
     """An encrypted array that training changes in place."""
 
     def copy(self) -> Self:
         """Return an array that can be changed by itself."""
 
 
-class EncryptedNumbers(EncryptedWeights, Protocol):
+class EncryptedNumbers(TrainableArray, Protocol):
     """An encrypted array that one can compute with; weights need not be one (`bootstrapped.blocks`)."""
 
     def __add__(self, other: Self | np.ndarray | float, /) -> Self:

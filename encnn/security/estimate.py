@@ -54,6 +54,7 @@ from encnn.errors import ParameterError
 from encnn.security.distributions import gaussian, parse_secret
 from encnn.security.dual import dual, dual_hybrid, variants
 from encnn.security.instance import LARGEST_DIMENSION, AttackCost, Instance, result_columns
+from encnn.security.known import Costs, known_costs
 from encnn.security.primal import bdd, usvp
 from encnn.security.promise import INSECURE_BELOW
 from encnn.security.reduction import BDGL16, CORE_SVP, CORE_SVP_SLOPE, MATZOV, root_hermite_factor
@@ -148,7 +149,8 @@ def estimate(n: int, q_bits: float, sigma: float, secret: str = "ternary", sampl
     evaluation keys and for any scheme with many ciphertexts.  With sigma = 0 the secret is the solution of linear equations,
     so the estimate is 0 bits.
 
-    Raises ParameterError for arguments that make no LWE instance.  A call takes some 20 milliseconds; results are kept.
+    Raises ParameterError for arguments that make no LWE instance.  A call takes some 20 milliseconds.  Results are kept, and
+    those of the presets come with the package.
 
     >>> print(estimate(1024, 26, 3.2, "ternary"))  # doctest: +ELLIPSIS
     130.0 bits (refined dual hybrid, MATZOV), 106.9 bits (core-SVP); block size ...; LWE n=1024, log2 q=26, ...
@@ -157,15 +159,21 @@ def estimate(n: int, q_bits: float, sigma: float, secret: str = "ternary", sampl
     """
     n, samples = _whole("n", n), None if samples is None else _whole("samples", samples)
     _check_sizes(q_bits, sigma)
+    costs = known_costs("LWE", n, q_bits, sigma, secret, samples) or lwe_costs(n, q_bits, sigma, secret, samples)
+    return Estimate(n, q_bits, sigma, secret, samples, costs)
+
+
+def lwe_costs(n: int, q_bits: float, sigma: float, secret: str, samples: int | None) -> Costs:
+    """Return the costs of all attacks in all models, computed anew (see `estimate`)."""
     parsed = parse_secret(secret, q_bits)
     if sigma == 0:
-        return Estimate(n, q_bits, sigma, secret, samples, _in_all_models("elimination", 0.0))
+        return _in_all_models("elimination", 0.0)
     lwe = Instance(n, q_bits, math.log2(sigma), parsed, math.inf if samples is None else samples)
     costs = [_cheapest([_attacks(form, model) for form in lwe.forms()]) for model in (CORE_SVP, *MODELS)]
     # with more than n samples the noise can take the place of the secret (normal form): whichever is easier to guess counts
     entropy = min(parsed.entropy, gaussian(sigma).entropy) if lwe.samples > n else parsed.entropy
     guessing = _in_all_models("guessing", n * entropy)
-    return Estimate(n, q_bits, sigma, secret, samples, (*(cost for of_model in costs for cost in of_model), *guessing))
+    return (*(cost for of_model in costs for cost in of_model), *guessing)
 
 
 def minimum_dimension(bits: float, q_bits: float, sigma: float, secret: str = "ternary", samples: int | None = None) -> int:

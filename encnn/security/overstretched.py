@@ -47,6 +47,7 @@ import numpy as np
 from encnn.errors import ParameterError
 from encnn.security.estimate import CORE_SVP_SLOPE, MODELS, AttackCost, estimate, root_hermite_factor
 from encnn.security.instance import result_columns
+from encnn.security.known import Costs, known_costs
 from encnn.security.reduction import reduction_bits
 
 TERNARY_DEVIATION = math.sqrt(2 / 3)
@@ -110,14 +111,19 @@ def estimate_ntru(n: int, q_bits: float, t_bits: float = 0.0) -> NtruEstimate:
     """
     if n < 16 or not q_bits > t_bits >= 0:
         raise ParameterError(f"n={n}, q_bits={q_bits}, t_bits={t_bits}: expected n of 16 or more and q > t >= 1")
+    costs = known_costs("NTRU", n, q_bits, t_bits) or ntru_costs(n, q_bits, t_bits)
+    return NtruEstimate(n, q_bits, t_bits, costs)
+
+
+def ntru_costs(n: int, q_bits: float, t_bits: float) -> Costs:
+    """Return the cost of each attack, in the model in which it is cheapest, computed anew (see `estimate_ntru`)."""
     # h = g / f is one ring sample, which is n LWE samples
     key = estimate(n, q_bits, TERNARY_DEVIATION, "ternary", samples=n).best()
-    costs = (
+    return (
         replace(key, attack=f"key recovery ({key.attack})"),
         dense_sublattice(n, q_bits - t_bits + CAUTION_BITS),
         subfield(n, q_bits - t_bits + CAUTION_BITS),
     )
-    return NtruEstimate(n, q_bits, t_bits, costs)
 
 
 def fatigue_bits(n: int) -> float:

@@ -7,6 +7,7 @@ malice: whoever can write to the cache folder can also write a matching digest.
 
 import contextlib
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -15,19 +16,23 @@ import warnings
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # in notebooks without ipywidgets, pooch's import of tqdm.auto warns
-    import pooch
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def cache_folder() -> Path:
     """Return the folder of the cache: the environment variable `ENCNN_CACHE`, else the system's usual place."""
-    return Path(os.environ.get("ENCNN_CACHE") or pooch.os_cache("encnn"))
+    return Path(os.environ.get("ENCNN_CACHE") or pooch().os_cache("encnn"))
+
+
+def pooch() -> ModuleType:
+    """Return the module pooch, imported where it is needed, since `import encnn` is to be quick."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # in notebooks without ipywidgets, pooch's import of tqdm.auto warns
+        return importlib.import_module("pooch")
 
 
 def save_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 from encnn.arithmetic.checks import instance, shown, whole
 from encnn.data.inputs import LabelMapping, mapped_labels
 from encnn.data.reviews import archive, toy
-from encnn.data.reviews.cache import cache_folder, load_arrays, pack_strings, save_arrays, unpack_strings
+from encnn.data.reviews.cache import cache_folder, load_arrays, pack_strings, pooch, save_arrays, unpack_strings
 from encnn.data.reviews.text import paper_form
 from encnn.errors import DataError, DataWarning
 from encnn.progress import progress
@@ -345,16 +345,14 @@ def _find_source(place: Path) -> Path | None:
 def _downloaded(download: bool) -> Path:
     if not download:
         raise DataError(f"The real reviews are not on this machine, and downloading was ruled out. {_HOW_TO_GET}")
-    import pooch  # here, since `cache` is to be the first to import it
-
-    bar = progress(total=1, description="downloading reviews", unit="B", unit_scale=True)
+    bar, loader = progress(total=1, description="downloading reviews", unit="B", unit_scale=True), pooch()
     try:
-        path = pooch.retrieve(
+        path = loader.retrieve(
             archive.ARCHIVE_URL,
             known_hash=archive.ARCHIVE_SHA256,
             fname=archive.ARCHIVE_NAME,
             path=cache_folder(),
-            downloader=pooch.HTTPDownloader(progressbar=bar),
+            downloader=loader.HTTPDownloader(progressbar=bar),
         )
     except (OSError, ValueError) as error:  # no network, or a wrong checksum
         raise DataError(f"The real reviews could not be downloaded ({error}). {_HOW_TO_GET}") from error

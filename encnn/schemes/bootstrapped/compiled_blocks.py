@@ -104,21 +104,45 @@ def trace(acc: np.ndarray, key: np.ndarray, bits: int) -> np.ndarray:
     return out
 
 
-def add_automorphism(C: np.ndarray, s: int, key: np.ndarray, bits: int) -> None:
-    """Do step s of the trace, in place, for GLWE ciphertexts of fractions, float64 of shape (B, 3, N)."""
+def join(C: np.ndarray, half: int, s: int, key: np.ndarray, bits: int) -> None:
+    """Do step s of packing, in place, for GLWE ciphertexts of fractions, float64 of shape (B, 3, N) with B <= 2 half."""
     levels = key.shape[1] if key.ndim == 4 else 0
     check_array("C", C, np.float64, (len(C), COMPONENTS, N))
     check_array("key", key, np.float64, (2, levels, COMPONENTS, N))
     if not 0 <= s < len(_SOURCES):
         raise ParameterError(f"step {s} of the trace, which has {len(_SOURCES)}; count from 0")
+    if not 1 <= half <= N or len(C) > min(2 * half, N):
+        raise ParameterError(f"{len(C)} ciphertexts of {N} coefficients cannot become {half}; join two in one, and {N} in all")
     _, *room = _room(levels)
-    _add_automorphism(C, s, key, 2.0**bits, *room)
+    _join(C, half, s, key, 2.0**bits, *room)
 
 
 @njit(**OPTIONS)
-def _add_automorphism(C, s, key, base, rest, x, w, v, sums):  # type: ignore[no-untyped-def]
-    for b in range(C.shape[0]):
-        _step(C[b], s, key, base, rest, x, w, v, sums)
+def _join(C, half, s, key, base, rest, x, w, v, sums):  # type: ignore[no-untyped-def]
+    """Do what `join` does; rest, x, w, v, sums are work arrays."""
+    for i in range(min(half, C.shape[0])):
+        both = i + half < C.shape[0]
+        if both:
+            _add_moved(C[i], C[i + half], half, -1.0)
+        _step(C[i], s, key, base, rest, x, w, v, sums)
+        if both:
+            _add_moved(C[i], C[i + half], half, 2.0)
+
+
+@njit(**OPTIONS)
+def _add_moved(A, B, h, factor):  # type: ignore[no-untyped-def]
+    """Do A += factor X^h B, fractions modulo 1, for two ciphertexts."""
+    for c in range(COMPONENTS):
+        _add_fraction(A[c, h:], B[c, : N - h], factor)
+        _add_fraction(A[c, :h], B[c, N - h :], -factor)
+
+
+@njit(inline="always")
+def _add_fraction(total, run, factor):  # type: ignore[no-untyped-def]
+    """Do total += factor * run, fractions modulo 1."""
+    for j in range(run.shape[0]):
+        y = total[j] + factor * run[j]
+        total[j] = y - ((y + ROUND) - ROUND)
 
 
 def _room(levels: int) -> Iterator[np.ndarray]:

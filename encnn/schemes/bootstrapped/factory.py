@@ -38,9 +38,9 @@ def make_keys(
     if set(public_widths) or ((set(widths) - {1} or refused) and not parameters.has_fine):
         raise CapabilityError(
             f"scheme 'bootstrapped' has no keys for products {refused}, widths {sorted(set(widths))}, public widths "
-            f"{sorted(set(public_widths))}: with {parameters.name!r} it trains networks of one output without hidden layer "
-            "(network.folded folds a public second layer in); use Architecture(features, hidden=0, outputs=1, pooling='sum'), "
-            f"one for each class, or the parameters {HIDDEN_128.name!r}, and leave public=True out"
+            f"{sorted(set(public_widths))}: with {parameters.name!r} it trains networks with one output and no hidden layer "
+            "(network.folded can fold a public second layer into the first); use Architecture(features, hidden=0, outputs=1, "
+            f"pooling='sum'), one for each class, or the parameters {HIDDEN_128.name!r}, and leave public=True out"
         )
     secret = BootstrappedSecretKey(parameters, (1,), rng)
     return secret, BootstrappedEvaluator(secret.context, secret.bootstrap_key())

@@ -13,10 +13,14 @@ from functools import cached_property
 
 import numpy as np
 
+from encnn.arithmetic.placement import placed
 from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
 from encnn.schemes.bootstrapped.rotation import decompose
+
+LINE = 16
+"""Number of int32 in a line of the cache."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,20 @@ class SmallSwitchKey:
     @property
     def nbytes(self) -> int:
         """Bytes in use, masks included."""
-        return 4 * self.bodies.size * (1 + self.parameters.n)
+        return 4 * self.bodies.size * self.width
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row: 1 + n, filled up to whole lines of the cache, so that rows begin where vectors do."""
+        return -(-(1 + self.parameters.n) // LINE) * LINE
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """The encryptions (b ; a), int32 of shape (d, levels, 1 + n)."""
-        return np.concatenate([self.bodies[..., None], _masks(self.seed, self.parameters)], axis=-1)
+        """The encryptions (b ; a) and zeros, int32 of shape (d, levels, width)."""
+        rows = placed((*self.bodies.shape, self.width), np.int32)
+        rows[..., 0], rows[..., 1 : 1 + self.parameters.n] = self.bodies, _masks(self.seed, self.parameters)
+        rows[..., 1 + self.parameters.n :] = 0
+        return rows
 
 
 def make_small_switch_key(p: BootstrappedParameters, s: np.ndarray, T: np.ndarray, randomness: Randomness) -> SmallSwitchKey:
@@ -56,16 +68,16 @@ def switch_key(key: SmallSwitchKey, ciphertexts: np.ndarray) -> np.ndarray:
     loops = engine.compiled(p.N, p.k)
     if loops is None:
         return switch_key_numpy(key, ciphertexts)
-    out = np.empty((len(ciphertexts), 1 + p.n), np.int32)
+    out = placed((len(ciphertexts), key.width), np.int32)
     loops.switch_key(np.ascontiguousarray(ciphertexts), key.rows, p.switch_bits, p.switch_levels, out)
-    return out
+    return out[:, : 1 + p.n]
 
 
 def switch_key_numpy(key: SmallSwitchKey, ciphertexts: np.ndarray) -> np.ndarray:
     """Do what `switch_key` does, in numpy."""
     p = key.parameters
     digits = decompose(ciphertexts[:, 1:], p.switch_bits, p.switch_levels)
-    out = np.tensordot(digits, key.rows, axes=([2, 0], [0, 1])).astype(np.int32)
+    out = np.tensordot(digits, key.rows[..., : 1 + p.n], axes=([2, 0], [0, 1])).astype(np.int32)
     out[:, 0] += ciphertexts[:, 0]
     return out
 

@@ -113,22 +113,32 @@ def pack(key: TraceKey, acc: np.ndarray) -> np.ndarray:
     C, half = acc * unit(key.parameters.N), key.parameters.N
     for s in reversed(range(len(key.transforms))):
         half //= 2  # each step joins ciphertext i with ciphertext i + half, and halves their number
-        A, moved = C[:half], transform.monomial_product(C[half:], half)  # `moved` is shorter than A for fewer than N
-        A[: len(moved)] = _reduced(A[: len(moved)] - moved)
-        add_automorphism(key, A, s)  # now A - X^h B + sigma_d(A - X^h B)
-        A[: len(moved)] = _reduced(A[: len(moved)] + 2 * moved)  # adding 2 X^h B makes it the sum above
-        C = A
+        join(key, C, half, s)
+        C = C[:half]
     return to_torus(C[0])
+
+
+def join(key: TraceKey, C: np.ndarray, half: int, s: int) -> None:
+    """Do step s of `pack` in place, for GLWE ciphertexts of fractions, shape (B, k+1, N): the first `half` are its result."""
+    p = key.parameters
+    loops = engine.compiled_blocks(p.N, p.k)
+    if loops is None:
+        join_numpy(key, C, half, s)
+    else:
+        loops.join(C, half, s, key.transforms[s], p.trace_bits)
+
+
+def join_numpy(key: TraceKey, C: np.ndarray, half: int, s: int) -> None:
+    """Do what `join` does, in numpy."""
+    A, moved = C[:half], transform.monomial_product(C[half:], half)  # `moved` is shorter than A for fewer than N
+    A[: len(moved)] = _reduced(A[: len(moved)] - moved)
+    add_automorphism_numpy(key, A, s)  # now A - X^h B + sigma_d(A - X^h B)
+    A[: len(moved)] = _reduced(A[: len(moved)] + 2 * moved)  # adding 2 X^h B makes it the sum above
 
 
 def add_automorphism(key: TraceKey, C: np.ndarray, s: int) -> None:
     """Do C += switch(sigma_d(C)) in place, with the d of step s, for GLWE ciphertexts of fractions, shape (B, k+1, N)."""
-    p = key.parameters
-    loops = engine.compiled_blocks(p.N, p.k)
-    if loops is None:
-        add_automorphism_numpy(key, C, s)
-    else:
-        loops.add_automorphism(C, s, key.transforms[s], p.trace_bits)
+    join(key, C, len(C), s)
 
 
 def add_automorphism_numpy(key: TraceKey, C: np.ndarray, s: int) -> None:
