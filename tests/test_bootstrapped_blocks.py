@@ -13,8 +13,9 @@ from encnn.arithmetic import row_sums
 from encnn.data.batches import Conditioned, DenseBatch, OneReview, SparseBatch, batches
 from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
 from encnn.schemes import make_keys
-from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, blocks, noise
-from encnn.schemes.bootstrapped.blocks import BlockArray, embed, extract, without_masks
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, blocks, engine, noise
+from encnn.schemes.bootstrapped.blocks import BlockArray, embed, extract, gather_numpy, without_masks
+from encnn.schemes.bootstrapped.frequencies import COMPILED_N
 from encnn.schemes.bootstrapped.storage import restore_array
 
 NAME = operator.attrgetter("name")
@@ -293,6 +294,10 @@ HOSTILE = {
     "an empty run": ({"places": [[0, 600], [0, 0]]}, (600, 1)),
     "places of a text": ({"places": "0"}, (600, 1)),
     "places of fractions": ({"places": [[0.0, 600.0]]}, (600, 1)),
+    "wider rows": ({"width": 2}, (600, 2)),
+    "rows of nothing": ({"width": 0}, (600, 0)),
+    "a scale of nothing": ({"scale": 0.0}, (600, 1)),
+    "no scale": ({"scale": None}, (600, 1)),
 }
 
 
@@ -317,3 +322,50 @@ def test_weights_must_be_blocks_with_masks(toy):
         evaluator.check_weights(W)
     with pytest.raises(ParameterError, match="are blocks"):
         evaluator.check_weights(secret.encrypt(np.zeros((600, 1))))
+
+
+# Rows of several numbers
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 8])
+def test_rows_of_several_numbers_are_gathered_scattered_and_stored(toy, width):
+    """Rows begin at multiples of a power of two; 100 rows of 8 take four blocks."""
+    secret, evaluator = toy
+    rng = seeded(width)
+    v, X = rng.normal(0, 1, (100, width)), csr_array((rng.random((6, 100)) < 0.2).astype(np.int64))
+    W = secret.encrypt_many(v)
+    assert W.shape == v.shape and len(W.data) == -(-100 * W.stride // 256) and not evaluator.readable(W)
+    np.testing.assert_allclose(secret.decrypt(W), v, atol=1e-6)
+    np.testing.assert_allclose(secret.decrypt(W[10:20]), v[10:20], atol=1e-6)
+    _, batch = next(iter(batches(X, 6)))
+    found = evaluator.gather(batch, W)
+    np.testing.assert_allclose(secret.decrypt(found).reshape(6, width), X @ v, atol=1e-5)
+    G = rng.normal(0, 0.5, (6, width, 1))
+    evaluator.scatter_subtract(W, batch, secret.encrypt(G) if width > 1 else secret.encrypt(G[:, 0]))
+    np.testing.assert_allclose(secret.decrypt(W), v - X.T @ G[..., 0], atol=0.01)
+    header, array = evaluator.export_array(W[5:90])
+    np.testing.assert_array_equal(secret.decrypt(evaluator.restore_array(header, array, (85, width))), secret.decrypt(W[5:90]))
+
+
+@needs_numba
+def test_compiled_and_plain_loops_gather_the_same_rows():
+    rng, N = seeded(2), COMPILED_N
+    blocks, places = random_words(rng, (3, 3, N)), (8 * rng.integers(0, 3 * N // 8, 30)).astype(np.int64)
+    pointers, factors = np.array([0, 10, 10, 30]), rng.integers(1, 4, 30).astype(np.int32)
+    loops = engine.compiled_blocks(N, 2)
+    plain, fast = np.empty((2, 3, 3, N), np.int32)
+    gather_numpy(blocks, places, pointers, factors, plain)
+    loops.gather(blocks, places, pointers, factors, fast, 5)
+    for k in range(5):
+        np.testing.assert_array_equal(extract(fast, k), extract(plain, k))
+    with pytest.raises(ParameterError, match="rows of 9 numbers cross the end of a block"):
+        loops.gather(blocks, np.full(30, N - 8), pointers, factors, fast, 9)
+
+
+def test_differences_of_blocks_need_the_same_layout(toy):
+    secret, _ = toy
+    a, b = (secret.encrypt_many(np.full((20, 1), v)) for v in (3.0, 1.0))
+    np.testing.assert_allclose(secret.decrypt(a - b), 2.0, atol=1e-6)
+    for other in (secret.encrypt_many(np.ones((21, 1))), b[2:]):
+        with pytest.raises(ParameterError, match="subtract arrays of the same layout"):
+            a - other

@@ -5,11 +5,19 @@ import math
 import pytest
 
 from encnn.errors import ParameterError
-from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, PRESETS, TWO_LEVEL_128, BootstrappedParameters
+from encnn.schemes.bootstrapped import (
+    BOOTSTRAP_TOY,
+    HIDDEN_128,
+    HIDDEN_TOY,
+    ONE_LEVEL_128,
+    PRESETS,
+    TWO_LEVEL_128,
+    BootstrappedParameters,
+)
 from encnn.security.estimate import estimate
 
 
-@pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128], ids=lambda p: p.name)
 def test_both_dimensions_of_the_presets_have_128_bits_by_the_estimate(p):
     small = estimate(p.n, 32, p.lwe_sigma * 2**32, f"block({p.block})")
     polynomials = estimate(p.k * p.N, 64, p.glwe_sigma * 2**64, "binary")
@@ -19,13 +27,13 @@ def test_both_dimensions_of_the_presets_have_128_bits_by_the_estimate(p):
     assert not p.insecure and "INSECURE" not in p.protection
 
 
-@pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128], ids=lambda p: p.name)
 def test_fresh_weights_are_harder_to_read_than_evaluation_keys(p):
     """They share the key of GLWE under a smaller modulus, so the estimate of the set need not name them."""
     assert estimate(p.d, p.q_bits, p.sigma, "binary").bits >= p.security.bits
 
 
-@pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128], ids=lambda p: p.name)
 def test_guessing_zeros_of_a_sparse_key_helps_no_attacker(p):
     """Drop coordinates, hoping that they are 0, and attack what is left: the smaller problem saves less than a guess costs."""
     whole = p.lwe_security.bits
@@ -51,7 +59,7 @@ def test_the_name_must_say_so_if_either_dimension_is_weak(changes):
 
 def test_presets_are_found_by_name():
     assert {name: p.name for name, p in PRESETS.items()} == {
-        p.name: p.name for p in (ONE_LEVEL_128, TWO_LEVEL_128, BOOTSTRAP_TOY)
+        p.name: p.name for p in (ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128, BOOTSTRAP_TOY, HIDDEN_TOY)
     }
 
 

@@ -25,7 +25,7 @@ from encnn.scaling import gradient_sums as sums_of
 from encnn.scaling.messages import nbytes_of
 from encnn.scaling.workers import Workers
 from encnn.schemes import ClearParameters
-from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, HIDDEN_TOY
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, PAPER
 from tests.secret_walker import arrays_from, reachable, shows
 
@@ -273,6 +273,15 @@ def test_bootstraps_are_shared(after: int | None) -> None:
     plan = TrainingPlan(ExactSigmoid(), 0.02, batch_size=8)
     cluster = FakeCluster(2, {} if after is None else {"worker-1": after})
     assert_equal(*both(model, cluster, BINARY, LABELS, plan))
+
+
+@pytest.mark.parametrize("labels", ["plain", "encrypted"])
+@pytest.mark.parametrize("after", [None, 4])
+def test_hidden_layers_by_codes_are_shared(after: int | None, labels: str) -> None:
+    owner, model = pair(HIDDEN_TOY, ExactSigmoid(), hidden=2, pooling="mean")
+    plan = TrainingPlan(ExactSigmoid(), 0.1, batch_size=8)
+    X, y = BINARY[:12], LABELS[:12] if labels == "plain" else owner.encrypt_labels(LABELS[:12], insecure=True)
+    assert_equal(*both(model, FakeCluster(2, {} if after is None else {"worker-1": after}), X, y, plan))
 
 
 @pytest.mark.parametrize("labels", ["plain", "encrypted"])

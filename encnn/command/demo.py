@@ -19,7 +19,7 @@ from encnn.command.outputs import new_file
 from encnn.costs.units import duration_text
 from encnn.data.reviews import Reviews, load_reviews
 from encnn.errors import EncnnError
-from encnn.schemes.bootstrapped import ONE_LEVEL_128, PRESETS
+from encnn.schemes.bootstrapped import LOGISTIC_PRESETS, ONE_LEVEL_128
 
 TEXTS = {"owner": 200, "trainer": 400, "user": 200}
 """How many texts each party has."""
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `encnn demo`."""
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the files in this folder")
     parser.add_argument(
-        "--parameters", choices=list(PRESETS), default=ONE_LEVEL_128.name, help="parameter set (default: %(default)s)"
+        "--parameters", choices=list(LOGISTIC_PRESETS), default=ONE_LEVEL_128.name, help="parameter set (default: %(default)s)"
     )
 
 

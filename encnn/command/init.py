@@ -25,13 +25,13 @@ from encnn.data.reviews import Vocabulary
 from encnn.errors import ParameterError
 from encnn.network import Architecture, Network
 from encnn.parties import Owner
-from encnn.schemes.bootstrapped import ONE_LEVEL_128, PRESETS, BootstrappedParameters
+from encnn.schemes.bootstrapped import LOGISTIC_PRESETS, ONE_LEVEL_128, BootstrappedParameters
 from encnn.schemes.bootstrapped.noise import training_noise
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128
 
 SECRET, MODEL = "secret.key", "model.encnn"
-PARAMETERS = PRESETS | {p.name: p for p in (COMPACT_128, ADDITIVE_128)}
-"""Parameter sets by their names.  `PRESETS` train alone, and the other two with `encnn assist`."""
+PARAMETERS = LOGISTIC_PRESETS | {p.name: p for p in (COMPACT_128, ADDITIVE_128)}
+"""Parameter sets by their names.  `LOGISTIC_PRESETS` train alone, and the other two with `encnn assist`."""
 MAX_WORDS = 10_000
 USUAL_RATE = 0.01
 """The learning rate with which we tell how much training the noise allows; the answer hardly depends on the rate."""

@@ -173,7 +173,11 @@ def _entered(
     network.check_shapes()
     evaluator.check_weights(network.W1)
     X = training_features(X, network.architecture.features)
-    evaluator.check_plan(X, plan.epochs, plan.learning_rate)
+    if plan.shrink != 1 and not evaluator.shrinks:
+        raise CapabilityError(
+            f"scheme {evaluator.scheme!r} with {evaluator.parameters.name!r} cannot shrink weights; set shrink=1 in the plan"
+        )
+    evaluator.check_plan(X, plan.epochs, plan.learning_rate, network.architecture)
     _check_step(X, help.error_step)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
     _check_targets(evaluator, targets, plan, help)
@@ -261,6 +265,9 @@ def _packed(evaluator: Evaluator, scores: Encrypted) -> Encrypted:
 def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encrypted, Encrypted, Encrypted]:
     """Return (pooled rows, hidden layer, scores z) of one batch."""
     a = network.architecture
+    layer = evaluator.hidden_layer(a)
+    if layer is not None:
+        return layer.forward(network.W1, network.second_layer, batch)
     pooled = evaluator.gather(batch, network.W1)
     if a.pooling == "mean":
         pooled = evaluator.multiply_plain(pooled, batch.inverse_counts())
@@ -307,12 +314,19 @@ class Step:
         error_step: ErrorStep | None,
         scores_wanted: bool = True,
     ) -> None:
-        self.evaluator, self.network, self.error_step = evaluator, network, error_step or plan.error_step()
+        self.evaluator, self.network, self.plan = evaluator, network, plan
+        self.error_step = error_step or plan.error_step()
         a = network.architecture
         self._reads_parts = getattr(self.error_step, "reads_parts", False)
         self.largest_part = largest_part(evaluator, network) if scores_wanted or self._reads_parts else math.inf
         self.divide = plan.divide_update and a.pooling == "mean"
         self.products = backward_products(a.hidden, a.outputs) if a.hidden else []
+        self.layer = evaluator.hidden_layer(a)
+        if self.layer is not None and error_step is not None and getattr(error_step, "central", False):
+            raise CapabilityError(
+                f"scheme {evaluator.scheme!r} computes the errors of a hidden layer itself, in a form that an owner cannot "
+                "send; leave the help out"
+            )
 
     def __call__(self, batch: Batch, targets: Targets, rate: float) -> Encrypted:
         """Update the network with one batch; return the scores z it met, shape (B, outputs)."""
@@ -320,18 +334,34 @@ class Step:
         parts = in_parts(evaluator, network, batch, self.largest_part)
         pooled, h, z = forward(evaluator, network, batch) if parts is None or not self._reads_parts else (parts, parts, parts)
         d, gain = self.error(z, batch, targets, rate)
-        if self.products:
+        if self.layer is None and self.products:
             G, gradient = self._backward(d, h, gain)
-            network.W2 = network.second_layer - gradient
+            network.W2, G = network.second_layer - gradient, self._finished(G, pooled, batch)
         else:
-            G = self.first_layer_errors(d, gain)
-        evaluator.scatter_subtract(network.W1, batch.updating(), self.finished(G, pooled, batch))
+            G = self.row_updates(d, gain, pooled, batch)
+            if self.products:
+                network.W2 = network.second_layer - self.second_layer_gradient(d, h, gain)
+        evaluator.scatter_subtract(network.W1, batch.updating(), G)
         return z if parts is None else parts
 
     def error(self, z: Encrypted, batch: Batch, targets: Targets, rate: float) -> tuple[Encrypted, float]:
         """Return (e, gain), which the error step computes from the scores of a batch."""
         widths = () if batch.widths is None else (batch.widths,)
-        return self.error_step(self.evaluator, z, targets, rate, *widths)
+        if self.layer is None:
+            return self.error_step(self.evaluator, z, targets, rate, *widths)
+        if widths:
+            raise CapabilityError(
+                "these features give each review a width, which products of a hidden layer do not take in scheme "
+                f"{self.evaluator.scheme!r}; leave the widths out, or take no hidden layer"
+            )
+        return self.layer.error(self.plan.sigmoid, z, targets), rate
+
+    def row_updates(self, d: Encrypted, gain: float, pooled: Encrypted, batch: Batch) -> Encrypted:
+        """Return the update of each row of W1 that a review uses, one per review."""
+        if self.layer is None:
+            return self._finished(self.first_layer_errors(d, gain), pooled, batch)
+        shares = np.broadcast_to(np.ravel(batch.inverse_counts() if self.divide else 1.0), len(batch))
+        return self.layer.first_layer_errors(self.network.second_layer, d, pooled, gain, shares)
 
     def first_layer_errors(self, d: Encrypted, gain: float) -> Encrypted:
         """Return gain * d W2^T, one row per review; gain * d when there is no hidden layer."""
@@ -341,10 +371,12 @@ class Step:
 
     def second_layer_gradient(self, d: Encrypted, h: Encrypted, gain: float) -> Encrypted:
         """Return gain * h^T d, summed over the batch."""
+        if self.layer is not None:
+            return self.layer.second_layer_gradient(d, h, gain)
         factors = (h, d) if len(self.products) > 1 else (d, h)
         return self.evaluator.bilinear(self.products[-1], *factors, gain, total=True)
 
-    def finished(self, G: Encrypted, pooled: Encrypted, batch: Batch) -> Encrypted:
+    def _finished(self, G: Encrypted, pooled: Encrypted, batch: Batch) -> Encrypted:
         """Return the update of each row of W1 that a review uses, from the errors at the hidden layer."""
         G = self._through_hidden_sigmoid(G, pooled)
         return self.evaluator.multiply_plain(G, batch.inverse_counts()) if self.divide else G

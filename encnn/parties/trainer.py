@@ -113,7 +113,6 @@ class Trainer(User):
         """
         a, limit = self.model.architecture, self.model.evaluator.activation_limit
         if math.isfinite(limit) and is_plain(y):
-            self.model.evaluator.check_plan(
-                X, plan.epochs, plan.learning_rate
-            )  # before hours are spent on a plan that cannot work
+            # before hours are spent on a plan that cannot work
+            self.model.evaluator.check_plan(X, plan.epochs, plan.learning_rate, a)
             check_rehearsal(from_zero(a, X, y, plan), limit, a, X, y, plan)

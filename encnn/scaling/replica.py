@@ -90,7 +90,7 @@ class Replica:
             self._scores = self._z if parts is None else parts
 
     def _sums_of(self, batch: Batch, d: Encrypted, gain: float) -> Message:
-        G = self._step.finished(self._step.first_layer_errors(d, gain), self._pooled, batch)
+        G = self._step.row_updates(d, gain, self._pooled, batch)
         self._own = update_of(self._evaluator, self._step.network.W1, batch.updating(), G)
         return self._own
 

@@ -210,6 +210,11 @@ class Evaluator(ABC, Generic[A]):
         return False
 
     @property
+    def shrinks(self) -> bool:
+        """Whether weights can be shrunk at the end of an epoch."""
+        return True
+
+    @property
     def activation_limit(self) -> float:
         """The |z| beyond which the sigmoid of a score is read at a wrong place, so that training goes wrong unnoticed."""
         return math.inf
@@ -327,6 +332,10 @@ class Evaluator(ABC, Generic[A]):
         """Return what `error` does, for a z that is not needed afterwards: schemes of wide ciphertexts may use its memory."""
         return self.error(sigmoid, z, targets, rate)
 
+    def hidden_layer(self, architecture: Any) -> "HiddenProducts | None":
+        """Return the scheme's own products of a network with this hidden layer; None if it computes them one by one."""
+        return None
+
     def pack(self, a: A) -> A:
         """Return an array in the smallest form that an owner can read, as scores are sent."""
         return a
@@ -364,8 +373,29 @@ class Evaluator(ABC, Generic[A]):
         """Return the bytes of the encrypted scores of a mini-batch with this number of reviews; here float64 in the clear."""
         return 8 * reviews * outputs
 
-    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:  # noqa: B027  most schemes have nothing to say
-        """Raise `ParameterError` if training on X for this number of epochs, at rates up to this one, is known to fail."""
+    def check_plan(  # noqa: B027  most schemes have nothing to say
+        self, X: TrainingFeatures, epochs: int, rate: float, architecture: Any = None
+    ) -> None:
+        """Raise `ParameterError` if training on X for so many epochs, at rates up to this one, is known to fail."""
+
+
+class HiddenProducts(Protocol):
+    """All products of a network with a hidden layer, by a scheme whose products share parts of their work.
+
+    The arrays h, d and of slopes are in the scheme's own form, which only these methods read.
+    """
+
+    def forward(self, W1: Encrypted, W2: Encrypted, batch: Batch) -> tuple[Encrypted, Encrypted, Encrypted]:
+        """Return (slopes of the hidden sigmoid, h, scores z) of a batch; without hidden sigmoid nobody reads the slopes."""
+
+    def error(self, sigmoid: Sigmoid, z: Encrypted, targets: Targets) -> Encrypted:
+        """Return d = sigmoid(z) - targets."""
+
+    def first_layer_errors(self, W2: Encrypted, d: Encrypted, slopes: Encrypted, rate: float, shares: np.ndarray) -> Encrypted:
+        """Return rate * share * d W2^T * slopes, one row per review; shares: one number per review, shape (B,)."""
+
+    def second_layer_gradient(self, d: Encrypted, h: Encrypted, rate: float) -> Encrypted:
+        """Return rate * h^T d, summed over the batch."""
 
 
 def width(a: Encrypted) -> int:

@@ -16,7 +16,16 @@ from encnn.schemes.bootstrapped.blocks import BlockArray
 from encnn.schemes.bootstrapped.evaluator import BootstrappedEvaluator
 from encnn.schemes.bootstrapped.factory import make_keys
 from encnn.schemes.bootstrapped.keys import BootstrappedSecretKey
-from encnn.schemes.bootstrapped.parameters import BOOTSTRAP_TOY, ONE_LEVEL_128, PRESETS, TWO_LEVEL_128, BootstrappedParameters
+from encnn.schemes.bootstrapped.parameters import (
+    BOOTSTRAP_TOY,
+    HIDDEN_128,
+    HIDDEN_TOY,
+    LOGISTIC_PRESETS,
+    ONE_LEVEL_128,
+    PRESETS,
+    TWO_LEVEL_128,
+    BootstrappedParameters,
+)
 from encnn.schemes.bootstrapped.tables import make_table, read_table
 
 KEYS = 5
@@ -37,6 +46,9 @@ SCHEME = Scheme(
 __all__ = [
     "SCHEME",
     "BOOTSTRAP_TOY",
+    "HIDDEN_128",
+    "HIDDEN_TOY",
+    "LOGISTIC_PRESETS",
     "ONE_LEVEL_128",
     "PRESETS",
     "TWO_LEVEL_128",

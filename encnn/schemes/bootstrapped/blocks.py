@@ -6,6 +6,11 @@ A block is (b, a_1, ..., a_k), k+1 polynomials modulo X^N + 1 and 2^32, whose ph
     gather    sum_i x_i X^-i block, then the constant coefficient    a ciphertext of sum_i x_i v_i
     scatter   block -= sum_i x_i X^i E                               v_i -= x_i e, for a ciphertext E of the constant e
 
+**Rows of several numbers**, the weights of one word to all hidden units, are neighbours in a block.  A row of `width` numbers
+begins at a multiple of `stride`, the next power of two, so that no row crosses the end of a block.  Then sum_i x_i X^-i block
+holds the sums of all columns in its first coefficients, and an E of several coefficients e_k changes all of them.  So a word
+costs one addition of windows, however many hidden units there are.
+
 X^i block is the block in two contiguous runs, one of them with its sign turned.  So both operations are additions only, and
 they add no noise but that of the ciphertexts.
 
@@ -19,13 +24,14 @@ have none, rotations by 0 would add nothing of a key, and a network would be tra
 `without_masks` finds such blocks, and reading or training a model refuses them.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from encnn.data.batches import Batch, SparseBatch
-from encnn.errors import CapabilityError, KeyMismatchError
+from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
@@ -33,15 +39,21 @@ from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
 
 @dataclass
 class BlockArray:
-    """Real numbers, shape (rows, 1), in blocks.  Parts of an array share its blocks."""
+    """Real numbers, shape (rows, *row), in blocks.  Parts of an array share its blocks."""
 
     data: np.ndarray  # the blocks, int32 of shape (blocks, k+1, N)
-    rows: int  # how many numbers there are
+    rows: int  # how many rows there are
     context: IntegerVectorContext  # the name of the key, and its parameters
     value: float  # bound on |v|, as in `CiphertextArray`
     noise: float  # bound on the noise, as in `CiphertextArray`
-    places: np.ndarray | None = None  # of each number, N block + coefficient; None for 0, 1, 2, ...
+    places: np.ndarray | None = None  # of each row, N block + coefficient; None for 0, stride, 2 stride, ...
     seed: bytes | None = None  # gives the masks of fresh blocks, so that files need not store them
+    row: tuple[int, ...] = (1,)  # shape of a row: (width,), or () for the numbers of a vector
+    scale: float = 0.0  # the phase of 1; by default that of the parameters
+
+    def __post_init__(self) -> None:
+        """Take the scale of the parameters if none is given."""
+        self.scale = self.scale or self.parameters.scale
 
     @property
     def parameters(self) -> BootstrappedParameters:
@@ -49,14 +61,19 @@ class BlockArray:
         return self.context.parameters  # type: ignore[return-value]
 
     @property
-    def scale(self) -> float:
-        """The phase of 1."""
-        return self.parameters.scale
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the numbers it stands for."""
+        return self.rows, *self.row
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of the numbers it stands for."""
-        return self.rows, 1
+    def width(self) -> int:
+        """Numbers in a row."""
+        return math.prod(self.row)
+
+    @property
+    def stride(self) -> int:
+        """Coefficients from one row to the next."""
+        return stride_of(self.width)
 
     @property
     def nbytes(self) -> int:
@@ -64,7 +81,7 @@ class BlockArray:
         return self.data.nbytes
 
     def __len__(self) -> int:
-        """Return the number of numbers."""
+        """Return the number of rows."""
         return self.rows
 
     def __repr__(self) -> str:
@@ -72,25 +89,48 @@ class BlockArray:
         return f"BlockArray(shape={self.shape}, parameters={self.parameters.name!r}, noise<={self.noise:.3g})"
 
     def __getitem__(self, rows: slice | np.ndarray) -> "BlockArray":
-        """Return some of the numbers, in the same blocks."""
+        """Return some of the rows, in the same blocks."""
         places = self.at(np.arange(self.rows)[rows])
-        return BlockArray(self.data, len(places), self.context, self.value, self.noise, places)
+        return replace(self, rows=len(places), places=places, seed=None)
 
     def at(self, rows: np.ndarray) -> np.ndarray:
-        """Return the places of these numbers."""
-        return rows if self.places is None else self.places[rows]
+        """Return the places of these rows."""
+        return rows * self.stride if self.places is None else self.places[rows]
+
+    def __sub__(self, other: "BlockArray") -> "BlockArray":
+        """Return the difference of arrays that have the same places; noises add."""
+        check_same_key(self, other)
+        if (self.shape, self.scale, self.data.shape) != (other.shape, other.scale, other.data.shape) or (
+            self.places is not None or other.places is not None
+        ):
+            raise ParameterError(f"{self} and {other} differ in shape, scale or places; subtract arrays of the same layout")
+        value, noise = self.value + other.value, self.noise + other.noise
+        return replace(self, data=self.data - other.data, value=value, noise=noise, seed=None)
+
+    def entries(self) -> np.ndarray:
+        """Return the places of all numbers, shape (rows, width)."""
+        return self.at(np.arange(self.rows))[:, None] + np.arange(self.width)
 
     def copy(self) -> "BlockArray":
         """Return an array with its own blocks."""
-        return BlockArray(self.data.copy(), self.rows, self.context, self.value, self.noise, self.places)
+        return replace(self, data=self.data.copy(), seed=None)
 
     def numbers(self) -> CiphertextArray:
-        """Return one LWE ciphertext for each number."""
+        """Return one LWE ciphertext for each number: data of shape (rows, 1 + d), or (rows, width, 1 + d) for wider rows."""
         return gather(self, SparseBatch(np.arange(self.rows), np.arange(self.rows + 1), None, self.rows))
 
 
+def stride_of(width: int) -> int:
+    """Return the coefficients from one row of so many numbers to the next: a power of two.
+
+    >>> [stride_of(width) for width in (1, 3, 8)]
+    [1, 4, 8]
+    """
+    return 1 << (width - 1).bit_length()
+
+
 def blocks_for(rows: int, N: int) -> int:
-    """Return how many blocks hold so many numbers."""
+    """Return how many blocks hold so many coefficients."""
     return -(-rows // N)
 
 
@@ -99,11 +139,14 @@ def without_masks(data: np.ndarray) -> np.ndarray:
     return np.asarray(~data[:, 1:].any(axis=(1, 2)))
 
 
-def extract(acc: np.ndarray) -> np.ndarray:
-    """Return ciphertexts of the constant coefficients of GLWE phases, int32 of shape (B, 1 + k N): sample extraction.
+def extract(acc: np.ndarray, coefficient: int = 0) -> np.ndarray:
+    """Return ciphertexts of one coefficient of GLWE phases, int32 of shape (B, 1 + k N): sample extraction.
+
+    X^-j moves coefficient j to the constant one, for which
 
     (a S)_0 = a_0 S_0 - a_(N-1) S_1 - ... - a_1 S_(N-1), so the mask is (a_0, -a_(N-1), ..., -a_1).
     """
+    acc = transform.monomial_product(acc, -coefficient) if coefficient else acc
     masks = _reflected(acc[:, 1:])
     return np.concatenate([acc[:, 0, :1], masks.reshape(len(acc), masks.shape[1] * masks.shape[2])], axis=1)
 
@@ -117,18 +160,23 @@ def embed(ciphertexts: np.ndarray, N: int) -> np.ndarray:
 
 
 def gather(W: BlockArray, X: Batch) -> CiphertextArray:
-    """Return X W, ciphertexts of shape (B, 1); noises add, weighted by |X|."""
+    """Return X W, one ciphertext per sum (see `BlockArray.numbers`); noises add, weighted by |X|."""
     places, pointers, factors = _entries(W, X)
     sums = np.empty((len(X), *W.data.shape[1:]), np.int32)
     loops = engine.compiled_blocks(W.parameters.N, W.parameters.k)
-    (gather_numpy if loops is None else loops.gather)(W.data, places, pointers, factors, sums)
-    return _ciphertexts(W, extract(sums), X.largest_row())
+    if loops is None:
+        gather_numpy(W.data, places, pointers, factors, sums)
+    else:
+        loops.gather(W.data, places, pointers, factors, sums, W.width)
+    found = [extract(sums, k) for k in range(W.width)]
+    return _ciphertexts(W, found[0] if W.width == 1 else np.stack(found, axis=1), X.largest_row())
 
 
 def scatter_subtract(W: BlockArray, X: Batch, errors: np.ndarray, value: float, noise: float) -> None:
     """Do W -= X^T e in place; noises add, weighted by |X|.
 
-    errors: traced GLWE ciphertexts of e, int32 of shape (B, k+1, N).  value, noise: bounds on each of them.
+    errors: GLWE ciphertexts of e, one coefficient per number of a row and 0 elsewhere, int32 of shape (B, k+1, N).
+    value, noise: bounds on each of them.
     """
     places, pointers, factors = _entries(W, X)
     loops = engine.compiled_blocks(W.parameters.N, W.parameters.k)
@@ -162,10 +210,11 @@ def concatenate(arrays: Sequence[BlockArray]) -> BlockArray:
         check_same_key(arrays[0], other)
     starts = arrays[0].parameters.N * np.cumsum([0, *(len(a.data) for a in arrays)])
     places = np.concatenate([first + a.at(np.arange(a.rows)) for a, first in zip(arrays, starts, strict=False)])
-    in_order = (places == np.arange(len(places))).all()
+    in_order = (places == arrays[0].stride * np.arange(len(places))).all()
     value, noise = (max(getattr(a, bound) for a in arrays) for bound in ("value", "noise"))
     data = np.concatenate([a.data for a in arrays])
-    return BlockArray(data, len(places), arrays[0].context, value, noise, None if in_order else places)
+    kept = None if in_order else places
+    return replace(arrays[0], data=data, rows=len(places), value=value, noise=noise, places=kept, seed=None)
 
 
 def check_same_key(a: BlockArray, b: BlockArray | CiphertextArray) -> None:

@@ -5,13 +5,21 @@
 
 Training adds the result to blocks of weights.  For that, the trace removes all coefficients but the constant one (`alone`).
 
+One rotation can read several tables at one place (`bootstrap_many`) [CIM19]: their entries take turns, and the ciphertext is
+switched to every `outputs`-th position only, so that neighbours hold the other results.  That costs nothing but a coarser
+place.  A set with a second rotation key (`fine`) also returns results with the smaller noise of that key.
+
 The noise of the result is that of the rotation only.  The noise of z and of the two switches only moves the place at which the
 table is read: f(z + e) instead of f(z) (`noise.table_input`).
+
+[CIM19] Carpov, Izabachene, Mollimard, New Techniques for Multi-value Input Homomorphic Evaluation, CT-RSA 2019
+    (ePrint 2018/622).
 """
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,20 +32,34 @@ from encnn.schemes.bootstrapped.trace import TraceKey, pack, trace
 
 @dataclass(frozen=True)
 class BootstrapKey:
-    """The three public keys of a bootstrap."""
+    """The public keys of a bootstrap: three of them, and a second rotation key if the parameters have one."""
 
     switch: SmallSwitchKey  # to the small dimension
     rotation: RotationKey  # for the blind rotation
     trace: TraceKey  # which isolates one coefficient
+    fine: RotationKey | None = None  # for blind rotations with less noise
 
     @property
     def nbytes(self) -> int:
         """Bytes in use."""
-        return self.switch.nbytes + self.rotation.nbytes + self.trace.nbytes
+        return sum(part.nbytes for part in self.parts().values())
+
+    def parts(self) -> dict[str, Any]:
+        """Return the keys by name."""
+        fine = {} if self.fine is None else {"fine": self.fine}
+        return {"rotation": self.rotation, "switch": self.switch, "trace": self.trace, **fine}
+
+    def rotation_key(self, fine: bool) -> RotationKey:
+        """Return the key for a rotation; raise `CapabilityError` if there is no fine one."""
+        if fine and self.fine is None:
+            self.rotation.parameters.fine  # noqa: B018  says which set has one
+        return self.fine if fine and self.fine is not None else self.rotation
 
     def prepare(self) -> None:
         """Expand masks and transform the key now, which takes a few seconds; otherwise the first bootstrap does it."""
-        self.switch.rows, self.rotation.transforms, self.trace.transforms  # noqa: B018  both are kept
+        self.switch.rows, self.rotation.transforms, self.trace.transforms  # noqa: B018  all are kept
+        if self.fine is not None:
+            self.fine.transforms  # noqa: B018
 
 
 def bootstrap(key: BootstrapKey, ciphertexts: np.ndarray, table: np.ndarray, threads: int = 1) -> np.ndarray:
@@ -46,9 +68,23 @@ def bootstrap(key: BootstrapKey, ciphertexts: np.ndarray, table: np.ndarray, thr
     table: the table of f (`tables.make_table`), shape (N,), or one table per ciphertext, shape (B, N).
     threads: they share the batch and do not change the result.
     """
+    return bootstrap_many(key, ciphertexts, table, 1, threads)[:, 0]
+
+
+def bootstrap_many(
+    key: BootstrapKey, ciphertexts: np.ndarray, table: np.ndarray, outputs: int, threads: int = 1, fine: bool = False
+) -> np.ndarray:
+    """Return ciphertexts of several functions of z by one rotation each, int32 of shape (B, outputs, 1 + d).
+
+    table: tables of N / outputs entries that take turns (`tables.interleaved`), shape (N,), or (B, N) for one per ciphertext.
+    fine: rotate by the second key, whose noise is smaller (`noise.rotation(p.fine)`).
+    """
     key.prepare()
+    rotation = key.rotation_key(fine)
     tables = np.broadcast_to(table, (len(ciphertexts), table.shape[-1]))
-    return _shared(lambda rows: _bootstrap(key, ciphertexts[rows], tables[rows]), len(ciphertexts), threads)
+    return _shared(
+        lambda rows: _bootstrap(key.switch, rotation, ciphertexts[rows], tables[rows], outputs), len(ciphertexts), threads
+    )
 
 
 def alone(key: BootstrapKey, ciphertexts: np.ndarray, threads: int = 1) -> np.ndarray:
@@ -58,6 +94,19 @@ def alone(key: BootstrapKey, ciphertexts: np.ndarray, threads: int = 1) -> np.nd
     """
     N, _ = key.trace.parameters.N, key.trace.transforms  # computed here once, and not by every thread
     return _shared(lambda rows: trace(key.trace, embed(ciphertexts[rows], N)), len(ciphertexts), threads)
+
+
+def rows_alone(key: BootstrapKey, ciphertexts: np.ndarray, threads: int = 1) -> np.ndarray:
+    """Return GLWE ciphertexts, int32 of shape (B, k+1, N), of rows of numbers in ciphertexts of shape (B, width, 1 + d).
+
+    The numbers are the first coefficients; the others are 0, up to noise (`noise.trace`).
+    """
+    if ciphertexts.shape[1] == 1:
+        return alone(key, ciphertexts[:, 0], threads)
+    N, _ = key.trace.parameters.N, key.trace.transforms
+    return _shared(
+        lambda rows: np.stack([pack(key.trace, embed(row, N)) for row in ciphertexts[rows]]), len(ciphertexts), threads
+    )
 
 
 def packed(key: BootstrapKey, ciphertexts: np.ndarray) -> np.ndarray:
@@ -77,14 +126,16 @@ def _shared(work: Callable[[slice], np.ndarray], batch: int, threads: int) -> np
         return np.concatenate(list(pool.map(work, map(slice, bounds, bounds[1:]))))
 
 
-def _bootstrap(key: BootstrapKey, ciphertexts: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    p = key.rotation.parameters
+def _bootstrap(
+    switch: SmallSwitchKey, rotation: RotationKey, ciphertexts: np.ndarray, tables: np.ndarray, outputs: int
+) -> np.ndarray:
+    p = rotation.parameters
     # the small dimension and the modulus 2 N make the rotation short, and its exponents powers of X
-    positions = to_positions(switch_key(key.switch, ciphertexts), p.N)
+    positions = to_positions(switch_key(switch, ciphertexts), p.N // outputs) * outputs
     # together both lines multiply the table by X^-phase: entry `phase` of the table becomes the constant coefficient
     acc = rotated_table(tables, positions[:, 0], p.k)
-    blind_rotate(key.rotation, acc, -positions[:, 1:])
-    return extract(acc)
+    blind_rotate(rotation, acc, -positions[:, 1:])
+    return np.stack([extract(acc, o) for o in range(outputs)], axis=1)
 
 
 def rotated_table(table: np.ndarray, positions: np.ndarray, k: int) -> np.ndarray:

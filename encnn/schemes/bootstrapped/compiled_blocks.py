@@ -32,14 +32,21 @@ def _add(total, run, factor):  # type: ignore[no-untyped-def]
         total[j] += factor * run[j]
 
 
-def gather(blocks: np.ndarray, places: np.ndarray, pointers: np.ndarray, factors: np.ndarray, sums: np.ndarray) -> None:
+def gather(
+    blocks: np.ndarray, places: np.ndarray, pointers: np.ndarray, factors: np.ndarray, sums: np.ndarray, width: int = 1
+) -> None:
     """Write sum factor X^-place block of each review to sums, int32 of shape (B, 3, N).
 
-    Only the constant coefficient of each body is computed, since nothing else of it is extracted.
+    Only the first coefficients of each body are computed, as many as a row has numbers, since no others are extracted.  No row
+    may cross the end of a block.
     """
     _check_places(blocks, places, pointers, factors)
     check_array("sums", sums, np.int32, (len(pointers) - 1, COMPONENTS, N))
-    _gather(blocks, places, pointers, factors, sums)
+    if width < 1 or (places % N).max(initial=0) + width > N:
+        raise ParameterError(
+            f"rows of {width} numbers cross the end of a block of {N}; begin them at multiples of their stride"
+        )
+    _gather(blocks, places, pointers, factors, sums, width)
 
 
 def scatter_subtract(
@@ -59,14 +66,15 @@ def _check_places(blocks: np.ndarray, places: np.ndarray, pointers: np.ndarray, 
 
 
 @njit(**OPTIONS)
-def _gather(blocks, places, pointers, factors, sums):  # type: ignore[no-untyped-def]
+def _gather(blocks, places, pointers, factors, sums, width):  # type: ignore[no-untyped-def]
     """Do what `gather` does."""
     for r in range(pointers.shape[0] - 1):
         sums[r] = 0
         for t in range(pointers[r], pointers[r + 1]):
             block, i = blocks[places[t] >> 10], places[t] & (N - 1)
             # X^-i moves coefficient i to place 0; what passes place 0 comes back at the top with its sign turned
-            sums[r, 0, 0] += factors[t] * block[0, i]
+            for k in range(width):
+                sums[r, 0, k] += factors[t] * block[0, i + k]
             for c in range(1, COMPONENTS):
                 _add(sums[r, c, : N - i], block[c, i:], factors[t])
                 _add(sums[r, c, N - i :], block[c, :i], -factors[t])

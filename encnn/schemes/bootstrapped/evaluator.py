@@ -1,42 +1,49 @@
 """The public side of the scheme with bootstrapping: additions, as for integer vectors, and any function of one number.
 
-The error of a mini-batch takes one bootstrap per review.  A table holds rate (sigmoid(z) - 1/2).  Then rate (1/2 - y) is added
-to the result, in plain or with the owner's encryption of rate y.  So no ciphertexts are multiplied, the table handles scores of
-any size that it covers, and every error is a fresh ciphertext.  Training goes on without the owner.
+Without hidden layer, the error of a mini-batch takes one bootstrap per review.  A table holds rate (sigmoid(z) - 1/2).  Then
+rate (1/2 - y) is added to the result, in plain or with the owner's encryption of rate y.  So no ciphertexts are multiplied, the
+table handles scores of any size that it covers, and every error is a fresh ciphertext.  Products, and with them hidden layers,
+are additions of codes (`codes`, `products`, `hidden`).  Training goes on without the owner.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data.batches import Batch, TrainingFeatures
-from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
+from encnn.errors import KeyMismatchError, ParameterError
+from encnn.files.schema import describe
 from encnn.schemes.bilinear import BilinearMap
-from encnn.schemes.bootstrapped import blocks, noise, storage
+from encnn.schemes.bootstrapped import blocks, hidden, noise, products, storage
 from encnn.schemes.bootstrapped.blocks import BlockArray
-from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, alone, bootstrap, packed
-from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
-from encnn.schemes.bootstrapped.tables import make_table
+from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, packed, rows_alone
+from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
+from encnn.schemes.bootstrapped.tables import around_zero, make_table
+from encnn.schemes.bootstrapped.torus import EncryptedTorus
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorEvaluator
 
 
 class BootstrappedEvaluator(IntegerVectorEvaluator):
     """Operations on `CiphertextArray`s of width 1 and on blocks of them (`BlockArray`), with the key to bootstrap them.
 
-    `threads` share a batch of bootstraps; results do not depend on their number.
+    `threads` share a batch of bootstraps; results do not depend on their number.  `ranges`: of the numbers of a hidden layer; a
+    trainer may set narrower ones, which leave less noise, before training.
     """
 
     scheme: ClassVar[str] = "bootstrapped"
-    labels_carry_rate: ClassVar[bool] = True
     scores_together: ClassVar[int] = 1024
 
-    def __init__(self, context: IntegerVectorContext, key: BootstrapKey, threads: int = 1) -> None:
+    def __init__(
+        self, context: IntegerVectorContext, key: BootstrapKey, threads: int = 1, ranges: hidden.Ranges = hidden.RANGES
+    ) -> None:
         super().__init__(context)
-        self.key, self.threads = key, threads
+        self.key, self.threads, self.ranges = key, threads, ranges
         self._tables: dict[Any, np.ndarray] = {}
+        self._layers: dict[Any, hidden.CodedLayer] = {}
 
     def __repr__(self) -> str:
         """Name the parameters."""
@@ -50,7 +57,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     @property
     def activation_limit(self) -> float:
         """Half the width of the torus; beyond it the table of a sigmoid is read with the wrong sign."""
-        return 2 * self.parameters.z_half
+        return 2 * (self.ranges.score if self.parameters.has_fine else self.parameters.z_half)
 
     @property
     def nbytes(self) -> int:
@@ -61,6 +68,39 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Expand masks and transform the key, which takes a second or two."""
         self.key.prepare()
 
+    @property
+    def labels_carry_rate(self) -> bool:  # type: ignore[override]
+        """Not for a set of hidden layers, whose labels are multiplied in their codes."""
+        return not self.parameters.has_fine
+
+    @property
+    def score_limit(self) -> float:
+        """As for integer vectors; none for a set of hidden layers, where the terms of a score are clipped."""
+        return math.inf if self.parameters.has_fine else super().score_limit
+
+    @property
+    def whole_features_only(self) -> bool:
+        """True, except that a hidden layer takes means of its rows: codes are divided by adding plain numbers."""
+        return not self.parameters.has_fine
+
+    @property
+    def shrinks(self) -> bool:
+        """Not with a set of hidden layers: their rows are too small beside the noise of a table."""
+        return not self.parameters.has_fine
+
+    # -- hidden layers
+
+    def hidden_layer(self, architecture: Any) -> hidden.CodedLayer | None:
+        """Return the products of a hidden layer by codes, if the parameters have the second rotation key that it needs."""
+        if not self.parameters.has_fine or not architecture.hidden:
+            return None
+        wanted = architecture, self.ranges
+        if wanted not in self._layers:
+            self._layers[wanted] = hidden.layer_for(
+                architecture, EncryptedTorus(self.context, self.key, self.threads), self.ranges
+            )
+        return self._layers[wanted]
+
     # -- blocks of weights
 
     def gather(self, X: Batch, W: BlockArray) -> CiphertextArray:  # type: ignore[override]
@@ -68,20 +108,27 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return blocks.gather(W, X)
 
     def scatter_subtract(self, W: BlockArray, X: Batch, G: CiphertextArray) -> None:  # type: ignore[override]
-        """Do W -= X^T G in place: a trace isolates each number of G, which is then added to blocks (`blocks.scatter_subtract`).
+        """Do W -= X^T G in place: a trace isolates each row of G, which is then added to blocks (`blocks.scatter_subtract`).
 
         Noises add, weighted by |X|; the noise of a trace reaches all numbers of a block.
         """
         blocks.check_same_key(W, G)
-        errors = alone(self.key, G.data, self.threads)
+        errors = rows_alone(self.key, G.data.reshape(len(G), W.width, -1), self.threads)
         blocks.scatter_subtract(W, X, errors, G.value, G.noise + noise.trace_bound(self.parameters))
 
     def pack(self, a: CiphertextArray | BlockArray) -> BlockArray:
         """Return ciphertexts of shape (B, 1) as the coefficients of blocks: a thousandth of the size.  Noise: `trace.pack`."""
         if isinstance(a, BlockArray):
-            return a
+            return self._together(a)
         bound = a.noise + noise.trace_bound(self.parameters)
-        return BlockArray(packed(self.key, a.data), len(a), self.context, a.value, bound)
+        return BlockArray(packed(self.key, a.data), len(a), self.context, a.value, bound, scale=a.scale)
+
+    def _together(self, a: BlockArray) -> BlockArray:
+        """Return scores that stand in many blocks, one for each mini-batch, in as few as hold them."""
+        if not self.parameters.has_fine or len(a.data) <= blocks.blocks_for(a.rows * a.stride, self.parameters.N):
+            return a
+        torus, phase = self._torus(), a.scale / 2.0**TORUS_BITS
+        return torus.packed_rows(torus.numbers(a, phase), phase)
 
     def unpack(self, a: CiphertextArray | BlockArray) -> CiphertextArray:
         """Return one ciphertext for each number; adds no noise."""
@@ -89,10 +136,10 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     def update_of(self, W: BlockArray, X: Batch, G: CiphertextArray) -> tuple[np.ndarray, BlockArray]:
         """Return (which blocks change, what is added to them) in W -= X^T G."""
-        update = BlockArray(np.zeros_like(W.data), len(W), self.context, 0.0, 0.0, W.places)
+        update = replace(W, data=np.zeros_like(W.data), value=0.0, noise=0.0, seed=None)
         self.scatter_subtract(update, X, G)
         changed = np.flatnonzero(~blocks.without_masks(update.data))
-        update.data, update.rows = update.data[changed], len(changed) * self.parameters.N
+        update.data, update.rows, update.places = update.data[changed], len(changed) * self.parameters.N // W.stride, None
         return changed, update
 
     def add_update(self, W: BlockArray, changed: np.ndarray, update: BlockArray) -> None:
@@ -125,8 +172,18 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     def activate(self, sigmoid: Sigmoid, z: CiphertextArray | BlockArray, minus: Any = 0.0) -> CiphertextArray:
         """Return sigmoid(z) - minus, fresh: any sigmoid is a table.  Its noise is `noise.output_deviation`, in units of 1."""
-        centred = self.look_up(z, self._sigmoid_table(sigmoid, 1.0))
+        if z.scale != self.parameters.scale:
+            centred = self._at_own_scale(z, lambda x: sigmoid(x) - 0.5)
+        else:
+            centred = self.look_up(z, self._sigmoid_table(sigmoid, 1.0))
         return centred + (0.5 - minus) if isinstance(minus, np.ndarray | float | int) else centred + 0.5 - self.unpack(minus)
+
+    def _at_own_scale(self, z: CiphertextArray | BlockArray, f: Callable[[np.ndarray], np.ndarray]) -> CiphertextArray:
+        """Return f(z), fresh, for numbers of another scale than that of weights, such as scores of a hidden layer."""
+        phase = z.scale / 2.0**TORUS_BITS
+        numbers = self.unpack(z)
+        found = self._torus().read(numbers.data, around_zero(self.parameters.N, lambda x: f(x / phase) * phase))[0]
+        return CiphertextArray(found, self.context, z.scale, numbers.bound, 1.0, noise.output_bound(self.parameters))
 
     def error(
         self, sigmoid: Sigmoid, z: CiphertextArray, targets: Any, rate: float, widths: np.ndarray | None = None
@@ -169,14 +226,35 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def bilinear(
         self, f: BilinearMap, a: CiphertextArray, b: CiphertextArray, gain: float = 1.0, total: bool = False
     ) -> CiphertextArray:
-        """Refuse: there are no products of ciphertexts here."""
-        raise CapabilityError(
-            f"scheme 'bootstrapped' evaluates functions of one ciphertext, not the product {f.name!r} of two; use no hidden "
-            "layer, a public second layer (encnn.network.folded), or the scheme 'integer_vector' without a modulus"
-        )
+        """Return gain * f(a, b) by codes (`products`): vectors have shape (B, width, 1), or (B, 1) if they are single numbers.
 
-    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:
+        Factors up to z_half; each product takes a rotation, and each factor one.  Noise: `products.deviation`.
+        """
+        left, right = (self._vectors(x) for x in (a, b))
+        data = products.bilinear(self._torus(), f, left, left if b is a else right, gain)
+        data = data if max(f.widths) > 1 else data[:, 0]
+        data, many = (data.sum(axis=0, dtype=np.int32), len(data)) if total else (data, 1)
+        p, value = self.parameters, abs(gain) * f.terms * many * a.value * b.value
+        return CiphertextArray(data, self.context, p.scale, a.bound, value, products.bound(p, f.terms * many, gain))
+
+    def reciprocal(self, a: CiphertextArray, guess: float = 1.0, steps: int = 0) -> CiphertextArray:
+        """Return 1 / a by one table, clipped to z_half in size: neither a guess nor steps are needed."""
+        least = 1 / self.parameters.z_half
+        return self.apply(a, lambda x: 1 / np.where(np.abs(x) < least, np.where(x < 0, -least, least), x))
+
+    def _vectors(self, a: CiphertextArray) -> np.ndarray:
+        """Return the data of vectors as (B, width, 1 + d)."""
+        self._check_readable(a)
+        return a.data.reshape(len(a), -1, a.data.shape[-1])
+
+    def _torus(self) -> EncryptedTorus:
+        return EncryptedTorus(self.context, self.key, self.threads)
+
+    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float, architecture: Any = None) -> None:
         """Raise `ParameterError` if noise would drown the scores, on features X after so many epochs, or errors at the rate."""
+        layer = None if architecture is None else self.hidden_layer(architecture)
+        if layer is not None:
+            return layer.check_plan(X, epochs, rate)
         noise.training_noise(self.parameters, X, rate).check(epochs)
         noise.check_rate(self.parameters, rate)
 
@@ -194,8 +272,10 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Return (header, arrays): parameters, name of the key, bodies of the evaluation keys and seeds of their masks."""
         header, arrays = super().export()
         del header["products"], header["public_widths"]
-        parts: dict[str, Any] = {name: getattr(self.key, name) for name in ("rotation", "switch", "trace")}
+        parts = self.key.parts()
         header |= {f"{name}_seed": part.seed.hex() for name, part in parts.items()}
+        header |= {"ranges": describe(self.ranges)}
+        header.setdefault("fine_seed", None)
         return header, arrays | {name: part.bodies for name, part in parts.items()}
 
     def export_array(self, a: CiphertextArray | BlockArray) -> tuple[dict, np.ndarray]:
@@ -206,6 +286,10 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Return what `export_array` took apart."""
         if isinstance(header, dict) and "blocks" in header:
             return storage.restore_array(self.context, header, array, shape)
+        if self.parameters.has_fine and isinstance(header, dict) and storage.is_scale(header.get("scale")):
+            found = super().restore_array(header | {"scale": float(self.parameters.scale)}, array, shape)
+            found.scale = header["scale"]  # numbers of a hidden layer have scales of their own
+            return found
         return super().restore_array(header, array, shape)
 
     def _sigmoid_table(self, sigmoid: Sigmoid, rate: float) -> np.ndarray:

@@ -10,8 +10,9 @@ from encnn.files.schema import Hex32, check_array, check_names, parse
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey
 from encnn.schemes.bootstrapped.evaluator import BootstrappedEvaluator
+from encnn.schemes.bootstrapped.hidden import Ranges
 from encnn.schemes.bootstrapped.keys import BootstrappedSecretKey
-from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
+from encnn.schemes.bootstrapped.parameters import HIDDEN_128, BootstrappedParameters
 from encnn.schemes.bootstrapped.rotation import RotationKey
 from encnn.schemes.bootstrapped.switching import SmallSwitchKey
 from encnn.schemes.bootstrapped.trace import TraceKey, key_shape
@@ -29,16 +30,17 @@ def make_keys(
 ) -> tuple[BootstrappedSecretKey, BootstrappedEvaluator]:
     """Return a new secret key and its evaluator.  Making the bootstrap key takes some seconds.
 
-    widths: only 1.  products: none of two ciphertexts; powers of one ciphertext need no key, since a table computes them.
+    Products of ciphertexts need a second rotation key in the parameters, and so do vectors; one set of keys serves all of
+    them, so `widths` and `products` only say what is wanted.  Powers of a number need no key, since a table has them.
     public_widths: none.  features: any number.
     """
     refused = [f.name for f in products if not isinstance(f, PowerSum) and f.name != elementwise(1).name]
-    if set(widths) - {1} or refused or set(public_widths):
+    if set(public_widths) or ((set(widths) - {1} or refused) and not parameters.has_fine):
         raise CapabilityError(
             f"scheme 'bootstrapped' has no keys for products {refused}, widths {sorted(set(widths))}, public widths "
-            f"{sorted(set(public_widths))}: it trains networks with one output and no hidden layer (network.folded can fold "
-            "a public second layer into the first); use Architecture(features, hidden=0, outputs=1, pooling='sum'), one for "
-            "each class, and leave public=True out"
+            f"{sorted(set(public_widths))}: with {parameters.name!r} it trains networks with one output and no hidden layer "
+            "(network.folded can fold a public second layer into the first); use Architecture(features, hidden=0, outputs=1, "
+            f"pooling='sum'), one for each class, or the parameters {HIDDEN_128.name!r}, and leave public=True out"
         )
     secret = BootstrappedSecretKey(parameters, (1,), rng)
     return secret, BootstrappedEvaluator(secret.context, secret.bootstrap_key())
@@ -58,20 +60,30 @@ class BootstrappedEvaluatorHeader(BootstrappedSecretHeader):
     rotation_seed: Hex32  # of the rotation key
     switch_seed: Hex32  # of the key switch to the small dimension
     trace_seed: Hex32  # of the trace key
+    fine_seed: Hex32 | None  # of the second rotation key
+    ranges: Ranges  # of the numbers of a hidden layer
 
 
 def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> BootstrappedEvaluator:
     """Return the evaluator that its `export` took apart."""
     described = parse(BootstrappedEvaluatorHeader, header, "the description of the keys")
     p = described.parameters
-    check_names("the file", arrays, {"rotation", "switch", "trace"})
-    check_array("rotation key", arrays["rotation"], (p.n, p.rotation_levels, p.k + 1, p.N))
+    if p.has_fine != (described.fine_seed is not None):
+        raise FileError("the second rotation key does not fit its parameters; get a new file from its sender")
+    check_names("the file", arrays, {"rotation", "switch", "trace"} | ({"fine"} if p.has_fine else set()))
+    rotation = _rotation_key(p, described.rotation_seed, arrays["rotation"])
+    fine = None if described.fine_seed is None else _rotation_key(p.fine, described.fine_seed, arrays["fine"])
     check_array("switch key", arrays["switch"], (p.d, p.switch_levels), np.int32)
     check_array("trace key", arrays["trace"], key_shape(p))
     switch = SmallSwitchKey(p, bytes.fromhex(described.switch_seed), arrays["switch"])
-    rotation = RotationKey(p, bytes.fromhex(described.rotation_seed), arrays["rotation"])
     trace = TraceKey(p, bytes.fromhex(described.trace_seed), arrays["trace"])
-    return BootstrappedEvaluator(described.context, BootstrapKey(switch, rotation, trace))
+    return BootstrappedEvaluator(described.context, BootstrapKey(switch, rotation, trace, fine), ranges=described.ranges)
+
+
+def _rotation_key(p: BootstrappedParameters, seed: str, bodies: np.ndarray) -> RotationKey:
+    """Return a rotation key of checked shape."""
+    check_array("rotation key", bodies, (p.n, p.rotation_levels, p.k + 1, p.N))
+    return RotationKey(p, bytes.fromhex(seed), bodies)
 
 
 def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> BootstrappedSecretKey:

@@ -3,17 +3,18 @@
 s is block binary [LMSS23] (see `parameters`): at most one bit is set in each block.
 """
 
+import math
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from encnn.arithmetic.negacyclic import multiply
 from encnn.errors import CapabilityError
 from encnn.schemes import integer_vector
-from encnn.schemes.bootstrapped.blocks import BlockArray, blocks_for
+from encnn.schemes.bootstrapped.blocks import BlockArray, blocks_for, stride_of
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey
-from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
+from encnn.schemes.bootstrapped.parameters import HIDDEN_128, SECOND_LAYER_SCALE, TORUS_BITS, BootstrappedParameters
 from encnn.schemes.bootstrapped.rotation import make_rotation_key
 from encnn.schemes.bootstrapped.switching import make_small_switch_key
 from encnn.schemes.bootstrapped.trace import make_trace_key
@@ -34,12 +35,13 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
     def __init__(
         self, parameters: BootstrappedParameters, widths: Iterable[int] = (1,), rng: np.random.Generator | None = None
     ) -> None:
-        if set(widths) - {1}:
+        if set(widths) - {1} and not parameters.has_fine:
             raise CapabilityError(
                 f"scheme 'bootstrapped' encrypts numbers one by one, not vectors of widths {sorted(set(widths))}: use width 1, "
-                "that of networks with one output and no hidden layer (network.folded can fold a public second layer in)"
+                "that of networks with one output and no hidden layer (network.folded can fold a public second layer in), or "
+                f"the parameters {HIDDEN_128.name!r}"
             )
-        super().__init__(parameters, widths, rng)
+        super().__init__(parameters, {1} if parameters.has_fine else widths, rng)  # vectors are numbers, one by one
         chosen = self._randomness.integers(0, parameters.block + 1, (parameters.n // parameters.block, 1))
         self._s = (chosen == np.arange(parameters.block)).astype(np.int64).ravel()  # chosen = block leaves the block empty
 
@@ -63,7 +65,9 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
         p, T, S = self.parameters, self.T(1)[0], self.polynomials
         switch = make_small_switch_key(p, self._s, T, self._randomness)
         rotation = make_rotation_key(p, self._s, S, self._randomness)
-        return BootstrapKey(switch, rotation, make_trace_key(p, S, self._randomness))
+        trace = make_trace_key(p, S, self._randomness)
+        fine = make_rotation_key(p.fine, self._s, S, self._randomness) if p.has_fine else None
+        return BootstrapKey(switch, rotation, trace, fine)
 
     # -- blocks of numbers
 
@@ -72,28 +76,39 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
         """The GLWE key S, int64 of shape (k, N): T cut into polynomials."""
         return self.T(1).reshape(self.parameters.k, self.parameters.N)
 
+    def encrypt(self, v: np.ndarray) -> Any:
+        """Return fresh ciphertexts of numbers, shape (..., 1), or a block for a vector, shape (m,), which is a second layer."""
+        if np.ndim(v) == 1 and self.parameters.has_fine:
+            return self._in_blocks(np.asarray(v), SECOND_LAYER_SCALE)
+        return super().encrypt(v)
+
     def encrypt_many(self, v: np.ndarray) -> BlockArray:
-        """Return fresh encryptions of real numbers v, shape (rows, 1), as the coefficients of blocks.
+        """Return fresh encryptions of real numbers v, shape (rows, width), as the coefficients of blocks."""
+        return self._in_blocks(np.asarray(v), self.parameters.scale)
+
+    def _in_blocks(self, v: np.ndarray, scale: int) -> BlockArray:
+        """Return fresh encryptions of rows of real numbers in blocks.
 
         Noise: at most `noise_bound`.  Masks are expanded from a fresh public seed, so that files need not store them.
         """
-        p, rows = self.parameters, len(v)
-        phase = np.zeros(blocks_for(rows, p.N) * p.N, np.int64)
-        phase[:rows] = encode(np.asarray(v)[:, 0], p, p.scale)[0]
+        p, rows, row = self.parameters, len(v), v.shape[1:]
+        stride = stride_of(math.prod(row))
+        phase = np.zeros(blocks_for(rows * stride, p.N) * p.N, np.int64)
+        phase[: rows * stride].reshape(rows, stride)[:, : math.prod(row)] = encode(v.reshape(rows, -1), p, scale)[0]
         seed = self._randomness.token()
         data = np.empty((len(phase) // p.N, p.k + 1, p.N), np.int64)
         data[:, 1:] = expand_masks(seed, (len(data),), p).reshape(-1, p.k, p.N)
         data[:, 0] = phase.reshape(-1, p.N) + self._noise((len(data), p.N)) - self._masked(data)
-        value = 2.0 ** (TORUS_BITS - 1) / p.scale  # not measured, because that would tell something about the numbers
-        return BlockArray(data.astype(np.int32), rows, self.context, value, p.noise_bound, seed=seed)
+        value = 2.0 ** (TORUS_BITS - 1) / scale  # not measured, because that would tell something about the numbers
+        return BlockArray(data.astype(np.int32), rows, self.context, value, p.noise_bound, None, seed, row, scale)
 
     def decrypt(self, c: CiphertextArray | BlockArray) -> np.ndarray:
-        """Return the real numbers, shape (..., 1)."""
+        """Return the real numbers, shape (..., 1), or the shape of an array in blocks."""
         if isinstance(c, CiphertextArray):
             return super().decrypt(c)
         self._check_own(cast(CiphertextArray, c))  # it looks at the key only
         phases = self.glwe_phase(c.data).ravel()
-        return phases[c.at(np.arange(c.rows)), None] / c.scale
+        return phases[c.entries()].reshape(c.shape) / c.scale
 
     def glwe_phase(self, data: np.ndarray) -> np.ndarray:
         """Return the phases of GLWE ciphertexts, int32 of shape (B, k+1, N): int32 of shape (B, N), in units of 2^-32."""

@@ -70,14 +70,14 @@ def key_switch(p: BootstrappedParameters) -> float:
     return digits + p.d / 2 * _rounding(p.switch_bits * p.switch_levels)
 
 
-def modulus_switch(p: BootstrappedParameters) -> float:
-    """Return the variance that rounding to positions adds."""
-    return (1 + p.n / (p.block + 1)) / 12 / (2 * p.N) ** 2
+def modulus_switch(p: BootstrappedParameters, outputs: int = 1) -> float:
+    """Return the variance that rounding to positions adds, if tables of so many outputs share them."""
+    return (1 + p.n / (p.block + 1)) / 12 / (2 * p.N / outputs) ** 2
 
 
-def table_input(p: BootstrappedParameters) -> float:
-    """Return the variance of the place at which a table is read, for an input without noise."""
-    return key_switch(p) + modulus_switch(p)
+def table_input(p: BootstrappedParameters, outputs: int = 1) -> float:
+    """Return the variance of the place at which tables are read together, for an input without noise."""
+    return key_switch(p) + modulus_switch(p, outputs)
 
 
 def rotation(p: BootstrappedParameters) -> float:
@@ -178,13 +178,16 @@ class TrainingNoise:
             )
 
 
-def training_noise(p: BootstrappedParameters, X: TrainingFeatures, rate: float) -> TrainingNoise:
+def training_noise(p: BootstrappedParameters, X: TrainingFeatures, rate: float, mean: bool = False) -> TrainingNoise:
     """Return the noise that an epoch over features X leaves in scores, from the formula above; the limit is z_half / 2.
 
-    rate: the learning rate, the largest one if it decays.  The mean over r' is taken over reviews of X itself, evenly spread.
+    rate: the learning rate, the largest one if it decays.  mean: scores are means of rows, not sums.  The mean over r' is taken
+    over reviews of X itself, evenly spread.
     """
     X = X if isinstance(X, Conditioned) else Conditioned(csr_array(features_of(X)))
     read = X.X[_spread(X.shape[0], _SAMPLE)].astype(np.float64)  # narrow integers would wrap
+    if mean:
+        read = csr_array(read.multiply(1 / np.maximum(abs(read).sum(axis=1), 1)[:, None]))
     left = _multiplied(X)
     narrow = np.ones(X.shape[0]) if X.widths is None else X.widths**-2
     of_an_error = error_deviation(p) ** 2 + (rate / 4 * input_deviation(p) * narrow) ** 2

@@ -31,12 +31,12 @@ then the key switch needs more digits, which cost what the rotation gains.
 [TFHE-rs] Zama, https://github.com/zama-ai/tfhe-rs, shortint parameter sets for Gaussian noise.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import log2
 
 from encnn.arithmetic.checks import check_types
-from encnn.errors import ParameterError
+from encnn.errors import CapabilityError, ParameterError
 from encnn.schemes import integer_vector
 from encnn.schemes.base import OwnerHelp
 from encnn.security.estimate import Estimate, estimate
@@ -44,6 +44,8 @@ from encnn.security.estimate import Estimate, estimate
 TORUS_BITS = 32
 KEY_BITS = 64
 MAX_N = 1 << 16
+SECOND_LAYER_SCALE = 1 << 27
+"""Phase of 1 in the second layer of a network, in units of 2^-32: weights up to 8 fill a quarter of the torus."""
 TRACE_BITS = 48
 """Largest number of bits that the digits of a trace may have together; lower bits are hardly kept, or not at all."""
 
@@ -75,6 +77,8 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
     switch_levels: int = 3  # number of these digits
     trace_bits: int = 12  # bits per digit of masks in the trace
     trace_levels: int = 3  # number of these digits
+    fine_bits: int = 0  # bits per digit in the second rotation key, 0 without one
+    fine_levels: int = 0  # number of these digits
 
     def __post_init__(self) -> None:
         """Check the parts, then what an integer-vector set must be."""
@@ -96,6 +100,21 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
     def step(self) -> float:
         """Width in z of one entry of a table: 2^z_bits / (2 N)."""
         return 2.0**self.z_bits / (2 * self.N)
+
+    @property
+    def has_fine(self) -> bool:
+        """Whether there is a second rotation key, of finer digits, which training a hidden layer needs."""
+        return self.fine_levels > 0
+
+    @cached_property
+    def fine(self) -> "BootstrappedParameters":
+        """The same set with the digits of the second rotation key in place of the first ones."""
+        if not self.has_fine:
+            raise CapabilityError(
+                f"parameters {self.name!r} have no second rotation key (fine_levels), which products of ciphertexts need; use "
+                f"{HIDDEN_128.name!r} (encnn.schemes.bootstrapped.HIDDEN_128)"
+            )
+        return replace(self, rotation_bits=self.fine_bits, rotation_levels=self.fine_levels, fine_bits=0, fine_levels=0)
 
     @property
     def owner_help(self) -> OwnerHelp:
@@ -134,6 +153,16 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
             bits, levels = getattr(self, f"{what}_bits"), getattr(self, f"{what}_levels")
             if bits < 1 or levels < 1 or bits * levels >= TORUS_BITS:
                 raise ParameterError(f"{levels} {what} digits of {bits} bits are not 1 to {TORUS_BITS - 1} bits; change either")
+        digits = self.fine_bits * self.fine_levels
+        if (
+            min(self.fine_bits, self.fine_levels) < 0
+            or (digits == 0) != (self.fine_bits == self.fine_levels == 0)
+            or digits >= TORUS_BITS
+        ):
+            raise ParameterError(
+                f"{self.fine_levels} fine digits of {self.fine_bits} bits are not 1 to {TORUS_BITS - 1} bits; change either, "
+                "or set both to 0 for no second rotation key"
+            )
         if self.trace_bits < 1 or self.trace_levels < 1 or self.trace_bits * self.trace_levels > TRACE_BITS:
             raise ParameterError(
                 f"{self.trace_levels} trace digits of {self.trace_bits} bits are not 1 to {TRACE_BITS} bits; change either"
@@ -158,6 +187,21 @@ TWO_LEVEL_128 = BootstrappedParameters(name="two-level-128", rotation_bits=15, r
 """128 bits, two digits of 15 bits.  It takes nearly twice the time and leaves noise of about 2^-22 of the torus, for learning
 rates of 0.002 and below."""
 
+HIDDEN_128 = BootstrappedParameters(
+    name="hidden-128",
+    scale=1 << 20,
+    switch_bits=3,
+    switch_levels=5,
+    trace_bits=10,
+    trace_levels=4,
+    fine_bits=15,
+    fine_levels=2,
+)
+"""128 bits, for networks with a hidden layer: both rotation keys, one digit of 23 bits and two of 15, under the same two keys.
+A second rotation key is more samples of the same LWE, so the estimates are those of the other sets.  The phase of 1 in the
+first layer is 2^-12, so that the sum of some hundred rows fits the torus.  Products read tables at steep places, so the key
+switch has more and smaller digits than elsewhere: a fifth less noise of the place for a thirtieth of the time."""
+
 BOOTSTRAP_TOY = BootstrappedParameters(
     name="bootstrap-toy-INSECURE",
     d=256,
@@ -174,4 +218,27 @@ BOOTSTRAP_TOY = BootstrappedParameters(
 )
 """Small enough to look at: dimensions that lattice reduction breaks at once."""
 
-PRESETS = {p.name: p for p in (ONE_LEVEL_128, TWO_LEVEL_128, BOOTSTRAP_TOY)}
+HIDDEN_TOY = BOOTSTRAP_TOY.updated(
+    name="hidden-toy-INSECURE",
+    scale=1 << 20,
+    k=2,
+    N=1024,
+    d=2048,
+    n=60,
+    lwe_sigma=2.0**-19,
+    glwe_sigma=2.0**-50,
+    switch_bits=5,
+    switch_levels=3,
+    rotation_bits=22,
+    rotation_levels=1,
+    trace_bits=10,
+    trace_levels=4,
+    fine_bits=15,
+    fine_levels=2,
+)
+"""As `HIDDEN_128`, with a short key and little noise, so that a product takes a tenth of the time."""
+
+PRESETS = {p.name: p for p in (ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128, BOOTSTRAP_TOY, HIDDEN_TOY)}
+
+LOGISTIC_PRESETS = {p.name: p for p in (ONE_LEVEL_128, TWO_LEVEL_128, BOOTSTRAP_TOY)}
+"""The sets for networks without hidden layer; in the others the phase of 1 is too small for scores that are sums of rows."""

@@ -32,6 +32,7 @@ from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.frequencies import LINE, frequency_order
 from encnn.schemes.bootstrapped.parameters import KEY_BITS, BootstrappedParameters
+from encnn.schemes.bootstrapped.tables import to_torus
 
 _CHUNK = 64
 """Number of GGSW encryptions that are handled together; a hundred of them fill some megabytes."""
@@ -132,7 +133,7 @@ def blind_rotate_numpy(key: RotationKey, acc: np.ndarray, exponents: np.ndarray)
             # X^a_i - 1 is what must be added if s_i is set; it multiplies the values, so it needs no transform
             total += (transform.monomial_values(exponents[:, i : i + 1], p.N) - 1) * product
         # one transform back per block, since sums of values are values of sums
-        acc += _to_torus(transform.backward(total))
+        acc += to_torus(transform.backward(total))
 
 
 def blind_rotate_exact(key: RotationKey, acc: np.ndarray, exponents: np.ndarray) -> None:
@@ -189,8 +190,3 @@ def _shifted(a: np.ndarray, bits: int) -> np.ndarray:
 def _masks(stream: Randomness, bodies: tuple[int, ...], k: int) -> np.ndarray:
     """Return the next masks, int64 of shape (*bodies[:-1], k, N)."""
     return stream.words((*bodies[:-1], k, bodies[-1]))
-
-
-def _to_torus(x: np.ndarray) -> np.ndarray:
-    """Return real numbers modulo 1 as int32 fractions of 2^32."""
-    return np.rint((x - np.rint(x)) * 2.0**32).astype(np.int64).astype(np.int32)

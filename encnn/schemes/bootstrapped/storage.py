@@ -4,14 +4,15 @@ A fresh block is stored as its body and the seed of its masks.  A reader raises 
 bounds on numbers and noise are claims.  A reader without the key can check that blocks *can* have them, not that they do.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 
 from encnn.errors import FileError
-from encnn.files.schema import Hex32, Within, check_array, describe, parse
-from encnn.schemes.bootstrapped.blocks import BlockArray
+from encnn.files.schema import Hex32, Width, Within, check_array, describe, parse
+from encnn.schemes.bootstrapped.blocks import BlockArray, stride_of
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
 from encnn.schemes.integer_vector import IntegerVectorContext
 from encnn.schemes.integer_vector.storage import MAX_EXPANDED_BYTES, expand_masks
@@ -32,9 +33,11 @@ class BlocksHeader:
     blocks: Annotated[int, Within(0, MAX_BLOCKS)]  # how many blocks there are
     value: float  # a bound on the numbers
     noise: Annotated[float, Within(0, LARGEST_PHASE)]  # a bound on their noise, in units of 2^-32 of the torus
-    # runs (first, how many) of places in the blocks, in the order of the numbers; None if these stand at 0, 1, 2, ...
+    # runs (first, how many) of places in the blocks, in strides of a row and in the order of rows; None for 0, 1, 2, ...
     places: list[tuple[Place, Annotated[int, Within(1, 1 << 40)]]] | None
     seed: Hex32 | None  # expands to the masks of fresh blocks, of which only the bodies are stored
+    width: Width  # numbers in a row
+    scale: Annotated[float, Within(1, LARGEST_PHASE)]  # the phase of 1
 
 
 def export_array(a: BlockArray) -> tuple[dict, np.ndarray]:
@@ -43,26 +46,36 @@ def export_array(a: BlockArray) -> tuple[dict, np.ndarray]:
     A bound that no ciphertext can reach is stored as the largest bound that one can reach.
     """
     value, noise = min(a.value, LARGEST_PHASE / a.scale), min(a.noise, LARGEST_PHASE)
-    places, seed = None if a.places is None else _runs(a.places), None if a.seed is None else a.seed.hex()
-    header = describe(BlocksHeader(len(a.data), value, noise, places, seed))
+    places, seed = None if a.places is None else _runs(a.places // a.stride), None if a.seed is None else a.seed.hex()
+    header = describe(BlocksHeader(len(a.data), value, noise, places, seed, a.width, a.scale))
     return header, a.data if a.seed is None else np.ascontiguousarray(a.data[:, 0])
 
 
 def restore_array(context: IntegerVectorContext, header: object, data: np.ndarray, shape: tuple[int, ...]) -> BlockArray:
-    """Return the array of numbers of this shape, (rows, 1), that `export_array` took apart."""
+    """Return the array of numbers of this shape, (rows, width) or (rows,), that `export_array` took apart."""
     p: BootstrappedParameters = context.parameters  # type: ignore[assignment]
     claims = parse(BlocksHeader, header, "the description of blocks")
-    if len(shape) != 2 or shape[1] != 1:
-        raise FileError(f"blocks stand for numbers of shape (rows, 1), not {shape}; get a new file from its sender")
-    if not 0 <= claims.value <= LARGEST_PHASE / p.scale:
+    if len(shape) not in (1, 2) or math.prod(shape[1:]) != claims.width or claims.width > p.N:
+        raise FileError(
+            f"blocks of rows of {claims.width} numbers do not have the shape {shape}; get a new file from its sender"
+        )
+    if not 0 <= claims.value <= LARGEST_PHASE / claims.scale:
         raise FileError(f"{p.name!r} cannot hold numbers up to {claims.value:.3g}; get a new file from its sender")
-    places = _places(claims.places, shape[0], claims.blocks * p.N)
+    stride = stride_of(claims.width)
+    places = _places(claims.places, shape[0], claims.blocks * (p.N // stride))
+    places = None if places is None else places * stride
     if claims.seed is None:
         check_array("blocks", data, (claims.blocks, p.k + 1, p.N), np.int32)
-        return BlockArray(data, shape[0], context, claims.value, claims.noise, places)
+        return BlockArray(data, shape[0], context, claims.value, claims.noise, places, None, shape[1:], claims.scale)
     check_array("bodies of blocks", data, (claims.blocks, p.N), np.int32)
     seed = bytes.fromhex(claims.seed)
-    return BlockArray(_with_masks(data, seed, p), shape[0], context, claims.value, claims.noise, places, seed)
+    data = _with_masks(data, seed, p)
+    return BlockArray(data, shape[0], context, claims.value, claims.noise, places, seed, shape[1:], claims.scale)
+
+
+def is_scale(scale: object) -> bool:
+    """Return whether this can be the phase of 1."""
+    return type(scale) is float and 1 <= scale <= LARGEST_PHASE
 
 
 def _with_masks(bodies: np.ndarray, seed: bytes, p: BootstrappedParameters) -> np.ndarray:
@@ -89,10 +102,8 @@ def _places(runs: list[tuple[int, int]] | None, rows: int, room: int) -> np.ndar
     """Return the places that `_runs` described, for `rows` numbers in blocks that have room for `room` numbers."""
     if runs is None:
         if rows > room:
-            raise FileError(f"{rows} numbers do not fit blocks with room for {room}; get a new file from its sender")
+            raise FileError(f"{rows} rows do not fit blocks with room for {room}; get a new file from its sender")
         return None
     if any(first + count > room for first, count in runs) or sum(count for _, count in runs) != rows:
-        raise FileError(
-            f"the places {runs!r:.80} are not those of {rows} numbers in the blocks; get a new file from its sender"
-        )
+        raise FileError(f"the places {runs!r:.80} are not those of {rows} rows in the blocks; get a new file from its sender")
     return np.concatenate([np.arange(first, first + count) for first, count in runs] or [np.zeros(0, np.int64)])

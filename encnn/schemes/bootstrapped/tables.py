@@ -10,7 +10,7 @@ an odd function this is f mirrored at z_half.  Beyond z_half, sigmoid(z) - 1/2 f
 sign up to 2 z_half and has the wrong sign only from there on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -55,3 +55,40 @@ def read_function(p: BootstrappedParameters, f: Function, positions: np.ndarray)
     above = (np.asarray(positions) + p.N // 2) % (2 * p.N)
     z = (above % p.N - p.N // 2) * p.step
     return np.where(above < p.N, 1.0, -1.0) * f(z)
+
+
+# -- tables by phase, in fractions of the torus, whatever the scale of numbers
+
+
+def phases(entries: int) -> np.ndarray:
+    """Return the phases of the entries of a table on half of the torus around 0, shape (entries,): in [-1/4, 1/4)."""
+    x = np.arange(entries) / (2 * entries)
+    return np.where(x >= 0.25, x - 0.5, x)
+
+
+def around_zero(entries: int, f: Function) -> np.ndarray:
+    """Return the table of any f from phases in [-1/4, 1/4) to phases, int32 of shape (entries,).  Beyond, it reads -f."""
+    x = phases(entries)
+    values = np.asarray(f(x), dtype=np.float64)
+    return to_torus(np.where(np.arange(entries) * 2 >= entries, -values, values))
+
+
+def from_zero(entries: int, f: Function) -> np.ndarray:
+    """Return the table of any f from phases in [0, 1/2) to phases, int32 of shape (entries,).  Half a turn on, it reads -f."""
+    return to_torus(f(np.arange(entries) / (2 * entries)))
+
+
+def interleaved(tables: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the table of several outputs, int32 of shape (..., N), from their tables of N / outputs entries each.
+
+    >>> interleaved([np.array([1, 2], np.int32), np.array([5, 6], np.int32)])
+    array([1, 5, 2, 6], dtype=int32)
+    """
+    together = np.stack(np.broadcast_arrays(*tables), axis=-1)
+    return together.reshape(*together.shape[:-2], -1)
+
+
+def to_torus(x: np.ndarray | float) -> np.ndarray:
+    """Return real numbers modulo 1 as int32 fractions of 2^32."""
+    x = np.asarray(x, dtype=np.float64)
+    return np.rint((x - np.rint(x)) * 2.0**TORUS_BITS).astype(np.int64).astype(np.int32)

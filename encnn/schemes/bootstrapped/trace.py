@@ -32,6 +32,7 @@ from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.automorphisms import automorphism, exponents, unit
 from encnn.schemes.bootstrapped.parameters import KEY_BITS, TORUS_BITS, BootstrappedParameters
+from encnn.schemes.bootstrapped.tables import to_torus
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def trace_numpy(key: TraceKey, acc: np.ndarray) -> np.ndarray:
     C = acc * unit(key.parameters.N)  # read in units of 2^-32 / N: this is the division by N
     for s in range(len(key.transforms)):
         add_automorphism_numpy(key, C, s)
-    return _to_torus(C)
+    return to_torus(C)
 
 
 def pack(key: TraceKey, acc: np.ndarray) -> np.ndarray:
@@ -114,7 +115,7 @@ def pack(key: TraceKey, acc: np.ndarray) -> np.ndarray:
         half //= 2  # each step joins ciphertext i with ciphertext i + half, and halves their number
         join(key, C, half, s)
         C = C[:half]
-    return _to_torus(C[0])
+    return to_torus(C[0])
 
 
 def join(key: TraceKey, C: np.ndarray, half: int, s: int) -> None:
@@ -167,7 +168,7 @@ def trace_exact(key: TraceKey, acc: np.ndarray) -> np.ndarray:
                 total += transform.schoolbook(digit[:, c, None].astype(np.int64), K[c, t])
         C += (total + (1 << fine >> 1)) >> fine << fine
         C[:, 0] += turned[:, 0]
-    return _to_torus(C * 2.0**-KEY_BITS)
+    return to_torus(C * 2.0**-KEY_BITS)
 
 
 def fraction_digits(x: np.ndarray, bits: int, levels: int) -> Iterator[np.ndarray]:
@@ -189,11 +190,6 @@ def fraction_digits(x: np.ndarray, bits: int, levels: int) -> Iterator[np.ndarra
 def _reduced(x: np.ndarray) -> np.ndarray:
     """Return fractions of the torus in [-1/2, 1/2]."""
     return x - np.rint(x)
-
-
-def _to_torus(x: np.ndarray) -> np.ndarray:
-    """Return fractions of the torus as int32 fractions of 2^32; halves are rounded to even numbers."""
-    return np.rint(x * 2.0**TORUS_BITS).astype(np.int64).astype(np.int32)
 
 
 def _masks(seed: bytes, bodies: tuple[int, ...], k: int) -> np.ndarray:

@@ -1,0 +1,114 @@
+"""Numbers of the torus that a table can read: what a layer of codes (`hidden`) computes with.
+
+An array of n numbers is int32 of shape (..., 1 + d), in units of 2^-32 of the torus: LWE ciphertexts, which add as they are.
+Plain numbers are added to their bodies.  `simulation.SimulatedTorus` has the same methods and d = 0: phases in the clear, with
+the noise that ciphertexts would have.  So one program trains and simulates.
+"""
+
+import math
+from typing import Any, Protocol
+
+import numpy as np
+
+from encnn.data.batches import Batch
+from encnn.errors import ParameterError
+from encnn.schemes.bootstrapped import blocks
+from encnn.schemes.bootstrapped.blocks import BlockArray, extract
+from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap_many, packed
+from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
+from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
+
+
+class Torus(Protocol):
+    """What a layer of codes asks for.  phase: of the number 1, as a fraction of the torus."""
+
+    p: BootstrappedParameters
+
+    def gather(self, W: Any, batch: Batch) -> np.ndarray:
+        """Return the sums of the rows of W for each review, shape (B, width, 1 + d)."""
+
+    def numbers(self, a: Any, phase: float) -> np.ndarray:
+        """Return the numbers of an array that `rows` made, shape (rows, width, 1 + d)."""
+
+    def copies(self, a: Any, count: int) -> np.ndarray:
+        """Return the numbers of a packed vector so many times, shape (count, m, 1 + d), to be read with independent noise."""
+
+    def read(self, x: np.ndarray, table: np.ndarray, outputs: int = 1, fine: bool = False) -> np.ndarray:
+        """Return what a table gives for numbers (..., 1 + d): shape (outputs, ..., 1 + d).
+
+        table: of `outputs` functions that take turns; shape (N,), or one table per index of the first axis.
+        """
+
+    def array(self, x: np.ndarray, phase: float) -> Any:
+        """Return numbers (..., 1 + d) as an array to be scattered over rows, or kept."""
+
+    def rows(self, x: np.ndarray, phase: float) -> Any:
+        """Return rows of numbers (rows, width, 1 + d) as an array of that shape."""
+
+    def vector(self, x: np.ndarray, phase: float) -> Any:
+        """Return numbers (m, 1 + d) as a packed vector."""
+
+
+class EncryptedTorus:
+    """Numbers in ciphertexts, and the keys to read tables with."""
+
+    def __init__(self, context: IntegerVectorContext, key: BootstrapKey, threads: int = 1) -> None:
+        self.context, self.key, self.threads = context, key, threads
+        self.p = key.rotation.parameters
+
+    def gather(self, W: BlockArray, batch: Batch) -> np.ndarray:
+        """Return the sums of the rows of W for each review, shape (B, width, 1 + d)."""
+        return self._split(blocks.gather(W, batch).data, W.width)
+
+    def numbers(self, a: BlockArray | CiphertextArray, phase: float) -> np.ndarray:
+        """Return the numbers of blocks, or ciphertexts of single numbers, as shape (rows, width, 1 + d), at their own scale."""
+        return self._split(a.numbers().data, a.width) if isinstance(a, BlockArray) else a.data[:, None]
+
+    def copies(self, a: BlockArray, count: int) -> np.ndarray:
+        """Return the numbers of a packed vector so many times, shape (count, m, 1 + d).
+
+        The noise of a read depends on the masks.  All copies but the first have encryptions of zero added, which give them new
+        masks: the coefficients behind the vector in its block, which hold nothing but noise.
+        """
+        x = a.numbers().data
+        if count * len(x) > self.p.N:
+            raise ParameterError(f"{count} copies of {len(x)} numbers need more than the {self.p.N} coefficients of a block")
+        zeros = [extract(a.data[:1], j) for j in range(len(x), count * len(x))]
+        return x + np.concatenate([np.zeros_like(x), *zeros]).reshape(count, *x.shape)
+
+    def read(self, x: np.ndarray, table: np.ndarray, outputs: int = 1, fine: bool = False) -> np.ndarray:
+        """Return what a table gives for numbers (..., 1 + d); noise `noise.rotation`, at places with `noise.table_input`."""
+        flat = x.reshape(-1, x.shape[-1])
+        found = bootstrap_many(self.key, flat, spread(table, len(flat)), outputs, self.threads, fine)
+        return np.moveaxis(found, 1, 0).reshape(outputs, *x.shape)
+
+    def array(self, x: np.ndarray, phase: float) -> CiphertextArray:
+        """Return numbers as ciphertexts."""
+        return CiphertextArray(x, self.context, phase * 2.0**TORUS_BITS, 2.0 ** (TORUS_BITS - 1), math.inf, math.inf)
+
+    def rows(self, x: np.ndarray, phase: float) -> BlockArray | CiphertextArray:
+        """Return rows of one number as they are, and wider rows in blocks, with the noise of `trace.pack`."""
+        return self.array(x[:, 0], phase) if x.shape[1] == 1 else self.packed_rows(x, phase)
+
+    def packed_rows(self, x: np.ndarray, phase: float) -> BlockArray:
+        """Return rows of numbers in blocks."""
+        rows, width, length = x.shape
+        padded = np.zeros((rows, blocks.stride_of(width), length), np.int32)
+        padded[:, :width] = x
+        return self._in_blocks(padded.reshape(-1, length), rows, (width,), phase)
+
+    def vector(self, x: np.ndarray, phase: float) -> BlockArray:
+        """Return a vector of numbers in a block; noise `trace.pack`."""
+        return self._in_blocks(x, len(x), (), phase)
+
+    def _in_blocks(self, x: np.ndarray, rows: int, row: tuple[int, ...], phase: float) -> BlockArray:
+        data = packed(self.key, x)
+        return BlockArray(data, rows, self.context, math.inf, math.inf, None, None, row, phase * 2.0**TORUS_BITS)
+
+    def _split(self, data: np.ndarray, width: int) -> np.ndarray:
+        return data.reshape(len(data), width, data.shape[-1])
+
+
+def spread(table: np.ndarray, count: int) -> np.ndarray:
+    """Return one table, or one table for each of `count` numbers, of which each given table serves equally many neighbours."""
+    return table if table.ndim == 1 else np.repeat(table, count // len(table), axis=0)
