@@ -14,7 +14,7 @@ NEWEST ?= python3.13
 NEW := .venv-newest
 
 # The extras that all tests and notebooks need.
-EVERYTHING := word2vec,fast,distributed,lattice,seal,notebooks,dev
+EVERYTHING := word2vec,fast,distributed,lattice,seal,sklearn,notebooks,dev
 
 # One thread per process, so that times are CPU times; no progress bars in stored outputs.
 reproduce assisted unassisted ckks comparison figures unit notebooks-check notebooks bench: export OMP_NUM_THREADS = 1
@@ -103,7 +103,7 @@ clean:  ## remove what the targets above made, the virtual environment included
 # Stamps: .venv holds what the extras name.  Once pyproject.toml is newer, pip brings .venv up to date.
 $(RUN): EXTRAS := word2vec
 $(ALL): EXTRAS := $(EVERYTHING)
-$(BOOK): EXTRAS := word2vec,fast,distributed,lattice,seal,book
+$(BOOK): EXTRAS := word2vec,fast,distributed,lattice,seal,sklearn,book
 $(DIST): EXTRAS := word2vec,release
 $(RUN) $(ALL) $(BOOK) $(DIST): pyproject.toml
 	@test -x $(BIN)/python || { $(call check-python,$(PYTHON)) && $(PYTHON) -m venv .venv; }

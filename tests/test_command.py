@@ -20,7 +20,7 @@ from encnn.command.init import MODEL, SECRET
 from encnn.command.outputs import ProgressLines
 from encnn.command.program import COMMANDS
 from encnn.command.rate import RATES, chosen_rate
-from encnn.data.recipes import TableFeatures, WordFeatures
+from encnn.data.recipes import ClassFeatures, ScaledFeatures, TableFeatures, WordFeatures
 from encnn.data.reviews import Vocabulary, load_reviews
 from encnn.experiments.__main__ import JOBS
 from encnn.network import Architecture, Network, TrainingPlan
@@ -200,7 +200,6 @@ def test_columns_of_whole_numbers(walk: Walk) -> None:
 @pytest.mark.parametrize(
     ("columns", "value", "message"),
     [
-        ("a", "0.5", "row 0 of column 'a' holds 0.5; expected small whole numbers"),
         ("a", "", "row 0 of column 'a' holds nan"),
         ("a,name", "1", "holds more than numbers"),
         ("a,c", "1", "lacks the columns ['c']"),
@@ -210,6 +209,78 @@ def test_columns_that_are_no_whole_numbers(walk: Walk, columns: str, value: str,
     (walk.owner / "data.csv").write_text(f"a,name,label\n{value},word,1\n")
     said = walk.say("init", walk.owner / "data.csv", "--out", walk.owner, "--columns", columns, status=1)
     assert message in said and not (walk.owner / SECRET).exists()
+
+
+def test_a_model_of_whole_numbers_takes_no_fractions(walk: Walk) -> None:
+    (walk.owner / "data.csv").write_text("a,label\n2,1\n")
+    walk.init("--columns", "a")
+    (walk.trainer / "data.csv").write_text("a,label\n2,1\n0.5,0\n")
+    assert "row 1 of column 'a' holds 0.5; expected small whole numbers" in walk.train(status=1)
+
+
+# -- real numbers, and several classes
+
+
+def blobs(rng: np.random.Generator, rows: int) -> str:
+    """Return a table of three classes of real numbers, each around a centre of its own."""
+    classes = np.array(["green", "red", "blue"])[np.arange(rows) % 3]
+    centres = {"green": (0.0, 500.0), "red": (0.003, 100.0), "blue": (-0.003, 100.0)}
+    lines = [(*(rng.normal(centres[c], (0.001, 60.0))), c) for c in classes.tolist()]
+    return "\n".join(["small,large,label", *(f"{a:.6f},{b:.2f},{c}" for a, b, c in lines)])
+
+
+@pytest.fixture
+def three_tables(walk: Walk) -> Walk:
+    rng = np.random.default_rng(3)
+    for folder, rows in ((walk.owner, 60), (walk.trainer, TRAINED), (walk.user, TESTED)):
+        (folder / "data.csv").write_text(blobs(rng, rows))
+    return walk
+
+
+def test_three_classes_of_real_numbers(three_tables: Walk) -> None:
+    walk = three_tables
+    walk.init("--columns", "small,large", "--classes", "red,green,blue", "--bits", "5")
+    recipe = EncryptedModel.load(walk.owner / MODEL).features
+    assert isinstance(recipe, ClassFeatures) and recipe.classes == ("red", "green", "blue")
+    assert isinstance(recipe.of, ScaledFeatures) and recipe.of.scaling.largest == 15
+    walk.train("--epochs", "2")
+    assert f"{3 * TESTED} encrypted scores" in walk.predict()
+    assert right_in(walk.read("--labels", walk.user / "data.csv")) > 0.9 * TESTED
+    walk.read("--out", walk.owner / "scores.csv")
+    lines = (walk.owner / "scores.csv").read_text().splitlines()
+    assert lines[0] == "label,score of red,score of green,score of blue" and len(lines) == 1 + TESTED
+    truth = [line.split(",")[2] for line in (walk.user / "data.csv").read_text().splitlines()[1:]]
+    assert np.mean([line.split(",")[0] == t for line, t in zip(lines[1:], truth, strict=True)]) > 0.9
+    walk.say("open", walk.owner / SECRET, walk.trainer / "trained", "--out", walk.owner / "weights.csv", "--yes")
+    names = [line.rsplit(",", 1)[0] for line in (walk.owner / "weights.csv").read_text().splitlines()[1:]]
+    assert names[:3] == ["small for red", "small for green", "small for blue"] and names[-1] == "(bias) for blue"
+    refused = walk.train("--positive", "red", "--out", walk.trainer / "again", status=1)
+    assert "--positive goes with one class against all others" in refused
+
+
+def test_two_classes_of_real_numbers(three_tables: Walk) -> None:
+    walk = three_tables
+    walk.init("--columns", "small,large")
+    assert isinstance(EncryptedModel.load(walk.owner / MODEL).features, ScaledFeatures)
+    walk.train("--positive", "green", "--epochs", "2")
+    walk.predict()
+    assert right_in(walk.read("--labels", walk.user / "data.csv", "--positive", "green")) > 0.9 * TESTED
+
+
+def test_three_classes_of_texts(walk: Walk) -> None:
+    rng, words = np.random.default_rng(0), {"news": "vote", "sport": "goal", "food": "soup"}
+    for folder, rows in ((walk.owner, 60), (walk.trainer, TRAINED), (walk.user, TESTED)):
+        kinds = [list(words)[k] for k in rng.integers(0, 3, rows)]
+        lines = [f"the {words[k]} is {'good' if rng.random() < 0.5 else 'bad'} today,{k}" for k in kinds]
+        (folder / "data.csv").write_text("\n".join(["text,label", *lines]))
+    walk.init("--classes", "news,sport,food")
+    walk.train("--epochs", "2")
+    walk.predict()
+    assert right_in(walk.read("--labels", walk.user / "data.csv")) == TESTED
+    (walk.user / "data.csv").write_text("text,label\nthe vote,weather\n")
+    walk.say("predict", walk.trainer / "trained", walk.user / "data.csv", "--out", walk.user / "one")
+    said = walk.say("read", walk.owner / SECRET, walk.user / "one", "--labels", walk.user / "data.csv")
+    assert right_in(said) == 0
 
 
 # -- stopped and resumed

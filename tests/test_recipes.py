@@ -12,8 +12,9 @@ from encnn import files
 from encnn.arithmetic.sigmoid import taylor
 from encnn.data.batches import Conditioned, with_bias
 from encnn.data.fingerprints import MarkedFeatures, fingerprint_of, fingerprint_of_names, marked, width_of
-from encnn.data.recipes import Recipe, TableFeatures, UnpublishedFeatures, WordFeatures
+from encnn.data.recipes import ClassFeatures, Recipe, ScaledFeatures, TableFeatures, UnpublishedFeatures, WordFeatures
 from encnn.data.reviews import Reviews, Vocabulary, bag_of_words
+from encnn.data.whole_numbers import Scaling
 from encnn.errors import CapabilityError, DataError, FileError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer, User
@@ -25,6 +26,7 @@ LABELS = [1, 0, 1, 0]
 REVIEWS = Reviews(TEXTS, LABELS)
 WORDS = Vocabulary((".", "a", "bad", "film", "good"))
 OTHERS = Vocabulary((".", "a", "awful", "film", "good"))
+SCALING = Scaling((35.5, 1.7), (12.25, 0.1), largest=7, bias=2)
 PLAN = TrainingPlan(taylor(1), 0.1)
 
 RECIPES: dict[str, Recipe] = {
@@ -34,6 +36,10 @@ RECIPES: dict[str, Recipe] = {
     "both, as they are": WordFeatures(WORDS, counts=True, bias=True, raw=False),
     "grams": WordFeatures(Vocabulary(("a", "bad film", "film", "good")), grams=True),
     "table": TableFeatures(("age", "height")),
+    "scaled": ScaledFeatures(("age", "height"), SCALING),
+    "classes of words": ClassFeatures(WordFeatures(WORDS, bias=True), ("bad", "good", "fair")),
+    "classes of numbers": ClassFeatures(ScaledFeatures(("age", "height"), SCALING), (0, 1, 7)),
+    "two classes": ClassFeatures(ScaledFeatures(("age", "size"), SCALING), (False, True)),
     "unpublished": UnpublishedFeatures(WordFeatures(WORDS).fingerprint),
 }
 
@@ -185,3 +191,31 @@ def test_names_that_do_not_fit_their_fingerprint_are_refused(
         files.write(tmp_path / "model", MODEL, header | {"features": header["features"] | change}, arrays)
         with pytest.raises(FileError):
             EncryptedModel.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "arrays"),
+    [
+        ({"scaled": [0, 1]}, {}),
+        ({"scaled": [7, 9]}, {}),
+        ({"scaled": [8, 2]}, {}),
+        ({"scaled": None}, {}),
+        ({"classes": []}, {}),
+        ({"classes": ["0", "1"]}, {}),
+        ({"classes": ["0", "1", "["]}, {}),
+        ({"classes": ["0", "1", "[1]"]}, {}),
+        ({}, {"scales": np.ones((2, 3))}),
+        ({}, {"scales": np.ones((2, 2), np.float32)}),
+        ({}, {"scales": np.array([[35.5, 1.7], [12.25, np.nan]])}),
+        ({}, {"scales": np.array([[35.5, 1.7], [12.25, 0.2]])}),
+    ],
+)
+def test_scales_and_classes_that_do_not_fit_their_fingerprint_are_refused(
+    tmp_path: Path, change: dict, arrays: dict[str, np.ndarray]
+) -> None:
+    recipe = RECIPES["classes of numbers"]
+    model_of(owner_of(recipe, width_of(recipe.fingerprint))).save(tmp_path / "model")
+    header, found = files.read(tmp_path / "model", MODEL)
+    files.write(tmp_path / "model", MODEL, header | {"features": header["features"] | change}, found | arrays)
+    with pytest.raises(FileError):
+        EncryptedModel.load(tmp_path / "model")

@@ -2,7 +2,9 @@
 
     encnn init reviews.csv --out owner
 
-The data says which words the network sees (or, with --columns, which columns). Two files are written:
+The data says which words the network sees (or, with --columns, which columns). Real numbers are standardised
+and rounded to a few bits, in public: the model tells the mean and the spread of each column. For more than two
+labels name all of them, by --classes. Two files are written:
 
     owner/secret.key     never leaves you; whoever has it reads the weights
     owner/model.encnn    for the trainer: an encrypted model, its keys and its words
@@ -17,15 +19,16 @@ import sys
 from pathlib import Path
 
 from encnn.arithmetic.sigmoid import ExactSigmoid
-from encnn.command.inputs import CsvFile, add_data
+from encnn.command.inputs import CsvFile, add_data, classes_in, numbers_in
 from encnn.command.outputs import new_file, told_size
 from encnn.data.datasets import POLARITY_CUTOFF
-from encnn.data.recipes import Recipe, TableFeatures, WordFeatures
+from encnn.data.recipes import ClassFeatures, Recipe, ScaledFeatures, TableFeatures, WordFeatures
 from encnn.data.reviews import Vocabulary
+from encnn.data.whole_numbers import COUNTS, scaling_of
 from encnn.errors import ParameterError
 from encnn.network import Architecture, Network
 from encnn.parties import Owner
-from encnn.schemes.bootstrapped import LOGISTIC_PRESETS, ONE_LEVEL_128, BootstrappedParameters
+from encnn.schemes.bootstrapped import LOGISTIC_PRESETS, ONE_LEVEL_128, TWO_LEVEL_128, BootstrappedParameters
 from encnn.schemes.bootstrapped.noise import training_noise
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128
 
@@ -33,6 +36,7 @@ SECRET, MODEL = "secret.key", "model.encnn"
 PARAMETERS = LOGISTIC_PRESETS | {p.name: p for p in (COMPACT_128, ADDITIVE_128)}
 """Parameter sets by their names.  `LOGISTIC_PRESETS` train alone, and the other two with `encnn assist`."""
 MAX_WORDS = 10_000
+BITS = 4
 USUAL_RATE = 0.01
 """The learning rate with which we tell how much training the noise allows; the answer hardly depends on the rate."""
 
@@ -41,7 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `encnn init`."""
     add_data(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder for both files")
-    parser.add_argument("--columns", metavar="A,B,...", help="take these columns of whole numbers instead of texts")
+    parser.add_argument("--columns", metavar="A,B,...", help="take these columns of numbers instead of texts")
+    parser.add_argument(
+        "--bits", type=int, metavar="N", help=f"round numbers to so many bits (default: {BITS}; small whole numbers stay)"
+    )
+    parser.add_argument("--classes", metavar="A,B,...", help="the labels, if they are more than two: weights for each of them")
     parser.add_argument(
         "--min-count", type=int, metavar="N", help="keep words that occur more often (default: a thousandth of the texts, or 2)"
     )
@@ -56,16 +64,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parameters",
         choices=list(PARAMETERS),
-        default=ONE_LEVEL_128.name,
-        help="parameter set (default: %(default)s); two-level-128 has less noise and takes twice the time; "
-        "compact-128 and additive-128 need `encnn assist`",
+        help=f"parameter set (default: {ONE_LEVEL_128.name}, or {TWO_LEVEL_128.name} for rounded numbers, which has less noise "
+        "and takes twice the time); compact-128 and additive-128 need `encnn assist`",
     )
 
 
 def run(options: argparse.Namespace) -> None:
     """Write the secret and the encrypted start, and say what they are."""
     secret, model = (new_file(options.out / name) for name in (SECRET, MODEL))
-    p, recipe = PARAMETERS[options.parameters], _recipe(options)
+    recipe = _recipe(options)
+    p = PARAMETERS[options.parameters] if options.parameters else _usual(recipe)
     X = CsvFile.of(options.data, options).unlabelled(recipe)
     architecture = Architecture(X.shape[1], hidden=0, pooling="sum")
     owner = Owner(architecture, ExactSigmoid(), p, features=recipe, insecure=True)  # `run` warns of such sets
@@ -82,13 +90,34 @@ def run(options: argparse.Namespace) -> None:
     print(f"Send:  {told_size(model)}, to the trainer.")
 
 
+def _usual(recipe: Recipe) -> BootstrappedParameters:
+    """Return the parameters for training alone on such features: rounded numbers need less noise than words."""
+    of = recipe.of if isinstance(recipe, ClassFeatures) else recipe
+    return TWO_LEVEL_128 if isinstance(of, ScaledFeatures) else ONE_LEVEL_128
+
+
 def _recipe(options: argparse.Namespace) -> Recipe:
     """Return the recipe of features that the options and the data ask for."""
-    if options.columns is not None:
-        return TableFeatures(tuple(options.columns.split(",")))
+    file = CsvFile.of(options.data, options)
+    of = _words(options, file) if options.columns is None else _columns(options, file)
+    return of if options.classes is None or isinstance(of, TableFeatures) else ClassFeatures(of, classes_in(options.classes))
+
+
+def _columns(options: argparse.Namespace, file: CsvFile) -> TableFeatures | ScaledFeatures:
+    """Return the columns of the options; numbers that are not whole and small are scaled by those of the file."""
+    columns = tuple(options.columns.split(","))
+    numbers = numbers_in(columns, file.table())
+    small = (numbers == numbers.round()).all(axis=None) and numbers.abs().max(axis=None) <= COUNTS
+    if options.bits is None and options.classes is None and small:
+        return TableFeatures(columns)
+    return ScaledFeatures(columns, scaling_of(numbers.to_numpy(), BITS if options.bits is None else options.bits))
+
+
+def _words(options: argparse.Namespace, file: CsvFile) -> WordFeatures:
+    """Return the words of the file that the options ask for; with several classes they are chosen by frequency alone."""
     if options.max_words < 1:
         raise ParameterError(f"--max-words is {options.max_words}; expected at least 1")
-    file, cutoff = CsvFile.of(options.data, options), options.polarity_cutoff or None
+    cutoff = None if options.classes else options.polarity_cutoff or None
     reviews = file.texts() if cutoff is None else file.reviews()
     least = max(2, len(reviews) // 1000) if options.min_count is None else options.min_count
-    return WordFeatures(Vocabulary.select(reviews, least, cutoff, options.max_words))
+    return WordFeatures(Vocabulary.select(reviews, least, cutoff, options.max_words), bias=options.classes is not None)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from encnn.data.fingerprints import marked
-from encnn.data.recipes import Recipe, TableFeatures, UnpublishedFeatures, WordFeatures
+from encnn.data.recipes import ClassFeatures, Recipe, ScaledFeatures, TableFeatures, UnpublishedFeatures, WordFeatures
 from encnn.data.reviews import Reviews, numbers_or_words, read_table
 from encnn.errors import CapabilityError, DataError, DataWarning
 from encnn.parties import EncryptedModel
@@ -37,6 +37,13 @@ def add_form(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a CSV file is written."""
     parser.add_argument("--sep", default=",", metavar="CHARACTER", help="the character between fields (default: a comma)")
     parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="the encoding of the file (default: %(default)s)")
+
+
+def classes_in(option: str) -> tuple[Any, ...]:
+    """Return the labels that an option names, numbers or words as in a file."""
+    import pandas as pd  # here and not above, since it takes a second to import
+
+    return tuple(numbers_or_words(pd.Series(option.split(","))).tolist())
 
 
 def recipe_of(model: EncryptedModel) -> Recipe:
@@ -67,35 +74,53 @@ class CsvFile:
         return cls(path, **given)
 
     def labelled(self, recipe: Recipe) -> tuple[Any, np.ndarray]:
-        """Return features, shape (rows, features), and labels, int8 of shape (rows,)."""
-        if isinstance(recipe, TableFeatures):
+        """Return features, shape (rows, features), and labels of shape (rows,), one row for each class that has weights."""
+        if isinstance(recipe, ClassFeatures):
+            return self.unlabelled(recipe), recipe.labels(self.class_labels())
+        if not isinstance(recipe, WordFeatures):
             return self.unlabelled(recipe), self.labels()
-        reviews = self.reviews(_raw(recipe))
+        reviews = self.reviews(recipe.raw)
         return recipe(reviews), reviews.labels
 
     def unlabelled(self, recipe: Recipe) -> Any:
-        """Return features, shape (rows, features)."""
-        return _whole_numbers(recipe, self._table()) if isinstance(recipe, TableFeatures) else recipe(self.texts(_raw(recipe)))
+        """Return features, shape (rows, features), one row for each class that has weights."""
+        of = recipe.of if isinstance(recipe, ClassFeatures) else recipe
+        if isinstance(of, TableFeatures):
+            return _whole_numbers(of, self.table())
+        data: Any = self.texts(of.raw) if isinstance(of, WordFeatures) else _real_numbers(of, self.table())
+        return recipe(data)
 
     def reviews(self, raw: bool = True) -> Reviews:
         """Return the texts with their labels.  raw: bring the texts into the paper's text form."""
-        table = self._with_numbers(self._table())
+        table = self._with_numbers(self.table())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*labels come sorted", DataWarning)  # `encnn train` shuffles
             return Reviews.from_frame(table, self.text, self.label, raw=raw)
 
     def texts(self, raw: bool = True) -> Reviews:
         """Return the texts with labels that are all 0; labels in the file are not used."""
-        table = self._table()
+        table = self.table()
         self._check_column(table, self.text)
         return Reviews.from_frame(table.assign(**{self.label: 0}), self.text, self.label, raw=raw)
 
     def labels(self) -> np.ndarray:
         """Return the labels, int8 of shape (rows,)."""
-        table = self._with_numbers(self._table())
+        table = self._with_numbers(self.table())
         return Reviews(("",) * len(table), table[self.label].to_numpy()).labels  # `Reviews` checks the labels
 
-    def _table(self) -> Any:
+    def class_labels(self) -> list[Any]:
+        """Return the labels as they are, numbers or words."""
+        if self.positive is not None:
+            raise DataError(
+                "--positive goes with one class against all others, and this model has weights for each; leave it out"
+            )
+        table = self.table()
+        self._check_column(table, self.label)
+        found: list[Any] = numbers_or_words(table[self.label]).tolist()
+        return found
+
+    def table(self) -> Any:
+        """Return the whole table, as a data frame of strings."""
         return read_table(self.path, self.sep, self.encoding)
 
     def _with_numbers(self, table: Any) -> Any:
@@ -111,21 +136,36 @@ class CsvFile:
             raise DataError(f"{self.path} has no column {name!r}, or several; name one of its columns {list(table)!r:.200}")
 
 
-def _whole_numbers(recipe: TableFeatures, table: Any) -> csr_array:
-    """Return columns of a table as a csr_array of whole numbers with the recipe's fingerprint."""
+def numbers_in(columns: tuple[str, ...], table: Any) -> Any:
+    """Return columns of a table as a data frame of finite numbers, float64."""
     try:
-        values = recipe(table).astype("float64").to_numpy()
+        numbers = TableFeatures(columns)(table).astype("float64")
     except ValueError as error:
-        raise DataError(f"a column of {list(recipe.columns)!r:.200} holds more than numbers ({error}); use others") from error
-    wrong = np.argwhere(~np.isfinite(values) | (values != np.rint(values)))
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"a column of {list(columns)!r:.200} holds more than numbers ({error}); use others") from error
+    wrong = np.argwhere(~np.isfinite(numbers.to_numpy()))
     if len(wrong):
         row, column = wrong[0]
         raise DataError(
-            f"row {row} of column {recipe.columns[column]!r} holds {values[row, column]}; expected small whole numbers: scale "
-            "the column and round it, in the same way for owner, trainer and user"
+            f"row {row} of column {columns[column]!r} holds {numbers.iat[row, column]!s}; fill it in, or leave the column out"
+        )
+    return numbers
+
+
+def _real_numbers(recipe: Any, table: Any) -> Any:
+    """Return the columns of a recipe of real numbers as a data frame of numbers."""
+    return numbers_in(recipe.columns, table) if isinstance(recipe, ScaledFeatures) else table
+
+
+def _whole_numbers(recipe: TableFeatures, table: Any) -> csr_array:
+    """Return columns of a table as a csr_array of whole numbers with the recipe's fingerprint."""
+    values = numbers_in(recipe.columns, table).to_numpy()
+    wrong = np.argwhere(values != np.rint(values))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"row {row} of column {recipe.columns[column]!r} holds {values[row, column]}; expected small whole numbers, as "
+            "this model was made for; ask its owner for one made by `encnn init --bits 4`, which scales real numbers"
         )
     return marked(csr_array(values.astype(np.int64)), recipe.fingerprint)
-
-
-def _raw(recipe: Recipe) -> bool:
-    return isinstance(recipe, WordFeatures) and recipe.raw

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from encnn.command.outputs import new_file
-from encnn.data.recipes import TableFeatures, WordFeatures
+from encnn.data.recipes import ClassFeatures, Recipe, ScaledFeatures, TableFeatures, WordFeatures
 from encnn.errors import CapabilityError, EncnnError, KeyMismatchError
 from encnn.parties import EncryptedModel, Owner
 
@@ -46,9 +46,19 @@ def feature_names(model: EncryptedModel) -> list[str]:
     a, recipe = model.architecture, model.features
     if a.row_width != 1 or model.network.W2 is not None:
         raise CapabilityError(f"{a} has more than one weight per feature; use Owner.decrypt_network in Python")
+    if isinstance(recipe, ClassFeatures):
+        names = _names_of(recipe.of)
+        return names if recipe.rows == 1 else [f"{name} for {c}" for name in names for c in recipe.classes]
+    return _names_of(recipe) or [str(row) for row in range(a.features)]
+
+
+def _names_of(recipe: Recipe | None) -> list[str]:
+    """Return the names of features; none if they are not published."""
     if isinstance(recipe, WordFeatures):
         return [*recipe.vocabulary.words, *(["(bias)"] if recipe.bias else [])]
-    return list(recipe.columns) if isinstance(recipe, TableFeatures) else [str(row) for row in range(a.features)]
+    if isinstance(recipe, ScaledFeatures):
+        return [*recipe.columns, "(bias)"]
+    return list(recipe.columns) if isinstance(recipe, TableFeatures) else []
 
 
 def _check_own(owner: Owner, model: EncryptedModel) -> None:

@@ -6,12 +6,14 @@ how often the last fifth of its data is right; a score beyond the range is never
 such noise.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from encnn.arithmetic.sigmoid import check_reach
+from encnn.data.recipes import ClassFeatures, ScaledFeatures
 from encnn.errors import CapabilityError, DataError, DivergenceError
 from encnn.network import Help, Network, TrainingPlan, predict, train
 from encnn.network.rehearsal import from_zero
@@ -21,6 +23,8 @@ from encnn.schemes.bootstrapped.simulation import noisy_step
 from encnn.schemes.clear import ClearEvaluator
 
 RATES = (0.0025, 0.005, 0.01, 0.02, 0.04)
+GAINS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Rates for scaled numbers, in units of 1 / |x|^2: a step on a row moves its own score by so many times its error."""
 HELD_OUT = 0.2
 FEWEST = 20
 """Rows from which a choice can be made."""
@@ -35,11 +39,17 @@ def chosen_rate(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan
         raise CapabilityError("a learning rate is chosen for networks without a hidden layer only; name --learning-rate")
     if len(y) < FEWEST:
         raise DataError(f"{len(y)} rows are too few to choose a learning rate on; expected {FEWEST}, or name --learning-rate")
-    plans = [replace(plan, learning_rate=rate) for rate in RATES]
+    plans = [replace(plan, learning_rate=rate) for rate in _rates(model, X)]
     shares = {plan.learning_rate: _share_right(model, X, y, plan) for plan in plans}
     ranked = sorted(plans, key=lambda plan: shares[plan.learning_rate], reverse=True)
     best = next((plan for plan in ranked if _stays(model, X, y, plan)), plans[0])
     return best.learning_rate, shares[best.learning_rate]
+
+
+def _rates(model: EncryptedModel, X: Any) -> Sequence[float]:
+    """Return the rates to choose from; those for scaled numbers depend on how large the numbers are."""
+    of = model.features.of if isinstance(model.features, ClassFeatures) else model.features
+    return [gain * X.shape[0] / float((X**2).sum()) for gain in GAINS] if isinstance(of, ScaledFeatures) else RATES
 
 
 def _stays(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> bool:

@@ -4,17 +4,21 @@
 
 With --labels you learn the share of right answers, and with --out the scores go to a CSV file. Without
 either of these the scores are printed. A score above 0 stands for label 1.
+Of several classes, the one with the largest score is right.
 """
 
 import argparse
+import csv
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
 from encnn.command.inputs import CsvFile, add_form, add_labels
 from encnn.command.outputs import new_file
+from encnn.data import metrics
+from encnn.data.recipes import ClassFeatures
 from encnn.errors import CapabilityError, DataError, DivergenceError
 from encnn.network import TrainingPlan
 from encnn.parties import Owner
@@ -36,21 +40,23 @@ def run(options: argparse.Namespace) -> None:
     z = owner.load_scores(options.scores)
     if z.shape[1] != 1:
         raise CapabilityError(f"the model has {z.shape[1]} outputs; this command reads one, so use Owner.load_scores in Python")
-    p = np.asarray(owner.sigmoid(z))
     if options.labels is not None:
-        print(f"right: {_accuracy(owner, z, options)}")
+        print(f"right: {_accuracy(owner, z, CsvFile.of(options.labels, options))}")
     if out is not None:
         with open(out, "x", encoding="utf-8") as stream:
-            _write(stream, z[:, 0], p[:, 0])
+            _write(stream, owner, z)
         print(f"{len(z):,} scores are in {out}.")
     if options.labels is None and out is None:
-        _write(sys.stdout, z[:, 0], p[:, 0])
+        _write(sys.stdout, owner, z)
 
 
-def _accuracy(owner: Owner, z: np.ndarray, options: argparse.Namespace) -> str:
-    y = CsvFile.of(options.labels, options).labels()
+def _accuracy(owner: Owner, z: np.ndarray, file: CsvFile) -> str:
+    recipe, path = owner.features, file.path
+    if isinstance(recipe, ClassFeatures):
+        return _accuracy_of_classes(recipe, z, file)
+    y = file.labels()
     if len(y) != len(z):
-        raise DataError(f"{len(z):,} scores, but {len(y):,} labels in {options.labels}; pass the labels of the very same rows")
+        raise DataError(f"{len(z):,} scores, but {len(y):,} labels in {path}; pass the labels of the very same rows")
     found = owner.evaluate(z, y, TrainingPlan(owner.sigmoid))
     if not found.known.any():
         raise DivergenceError("all scores left the range of the scheme; ask the trainer to train with a lower learning rate")
@@ -58,7 +64,31 @@ def _accuracy(owner: Owner, z: np.ndarray, options: argparse.Namespace) -> str:
     return f"{found.accuracy}{left}"
 
 
-def _write(stream: TextIO, z: np.ndarray, p: np.ndarray) -> None:
+def _accuracy_of_classes(recipe: ClassFeatures, z: np.ndarray, file: CsvFile) -> str:
+    """Return how many rows have the right class; an unknown score says nothing for its class."""
+    found, y = recipe.predicted(z), file.class_labels()
+    if len(y) != len(found):
+        raise DataError(
+            f"scores of {len(found):,} rows, but {len(y):,} labels in {file.path}; pass the labels of the very same rows"
+        )
+    return str(metrics.accuracy(np.array([a == b for a, b in zip(found, y, strict=True)])))
+
+
+def _write(stream: TextIO, owner: Owner, z: np.ndarray) -> None:
+    """Write one line per row of data."""
+    if isinstance(owner.features, ClassFeatures):
+        _write_classes(csv.writer(stream), owner.features, z)
+    else:
+        _write_scores(stream, z[:, 0], np.asarray(owner.sigmoid(z))[:, 0])
+
+
+def _write_classes(writer: Any, recipe: ClassFeatures, z: np.ndarray) -> None:
+    """Write the class and the scores of each row; a model of two classes has one score, for the second class."""
+    writer.writerow(["label", *(f"score of {c}" for c in recipe.classes[-recipe.rows :])])
+    writer.writerows([c, *(f"{s:.6g}" for s in row)] for c, row in zip(recipe.predicted(z), recipe.scores(z), strict=True))
+
+
+def _write_scores(stream: TextIO, z: np.ndarray, p: np.ndarray) -> None:
     """Write one line per score; an unknown score has no label."""
     print("score,probability,label", file=stream)
     for score, probability in zip(z.tolist(), p.tolist(), strict=True):

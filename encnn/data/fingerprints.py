@@ -6,9 +6,10 @@ scores without meaning, and no error.  So the functions that make features mark 
     words:382:6b1f...0e3c+bias
 
 It holds the *rule* (`words` for bags of words, `counts` for bags that count, `grams` for words and groups of words, `table` for
-named columns), the number of names, a digest of the names in order, and whether a column of ones follows.  It tells features
-apart.  It hides nothing, since anybody can test a guess of the vocabulary.  For features without a fingerprint, bare matrices,
-only the width is checked.
+named columns, `scaled` for columns of real numbers made whole), the number of names, a digest of the names in order, and
+whether a constant column follows.  `x10` at its end says that each review has ten rows, one per class, and each column ten
+weights.  It tells features apart.  It hides nothing, since anybody can test a guess of the vocabulary.  For features without a
+fingerprint, bare matrices, only the width is checked.
 """
 
 import hashlib
@@ -23,9 +24,9 @@ from encnn.errors import DataError
 from encnn.files.schema import Matches
 
 T = TypeVar("T")
-Rule: TypeAlias = Literal["words", "counts", "grams", "table"]
+Rule: TypeAlias = Literal["words", "counts", "grams", "table", "scaled"]
 
-PATTERN = r"(words|counts|grams|table):([1-9][0-9]{0,9}):[0-9a-f]{32}(\+bias)?"
+PATTERN = r"(words|counts|grams|table|scaled):([1-9][0-9]{0,9}):[0-9a-f]{32}(\+bias)?(?:x([1-9][0-9]{0,4}))?"
 BIAS = "+bias"
 
 Fingerprint: TypeAlias = Annotated[str, Matches(PATTERN, "the fingerprint of features")]
@@ -82,7 +83,7 @@ def width_of(fingerprint: str) -> int:
     match = re.fullmatch(PATTERN, fingerprint)
     if match is None:
         raise DataError(f"{fingerprint!r:.80} is not a fingerprint of features; take one from fingerprint_of(X)")
-    return int(match[2]) + bool(match[3])
+    return (int(match[2]) + bool(match[3])) * int(match[4] or 1)
 
 
 def check_fingerprints(wanted: str | None, found: str | None) -> None:

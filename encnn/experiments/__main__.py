@@ -10,6 +10,7 @@ JOBS = {
     "assisted": "train at 128 bits, the owner assisting",
     "unassisted": "train at 128 bits by bootstrapping, nobody assisting",
     "ckks": "train under CKKS at 128 bits on word2vec features; encrypted reviews under a clear model",
+    "tables": "train a classifier on tables and texts at 128 bits, beside scikit-learn's",
     "rings": "train under FV and YASHE at 128 bits",
     "comparison": "train one small network under every scheme",
     "labels": "copy the owner's network without the owner's labels",

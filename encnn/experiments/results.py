@@ -30,6 +30,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "ckks": ("case",),
     "ckks_choices": ("case", "rate", "radius", "deviation"),
     "mirror": ("layout", "model", "parameters"),
+    "tables": ("data", "owner in the loop", "key"),
     "rings": ("parameters", "data"),
     "comparison": ("task", "scheme"),
     "label_copies": ("labels from",),

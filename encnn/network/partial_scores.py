@@ -178,17 +178,22 @@ def raise_bound(evaluator: Evaluator, network: Network, X: TrainingFeatures, rat
     """Raise the network's bound to the most that one mini-batch can move a weight; refuse a move beyond the range."""
     if math.isinf(evaluator.score_limit):
         return
+    move = checked_move(evaluator.score_limit, X, rate, batch_size)
+    network.weight_bound = max(network.weight_bound, move)
+
+
+def checked_move(limit: float, X: TrainingFeatures, rate: float, batch_size: int) -> float:
+    """Return the most that one mini-batch can move a weight; refuse a move beyond the range of a scheme with this limit."""
     largest = _largest_step(X)
     # Each error |sigmoid(z) - y| counts as 1 here.
     move = rate * largest * min(batch_size, X.shape[0])
-    if move >= WITHIN * evaluator.score_limit:
-        lower = rate * WITHIN * evaluator.score_limit / move
+    if move >= WITHIN * limit:
         raise ParameterError(
             f"one mini-batch could move a weight by {move:.3g} (rate {rate:g}, features up to {largest:g}, batches of "
-            f"{batch_size}), and scheme {evaluator.scheme!r} here holds scores up to {evaluator.score_limit:g}; lower the "
-            f"learning rate to below {lower:.3g}"
+            f"{batch_size}), and the scheme here holds scores up to {limit:g}; lower the learning rate to below "
+            f"{rate * WITHIN * limit / move:.3g}"
         )
-    network.weight_bound = max(network.weight_bound, move)
+    return move
 
 
 def _largest_step(X: TrainingFeatures) -> float:

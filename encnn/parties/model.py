@@ -22,9 +22,6 @@ Path = str | os.PathLike[str]
 
 MODEL, SCORES, SECRET = "encrypted-model", "encrypted-scores", "secret-key"
 
-NAMES = "features"
-"""Name of the array that holds the words or columns of a model."""
-
 MAX_COEFFICIENTS = 64
 """Most coefficients of a sigmoid in a file.  A higher degree improves no approximation and only costs the reader time."""
 
@@ -171,20 +168,19 @@ def restore_scores(evaluator: Evaluator, header: ScoresHeader, arrays: dict[str,
 
 
 def stored_recipe(features: Recipe | None, arrays: dict[str, np.ndarray]) -> RecipeHeader | None:
-    """Return the header of a recipe; its names, if they are published, are added to the arrays."""
+    """Return the header of a recipe; its arrays are added to the others."""
     if features is None:
         return None
-    header, names = export_recipe(features)
-    if names is not None:
-        arrays[NAMES] = names
+    header, own = export_recipe(features)
+    arrays |= own
     return header
 
 
 def restored_recipe(header: RecipeHeader | None, a: Architecture, arrays: dict[str, np.ndarray]) -> Recipe | None:
-    """Return the recipe of a header for a network of this architecture; its names are taken from the arrays."""
+    """Return the recipe of a header for a network of this architecture, taking its arrays."""
     if header is None:
         return None
-    features = restore_recipe(header, take(arrays, NAMES) if header.published else None)
+    features = restore_recipe(header, arrays)
     check_width(features, a.features)
     return features
 

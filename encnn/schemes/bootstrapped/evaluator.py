@@ -255,8 +255,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         layer = None if architecture is None else self.hidden_layer(architecture)
         if layer is not None:
             return layer.check_plan(X, epochs, rate)
-        noise.training_noise(self.parameters, X, rate).check(epochs)
-        noise.check_rate(self.parameters, rate)
+        noise.check_plan(self.parameters, X, epochs, rate)
 
     def readable(self, a: Any) -> bool:
         """Return whether some ciphertext, or some block of weights, has a mask of zeros."""

@@ -229,6 +229,16 @@ def _spread(reviews: int, count: int) -> np.ndarray:
     return np.linspace(0, reviews - 1, min(count, reviews)).astype(int)
 
 
+def check_plan(p: BootstrappedParameters, X: TrainingFeatures, epochs: int, rate: float) -> None:
+    """Raise `ParameterError` if noise would drown the scores on features X after so many epochs, or errors at the rate.
+
+    A review of width s has errors rate / s (sigmoid - y); the median width counts.
+    """
+    widths = getattr(X, "widths", None)
+    check_rate(p, rate if widths is None else rate / float(np.median(widths)))
+    training_noise(p, X, rate).check(epochs)
+
+
 def check_rate(p: BootstrappedParameters, rate: float) -> None:
     """Raise `ParameterError` if a bootstrap's noise would drown rate (sigmoid - y): if it is above `ERROR_NOISE` of the rate.
 

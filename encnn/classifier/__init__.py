@@ -1,0 +1,22 @@
+"""`EncryptedClassifier`: all parties in one object, with the conventions of scikit-learn, for experiments on data of one's own.
+
+    table = pandas.read_csv("reviews.csv")
+    model = EncryptedClassifier().fit(table.text[:6000], table.label[:6000])      # encrypted weights, 128 bits
+    print(model.score(table.text[6000:], table.label[6000:]))                     # the owner reads the scores
+
+`estimator` is the classifier, `choice` how it chooses what is not named.  This room needs scikit-learn (`encnn[sklearn]`), and
+`import encnn` does not import it.
+"""
+
+from encnn.errors import CapabilityError
+
+try:
+    from encnn.classifier.estimator import EncryptedClassifier
+except ModuleNotFoundError as error:
+    if error.name is None or not error.name.startswith("sklearn"):
+        raise
+    raise CapabilityError(
+        "EncryptedClassifier needs scikit-learn, which is not installed; run: pip install 'encnn[sklearn]'"
+    ) from error
+
+__all__ = ["EncryptedClassifier"]

@@ -1,0 +1,217 @@
+"""A classifier with encrypted weights that follows the conventions of scikit-learn.
+
+It plays owner, trainer and user in one process, and hands out their parts: `owner_` (holds the secret key), `trainer_` (holds
+the encrypted model and no secret) and `model_`.  Whoever wants three parties in three places gives `model_` to a trainer, who
+makes features by `model_.features`.
+
+Two classes are logistic regression with encrypted weights.  More classes are one against the rest (`recipes.ClassFeatures`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+
+from encnn.arithmetic import checks
+from encnn.arithmetic.sigmoid import ExactSigmoid, sigmoid
+from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
+from encnn.classifier.choice import BITS, EPOCHS, WIDTHS, Choices, Rows, check_setting, chosen
+from encnn.costs import announce
+from encnn.data.fingerprints import width_of
+from encnn.data.recipes import ClassFeatures, ScaledFeatures, WordFeatures
+from encnn.data.reviews import Reviews, Vocabulary
+from encnn.data.reviews.text import paper_form
+from encnn.data.whole_numbers import scaling_of
+from encnn.errors import DataError, DivergenceError, ParameterError
+from encnn.network import Architecture, Help, Network
+from encnn.network.training import NOBODY
+from encnn.parties import Owner, Trainer
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, TWO_LEVEL_128
+from encnn.schemes.integer_vector import COMPACT_128, IntegerVectorParameters
+
+ALONE: dict[str, tuple[IntegerVectorParameters, ...]] = {
+    "128 bits": (ONE_LEVEL_128, TWO_LEVEL_128),
+    "INSECURE": (BOOTSTRAP_TOY,),
+}
+"""Parameter sets for training alone, by what they promise."""
+LONG = 2000
+"""Encrypted errors from which a run is worth an announcement of what it costs, which itself takes some seconds."""
+FEW = 2
+"""Words seen in no more texts than this, or a thousandth of them, are left out."""
+
+
+class EncryptedClassifier(ClassifierMixin, BaseEstimator):
+    """Logistic regression whose weights are encrypted while it is trained.
+
+    X: numbers of shape (rows, columns), dense or sparse, or a sequence of texts.  Dense columns are standardised and made whole
+    in public, sparse counts are taken as they are, and of texts the most frequent words are.  y: labels of any kind.
+
+    help: "nobody" bootstraps every error; "owner" sends the scores of each mini-batch to the owner, who decrypts them.
+    security: "128 bits", or "INSECURE" for tests, which protects nothing; with the owner's help it is always 128 bits.
+    epochs, learning_rate, feature_bits, score_width: None lets the package choose on training rows held out (`choice`).
+    learning_rate: a number as in `TrainingPlan`, of whole features; it halves after the first epoch, and so on.
+    batch_size: rows per mini-batch.  max_words: of texts.  n_jobs: threads that share bootstraps.
+    random_state: of the order of rows.  Keys never depend on it: they come from the operating system.
+    verbose: print what was chosen and what a long run will cost.
+
+    After `fit`: classes_, n_features_in_, owner_, trainer_, model_, features_ (the recipe), setting_, plan_, tried_ (a table of
+    all settings tried, or None).  A fitted classifier holds the secret key, so it is neither pickled nor copied.
+    """
+
+    def __init__(
+        self,
+        help: str = "nobody",
+        security: str = "128 bits",
+        epochs: int | None = None,
+        batch_size: int = 16,
+        learning_rate: float | None = None,
+        feature_bits: int | None = None,
+        score_width: float | None = None,
+        max_words: int = 1000,
+        n_jobs: int = 1,
+        random_state: Any = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.help, self.security, self.epochs, self.batch_size = help, security, epochs, batch_size
+        self.learning_rate, self.feature_bits, self.score_width = learning_rate, feature_bits, score_width
+        self.max_words, self.n_jobs, self.random_state, self.verbose = max_words, n_jobs, random_state, verbose
+
+    def __sklearn_tags__(self) -> Tags:
+        """Tell scikit-learn that sparse features are welcome, and that fresh keys and noise differ from fit to fit."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.non_deterministic = True
+        return tags
+
+    # -- fitting
+
+    def fit(self, X: Any, y: Any) -> "EncryptedClassifier":
+        """Encrypt a network of zeros, train it on features X and labels y, and return the classifier."""
+        choices = self._choices()
+        X, y = self._entered(X, y)
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise DataError(f"all labels are of one class, {self.classes_[0]!r}; expected rows of two classes or more")
+        order = check_random_state(self.random_state).permutation(len(numbers))
+        X, numbers = X[order], numbers[order]
+        words = _words_of(X, self.max_words) if _are_texts(X) else None
+        bare = X if words is None else replace(words, bias=False)(X)
+        rows = Rows(bare, numbers, len(self.classes_), self.batch_size)
+        self.setting_, self.tried_ = chosen(rows, choices)
+        scaled = words or ScaledFeatures(self._columns(bare.shape[1]), scaling_of(bare, self.setting_.bits))
+        self.features_ = ClassFeatures(scaled, _plain(self.classes_))
+        self._train(X, numbers)
+        return self
+
+    def _choices(self) -> Choices:
+        """Return what may be chosen; raise `ParameterError` for parameters that are out of range."""
+        checks.choice("help", self.help, ("nobody", "owner"))
+        checks.choice("security", self.security, tuple(ALONE))
+        for name, least in (("batch_size", 1), ("max_words", 1), ("n_jobs", 1)):
+            checks.whole(name, getattr(self, name), least)
+        alone = self.help == "nobody"
+        if not alone and self.score_width not in (None, 1):
+            raise ParameterError("score_width is for training alone; leave it out if the owner helps")
+        widths = WIDTHS if alone else (1.0,)
+        return Choices(
+            ALONE[self.security] if alone else (COMPACT_128,),
+            BITS if self.feature_bits is None else (self.feature_bits,),
+            widths if self.score_width is None else (checks.real("score_width", self.score_width, above=0),),
+            None if self.learning_rate is None else checks.real("learning_rate", self.learning_rate, above=0),
+            EPOCHS if self.epochs is None else (checks.whole("epochs", self.epochs, 1),),
+        )
+
+    def _entered(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        """Return checked features, a matrix or an array of texts, and labels."""
+        if _are_texts(X):
+            X, y = np.array(list(X), dtype=object), column_or_1d(y, warn=True)
+            check_consistent_length(X, y)
+        else:
+            X, y = validate_data(self, X, y, accept_sparse="csr")
+        check_classification_targets(y)
+        return X, y
+
+    def _columns(self, count: int) -> tuple[str, ...]:
+        """Return the names of the columns, in the order of X."""
+        known = getattr(self, "feature_names_in_", None)
+        return tuple(f"x{i}" for i in range(count)) if known is None else tuple(map(str, known))
+
+    def _train(self, X: Any, numbers: np.ndarray) -> None:
+        """Make owner and model, and train on rows of these classes, in this order."""
+        setting, features = self.setting_, self.features_
+        turns = features.in_turn(len(numbers), self.batch_size)
+        pairs, y = features(X)[turns], features.labels([features.classes[k] for k in numbers])[turns]
+        check_setting(setting, pairs, self.batch_size)
+        architecture = Architecture(pairs.shape[1], 0, 1, "sum")
+        self.n_features_in_, self.plan_ = width_of(features.of.fingerprint) - 1, setting.plan(self.batch_size)
+        self._announce(pairs, architecture)
+        self.owner_ = Owner(architecture, ExactSigmoid(), setting.parameters, features=features)
+        self.trainer_ = Trainer(self.owner_.encrypt(Network.zeros(architecture)))
+        self.model_ = self.trainer_.model
+        if hasattr(self.model_.evaluator, "threads"):
+            self.model_.evaluator.threads = self.n_jobs
+        self.trainer_.train(setting.conditioned(pairs), y, self.plan_, self._helper(), keep_scores=False)
+        self.owner_.announce_bound(self.model_)  # so that no score is misread, however far it lies
+
+    def _announce(self, pairs: Any, architecture: Architecture) -> None:
+        """Print what was chosen, and what a long run will cost."""
+        if not self.verbose:
+            return
+        print(f"EncryptedClassifier trains with {self.setting_}.", flush=True)
+        if pairs.shape[0] * self.setting_.epochs >= LONG:
+            announce("EncryptedClassifier", pairs, self.plan_, architecture, self.setting_.parameters)
+
+    def _helper(self) -> Help:
+        """Return who helps in training."""
+        if self.help == "nobody":
+            return NOBODY
+        return AssistedStep(DirectChannel(Assistant(self.owner_.secret_key)))  # type: ignore[arg-type]
+
+    # -- reading
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return scores that the user computes and the owner reads: shape (rows,), or (rows, classes) for more than two."""
+        check_is_fitted(self)
+        if not _are_texts(X):
+            X = validate_data(self, X, accept_sparse="csr", reset=False)
+        z = self.owner_.decrypt(self.trainer_.predict(self.features_(X)))
+        if np.isnan(z).any():
+            raise DivergenceError("a score left the range of the scheme; fit again with fewer epochs or a lower learning rate")
+        scores = self.features_.scores(z) / self.setting_.width
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return probabilities of shape (rows, classes); those of more than two classes are divided by their sum."""
+        p = sigmoid(self.decision_function(X))
+        return np.stack([1 - p, p], axis=1) if p.ndim == 1 else p / p.sum(axis=1, keepdims=True)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the class of each row."""
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+
+def _are_texts(X: Any) -> bool:
+    """Return whether X is a sequence of texts, and no table."""
+    if sparse.issparse(X) or isinstance(X, str) or not hasattr(X, "__len__") or getattr(X, "ndim", 1) != 1 or not len(X):
+        return False
+    return isinstance(next(iter(X)), str)
+
+
+def _words_of(texts: Iterable[str], most: int) -> WordFeatures:
+    """Return the most frequent words of texts, chosen without a look at labels."""
+    known = tuple(paper_form(str(text)) for text in texts)
+    reviews = Reviews(known, np.zeros(len(known), np.int8))
+    least = max(FEW, len(known) // 1000) if len(known) > LONG // 100 else 0
+    return WordFeatures(Vocabulary.select(reviews, least, max_words=most), bias=True)
+
+
+def _plain(classes: np.ndarray) -> tuple[Any, ...]:
+    """Return classes as a model file holds them: numbers, texts, or texts of anything else."""
+    return tuple(c if isinstance(c, str | int | float) else str(c) for c in classes.tolist())

@@ -1,0 +1,42 @@
+"""Pictures of what a classifier chose: how few bits a column needs, and which learning rate and epochs do best."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+LARGEST_LOSS = 1.0
+"""A picture of losses ends here: settings that are worse are lost."""
+
+
+def bits_of_features(frame: pd.DataFrame) -> Figure:
+    """Show how few bits a column needs.
+
+    Columns: bits, right (percent of rows with whole features), exact (percent with real ones), noise (deviation in scores).
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
+    left.plot(frame["bits"], frame["right"], marker="o", label="whole numbers")
+    left.plot(frame["bits"], frame["exact"], linestyle="--", label="real numbers")
+    left.set(xlabel="bits of a feature", ylabel="right on rows held out (%)", title="in the clear")
+    left.legend()
+    right.semilogy(frame["bits"], frame["noise"], marker="o")
+    right.set(xlabel="bits of a feature", ylabel="deviation in a score", title="noise after one epoch, predicted")
+    return figure
+
+
+def held_out_losses(tried: pd.DataFrame, chosen: pd.Series) -> Figure:
+    """Show the log loss of settings with the bits, width and parameters of the chosen one, a line for each number of epochs.
+
+    tried: the table `EncryptedClassifier.tried_`.  chosen: one of its lines.  Crosses are settings that leave the range.
+    """
+    like = tried[(tried[["parameters", "bits", "width"]] == chosen[["parameters", "bits", "width"]]).all(axis=1)]
+    like = like[like["log loss"] <= LARGEST_LOSS].sort_values("learning_rate")
+    beyond = like["out of range percent"].gt(1)
+    figure, axes = plt.subplots(figsize=(7, 3.8))
+    for epochs, line in like[~beyond].groupby("epochs"):
+        axes.semilogx(line["learning_rate"], line["log loss"], marker="o", label=f"{epochs} epoch{'s' if epochs > 1 else ''}")
+    if beyond.any():
+        axes.semilogx(like["learning_rate"][beyond], like["log loss"][beyond], "x", color="grey", label="out of range")
+    axes.semilogx(chosen["learning_rate"], chosen["log loss"], "*", markersize=16, color="black", label="chosen")
+    axes.set(xlabel="learning rate", ylabel="log loss on rows held out")
+    axes.legend()
+    return figure
