@@ -23,7 +23,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.classifier import EncryptedClassifier
-from encnn.classifier.choice import Rows
+from encnn.classifier.choice import LabelledRows
 from encnn.data.recipes import ClassFeatures, ScaledFeatures, WordFeatures
 from encnn.data.reviews import load_reviews
 from encnn.data.whole_numbers import scaling_of
@@ -41,10 +41,11 @@ SKIPPED = {
 Checks that two orders of rows give equal scores are left out by the tag `non_deterministic`: the noise of packed scores depends
 on the rows packed together.
 """
-NOISY = {
-    name: "labels are random here, and the noise of the insecure set decides on rows between two classes"
+SKIPPED |= {
+    name: "labels are random here, and noise decides on rows between two classes"
     for name in ("check_supervised_y_2d", "check_classifier_data_not_an_array")
 }
+FEW_CHOICES = {"epochs": 2, "feature_bits": 4}
 
 
 def insecure(**options: Any) -> EncryptedClassifier:
@@ -52,16 +53,22 @@ def insecure(**options: Any) -> EncryptedClassifier:
 
 
 def skipped(estimator: EncryptedClassifier) -> dict[str, str]:
-    return SKIPPED if estimator.help == "owner" else SKIPPED | NOISY
+    return SKIPPED
 
 
-@parametrize_with_checks([insecure(), EncryptedClassifier(help="owner")], expected_failed_checks=skipped)
+@parametrize_with_checks([insecure(score_width=0.5, **FEW_CHOICES)], expected_failed_checks=skipped)
 def test_scikit_learn_checks_it(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
 @pytest.mark.slow
-@parametrize_with_checks([EncryptedClassifier(epochs=1, feature_bits=4)], expected_failed_checks=skipped)
+@parametrize_with_checks([EncryptedClassifier(help="owner", **FEW_CHOICES)], expected_failed_checks=skipped)
+def test_scikit_learn_checks_it_with_the_owners_help(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([EncryptedClassifier(score_width=0.5, **FEW_CHOICES)], expected_failed_checks=skipped)
 def test_scikit_learn_checks_it_at_128_bits(estimator: Any, check: Any) -> None:
     name = getattr(check, "func", check).__name__
     if name in (
@@ -86,7 +93,7 @@ def wine() -> Any:
 @pytest.fixture(scope="module")
 def fitted(wine: Any) -> EncryptedClassifier:
     X, _, y, _ = wine
-    return insecure().fit(X, np.array(["red", "white", "pink"])[y])
+    return insecure(feature_bits=4, epochs=4).fit(X, np.array(["red", "white", "pink"])[y])
 
 
 def test_three_classes_with_names(fitted: EncryptedClassifier, wine: Any) -> None:
@@ -102,7 +109,7 @@ def test_three_classes_with_names(fitted: EncryptedClassifier, wine: Any) -> Non
 @pytest.mark.parametrize("help", ["nobody", "owner"])
 def test_it_learns_what_its_clear_twin_learns(wine: Any, help: str) -> None:
     X, _, y, _ = wine
-    found = insecure(help=help, epochs=2, feature_bits=4, random_state=7).fit(X, y)
+    found = insecure(help=help, **FEW_CHOICES, random_state=7).fit(X, y)
     order = np.random.RandomState(7).permutation(len(y))
     recipe, turns = found.features_, found.features_.in_turn(len(y), 16)
     rows, labels = recipe(X[order])[turns], recipe.labels(y[order])[turns]
@@ -114,9 +121,9 @@ def test_it_learns_what_its_clear_twin_learns(wine: Any, help: str) -> None:
 
 
 def test_several_classes_learn_like_a_network_with_several_outputs(wine: Any) -> None:
-    """Rows (review, class) are one network per class; only the learning rate decays within the rows of a mini-batch."""
+    """LabelledRows (review, class) are one network per class; only the learning rate decays within the rows of a mini-batch."""
     X, _, y, _ = wine
-    rows = Rows(X, y, 3, 19).whole(5)
+    rows = LabelledRows(X, y, 3, 19).whole(5)
     recipe = ClassFeatures(ScaledFeatures(tuple(map(str, range(13))), scaling_of(X, 5)), (0, 1, 2))
     several, one = Network.zeros(rows.architecture), Network.zeros(Architecture(42, 0, 1, "sum"))
     plan, turns = TrainingPlan(ExactSigmoid(), 0.01, 0.0, 19, 2), recipe.in_turn(len(y), 19)
@@ -143,7 +150,7 @@ def test_scores_do_not_depend_on_how_a_matrix_is_stored(fitted: EncryptedClassif
 def test_far_scores_are_read_right() -> None:
     """Scores beyond the torus are read in parts, as the owner has announced a bound on the weights."""
     X, y = make_blobs(200, centers=2, cluster_std=0.5, random_state=0)
-    found = insecure(feature_bits=6).fit(X, y)
+    found = insecure(feature_bits=6, epochs=1).fit(X, y)
     recipe = found.features_
     assert isinstance(recipe, ClassFeatures)
     far = X[:1] + 100 * (X[y == 1].mean(axis=0) - X[y == 0].mean(axis=0))
@@ -157,7 +164,7 @@ def test_far_scores_are_read_right() -> None:
 def test_the_vocabulary_travels_with_the_model(tmp_path: Path) -> None:
     corpus = load_reviews("toy")
     texts, labels = list(corpus.train.texts[:300]), np.where(corpus.train.labels[:300], "good", "bad")
-    found = insecure(max_words=200).fit(texts, labels)
+    found = insecure(max_words=200, epochs=1).fit(texts, labels)
     assert found.classes_.tolist() == ["bad", "good"] and found.n_features_in_ == 200
     found.model_.save(tmp_path / "model")
     found.owner_.save_secret(tmp_path / "secret")
@@ -174,7 +181,7 @@ def test_the_vocabulary_travels_with_the_model(tmp_path: Path) -> None:
 
 def test_features_of_another_model_are_refused(fitted: EncryptedClassifier, wine: Any, tmp_path: Path) -> None:
     X, _, y, _ = wine
-    other = insecure(epochs=1, feature_bits=5).fit(X, y)
+    other = insecure(epochs=1, feature_bits=5, score_width=1).fit(X, y)
     fitted.model_.save(tmp_path / "model")
     trainer = Trainer(EncryptedModel.load(tmp_path / "model"))
     rows = other.features_(X)
@@ -203,7 +210,7 @@ def test_another_process_goes_on_with_the_model(fitted: EncryptedClassifier, win
 def test_pipelines_and_searches() -> None:
     corpus = load_reviews("toy")
     texts, labels = list(corpus.train.texts[:300]), corpus.train.labels[:300]
-    pipeline = make_pipeline(CountVectorizer(max_features=300, binary=True), insecure(epochs=2))
+    pipeline = make_pipeline(CountVectorizer(max_features=300, binary=True), insecure(epochs=2, score_width=1))
     assert cross_val_score(pipeline, texts, labels, cv=2).min() > 0.75
     search = GridSearchCV(pipeline, {"encryptedclassifier__batch_size": [8, 16]}, cv=2).fit(texts, labels)
     assert search.score(list(corpus.test.texts), corpus.test.labels) > 0.75
@@ -239,7 +246,7 @@ def test_a_fitted_classifier_is_not_pickled(fitted: EncryptedClassifier) -> None
 )
 def test_what_cannot_work_is_refused(wine: Any, options: dict[str, Any], error: type[Exception], message: str) -> None:
     X, _, y, _ = wine
-    found = EncryptedClassifier(**{"security": "INSECURE", **options})
+    found = EncryptedClassifier(**({"security": "INSECURE"} | FEW_CHOICES | options))
     with pytest.raises(error, match=message):
         found.fit(X, y)
     assert not hasattr(found, "owner_")

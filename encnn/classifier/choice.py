@@ -55,7 +55,7 @@ DENSE = 0.25
 
 
 @dataclass(frozen=True)
-class Setting:
+class RunSetting:
     """What a run is trained with."""
 
     parameters: IntegerVectorParameters = field(repr=False)
@@ -90,7 +90,7 @@ class Setting:
 class Tried:
     """How a setting did on rows held out: the share of right rows, the mean log loss, and the share of scores out of range."""
 
-    setting: Setting
+    setting: RunSetting
     right: float
     loss: float
     beyond: float
@@ -108,7 +108,7 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Rows:
+class LabelledRows:
     """Training rows: features, numbers of their classes, the number of classes, and rows per mini-batch."""
 
     X: Features
@@ -116,11 +116,11 @@ class Rows:
     classes: int
     batch_size: int
 
-    def __getitem__(self, rows: np.ndarray) -> "Rows":
+    def __getitem__(self, rows: np.ndarray) -> "LabelledRows":
         """Return some of the rows."""
         return replace(self, X=self.X[rows], y=self.y[rows])
 
-    def whole(self, bits: int) -> "Rows":
+    def whole(self, bits: int) -> "LabelledRows":
         """Return the rows with small whole numbers."""
         X = scaling_of(self.X, bits).whole(self.X)
         return replace(self, X=X.toarray() if X.nnz > DENSE * X.shape[0] * X.shape[1] else X)
@@ -136,7 +136,7 @@ class Rows:
         return float((self.X**2).sum()) / self.X.shape[0]
 
 
-def chosen(rows: Rows, choices: Choices, seed: int = 0) -> tuple[Setting, "pd.DataFrame"]:
+def chosen(rows: LabelledRows, choices: Choices, seed: int = 0) -> tuple[RunSetting, "pd.DataFrame"]:
     """Return the best setting for these rows, which are in an order in which labels take turns, and a table of all tried."""
     sample = rows[np.arange(min(len(rows.y), MOST_ROWS))]
     affordable = tuple(e for e in choices.epochs if e * len(rows.y) * rows.architecture.outputs <= MOST_ERRORS)
@@ -147,7 +147,7 @@ def chosen(rows: Rows, choices: Choices, seed: int = 0) -> tuple[Setting, "pd.Da
     return best.setting, _table(tried)
 
 
-def check_setting(setting: Setting, X: csr_array, batch_size: int) -> None:
+def check_setting(setting: RunSetting, X: csr_array, batch_size: int) -> None:
     """Raise `ParameterError` if noise would drown a run on these features, or if a step could leave the range of the scheme."""
     p, wide = setting.parameters, setting.conditioned(X)
     if isinstance(p, BootstrappedParameters):
@@ -155,11 +155,11 @@ def check_setting(setting: Setting, X: csr_array, batch_size: int) -> None:
     checked_move(2.0 ** ((p.q_bits or 64) - 1) / p.unit, wide, setting.learning_rate, batch_size)
 
 
-def _tried(rows: Rows, bits: int, choices: Choices, seed: int) -> Iterator[Tried]:
+def _tried(rows: LabelledRows, bits: int, choices: Choices, seed: int) -> Iterator[Tried]:
     """Yield how settings with these bits do; a run of several epochs tells of all its beginnings."""
     todo = list(product(choices.parameters, choices.widths, _gains(rows, choices)))
     for p, width, rate in progress(todo, f"choosing a learning rate ({bits} bits)", unit="run"):
-        longest = Setting(p, bits, width, rate * width**2 if choices.learning_rate is None else rate, max(choices.epochs))
+        longest = RunSetting(p, bits, width, rate * width**2 if choices.learning_rate is None else rate, max(choices.epochs))
         runs = product(range(min(FOLDS, len(rows.y))), range(DRAWS if isinstance(p, BootstrappedParameters) else 1))
         folds = [list(_fold(rows, longest, fold, seed + FOLDS * draw + fold)) for fold, draw in runs]
         for epochs in choices.epochs:
@@ -167,13 +167,13 @@ def _tried(rows: Rows, bits: int, choices: Choices, seed: int) -> Iterator[Tried
             yield Tried(replace(longest, epochs=epochs), right, loss, beyond)
 
 
-def _gains(rows: Rows, choices: Choices) -> list[float]:
+def _gains(rows: LabelledRows, choices: Choices) -> list[float]:
     if choices.learning_rate is not None:
         return [choices.learning_rate]
     return [gain / max(rows.mean_square, 1.0) for gain in GAINS]
 
 
-def _fold(rows: Rows, setting: Setting, fold: int, seed: int) -> Iterator[tuple[float, float, float]]:
+def _fold(rows: LabelledRows, setting: RunSetting, fold: int, seed: int) -> Iterator[tuple[float, float, float]]:
     """Yield (right, loss, beyond) on the rows of a fold after each epoch of training on the others."""
     held = np.arange(len(rows.y)) % FOLDS == fold
     others, rows = rows[np.flatnonzero(~held)], rows[np.flatnonzero(held)]
@@ -184,7 +184,9 @@ def _fold(rows: Rows, setting: Setting, fold: int, seed: int) -> Iterator[tuple[
         yield *_judged(scores, rows.y), beyond
 
 
-def epochs_in_the_clear(network: Network, rows: Rows, setting: Setting, seed: int | None = None) -> Iterator[np.ndarray]:
+def epochs_in_the_clear(
+    network: Network, rows: LabelledRows, setting: RunSetting, seed: int | None = None
+) -> Iterator[np.ndarray]:
     """Train a network in the clear; yield the scores z that each epoch met.  seed: of the noise; None leaves it out."""
     p, count = setting.parameters, len(rows.y)
     rng = None if seed is None else np.random.default_rng(seed)
@@ -223,7 +225,7 @@ def _judged(scores: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     return float(np.mean(p.argmax(axis=1) == y)), float(-np.log(np.maximum(of_own, 1e-9)).mean())
 
 
-def _best(tried: Sequence[Tried], rows: Rows) -> Tried:
+def _best(tried: Sequence[Tried], rows: LabelledRows) -> Tried:
     """Return the cheapest of the admissible ones whose loss is nearly the least."""
     likely = [t for t in tried if t.beyond <= BEYOND]
     least = min((t.loss for t in likely), default=0.0)
@@ -241,7 +243,7 @@ def _best(tried: Sequence[Tried], rows: Rows) -> Tried:
     raise refused
 
 
-def _check_run(setting: Setting, rows: Rows) -> None:
+def _check_run(setting: RunSetting, rows: LabelledRows) -> None:
     """Raise an error unless a run on all rows keeps its scores in range and above the noise."""
     check_setting(setting, csr_array(rows.X), rows.batch_size)
     for z in epochs_in_the_clear(Network.zeros(rows.architecture), rows, setting):

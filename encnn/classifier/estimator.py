@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from encnn.arithmetic import checks
 from encnn.arithmetic.sigmoid import ExactSigmoid, sigmoid
 from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
-from encnn.classifier.choice import BITS, EPOCHS, WIDTHS, Choices, Rows, check_setting, chosen
+from encnn.classifier.choice import BITS, EPOCHS, WIDTHS, Choices, LabelledRows, check_setting, chosen
 from encnn.costs import announce
 from encnn.data.fingerprints import width_of
 from encnn.data.recipes import ClassFeatures, ScaledFeatures, WordFeatures
@@ -102,7 +102,7 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
         X, numbers = X[order], numbers[order]
         words = _words_of(X, self.max_words) if _are_texts(X) else None
         bare = X if words is None else replace(words, bias=False)(X)
-        rows = Rows(bare, numbers, len(self.classes_), self.batch_size)
+        rows = LabelledRows(bare, numbers, len(self.classes_), self.batch_size)
         self.setting_, self.tried_ = chosen(rows, choices)
         scaled = words or ScaledFeatures(self._columns(bare.shape[1]), scaling_of(bare, self.setting_.bits))
         self.features_ = ClassFeatures(scaled, _plain(self.classes_))

@@ -33,7 +33,9 @@ def held_out_losses(tried: pd.DataFrame, chosen: pd.Series) -> Figure:
     beyond = like["out of range percent"].gt(1)
     figure, axes = plt.subplots(figsize=(7, 3.8))
     for epochs, line in like[~beyond].groupby("epochs"):
-        axes.semilogx(line["learning_rate"], line["log loss"], marker="o", label=f"{epochs} epoch{'s' if epochs > 1 else ''}")
+        axes.semilogx(
+            line["learning_rate"], line["log loss"], marker="o", label="1 epoch" if epochs == 1 else f"{epochs} epochs"
+        )
     if beyond.any():
         axes.semilogx(like["learning_rate"][beyond], like["log loss"][beyond], "x", color="grey", label="out of range")
     axes.semilogx(chosen["learning_rate"], chosen["log loss"], "*", markersize=16, color="black", label="chosen")
