@@ -56,7 +56,7 @@ def skipped(estimator: EncryptedClassifier) -> dict[str, str]:
     return SKIPPED
 
 
-@parametrize_with_checks([insecure(score_width=0.5, **FEW_CHOICES)], expected_failed_checks=skipped)
+@parametrize_with_checks([insecure(score_width=0.5, batch_size=32, **FEW_CHOICES)], expected_failed_checks=skipped)
 def test_scikit_learn_checks_it(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -133,6 +133,7 @@ def test_several_classes_learn_like_a_network_with_several_outputs(wine: Any) ->
     assert np.abs(several.W1).max() > 0.1
 
 
+@pytest.mark.slow
 def test_nothing_secret_is_reachable_from_the_trainer(fitted: EncryptedClassifier) -> None:
     secret = fitted.owner_.secret_key.T(1)
     assert shows(arrays_from(fitted.owner_), secret)
@@ -207,6 +208,7 @@ def test_another_process_goes_on_with_the_model(fitted: EncryptedClassifier, win
 # -- scikit-learn's tools
 
 
+@pytest.mark.slow
 def test_pipelines_and_searches() -> None:
     corpus = load_reviews("toy")
     texts, labels = list(corpus.train.texts[:300]), corpus.train.labels[:300]

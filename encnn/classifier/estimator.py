@@ -58,7 +58,7 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
     learning_rate: a number as in `TrainingPlan`, of whole features; it halves after the first epoch, and so on.
     batch_size: rows per mini-batch.  max_words: of texts.  n_jobs: threads that share bootstraps.
     random_state: of the order of rows.  Keys never depend on it: they come from the operating system.
-    verbose: print what was chosen and what a long run will cost.
+    verbose: 0 is silent, 1 tells what a long run will cost before it starts, 2 also what was chosen.
 
     After `fit`: classes_, n_features_in_, owner_, trainer_, model_, features_ (the recipe), setting_, plan_, tried_ (a table of
     all settings tried, or None).  A fitted classifier holds the secret key, so it is neither pickled nor copied.
@@ -76,7 +76,7 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
         max_words: int = 1000,
         n_jobs: int = 1,
         random_state: Any = 0,
-        verbose: bool = False,
+        verbose: int = 1,
     ) -> None:
         self.help, self.security, self.epochs, self.batch_size = help, security, epochs, batch_size
         self.learning_rate, self.feature_bits, self.score_width = learning_rate, feature_bits, score_width
@@ -160,11 +160,10 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
         self.owner_.announce_bound(self.model_)  # so that no score is misread, however far it lies
 
     def _announce(self, pairs: Any, architecture: Architecture) -> None:
-        """Print what was chosen, and what a long run will cost."""
-        if not self.verbose:
-            return
-        print(f"EncryptedClassifier trains with {self.setting_}.", flush=True)
-        if pairs.shape[0] * self.setting_.epochs >= LONG:
+        """Print what was chosen and what a long run will cost, as far as `verbose` asks for it."""
+        if self.verbose > 1:
+            print(f"EncryptedClassifier trains with {self.setting_}.", flush=True)
+        if self.verbose and pairs.shape[0] * self.setting_.epochs >= LONG:
             announce("EncryptedClassifier", pairs, self.plan_, architecture, self.setting_.parameters)
 
     def _helper(self) -> Help:

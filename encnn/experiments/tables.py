@@ -78,7 +78,7 @@ def _pages(topic: str) -> list[str]:
 def measured(data: LabelledData, help: str, key: int) -> dict[str, Any]:
     """Return a line of the table: the classifier and `LogisticRegression` on split number `key`."""
     X, X_test, y, y_test = train_test_split(data.X, data.y, test_size=0.5, stratify=data.y, random_state=key)
-    found = EncryptedClassifier(help=help, random_state=key, verbose=True)
+    found = EncryptedClassifier(help=help, random_state=key, verbose=2)
     begun = time.process_time()
     found.fit(X, y)
     fitted = time.process_time()
