@@ -1,11 +1,14 @@
 """Pictures of what a classifier chose: how few bits a column needs, and which learning rate and epochs do best."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FormatStrFormatter, NullFormatter
 
 LARGEST_LOSS = 1.0
 """A picture of losses ends here: settings that are worse are lost."""
+TICKS = 6
 
 
 def bits_of_features(frame: pd.DataFrame) -> Figure:
@@ -33,12 +36,14 @@ def held_out_losses(tried: pd.DataFrame, chosen: pd.Series) -> Figure:
     beyond = like["out of range percent"].gt(1)
     figure, axes = plt.subplots(figsize=(7, 3.8))
     for epochs, line in like[~beyond].groupby("epochs"):
-        axes.semilogx(
-            line["learning_rate"], line["log loss"], marker="o", label="1 epoch" if epochs == 1 else f"{epochs} epochs"
-        )
+        axes.loglog(line["learning_rate"], line["log loss"], marker="o", label="1 epoch" if epochs == 1 else f"{epochs} epochs")
     if beyond.any():
-        axes.semilogx(like["learning_rate"][beyond], like["log loss"][beyond], "x", color="grey", label="out of range")
-    axes.semilogx(chosen["learning_rate"], chosen["log loss"], "*", markersize=16, color="black", label="chosen")
+        axes.loglog(like["learning_rate"][beyond], like["log loss"][beyond], "x", color="grey", label="out of range")
+    axes.loglog(chosen["learning_rate"], chosen["log loss"], "*", markersize=16, color="black", label="chosen")
+    for axis, numbers in ((axes.xaxis, like["learning_rate"]), (axes.yaxis, like["log loss"])):
+        axis.set_minor_formatter(NullFormatter())
+        axis.set_major_locator(FixedLocator(np.geomspace(numbers.min(), numbers.max(), TICKS)))
+        axis.set_major_formatter(FormatStrFormatter("%.2g"))
     axes.set(xlabel="learning rate", ylabel="log loss on rows held out")
     axes.legend()
     return figure
