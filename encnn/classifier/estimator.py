@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from encnn.arithmetic import checks
 from encnn.arithmetic.sigmoid import ExactSigmoid, sigmoid
-from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
+from encnn.assistance.scores import AssistedStep, DirectChannel
 from encnn.classifier.choice import BITS, EPOCHS, WIDTHS, Choices, LabelledRows, check_setting, chosen
 from encnn.costs import announce
 from encnn.data.fingerprints import width_of
@@ -29,7 +29,7 @@ from encnn.data.reviews import Reviews, Vocabulary
 from encnn.data.reviews.text import paper_form
 from encnn.data.whole_numbers import scaling_of
 from encnn.errors import DataError, DivergenceError, ParameterError
-from encnn.network import Architecture, Help, Network
+from encnn.network import Architecture, Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import Owner, Trainer
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, TWO_LEVEL_128
@@ -102,11 +102,11 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
         X, numbers = X[order], numbers[order]
         words = _words_of(X, self.max_words) if _are_texts(X) else None
         bare = X if words is None else replace(words, bias=False)(X)
-        rows = LabelledRows(bare, numbers, len(self.classes_), self.batch_size)
+        rows = LabelledRows(bare, numbers, len(self.classes_), min(self.batch_size, len(numbers)))
         self.setting_, self.tried_ = chosen(rows, choices)
         scaled = words or ScaledFeatures(self._columns(bare.shape[1]), scaling_of(bare, self.setting_.bits))
         self.features_ = ClassFeatures(scaled, _plain(self.classes_))
-        self._train(X, numbers)
+        self._train(X, numbers, self.setting_.plan(rows.batch_size))
         return self
 
     def _choices(self) -> Choices:
@@ -142,21 +142,22 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
         known = getattr(self, "feature_names_in_", None)
         return tuple(f"x{i}" for i in range(count)) if known is None else tuple(map(str, known))
 
-    def _train(self, X: Any, numbers: np.ndarray) -> None:
+    def _train(self, X: Any, numbers: np.ndarray, plan: TrainingPlan) -> None:
         """Make owner and model, and train on rows of these classes, in this order."""
         setting, features = self.setting_, self.features_
-        turns = features.in_turn(len(numbers), self.batch_size)
+        turns = features.in_turn(len(numbers), plan.batch_size)
         pairs, y = features(X)[turns], features.labels([features.classes[k] for k in numbers])[turns]
-        check_setting(setting, pairs, self.batch_size)
+        check_setting(setting, pairs, plan.batch_size)
         architecture = Architecture(pairs.shape[1], 0, 1, "sum")
-        self.n_features_in_, self.plan_ = width_of(features.of.fingerprint) - 1, setting.plan(self.batch_size)
+        self.n_features_in_, self.plan_ = width_of(features.of.fingerprint) - 1, plan
         self._announce(pairs, architecture)
-        self.owner_ = Owner(architecture, ExactSigmoid(), setting.parameters, features=features)
+        insecure = self.security == "INSECURE"
+        self.owner_ = Owner(architecture, ExactSigmoid(), setting.parameters, features=features, insecure=insecure)
         self.trainer_ = Trainer(self.owner_.encrypt(Network.zeros(architecture)))
         self.model_ = self.trainer_.model
         if hasattr(self.model_.evaluator, "threads"):
             self.model_.evaluator.threads = self.n_jobs
-        self.trainer_.train(setting.conditioned(pairs), y, self.plan_, self._helper(), keep_scores=False)
+        self.trainer_.train(setting.conditioned(pairs), y, plan, self._helper(), keep_scores=False)
         self.owner_.announce_bound(self.model_)  # so that no score is misread, however far it lies
 
     def _announce(self, pairs: Any, architecture: Architecture) -> None:
@@ -168,9 +169,7 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
 
     def _helper(self) -> Help:
         """Return who helps in training."""
-        if self.help == "nobody":
-            return NOBODY
-        return AssistedStep(DirectChannel(Assistant(self.owner_.secret_key)))  # type: ignore[arg-type]
+        return NOBODY if self.help == "nobody" else AssistedStep(DirectChannel(self.owner_.assistant()))
 
     # -- reading
 

@@ -42,7 +42,7 @@ def held_out_losses(tried: pd.DataFrame, chosen: pd.Series) -> Figure:
     axes.loglog(chosen["learning_rate"], chosen["log loss"], "*", markersize=16, color="black", label="chosen")
     for axis, numbers in ((axes.xaxis, like["learning_rate"]), (axes.yaxis, like["log loss"])):
         axis.set_minor_formatter(NullFormatter())
-        axis.set_major_locator(FixedLocator(np.geomspace(numbers.min(), numbers.max(), TICKS)))
+        axis.set_major_locator(FixedLocator(np.geomspace(numbers.min(), numbers.max(), TICKS).tolist()))
         axis.set_major_formatter(FormatStrFormatter("%.2g"))
     axes.set(xlabel="learning rate", ylabel="log loss on rows held out")
     axes.legend()
