@@ -8,15 +8,13 @@
 `import encnn` does not import it.
 """
 
-from encnn.errors import CapabilityError
-
 try:
     from encnn.classifier.estimator import EncryptedClassifier
 except ModuleNotFoundError as error:
     if error.name is None or not error.name.startswith("sklearn"):
         raise
-    raise CapabilityError(
-        "EncryptedClassifier needs scikit-learn, which is not installed; run: pip install 'encnn[sklearn]'"
-    ) from error
+    raise ModuleNotFoundError(
+        "EncryptedClassifier needs scikit-learn, which is not installed; run: pip install 'encnn[sklearn]'", name=error.name
+    ) from error  # the type that whoever tries an import expects
 
 __all__ = ["EncryptedClassifier"]
