@@ -9,7 +9,7 @@ from encnn.errors import DataError, FileError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner
 from encnn.scaling.checkpoints import scores_in, train_resumably
-from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, HIDDEN_TOY
 from encnn.schemes.integer_vector import PAPER
 
 REVIEWS = 96
@@ -54,11 +54,20 @@ def paper_model(words):
     return owner, owner.encrypt(Network.initial(owner.architecture, np.random.default_rng(0)))
 
 
+def rank_one_model(words):
+    X, _ = words
+    owner = Owner(Architecture(X.shape[1], hidden=3), ExactSigmoid(), HIDDEN_TOY)
+    return owner, owner.encrypt(Network.initial(owner.architecture, np.random.default_rng(3)))
+
+
+RANK_ONE = TrainingPlan(ExactSigmoid(), 0.1, decay=0.5, batch_size=8, epochs=2)
 BOOTSTRAPPED = TrainingPlan(ExactSigmoid(), 0.05, decay=0.5, batch_size=8, epochs=2, shrink=0.9)
 INTEGERS = TrainingPlan(taylor(3), 0.01, epochs=2)
 
 
-@pytest.mark.parametrize(("make", "plan"), [(bootstrapped_model, BOOTSTRAPPED), (paper_model, INTEGERS)])
+@pytest.mark.parametrize(
+    ("make", "plan"), [(bootstrapped_model, BOOTSTRAPPED), (rank_one_model, RANK_ONE), (paper_model, INTEGERS)]
+)
 @pytest.mark.parametrize("reports", [1, 4, 6, 9, 12])
 def test_a_killed_run_goes_on_to_the_same_ciphertexts(make, plan, reports, words, tmp_path):
     X, y = words

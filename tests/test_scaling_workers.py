@@ -286,6 +286,20 @@ def test_hidden_layers_by_codes_are_shared(after: int | None, labels: str) -> No
 
 @pytest.mark.parametrize("labels", ["plain", "encrypted"])
 @pytest.mark.parametrize("after", [None, 4])
+def test_a_network_of_rank_one_is_shared(after: int | None, labels: str) -> None:
+    owner, model = pair(HIDDEN_TOY, ExactSigmoid(), hidden=5, first_layer_sd=0.0)
+    plan = TrainingPlan(ExactSigmoid(), 0.2, batch_size=8, decay=0.5)
+    y = LABELS if labels == "plain" else owner.encrypt_labels(LABELS, insecure=True)
+    cluster = FakeCluster(2, {} if after is None else {"worker-1": after})
+    here, there, z, z_there = both(model, cluster, BINARY, y, plan)
+    assert here.model.network.direction is not None
+    assert_equal(here, there, z.sums, z_there.sums)
+    # a part of a mini-batch brings its own copy of b, so that b is packed beside others
+    np.testing.assert_allclose(owner.decrypt(z), owner.decrypt(z_there), rtol=1e-6)
+
+
+@pytest.mark.parametrize("labels", ["plain", "encrypted"])
+@pytest.mark.parametrize("after", [None, 4])
 def test_conditioned_features_and_encrypted_labels_are_shared(after: int | None, labels: str) -> None:
     owner, model = pair(BOOTSTRAP_TOY, ExactSigmoid(), hidden=0, first_layer_sd=0.0, pooling="sum")
     plan, widths = TrainingPlan(ExactSigmoid(), 0.02, batch_size=8, epochs=2), np.random.default_rng(9).uniform(0.5, 2, REVIEWS)

@@ -60,6 +60,13 @@ def unassisted(runs: pd.DataFrame) -> str:
     return markdown(names, rows)
 
 
+def hidden(runs: pd.DataFrame) -> str:
+    """Return the runs of the paper's network by bootstrapping alone as Markdown, means over the keys of a case."""
+    units = f"{runs['hidden'].iloc[0]} hidden units, "
+    rates = runs["learning rate"].map("{:g}".format)
+    return unassisted(runs.assign(case=units + runs["case"] + " (" + rates + ")"))
+
+
 def comparison(runs: pd.DataFrame) -> str:
     """Return the costs of one network under every scheme as Markdown, on 1,000 real reviews, and its accuracy on toy ones."""
     toy = accuracy_texts(runs[runs["task"] == "toy"], digits=1)
@@ -122,7 +129,7 @@ def current(page: str, text: str) -> str:
 
 
 PAGES: dict[str, dict[str, Callable[[pd.DataFrame], str]]] = {
-    "README.md": {"table3": table3, "unassisted": unassisted},
+    "README.md": {"table3": table3, "unassisted": unassisted, "hidden": hidden},
     "docs/results.md": {"assisted": assisted, "comparison": comparison},
 }
 """For each page its blocks, and the functions that make them."""

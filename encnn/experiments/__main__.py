@@ -9,6 +9,7 @@ JOBS = {
     "word2vec": "choose the settings of word2vec on training reviews held out",
     "assisted": "train at 128 bits, the owner assisting",
     "unassisted": "train at 128 bits by bootstrapping, nobody assisting",
+    "hidden": "train the paper's hidden layer at 128 bits by bootstrapping, nobody assisting",
     "ckks": "train under CKKS at 128 bits on word2vec features; encrypted reviews under a clear model",
     "tables": "train a classifier on tables and texts at 128 bits, beside scikit-learn's",
     "rings": "train under FV and YASHE at 128 bits",

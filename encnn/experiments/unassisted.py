@@ -42,13 +42,16 @@ from encnn.experiments.console import begin, heading, job_options
 from encnn.experiments.linear import linear_start
 from encnn.experiments.own_process import in_a_process, kept
 from encnn.experiments.twin import ClearTwin, clear_twin
-from encnn.network import Help, TrainingPlan
+from encnn.network import Architecture, Help, Network, TrainingPlan, train
+from encnn.network.rank_one import expanded, reduced
 from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
 from encnn.progress import progress
 from encnn.scaling.checkpoints import scores_in, train_resumably
 from encnn.schemes.base import Encrypted
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, TWO_LEVEL_128, BootstrappedEvaluator, BootstrappedParameters, noise
-from encnn.schemes.bootstrapped.simulation import noisy_step
+from encnn.schemes.bootstrapped.rank_one import LEAST
+from encnn.schemes.bootstrapped.rank_one_ranges import LARGEST_START, update_noise
+from encnn.schemes.bootstrapped.simulation import SimulatedEvaluator, noisy_step
 
 BATCH_SIZE = 16
 KEYS = 3
@@ -118,6 +121,20 @@ class BootstrappedCase:
     largest: int = 1  # multiplier
     labels: str = "sent"  # to the trainer in plain, or "encrypted"
     keys: int = 1  # how many runs there are, each with a key of its own
+    hidden: int = 0  # units of a linear hidden layer on the mean of rows, of rank one; 0: logistic regression on their sum
+
+    def start(self, data: Dataset, key: int) -> Network:
+        """Return the start in the clear, which depends on the key if there is a hidden layer."""
+        return rank_one_start(data, self.hidden, key) if self.hidden else linear_start(data)
+
+
+def rank_one_start(data: Dataset, hidden: int, seed: int) -> Network:
+    """Return the paper's start: W1 zero and W2 standard normal, drawn again until codes can hold |W2|."""
+    rng, architecture = np.random.default_rng(seed), Architecture(data.X.shape[1], hidden)
+    while True:
+        network = Network.initial(architecture, rng)
+        if LEAST <= np.linalg.norm(network.W2) <= LARGEST_START:  # type: ignore[arg-type]
+            return network
 
 
 def cases(choice: pd.DataFrame, keys: int = KEYS) -> list[BootstrappedCase]:
@@ -170,18 +187,19 @@ def bootstrapped_run(
 
     folder: where the run is written as it goes (keys, models, scores); a run that was cut short goes on from there.
     """
-    p, plan = case.parameters, case.plan
-    owner = _owner(case, data, folder / "owner")
+    plan = case.plan
+    start = case.start(data, key)
+    owner = _owner(case, start, folder / "owner")
     widths = getattr(data.X, "widths", None)
     rates = plan.learning_rate if widths is None else plan.learning_rate / widths
-    y = data.y if case.labels == "sent" else owner.encrypt_labels(data.y, rates)
+    y = data.y if case.labels == "sent" else owner.encrypt_labels(data.y, 1.0 if case.hidden else rates)
     clock = _Clock()
-    trainer = train_resumably(_prepared(owner, data, threads), data.X, y, plan, folder / "run", on_scores=clock)
+    trainer = train_resumably(_prepared(owner, start, threads), data.X, y, plan, folder / "run", on_scores=clock)
     z = np.concatenate([owner.load_scores(path) for path in scores_in(folder / "run")])
     training, test = owner.evaluate(z, data.y, plan), owner.evaluate(_decrypted_test(owner, trainer, data), data.y_test, plan)
-    twin = clear_twin(linear_start(data), data, plan)
+    twin = clear_twin(start, data, plan)
     reviews = len(data.y)
-    line = _settings(case, key) | _accuracies(training, test, twin, reviews) | _noise(p, plan, data.X, test, twin)
+    line = _settings(case, key) | _accuracies(training, test, twin, reviews) | _noise(case, data, start, test, twin)
     line |= {
         "CPU ms a review": round(1e3 * clock.cpu_seconds / max(clock.reviews, 1), 3),
         "clear CPU ms a review": round(1e3 * twin.cpu_seconds / len(twin.z), 4),
@@ -211,6 +229,7 @@ def _settings(case: BootstrappedCase, key: int) -> dict[str, object]:
         "conditioned": case.recipe.conditioned,
         "largest multiplier": case.largest,
         "labels": case.labels,
+        **({"hidden": case.hidden} if case.hidden else {}),
         "key": key,
         "learning rate": plan.learning_rate,
         "decay": plan.decay,
@@ -233,20 +252,43 @@ def _accuracies(training: Evaluation, test: Evaluation, twin: ClearTwin, reviews
     }
 
 
-def _noise(p: BootstrappedParameters, plan: TrainingPlan, X: object, test: Evaluation, twin: ClearTwin) -> dict[str, object]:
+def _noise(case: BootstrappedCase, data: Dataset, start: Network, test: Evaluation, twin: ClearTwin) -> dict[str, object]:
     """Return how far scores went and how far they are off.
 
     The twin's scores say how far a run without noise goes.  Deviations are of the scores that the owner could read.
     """
-    width, met = 2.0**p.z_bits, np.abs(twin.training.z)
-    return {
+    p, plan, met = case.parameters, case.plan, np.abs(twin.training.z)
+    found: dict[str, object] = {
         "largest score of the twin": round(float(max(met.max(), np.abs(twin.test.z).max())), 2),
         "scores beyond the table percent": round(100 * float((met > p.z_half).mean()), 3),
-        "test scores beyond the torus": int((np.abs(twin.test.z) >= width / 2).sum()),
+        "test scores beyond the torus": int((np.abs(twin.test.z) >= 2.0**p.z_bits / 2).sum()),
         "deviation from the twin in test scores": round(float(np.nanstd(test.z - twin.test.z)), 4),
-        "predicted deviation, open loop": round(noise.training_noise(p, X, plan.learning_rate).deviation(plan.epochs), 4),
-        "table noise in sigmoid - y": round(noise.output_deviation(p) / plan.learning_rate, 4),
     }
+    if not case.hidden:
+        found["predicted deviation, open loop"] = round(
+            noise.training_noise(p, data.X, plan.learning_rate).deviation(plan.epochs), 4
+        )
+        found["table noise in sigmoid - y"] = round(noise.output_deviation(p) / plan.learning_rate, 4)
+        return found
+    del found["scores beyond the table percent"], found["test scores beyond the torus"]
+    b = float(np.linalg.norm(start.W2))  # type: ignore[arg-type]
+    simulated = [simulated_hidden(start, data, plan, p, seed) for seed in range(SIMULATIONS)]
+    deviations = [np.std(run.test.z - twin.test.z) for run in simulated]
+    return found | {
+        "scores out of range": test.out_of_range,
+        "simulated deviation": round(float(np.mean(deviations)), 4),
+        "simulated running percent": round(float(np.mean([run.training.accuracy.percent for run in simulated])), 3),
+        "simulated test percent": round(float(np.mean([run.test.accuracy.percent for run in simulated])), 3),
+        "update noise in sigmoid - y": round(update_noise(p, plan.learning_rate, b), 4),
+    }
+
+
+def simulated_hidden(start: Network, data: Dataset, plan: TrainingPlan, p: BootstrappedParameters, seed: int) -> ClearTwin:
+    """Return a run from a start of rank one, in the clear, with the noise that ciphertexts would have."""
+    one, w = reduced(start)
+    one.direction = w
+    z = train(SimulatedEvaluator(p, np.random.default_rng(seed)), one, data.X, data.y, plan)
+    return ClearTwin(data, plan, expanded(one, w), np.asarray(z), 0.0)
 
 
 def curve(case: BootstrappedCase, key: int, training: Evaluation, twin: Evaluation, reviews: int) -> pd.DataFrame:
@@ -274,7 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines, curves = [], []
     for case, key in progress(jobs, "training by bootstrapping", unit="run"):
         folder = options.runs / corpus.name / f"{case.name} {key}".replace(" ", "-")
-        line, points = kept(folder, partial(_run, case, plain[case.recipe.name], key, folder, options.threads))
+        line, points = kept(folder, partial(run_apart, case, plain[case.recipe.name], key, folder, options.threads))
         lines.append(line)
         curves.append(points)
         results.store("unassisted", pd.DataFrame(lines))
@@ -300,29 +342,32 @@ class _Clock:
         self.cpu_seconds, self.wall_seconds = time.process_time() - self._cpu, time.perf_counter() - self._wall
 
 
-def _run(case: BootstrappedCase, data: Dataset, key: int, folder: Path, threads: int) -> tuple[dict[str, object], pd.DataFrame]:
+def run_apart(
+    case: BootstrappedCase, data: Dataset, key: int, folder: Path, threads: int
+) -> tuple[dict[str, object], pd.DataFrame]:
     """Say what a run will cost, and make it in a process of its own."""
-    announce(f"{case.name}, key {key}", data.X, case.plan, linear_start(data).architecture, case.parameters)
+    if not case.hidden:  # an estimate is that of the general step, which takes ten times as long as that of rank one
+        announce(f"{case.name}, key {key}", data.X, case.plan, linear_start(data).architecture, case.parameters)
     return in_a_process(bootstrapped_run, case, case.recipe.prepared(data, case.largest), key, folder, threads)
 
 
-def _owner(case: BootstrappedCase, data: Dataset, path: Path) -> Owner:
+def _owner(case: BootstrappedCase, start: Network, path: Path) -> Owner:
     """Return the owner of a run, whose secret is kept beside it so that it can go on."""
     if path.exists():
         return Owner.load(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    owner = Owner(linear_start(data).architecture, case.plan.sigmoid, case.parameters)
+    owner = Owner(start.architecture, case.plan.sigmoid, case.parameters)
     owner.save_secret(path)
-    owner.encrypt(linear_start(data)).save(path.with_name("start"))
+    owner.encrypt(start).save(path.with_name("start"))
     return owner
 
 
-def _prepared(owner: Owner, data: Dataset, threads: int) -> EncryptedModel:
+def _prepared(owner: Owner, start: Network, threads: int) -> EncryptedModel:
     """Return an encrypted start, its keys expanded and its loops compiled, so that no run is charged for it."""
-    model = owner.encrypt(linear_start(data))
+    model = owner.encrypt(start)
     if isinstance(model.evaluator, BootstrappedEvaluator):
         model.evaluator.threads = threads
-    model.evaluator.activate(owner.sigmoid, model.network.W1[:2])
+    model.evaluator.activate(owner.sigmoid, model.evaluator.unpack(model.network.W1[:2]))
     return model
 
 

@@ -84,6 +84,8 @@ class Network(Generic[W]):
     W1: W  # shape (features, row_width)
     W2: W | None  # of width hidden * outputs; None without a hidden layer
     weight_bound: float = WEIGHT_BOUND  # public bound that |weights| stay below, see `partial_scores`
+    direction: W | None = None  # w, shape (hidden,), of the network of rank one that this unit stands for (`rank_one`)
+    ranges: object = None  # public: the numbers that a scheme expects in this run (`Evaluator.ranges_of`)
 
     def __post_init__(self) -> None:
         """Copy weights in the clear, and check all shapes."""
@@ -103,6 +105,8 @@ class Network(Generic[W]):
         a = self.architecture
         _check_weights("W1", self.W1, (a.features, a.row_width))
         _check_weights("W2", self.W2, (a.hidden * a.outputs,) if a.hidden else None)
+        if self.direction is not None and (a.hidden, a.outputs) != (1, 1):
+            raise ParameterError(f"only a network of one hidden unit and one output has a direction, not {a}; leave it out")
 
     def check_clear(self) -> None:
         """Raise `ParameterError` unless the weights are finite numbers in the clear, of the shapes of the architecture."""
@@ -134,7 +138,8 @@ class Network(Generic[W]):
     def copy(self) -> "Network":
         """Return a network with its own weights."""
         W1, W2 = (W if W is None or isinstance(W, np.ndarray) else W.copy() for W in (self.W1, self.W2))
-        return Network(self.architecture, W1, W2, self.weight_bound)  # the constructor copies weights in the clear
+        # the constructor copies weights in the clear
+        return Network(self.architecture, W1, W2, self.weight_bound, self.direction, self.ranges)
 
 
 class PartOfNetwork(Network):

@@ -32,14 +32,16 @@ reads z in any case, also learns sums over parts of a review.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from encnn.data.batches import Batch, Conditioned, TrainingFeatures, split_rows
 from encnn.errors import CapabilityError, DataError, ParameterError
 from encnn.network.architecture import WEIGHT_BOUND, Network
+from encnn.schemes import factored
 from encnn.schemes.base import Encrypted, Evaluator, KeyContext
+from encnn.schemes.factored import FactoredScores
 
 WITHIN = 0.5
 """A part is believed if it is read within this share of the range."""
@@ -158,6 +160,8 @@ def mean_parts(X: TrainingFeatures, largest: float) -> float:
 
 def joined(evaluator: Evaluator, scores: Sequence[Encrypted]) -> Encrypted:
     """Return scores joined along their first axis; they are in parts if any of them are."""
+    if isinstance(scores[0], FactoredScores):
+        return factored.joined(evaluator, cast(Sequence[FactoredScores], scores))
     if not any(isinstance(z, PartialScores) for z in scores):
         return evaluator.concatenate(scores)
     each = [z if isinstance(z, PartialScores) else PartialScores(z, np.ones(len(z), np.int64)) for z in scores]

@@ -32,6 +32,7 @@ from encnn.network.partial_scores import PartialScores, in_parts, joined, larges
 from encnn.progress import progress
 from encnn.schemes.base import Encrypted, ErrorStep, Evaluator, Targets
 from encnn.schemes.bilinear import vector_matrix
+from encnn.schemes.factored import FactoredScores
 
 OnScores = Callable[[int, Encrypted], None]
 """Called with (first review, encrypted scores z of the reviews from there on) as they come; it may raise to stop the run."""
@@ -177,10 +178,11 @@ def _entered(
         raise CapabilityError(
             f"scheme {evaluator.scheme!r} with {evaluator.parameters.name!r} cannot shrink weights; set shrink=1 in the plan"
         )
-    evaluator.check_plan(X, plan.epochs, plan.learning_rate, network.architecture)
+    evaluator.check_plan(X, plan.epochs, plan.learning_rate, network)
     _check_step(X, help.error_step)
     targets = targets_of(y, network.architecture.outputs, X.shape[0])
     _check_targets(evaluator, targets, plan, help)
+    network.ranges = evaluator.ranges_of(X, targets[:, 0] if isinstance(targets, np.ndarray) else None, plan, network)
     return X, targets
 
 
@@ -259,13 +261,13 @@ def _scores_of(evaluator: Evaluator, network: Network, batch: Batch, largest: fl
 
 def _packed(evaluator: Evaluator, scores: Encrypted) -> Encrypted:
     """Return scores, packed many per ciphertext if the scheme can."""
-    return scores.packed(evaluator) if isinstance(scores, PartialScores) else evaluator.pack(scores)
+    return scores.packed(evaluator) if isinstance(scores, PartialScores | FactoredScores) else evaluator.pack(scores)
 
 
 def forward(evaluator: Evaluator, network: Network, batch: Batch) -> tuple[Encrypted, Encrypted, Encrypted]:
     """Return (pooled rows, hidden layer, scores z) of one batch."""
     a = network.architecture
-    layer = evaluator.hidden_layer(a)
+    layer = evaluator.hidden_layer(network)
     if layer is not None:
         return layer.forward(network.W1, network.second_layer, batch)
     pooled = evaluator.gather(batch, network.W1)
@@ -321,7 +323,7 @@ class Step:
         self.largest_part = largest_part(evaluator, network) if scores_wanted or self._reads_parts else math.inf
         self.divide = plan.divide_update and a.pooling == "mean"
         self.products = backward_products(a.hidden, a.outputs) if a.hidden else []
-        self.layer = evaluator.hidden_layer(a)
+        self.layer = evaluator.hidden_layer(network)
         if self.layer is not None and error_step is not None and getattr(error_step, "central", False):
             raise CapabilityError(
                 f"scheme {evaluator.scheme!r} computes the errors of a hidden layer itself, in a form that an owner cannot "

@@ -11,12 +11,13 @@ from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, Sigmoid, c
 from encnn.data.fingerprints import Fingerprint, check_fingerprints, fingerprint_of
 from encnn.data.recipes import Recipe, RecipeHeader, check_width, export_recipe, restore_recipe
 from encnn.errors import DataError, FileError, ParameterError
-from encnn.files.schema import Count, Hex32, Within, check_names, describe, naming, parse, take
+from encnn.files.schema import Count, Hex32, Width, Within, check_names, describe, naming, parse, take
 from encnn.network import Architecture, Network
 from encnn.network.architecture import WEIGHT_BOUND
 from encnn.network.partial_scores import PartialScores, check_counts
 from encnn.schemes import check_preset, restore_evaluator
 from encnn.schemes.base import Encrypted, Evaluator, KeyContext
+from encnn.schemes.factored import FactoredScores, check_factored
 
 Path = str | os.PathLike[str]
 
@@ -56,19 +57,22 @@ class EncryptedModel:
         """
         checked_context(self.evaluator.context, "a network in the clear is not saved as an encrypted model; encrypt it first")
         keys, arrays = self.evaluator.export()
-        W2 = None
-        W1, arrays["W1"] = self.evaluator.export_array(self.network.W1)
-        if self.network.W2 is not None:
-            W2, arrays["W2"] = self.evaluator.export_array(self.network.W2)
-        header = ModelHeader(
+        n = self.network
+        kind: type[ModelHeader] = ModelHeader
+        described: dict = {"W1": None, "W2": None}
+        for name, a in (("W1", n.W1), ("W2", n.W2), ("direction", n.direction)):
+            if a is not None:
+                described[name], arrays[name] = self.evaluator.export_array(a)
+        if n.direction is not None:
+            kind, described["units"] = RankOneHeader, len(n.direction)
+        header = kind(
             self.evaluator.scheme,
             keys,
             describe_sigmoid(self.sigmoid),
             self.architecture,
             stored_recipe(self.features, arrays),
-            self.network.weight_bound,
-            W1,
-            W2,
+            n.weight_bound,
+            **described,
         )
         return files.write(path, MODEL, describe(header), arrays, mac_key=mac_key)
 
@@ -80,7 +84,8 @@ class EncryptedModel:
         """
         header, arrays = files.read(path, MODEL, mac_key=mac_key)
         with naming(path):
-            return cls._restored(parse(ModelHeader, header), arrays)
+            kind = RankOneHeader if "direction" in header else ModelHeader
+            return cls._restored(parse(kind, header), arrays)
 
     @classmethod
     def _restored(cls, header: "ModelHeader", arrays: dict[str, np.ndarray]) -> "EncryptedModel":
@@ -88,6 +93,7 @@ class EncryptedModel:
         a, sigmoid = checked_architecture(header.architecture), restore_sigmoid(header.sigmoid)
         features = restored_recipe(header.features, a, arrays)
         W1, W2 = take(arrays, "W1"), take(arrays, "W2") if a.hidden else None
+        w = take(arrays, "direction") if isinstance(header, RankOneHeader) else None
         evaluator = restore_evaluator(header.scheme, header.keys, arrays, a.products(sigmoid))
         if (W2 is None) != (header.W2 is None):
             raise FileError(f"the description of W2 does not fit {a}; get a new file from its sender")
@@ -96,7 +102,10 @@ class EncryptedModel:
         if W2 is not None and header.W2 is not None:
             second = evaluator.restore_array(header.W2, W2, (a.hidden * a.outputs,))
             evaluator.check_weights(second)
-        return cls(evaluator, Network(a, first, second, header.weight_bound), sigmoid, features)
+        third = None
+        if isinstance(header, RankOneHeader) and w is not None:
+            third = evaluator.restore_array(header.direction, w, (header.units,))
+        return cls(evaluator, Network(a, first, second, header.weight_bound, third), sigmoid, features)
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,14 @@ class ModelHeader:
 
 
 @dataclass(frozen=True)
+class RankOneHeader(ModelHeader):
+    """The header of a model of rank one: `direction` is encrypted, and `units` is its length."""
+
+    direction: dict
+    units: Width
+
+
+@dataclass(frozen=True)
 class ScoresHeader:
     """The header of encrypted scores."""
 
@@ -123,7 +140,8 @@ class ScoresHeader:
     features: Fingerprint | None  # the fingerprint of the features
     scores: dict  # the scheme's description of the ciphertexts
     in_parts: bool  # whether scores come in parts
-    values: dict | None  # the description of what was computed from them, if anything was
+    # the description of what was computed from them; without parts, of the factors of scores that are products
+    values: dict | None
 
 
 @dataclass(frozen=True)
@@ -142,6 +160,8 @@ def describe_scores(
     evaluator: Evaluator, key_id: str, features: Fingerprint | None, scores: Encrypted
 ) -> tuple[ScoresHeader, dict[str, np.ndarray]]:
     """Return the header and the arrays of scores."""
+    if isinstance(scores, FactoredScores):
+        return _describe_factored(evaluator, key_id, features, scores)
     in_parts = isinstance(scores, PartialScores)
     parts = evaluator.pack(scores.parts if isinstance(scores, PartialScores) else scores)
     described, array = evaluator.export_array(parts)
@@ -153,8 +173,27 @@ def describe_scores(
     return ScoresHeader(evaluator.scheme, key_id, parts.shape, features, described, in_parts, values), arrays
 
 
+def _describe_factored(
+    evaluator: Evaluator, key_id: str, features: Fingerprint | None, scores: FactoredScores
+) -> tuple[ScoresHeader, dict[str, np.ndarray]]:
+    packed = scores.packed(evaluator)
+    (sums, S), (factors, b) = evaluator.export_array(packed.sums), evaluator.export_array(packed.factors)
+    header = ScoresHeader(evaluator.scheme, key_id, (len(scores), 1), features, sums, False, factors)
+    return header, {"scores": S, "values": b, "counts": scores.counts, "gains": scores.gains}
+
+
+def _restore_factored(evaluator: Evaluator, header: ScoresHeader, arrays: dict[str, np.ndarray]) -> FactoredScores:
+    check_names("the file", arrays, {"scores", "values", "counts", "gains"})
+    counts, gains = arrays["counts"], arrays["gains"]
+    check_factored(counts, gains, header.shape)
+    factors = evaluator.restore_array(header.values, arrays["values"], (len(counts), 1))  # type: ignore[arg-type]
+    return FactoredScores(evaluator.restore_array(header.scores, arrays["scores"], header.shape), factors, counts, gains)
+
+
 def restore_scores(evaluator: Evaluator, header: ScoresHeader, arrays: dict[str, np.ndarray]) -> Encrypted:
     """Return the scores that `describe_scores` took apart; raise `FileError` unless header and arrays fit together."""
+    if header.values is not None and not header.in_parts:
+        return _restore_factored(evaluator, header, arrays)
     names = {"scores"} | ({"parts"} if header.in_parts else set()) | (set() if header.values is None else {"values"})
     check_names("the file", arrays, names)
     parts = evaluator.restore_array(header.scores, arrays["scores"], header.shape)

@@ -18,7 +18,7 @@ from encnn.data.fingerprints import check_fingerprints
 from encnn.data.recipes import Recipe, check_width
 from encnn.errors import CapabilityError, DataError, FileError, InsecureWarning, KeyMismatchError, ParameterError
 from encnn.files.schema import check_array, describe, naming, parse, take
-from encnn.network import Architecture, Network, OnScores, TrainingPlan, plain_targets
+from encnn.network import Architecture, Network, OnScores, TrainingPlan, plain_targets, rank_one
 from encnn.network.partial_scores import PartialScores, octave, readable
 from encnn.parties.model import (
     MODEL,
@@ -40,6 +40,7 @@ from encnn.parties.model import (
 from encnn.schemes import ClearParameters, SchemeParameters, make_keys, restore_evaluator, restore_secret_key
 from encnn.schemes.base import Encrypted, Evaluator, SecretKey
 from encnn.schemes.bootstrapped import ONE_LEVEL_128
+from encnn.schemes.factored import FactoredScores
 from encnn.schemes.integer_vector import IntegerVectorSecretKey as IntegerVectorSecretKey
 
 MAC_KEY_BYTES = 32
@@ -162,13 +163,22 @@ class Owner:
     # -- giving out
 
     def encrypt(self, network: Network) -> EncryptedModel:
-        """Return the encrypted model of a network in the clear, with the evaluation keys."""
+        """Return the encrypted model of a network in the clear, with the evaluation keys.
+
+        In some schemes a network that stays of rank one is encrypted as such (`network.rank_one`).  Its model has one hidden
+        unit, trains by the same calls, and is the whole network again for `decrypt_network`.
+        """
         if checks.instance("network", network, Network).architecture != self.architecture:
             raise ParameterError(f"the keys are for {self.architecture}, not for {network.architecture}; make another owner")
         network.check_clear()
+        bound, direction = octave(network), None
+        if self.evaluator.prefers_rank_one and rank_one.obstacle(network) is None:
+            network, w = rank_one.reduced(network)
+            self.evaluator.check_start(float(network.W2[0]))  # type: ignore[index]
+            direction = self._secret.encrypt(w)
         W2 = None if network.W2 is None else self._secret.encrypt(network.W2)
         W1 = self._secret.encrypt_many(network.W1)
-        encrypted = Network(self.architecture, W1, W2, octave(network))
+        encrypted = Network(network.architecture, W1, W2, bound, direction)
         return EncryptedModel(self.evaluator, encrypted, self.sigmoid, self.features)
 
     def save_model(self, model: EncryptedModel, path: Path) -> int:
@@ -229,12 +239,16 @@ class Owner:
         """
         check_encrypted(a, self.evaluator.context)
         limit = self.evaluator.score_limit
-        return a.read(self._secret.decrypt, limit) if isinstance(a, PartialScores) else readable(self._secret.decrypt(a), limit)
+        if isinstance(a, PartialScores | FactoredScores):
+            return a.read(self._secret.decrypt, limit)
+        return readable(self._secret.decrypt(a), limit)
 
     def decrypt_network(self, model: EncryptedModel) -> Network:
         """Return the network of a model in the clear."""
-        W2 = None if model.network.W2 is None else self._secret.decrypt(model.network.W2)
-        return Network(model.architecture, self._secret.decrypt(model.network.W1), W2, model.network.weight_bound)
+        n = model.network
+        W2 = None if n.W2 is None else self._secret.decrypt(n.W2)
+        network = Network(model.architecture, self._secret.decrypt(n.W1), W2, n.weight_bound)
+        return network if n.direction is None else rank_one.expanded(network, self._secret.decrypt(n.direction))
 
     def announce_bound(self, model: EncryptedModel) -> float:
         """Announce in a trained model the octave of its largest weight, at least `WEIGHT_BOUND`; return it.
@@ -342,7 +356,7 @@ class Owner:
         secret = {name: arrays.pop(name) for name in list(arrays) if name.startswith("T_")}
         owner._secret = restore_secret_key(header.scheme, header.secret, secret)
         if isinstance(owner._secret, IntegerVectorSecretKey):  # such a key has one matrix per width
-            _check_widths(owner.architecture, secret)
+            _check_widths(owner.architecture, owner._secret.matrices_for(owner.architecture.widths()), secret)
         products = owner.architecture.products(owner.sigmoid)
         owner.evaluator = restore_evaluator(header.scheme, header.keys, arrays, products)
         owner.parameters = owner.evaluator.parameters
@@ -365,8 +379,8 @@ def _check_pooling(a: Architecture, evaluator: Evaluator) -> None:
         )
 
 
-def _check_widths(architecture: Architecture, secret: dict[str, np.ndarray]) -> None:
-    missing = {f"T_{m}" for m in architecture.widths()} - secret.keys()
+def _check_widths(architecture: Architecture, widths: set[int], secret: dict[str, np.ndarray]) -> None:
+    missing = {f"T_{m}" for m in widths} - secret.keys()
     if missing:
         raise FileError(f"the secret lacks {', '.join(sorted(missing))} for {architecture}; restore the file from a backup")
 

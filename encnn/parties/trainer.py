@@ -112,7 +112,7 @@ class Trainer(User):
         Encrypted labels allow no rehearsal; then only the owner can see it, in the scores.
         """
         a, limit = self.model.architecture, self.model.evaluator.activation_limit
-        if math.isfinite(limit) and is_plain(y):
+        if math.isfinite(limit) and is_plain(y) and self.model.network.direction is None:
             # before hours are spent on a plan that cannot work
-            self.model.evaluator.check_plan(X, plan.epochs, plan.learning_rate, a)
+            self.model.evaluator.check_plan(X, plan.epochs, plan.learning_rate, self.model.network)
             check_rehearsal(from_zero(a, X, y, plan), limit, a, X, y, plan)

@@ -9,6 +9,7 @@ from encnn.network import Architecture, TrainingPlan
 from encnn.network.partial_scores import PartialScores
 from encnn.schemes import ClearParameters, make_keys, restore_evaluator
 from encnn.schemes.base import Encrypted, Evaluator
+from encnn.schemes.factored import FactoredScores
 
 Message = tuple[dict[str, Any], dict[str, np.ndarray]]
 """Header and arrays, the form in which files also hold keys and ciphertexts."""
@@ -18,8 +19,14 @@ NO_NEWS: Message = ({"version": -1, "sums": []}, {})
 
 def pack(evaluator: Evaluator, **encrypted: Encrypted) -> Message:
     """Return encrypted arrays as a message."""
-    header, arrays = {}, {}
+    header: dict[str, Any] = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, a in encrypted.items():
+        if isinstance(a, FactoredScores):
+            parts, more = pack(evaluator, factors=a.factors, sums=a.sums)
+            header[name] = parts | {"counts": a.counts, "gains": a.gains}
+            arrays |= {name: more["sums"], f"{name}_factors": more["factors"]}
+            continue
         array, counts = (a.parts, a.counts) if isinstance(a, PartialScores) else (a, None)
         described, arrays[name] = evaluator.export_array(array)
         header[name] = {"array": described, "shape": list(array.shape), "counts": counts}
@@ -29,9 +36,13 @@ def pack(evaluator: Evaluator, **encrypted: Encrypted) -> Message:
 def unpack(evaluator: Evaluator, message: Message) -> dict[str, Encrypted]:
     """Return the encrypted arrays of a message."""
     header, arrays = message
-    found = {}
+    found: dict[str, Encrypted] = {}
     for name, a in arrays.items():
-        if name in header:
+        if name in header and "gains" in header[name]:
+            told = header[name]
+            both = unpack(evaluator, (told, {"sums": a, "factors": arrays[f"{name}_factors"]}))
+            found[name] = FactoredScores(both["sums"], both["factors"], told["counts"], told["gains"])
+        elif name in header:
             array = evaluator.restore_array(header[name]["array"], a, tuple(header[name]["shape"]))
             counts = header[name]["counts"]
             found[name] = array if counts is None else PartialScores(array, counts)

@@ -17,7 +17,7 @@ class Replica:
     def begin(
         self,
         architecture: Architecture,
-        weight_bound: float,
+        public: tuple[float, object],
         plan: TrainingPlan,
         step: ErrorStep | None,
         bounds: np.ndarray,
@@ -26,11 +26,15 @@ class Replica:
         targets: Targets | Message,
         weights: Message,
     ) -> None:
-        """Take keys, reviews (mini-batch i has those from bounds[i] to bounds[i + 1]), their targets, and weights."""
+        """Take keys, reviews (mini-batch i has those from bounds[i] to bounds[i + 1]), their targets, and weights.
+
+        public: `weight_bound` and `ranges` of the network.
+        """
         evaluator = self._evaluator = restore(keys, architecture, plan)
         evaluator.prepare()
         W1 = unpack(evaluator, weights)["W1"]
-        self._plan, self._step = plan, Step(evaluator, PartOfNetwork(architecture, W1, None, weight_bound), plan, step)
+        bound, ranges = public
+        self._plan, self._step = plan, Step(evaluator, PartOfNetwork(architecture, W1, None, bound, ranges=ranges), plan, step)
         self._X, self._bounds, self._version = X, bounds, weights[0]["version"]
         self._targets = unpack(evaluator, targets)["targets"] if isinstance(targets, tuple) else targets
         self._own: Message = {}, {}

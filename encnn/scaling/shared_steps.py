@@ -34,7 +34,8 @@ class SharedSteps:
         self._cluster, self._error_step = cluster, error_step
         self._evaluator, self._network, self._plan = run.evaluator, run.network, run.plan
         self._X, self._targets, self._central = run.X, run.targets, getattr(error_step, "central", False)
-        self._step = Step(run.evaluator, PartOfNetwork(run.network.architecture, None, run.network.W2), run.plan, error_step)
+        held = PartOfNetwork(run.network.architecture, None, run.network.W2, ranges=run.network.ranges)
+        self._step = Step(run.evaluator, held, run.plan, error_step)
         self._sums: list[Message] = []  # of the last step, one per part; the next question carries them
         self._version = 0
         self._per_epoch = -(-run.X.shape[0] // run.plan.batch_size)
@@ -180,7 +181,8 @@ class SharedSteps:
         step = None if self._central else self._error_step
         X, targets, bounds = self._shard(k)
         network = self._network
-        return network.architecture, network.weight_bound, self._plan, step, bounds, describe(self._evaluator), X, targets
+        public = network.weight_bound, network.ranges
+        return network.architecture, public, self._plan, step, bounds, describe(self._evaluator), X, targets
 
     def _shard(self, k: int) -> tuple[TrainingFeatures, Targets | Message, np.ndarray]:
         """Return the reviews of part k of all mini-batches, their targets, and where each mini-batch begins among them."""

@@ -186,6 +186,9 @@ class Evaluator(ABC, Generic[A]):
     scores_together: ClassVar[int] = 256
     """Number of reviews whose scores are computed together in predictions."""
 
+    prefers_rank_one: ClassVar[bool] = False
+    """Whether a network that stays of rank one is encrypted as one of a single hidden unit (`network.rank_one`)."""
+
     @property
     def key_id(self) -> str:
         """The public name of the key; empty in the clear."""
@@ -332,8 +335,8 @@ class Evaluator(ABC, Generic[A]):
         """Return what `error` does, for a z that is not needed afterwards: schemes of wide ciphertexts may use its memory."""
         return self.error(sigmoid, z, targets, rate)
 
-    def hidden_layer(self, architecture: Any) -> "HiddenProducts | None":
-        """Return the scheme's own products of a network with this hidden layer; None if it computes them one by one."""
+    def hidden_layer(self, network: Any) -> "HiddenProducts | None":
+        """Return the scheme's own products of this network's hidden layer; None if it computes them one by one."""
         return None
 
     def pack(self, a: A) -> A:
@@ -362,6 +365,16 @@ class Evaluator(ABC, Generic[A]):
                 "them encrypted nothing. Neither train nor publish them; ask the owner for a new model (Owner.encrypt)"
             )
 
+    def check_start(self, size: float) -> None:  # noqa: B027  most schemes have nothing to say
+        """Raise `ParameterError` if a network of rank one cannot be trained from this |W2|."""
+
+    def ranges_of(self, X: TrainingFeatures, y: np.ndarray | None, plan: Any, network: Any) -> Any:
+        """Return what the scheme expects of the numbers in this run, or None; raise if the plan cannot work.
+
+        y: plain labels, shape (reviews,), or None if they are encrypted.  network: the encrypted network.
+        """
+        return None
+
     def shrink(self, W: A, factor: float) -> A:
         """Return factor * W, for weights that are kept small."""
         return self.multiply_plain(W, factor)
@@ -374,7 +387,7 @@ class Evaluator(ABC, Generic[A]):
         return 8 * reviews * outputs
 
     def check_plan(  # noqa: B027  most schemes have nothing to say
-        self, X: TrainingFeatures, epochs: int, rate: float, architecture: Any = None
+        self, X: TrainingFeatures, epochs: int, rate: float, network: Any = None
     ) -> None:
         """Raise `ParameterError` if training on X for so many epochs, at rates up to this one, is known to fail."""
 

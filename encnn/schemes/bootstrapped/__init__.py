@@ -19,6 +19,7 @@ from encnn.schemes.bootstrapped.keys import BootstrappedSecretKey
 from encnn.schemes.bootstrapped.parameters import (
     BOOTSTRAP_TOY,
     HIDDEN_128,
+    HIDDEN_SLOW_128,
     HIDDEN_TOY,
     LOGISTIC_PRESETS,
     ONE_LEVEL_128,
@@ -47,6 +48,7 @@ __all__ = [
     "SCHEME",
     "BOOTSTRAP_TOY",
     "HIDDEN_128",
+    "HIDDEN_SLOW_128",
     "HIDDEN_TOY",
     "LOGISTIC_PRESETS",
     "ONE_LEVEL_128",

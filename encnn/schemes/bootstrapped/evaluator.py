@@ -21,9 +21,14 @@ from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.bootstrapped import blocks, hidden, noise, products, storage
 from encnn.schemes.bootstrapped.blocks import BlockArray
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, packed, rows_alone
+from encnn.schemes.bootstrapped.codes import QUARTER
+from encnn.schemes.bootstrapped.layers import Layer, layer_of, ranges_of
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
+from encnn.schemes.bootstrapped.rank_one import RankOneRanges, probabilities
+from encnn.schemes.bootstrapped.rank_one_ranges import check_start
 from encnn.schemes.bootstrapped.tables import around_zero, make_table
 from encnn.schemes.bootstrapped.torus import EncryptedTorus
+from encnn.schemes.factored import FactoredScores
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorEvaluator
 
 
@@ -43,7 +48,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         super().__init__(context)
         self.key, self.threads, self.ranges = key, threads, ranges
         self._tables: dict[Any, np.ndarray] = {}
-        self._layers: dict[Any, hidden.CodedLayer] = {}
+        self._layers: dict[int, dict[Any, Layer]] = {}
 
     def __repr__(self) -> str:
         """Name the parameters."""
@@ -90,16 +95,25 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     # -- hidden layers
 
-    def hidden_layer(self, architecture: Any) -> hidden.CodedLayer | None:
+    def hidden_layer(self, network: Any) -> Layer | None:
         """Return the products of a hidden layer by codes, if the parameters have the second rotation key that it needs."""
-        if not self.parameters.has_fine or not architecture.hidden:
+        if not self.parameters.has_fine or not network.architecture.hidden:
             return None
-        wanted = architecture, self.ranges
-        if wanted not in self._layers:
-            self._layers[wanted] = hidden.layer_for(
-                architecture, EncryptedTorus(self.context, self.key, self.threads), self.ranges
-            )
-        return self._layers[wanted]
+        kept = self._layers.setdefault(self.threads, {})
+        return layer_of(kept, self._torus(), network, self.ranges)
+
+    def ranges_of(self, X: TrainingFeatures, y: np.ndarray | None, plan: Any, network: Any) -> RankOneRanges | None:
+        """Return the ranges of a network of rank one; raise if the plan leaves those of codes, or noise would drown updates."""
+        return ranges_of(self.parameters, X, y, plan, network)
+
+    @property
+    def prefers_rank_one(self) -> bool:  # type: ignore[override]
+        """With a set of hidden layers: three rotations per review, where the general form takes several per unit."""
+        return self.parameters.has_fine
+
+    def check_start(self, size: float) -> None:
+        """Raise `ParameterError` unless codes of |W2| hold this one while it grows."""
+        check_start(size)
 
     # -- blocks of weights
 
@@ -170,9 +184,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Return fresh ciphertexts of f(z), for any function on [-z_half, z_half)."""
         return self.look_up(z, make_table(self.parameters, f))
 
-    def activate(self, sigmoid: Sigmoid, z: CiphertextArray | BlockArray, minus: Any = 0.0) -> CiphertextArray:
+    def activate(self, sigmoid: Sigmoid, z: Any, minus: Any = 0.0) -> CiphertextArray:
         """Return sigmoid(z) - minus, fresh: any sigmoid is a table.  Its noise is `noise.output_deviation`, in units of 1."""
-        if z.scale != self.parameters.scale:
+        if isinstance(z, FactoredScores):
+            centred = self._activated(sigmoid, z)
+        elif z.scale != self.parameters.scale:
             centred = self._at_own_scale(z, lambda x: sigmoid(x) - 0.5)
         else:
             centred = self.look_up(z, self._sigmoid_table(sigmoid, 1.0))
@@ -184,6 +200,12 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         numbers = self.unpack(z)
         found = self._torus().read(numbers.data, around_zero(self.parameters.N, lambda x: f(x / phase) * phase))[0]
         return CiphertextArray(found, self.context, z.scale, numbers.bound, 1.0, noise.output_bound(self.parameters))
+
+    def _activated(self, sigmoid: Sigmoid, z: FactoredScores) -> CiphertextArray:
+        """Return sigmoid(z) - 1/2 for scores that are products (`rank_one.probabilities`)."""
+        torus = self._torus()
+        S, b = (self.unpack(a).data[:, None] for a in (z.sums, z.factors))
+        return torus.array(probabilities(torus, sigmoid, S, z.gains, np.repeat(b, z.counts, axis=0))[:, 0], QUARTER)
 
     def error(
         self, sigmoid: Sigmoid, z: CiphertextArray, targets: Any, rate: float, widths: np.ndarray | None = None
@@ -250,9 +272,9 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def _torus(self) -> EncryptedTorus:
         return EncryptedTorus(self.context, self.key, self.threads)
 
-    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float, architecture: Any = None) -> None:
+    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float, network: Any = None) -> None:
         """Raise `ParameterError` if noise would drown the scores, on features X after so many epochs, or errors at the rate."""
-        layer = None if architecture is None else self.hidden_layer(architecture)
+        layer = None if network is None else self.hidden_layer(network)
         if layer is not None:
             return layer.check_plan(X, epochs, rate)
         noise.check_plan(self.parameters, X, epochs, rate)

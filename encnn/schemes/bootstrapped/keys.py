@@ -45,6 +45,11 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
         chosen = self._randomness.integers(0, parameters.block + 1, (parameters.n // parameters.block, 1))
         self._s = (chosen == np.arange(parameters.block)).astype(np.int64).ravel()  # chosen = block leaves the block empty
 
+    @staticmethod
+    def matrices_for(widths: set[int]) -> set[int]:
+        """Return {1}: vectors are encrypted number by number."""
+        return {1}
+
     @classmethod
     def from_parts(cls, context: IntegerVectorContext, T: np.ndarray, s: np.ndarray) -> "BootstrappedSecretKey":
         """Return the key with given T, shape (1, d), and s, shape (n,), as read from a file."""

@@ -247,7 +247,7 @@ def check_rate(p: BootstrappedParameters, rate: float) -> None:
     deviation = output_deviation(p) / rate
     if deviation > ERROR_NOISE:
         finer = _finer_digits(p, ERROR_NOISE * rate)
-        least = _rounded_up(rate * deviation / ERROR_NOISE)
+        least = rounded_up(rate * deviation / ERROR_NOISE)
         digits = "" if finer is None else f", or take rotation_levels={finer[0]} with rotation_bits={finer[1]}"
         raise ParameterError(
             f"at learning rate {rate:g} a bootstrap of {p.name!r} adds noise of {deviation:.2g} to sigmoid - y (one standard "
@@ -265,7 +265,7 @@ def _finer_digits(p: BootstrappedParameters, deviation: float) -> tuple[int, int
     return None
 
 
-def _rounded_up(x: float) -> float:
+def rounded_up(x: float) -> float:
     """Return x with two digits, rounded up."""
     unit = 10.0 ** (math.floor(math.log10(x)) - 1)
     return math.ceil(x / unit) * unit

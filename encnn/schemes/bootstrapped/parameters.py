@@ -202,6 +202,10 @@ A second rotation key is more samples of the same LWE, so the estimates are thos
 first layer is 2^-12, so that the sum of some hundred rows fits the torus.  Products read tables at steep places, so the key
 switch has more and smaller digits than elsewhere: a fifth less noise of the place for a thirtieth of the time."""
 
+HIDDEN_SLOW_128 = replace(HIDDEN_128, name="hidden-slow-128", scale=1 << 24)
+"""As `HIDDEN_128`, for learning rates near the paper's 0.001 from W1 = 0.  Rows then stay small, and so does an update.  With a
+phase of 1 of 2^-8 an update is well above the noise of a fine rotation."""
+
 BOOTSTRAP_TOY = BootstrappedParameters(
     name="bootstrap-toy-INSECURE",
     d=256,
@@ -238,7 +242,7 @@ HIDDEN_TOY = BOOTSTRAP_TOY.updated(
 )
 """As `HIDDEN_128`, with a short key and little noise, so that a product takes a tenth of the time."""
 
-PRESETS = {p.name: p for p in (ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128, BOOTSTRAP_TOY, HIDDEN_TOY)}
+PRESETS = {p.name: p for p in (ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128, HIDDEN_SLOW_128, BOOTSTRAP_TOY, HIDDEN_TOY)}
 
 LOGISTIC_PRESETS = {p.name: p for p in (ONE_LEVEL_128, TWO_LEVEL_128, BOOTSTRAP_TOY)}
 """The sets for networks without hidden layer; in the others the phase of 1 is too small for scores that are sums of rows."""

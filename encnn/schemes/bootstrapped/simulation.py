@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from encnn.arithmetic.sigmoid import Sigmoid
-from encnn.data.batches import Batch
+from encnn.data.batches import Batch, TrainingFeatures
 from encnn.schemes.base import ErrorStep, Evaluator
 from encnn.schemes.bootstrapped import noise
-from encnn.schemes.bootstrapped.hidden import RANGES, SECOND_LAYER, CodedLayer, Ranges, layer_for
+from encnn.schemes.bootstrapped.codes import QUARTER
+from encnn.schemes.bootstrapped.hidden import RANGES, SECOND_LAYER, CodedLayer, Ranges
+from encnn.schemes.bootstrapped.layers import layer_of, ranges_of
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
+from encnn.schemes.bootstrapped.rank_one import RankOneLayer, RankOneRanges
 from encnn.schemes.bootstrapped.tables import read_function, to_torus
 from encnn.schemes.bootstrapped.torus import spread
 from encnn.schemes.clear import ClearEvaluator
@@ -85,6 +88,10 @@ class SimulatedTorus:
         """Return a vector of numbers as float64."""
         return self._real(x, phase)
 
+    def product_scores(self, S: np.ndarray, gains: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return scores as float64, as the owner reads them."""
+        return S[..., 0] * 2.0**-TORUS_BITS / QUARTER / gains[:, None] * b
+
     def _real(self, x: np.ndarray, phase: float) -> np.ndarray:
         return (x[..., 0] * 2.0**-TORUS_BITS + self._noise(self._packed, x.shape[:-1])) / phase
 
@@ -114,14 +121,15 @@ class SimulatedEvaluator(ClearEvaluator):
     ) -> None:
         super().__init__()
         self.torus, self.ranges = SimulatedTorus(p, rng, scale), ranges
-        self._layers: dict[Any, CodedLayer] = {}
+        self._layers: dict[Any, CodedLayer | RankOneLayer] = {}
 
-    def hidden_layer(self, architecture: Any) -> CodedLayer:
+    def hidden_layer(self, network: Any) -> CodedLayer | RankOneLayer:
         """Return the products of a hidden layer by codes."""
-        wanted = architecture, self.ranges
-        if wanted not in self._layers:
-            self._layers[wanted] = layer_for(architecture, self.torus, self.ranges)
-        return self._layers[wanted]
+        return layer_of(self._layers, self.torus, network, self.ranges)
+
+    def ranges_of(self, X: TrainingFeatures, y: np.ndarray | None, plan: Any, network: Any) -> RankOneRanges | None:
+        """Return the ranges of a network of rank one."""
+        return ranges_of(self.torus.p, X, y, plan, network)
 
     def scatter_subtract(self, W: np.ndarray, X: Batch, G: Phases) -> None:  # type: ignore[override]
         """Do W -= X^T G in place."""

@@ -15,7 +15,9 @@ from encnn.errors import ParameterError
 from encnn.schemes.bootstrapped import blocks
 from encnn.schemes.bootstrapped.blocks import BlockArray, extract
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap_many, packed
+from encnn.schemes.bootstrapped.codes import QUARTER
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
+from encnn.schemes.factored import FactoredScores
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
 
 
@@ -47,6 +49,9 @@ class Torus(Protocol):
 
     def vector(self, x: np.ndarray, phase: float) -> Any:
         """Return numbers (m, 1 + d) as a packed vector."""
+
+    def product_scores(self, S: np.ndarray, gains: np.ndarray, b: Any) -> Any:
+        """Return scores S / gain * b for S of shape (B, 1, 1 + d), in quarters of the torus, and one number b in a vector."""
 
 
 class EncryptedTorus:
@@ -100,6 +105,10 @@ class EncryptedTorus:
     def vector(self, x: np.ndarray, phase: float) -> BlockArray:
         """Return a vector of numbers in a block; noise `trace.pack`."""
         return self._in_blocks(x, len(x), (), phase)
+
+    def product_scores(self, S: np.ndarray, gains: np.ndarray, b: BlockArray) -> FactoredScores:
+        """Return scores as two factors, which the owner multiplies."""
+        return FactoredScores(self.array(S[:, 0], QUARTER), b.numbers(), np.array([len(S)]), gains)
 
     def _in_blocks(self, x: np.ndarray, rows: int, row: tuple[int, ...], phase: float) -> BlockArray:
         data = packed(self.key, x)

@@ -161,6 +161,11 @@ class IntegerVectorSecretKey(base.SecretKey[CiphertextArray]):
         said = f"{self.parameters.name!r}, widths={list(self._T)}, key_id={self.context.key_id}, T=<secret>"
         return f"{type(self).__name__}({said})"
 
+    @staticmethod
+    def matrices_for(widths: set[int]) -> set[int]:
+        """Return the widths of the matrices T that a network with vectors of these widths takes."""
+        return widths
+
     @property
     def widths(self) -> list[int]:
         """Vector widths for which there is a T."""

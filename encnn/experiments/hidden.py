@@ -1,0 +1,105 @@
+"""The paper's own network, nobody in the loop: `python -m encnn.experiments hidden` trains its hidden layer on all reviews.
+
+Eight linear hidden units on the mean of a review's words, from W1 = 0, both layers encrypted and trained by bootstrapping
+alone, at 128 bits.  From that start the network stays of rank one (`network.rank_one`), so a review takes three rotations.
+Every run has a clear twin with eight hidden units: the same start, order and updates without encryption.
+
+Two learning rates: the paper's, and the one that does best on training reviews held out, in the clear with the noise that
+ciphertexts would have, over several starts.  Test reviews choose nothing.
+
+Writes hidden.csv (a line for each run), hidden_choice.csv (the choice) and hidden_curve.csv (running accuracy).  A run takes
+minutes, so each is written to a folder as it goes, and goes on there when the job is started again.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from encnn.arithmetic.sigmoid import ExactSigmoid
+from encnn.data.datasets import Dataset, held_out
+from encnn.data.reviews.cache import cache_folder
+from encnn.experiments.console import begin, heading, job_options
+from encnn.experiments.own_process import kept
+from encnn.experiments.twin import clear_twin
+from encnn.experiments.unassisted import (
+    BATCH_SIZE,
+    KEYS,
+    WORDS,
+    BootstrappedCase,
+    rank_one_start,
+    run_apart,
+    simulated_hidden,
+)
+from encnn.network import TrainingPlan
+from encnn.progress import progress
+from encnn.schemes.bootstrapped import HIDDEN_128, HIDDEN_SLOW_128
+
+HIDDEN = 8
+PAPER_RATE = 0.001
+RATES = (0.01, 0.02, 0.03, 0.04, 0.06)
+STARTS = 3
+
+
+def plan_at(rate: float) -> TrainingPlan:
+    """Return one epoch at this learning rate."""
+    return TrainingPlan(ExactSigmoid(), rate, batch_size=BATCH_SIZE)
+
+
+def choose(data: Dataset, rates: Sequence[float] = RATES, starts: int = STARTS) -> pd.DataFrame:
+    """Return how rates do on the last fifth of the training reviews, trained on the others: in the clear, and with noise."""
+    part, lines = held_out(data), []
+    for rate in progress(rates, "choosing a rate for the hidden layer", unit="rate"):
+        clear, noisy = [], []
+        for seed in range(starts):
+            start = rank_one_start(part, HIDDEN, seed)
+            clear.append(clear_twin(start, part, plan_at(rate)).test.accuracy.percent)
+            noisy.append(simulated_hidden(start, part, plan_at(rate), HIDDEN_128, seed).test.accuracy.percent)
+        lines.append((HIDDEN_128.name, rate, starts, round(float(np.mean(clear)), 3), round(float(np.mean(noisy)), 3)))
+    columns = ["parameters", "learning rate", "starts", "held-out percent, clear", "held-out percent, with noise"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def cases(choice: pd.DataFrame, keys: int = KEYS) -> list[BootstrappedCase]:
+    """Return the cases: the rate that was chosen, and the paper's."""
+    best = float(choice["learning rate"].iloc[int(choice["held-out percent, with noise"].argmax())])
+    chosen = BootstrappedCase("rate chosen", WORDS, HIDDEN_128, plan_at(best), keys=keys, hidden=HIDDEN)
+    return [chosen, BootstrappedCase("the paper's rate", WORDS, HIDDEN_SLOW_128, plan_at(PAPER_RATE), keys=keys, hidden=HIDDEN)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run everything, print the tables and write them; return the exit status."""
+    options = _options(arguments)
+    corpus, results = begin(options)
+    data = WORDS.dataset(corpus)
+    choice = choose(data)
+    heading("Learning rates in the clear and with noise, on training reviews held out")
+    print(choice.to_string(index=False))
+    results.store("hidden_choice", choice)
+    jobs = [(case, key) for key in range(options.keys) for case in cases(choice, options.keys)]
+    lines, curves = [], []
+    for case, key in progress(jobs, "training a hidden layer by bootstrapping", unit="run"):
+        folder = options.runs / corpus.name / f"hidden {case.name} {key}".replace(" ", "-").replace("'", "")
+        line, points = kept(folder, partial(run_apart, case, data, key, folder, options.threads))
+        lines.append(line)
+        curves.append(points)
+        results.store("hidden", pd.DataFrame(lines).sort_values(["case", "key"], ascending=[False, True]))
+        results.store("hidden_curve", pd.concat(curves))
+    heading("The paper's network by bootstrapping alone, at 128 bits")
+    print(pd.DataFrame(lines).T.to_string(header=False))
+    results.finish()
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = job_options(__name__, "Train the paper's network with its hidden layer at 128 bits, nobody assisting.")
+    parser.add_argument("--keys", type=int, default=KEYS, help=f"keys for each rate (default: {KEYS})")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="threads that share a mini-batch (default: all)"
+    )
+    parser.add_argument("--runs", type=Path, default=cache_folder() / "runs", help="where runs are kept while they go on")
+    return parser.parse_args(arguments)

@@ -1,0 +1,309 @@
+"""Training a network of rank one: both layers encrypted, three rotations per review, nobody in the loop.
+
+A network that starts from W1 = 0 is one number per word, U, and one positive number b (`network.rank_one`):
+
+    s = mean of U over the words     z = s b     d = sigmoid(z) - y     U[words] -= a d b     b -= a sum d s.
+
+Products are sums of codes (`codes`).  Only s has a sign, since b > 0.  A quarter turn stands for it, so a table back from the
+code of z may hold any function of z, and there is one table per label:
+
+    per review        S = m sum of rows of U            additions; m is a whole number that fills the torus
+                      lambda = code(s)                  1 rotation
+                      delta, q = code(d), d z           1 rotation with two results, from lambda + beta_s
+                      a d b                             1 fine rotation, from delta + beta; then U[words] -= a d b
+    per mini-batch    beta_s, beta = codes of b         1 rotation with two results
+                      code(sum of q)                    1 rotation
+                      a (sum of q) / b                  1 fine rotation, from code(sum of q) - beta; then b -= it
+
+**Encrypted labels** are half turns, y / 2: with t = 1 - 2 y and u = t z, d = t sigmoid(u) and d z = u sigmoid(u).  Then half a
+turn stands for the sign of s, and the label is added to the code of z and to the code of d.  One rotation more leads from the
+code of u to g = `squashed`(u), from which a table may hold any function.  So it takes four rotations per review.
+
+The owner is told S and b, and reads z = S b / (m n) as the product of two numbers: no rotation, and no noise of a table.
+
+**Ranges.**  Codes span `OCTAVES` below the largest s and the largest sum of q, and b lies between `LEAST` and `LARGEST`.  The
+trainer finds the largest numbers by a rehearsal in the clear, from several b, and refuses a plan that leaves the ranges
+(`rank_one_ranges`).  Smaller numbers count as the smallest, with their sign.  Larger ones are clipped, since tables of codes
+read a phase a little beyond a quarter of the torus with the right sign.  The owner, who reads S, counts those beyond.
+
+**Noise.**  Every read is off, and every update has the noise of a fine rotation, which must be small beside a d b
+(`rank_one_ranges.check_rate`).  Let r_1 and r_2 be the deviations of a read with one result and with two, as fractions of the
+torus (`noise.table_input`).  Then
+
+    s and z       additive, in s   r_1 4 s_max     relative   r_2 ln 2 / kappa (`Codec.product_deviation`)
+    update a d b  additive         2^-22 of the torus (`noise.rotation` of the fine key)     relative   r_1 ln 2 / kappa
+    sum of q      additive         r_1 4 q_max     relative   r_1 ln 2 / kappa
+
+Errors of mean 0 are to training what the noise of mini-batches is.  But a curved function of a noisy number has another mean:
+q read with the error e of z is off by q'' e^2 / 2, always to the same side.  So the table of q holds q less this (`_unbiased`).
+`simulation.SimulatedEvaluator` trains in the clear with all of this noise.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from encnn.arithmetic.sigmoid import Sigmoid
+from encnn.data.batches import Batch, TrainingFeatures
+from encnn.errors import CapabilityError, ParameterError
+from encnn.schemes.bootstrapped import noise
+from encnn.schemes.bootstrapped.codes import QUARTER, Codec
+from encnn.schemes.bootstrapped.parameters import SECOND_LAYER_SCALE, TORUS_BITS, BootstrappedParameters
+from encnn.schemes.bootstrapped.tables import around_zero, from_zero, interleaved, to_torus
+from encnn.schemes.bootstrapped.torus import Torus
+
+LEAST, LARGEST = 1.0, 8.0
+"""The range of b = |W2| in training."""
+OCTAVES = 8.0
+"""Octaves of codes of s, of errors and of sums of q below the largest."""
+
+SIGNED = Codec(kappa=0.46 / 11, guard=0.02)
+"""Codes of errors, of sums of q, and of b beside them: 11 octaves."""
+QUARTERED = Codec(kappa=0.215 / 11, guard=0.0175, turn=0.25)
+"""Codes of s and z whose sign is a quarter turn: 11 octaves."""
+
+B_PHASE = SECOND_LAYER_SCALE / 2.0**TORUS_BITS
+"""Phase of 1 in b."""
+B_MIDDLE = (LEAST + LARGEST) / 2
+"""For reading, b is doubled and centred here: 2 b less twice the middle fills the quarters of the torus."""
+SQUASHED = 0.24
+"""The largest phase of `squashed`."""
+HALF_TURN = 1 << (TORUS_BITS - 1)
+
+
+@dataclass(frozen=True)
+class RankOneRanges:
+    """The largest numbers that training is expected to meet."""
+
+    s: float  # |mean of the rows of a review's words|, or their sum
+    q: float  # |sum of d z| over a mini-batch
+    b: float  # the mean of b
+
+    @property
+    def z(self) -> float:
+        """The largest product of s and b."""
+        return self.s * LARGEST
+
+    @property
+    def q_phase(self) -> float:
+        """The phase of 1 in q."""
+        return QUARTER / self.q
+
+
+class RankOneLayer:
+    """The products of a network of rank one, on ciphertexts or in the clear (`torus`), as training asks for them.
+
+    W1 is U and W2 is b.  Scores are S and b, h holds both codes of b, and d two numbers per review: the code of d, and d z.
+    mean: s is the mean of rows, not their sum.  ranges: of the run; without them there is only a forward pass.
+    """
+
+    def __init__(self, torus: Torus, mean: bool, ranges: RankOneRanges | None) -> None:
+        self.torus, self.mean, self.ranges = torus, mean, ranges
+        self._tables: dict[Any, tuple[Any, np.ndarray]] = {}
+        self._seen: tuple[Any, Any, Any] = None, None, None
+        self._read_b: tuple[Any, Any] = None, None
+
+    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:
+        """Do nothing: the rehearsal has checked the plan (`rank_one_ranges`)."""
+
+    @property
+    def row_phase(self) -> float:
+        """The phase of 1 in U."""
+        return self.torus.p.scale / 2.0**TORUS_BITS
+
+    # -- forward
+
+    def forward(self, W1: Any, W2: Any, batch: Batch) -> tuple[Any, Any, Any]:
+        """Return (None, codes of b, scores); without ranges no codes."""
+        n = np.array(np.broadcast_to(1.0 / np.ravel(batch.inverse_counts()) if self.mean else 1.0, (len(batch),)))
+        m = np.ones(len(batch)) if self.ranges is None else filling(self.torus.p, self.ranges.s, n)
+        S = self.torus.gather(W1, batch) * m.astype(np.int32)[:, None, None]
+        z = self.torus.product_scores(S, m * n * self.row_phase / QUARTER, W2)
+        if self.ranges is None:
+            return None, None, z
+        self._seen = z, S, m * n
+        return None, self.torus.array(self._codes_of_b(W2)[None, :, 0], QUARTER), z
+
+    def _codes_of_b(self, W2: Any) -> np.ndarray:
+        """Return both codes of b, `QUARTERED` and `SIGNED`, shape (2, 1, 1 + d); read once per version of W2."""
+        if self._read_b[0] is not W2:
+            table = self._table(
+                "b", lambda: interleaved([_b_table(self.torus.p.N // 2, codec) for codec in (QUARTERED, SIGNED)])
+            )
+            self._read_b = W2, self.torus.read(_centred(self.torus.numbers(W2, B_PHASE)[0]), table, outputs=2)
+        return self._read_b[1]
+
+    # -- errors
+
+    def error(self, sigmoid: Sigmoid, z: Any, targets: Any) -> Any:
+        """Return (code of d, d z) for each review, shape (B, 2, 1); targets: plain, or the owner's encrypted labels."""
+        seen, S, gains = self._seen
+        if seen is not z or self.ranges is None:
+            raise ParameterError("errors of rank one are those of the scores that `forward` returned last; call it first")
+        found = self._errors(sigmoid, S, gains, targets)
+        return self.torus.array(np.moveaxis(found[:, :, 0], 0, 1), QUARTER)
+
+    def _errors(self, sigmoid: Sigmoid, S: np.ndarray, gains: np.ndarray, targets: Any) -> np.ndarray:
+        """Return (codes of d, d z), shape (2, B, 1, 1 + d)."""
+        torus, ranges, plain = self.torus, self._known_ranges, isinstance(targets, np.ndarray)
+        codec = QUARTERED if plain else SIGNED
+        code = torus.read(S, self._table(codec, lambda: codec.number_table(torus.p.N, OCTAVES)))[0]
+        code = code + self._read_b[1][0 if plain else 1]
+        code[..., 0] += to_torus(code_of_z(codec, ranges, gains * self.row_phase))[:, None]
+        tables = self._table((sigmoid, plain), lambda: error_tables(torus.p, ranges, sigmoid, plain))
+        if plain:
+            return torus.read(code, tables[targets[:, 0].astype(np.int64)], outputs=2)
+        half_turns = torus.numbers(targets, self.row_phase) * np.int32(HALF_TURN // int(targets.scale))
+        squashed = self._table("squashed", lambda: SIGNED.exp_table(torus.p.N, _squashed, ranges.z))
+        found = torus.read(torus.read(code + half_turns, squashed)[0], tables, outputs=2)
+        found[0] += half_turns
+        return found
+
+    # -- backward
+
+    def first_layer_errors(self, W2: Any, d: Any, slopes: Any, rate: float, shares: np.ndarray) -> Any:
+        """Return rate * share * d b, one number per review, shape (B, 1); shares: shape (B,)."""
+        code = d.data[:, :1] + self._codes_of_b(W2)[1]
+        code[..., 0] += to_torus(SIGNED.shift(b_origin(SIGNED), LARGEST))
+        phases = rate * self.row_phase * (shares[:1] if (shares == shares[0]).all() else shares)
+        return self.torus.array(self._product(code, "update", phases, LARGEST), self.row_phase)
+
+    def second_layer_gradient(self, d: Any, h: Any, rate: float) -> Any:
+        """Return rate * sum of d s over the mini-batch, shape (1,), as rate (sum of d z) / b."""
+        ranges = self._known_ranges
+        table = self._table(SIGNED, lambda: SIGNED.number_table(self.torus.p.N, OCTAVES))
+        code = self.torus.read(d.data[:, 1].sum(axis=0, dtype=np.int32)[None], table)[0] - h.data[0, 1]
+        origin, largest = SIGNED.number_origin(ranges.q_phase) - b_origin(SIGNED), ranges.q / LEAST
+        code[..., 0] += to_torus(SIGNED.shift(origin, largest))
+        return self.torus.vector(self._product(code, "move", np.array([rate * B_PHASE]), largest), B_PHASE)
+
+    def _product(self, code: np.ndarray, name: str, phases: np.ndarray, largest: float) -> np.ndarray:
+        """Return the numbers of codes by the fine key; phases: of the number 1, one for all or one for each."""
+
+        def make() -> np.ndarray:
+            found = SIGNED.exp_table(self.torus.p.N, lambda x: x * phases[:, None], largest)
+            return found[0] if len(phases) == 1 else found
+
+        return self.torus.read(code, self._table((name, len(code)), make, phases.tobytes()), fine=True)[0]
+
+    # -- tables
+
+    @property
+    def _known_ranges(self) -> RankOneRanges:
+        if self.ranges is None:
+            raise CapabilityError("a network of rank one is trained with the ranges of a run; call train, which finds them")
+        return self.ranges
+
+    def _table(self, key: Any, make: Callable[[], np.ndarray], version: Any = None) -> np.ndarray:
+        """Return a table that is kept; of those with a version, such as a decaying rate, only the last one."""
+        if key not in self._tables or self._tables[key][0] != version:
+            self._tables[key] = version, make()
+        return self._tables[key][1]
+
+
+def filling(p: BootstrappedParameters, s: float, n: np.ndarray) -> np.ndarray:
+    """Return whole factors m with which S = m n s fills a quarter of the torus for the largest s, shape (B,)."""
+    return np.maximum(np.floor(QUARTER * 2.0**TORUS_BITS / p.scale / s / n), 1.0)
+
+
+def probabilities(torus: Torus, sigmoid: Sigmoid, S: np.ndarray, gains: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return (sigmoid(z) - 1/2) / 4 for z = S / gain * b: two rotations per review, and one per b.  Shapes: (B, 1, 1 + d).
+
+    S: in quarters of the torus.  b: one per review.  Sums are multiplied until the longest review has the most room, so that an
+    s of half a quarter is read as it is in a review of any length.
+    """
+    _check_odd(sigmoid)
+    m = np.maximum(np.floor(gains.max() / gains), 1.0)
+    largest = LARGEST / gains.max()
+    entries = torus.p.N
+    code = torus.read(S * m.astype(np.int32)[:, None, None], SIGNED.number_table(entries, OCTAVES))[0]
+    code = code + torus.read(_centred(b), _b_table(entries, SIGNED))[0]
+    code[..., 0] += to_torus(SIGNED.shift(SIGNED.number_origin(m * gains * QUARTER) + b_origin(SIGNED), largest))[:, None]
+    return torus.read(code, SIGNED.exp_table(entries, lambda z: (sigmoid(z) - 0.5) * QUARTER, largest))[0]
+
+
+def _centred(b: np.ndarray) -> np.ndarray:
+    """Return twice b, centred, for reading."""
+    doubled = b * np.int32(2)
+    doubled[..., 0] += to_torus(-2 * B_PHASE * B_MIDDLE)
+    return doubled
+
+
+def _check_odd(sigmoid: Sigmoid) -> None:
+    """Raise `CapabilityError` unless sigmoid - 1/2 is odd, as the exact sigmoid and Taylor polynomials are."""
+    x = np.linspace(-20, 20, 401)
+    if np.abs(sigmoid(x) + sigmoid(-x) - 1).max() > 1e-9 * np.abs(sigmoid(x)).max():
+        raise CapabilityError(
+            f"with encrypted labels, or for probabilities, sigmoid(-z) must be 1 - sigmoid(z), which {sigmoid} is not; take "
+            "another sigmoid"
+        )
+
+
+def _b_table(entries: int, codec: Codec) -> np.ndarray:
+    """Return the table from twice b, centred, to the code of b."""
+    return codec.function_table(entries, lambda x: B_MIDDLE + x / (2 * B_PHASE), LEAST, LARGEST)
+
+
+def b_origin(codec: Codec) -> float:
+    """Return the origin of codes of b."""
+    return codec.function_origin(LEAST, LARGEST)
+
+
+def code_of_z(codec: Codec, ranges: RankOneRanges, phases: np.ndarray) -> np.ndarray:
+    """Return what to add to codes of S and b, shape (B,); phases: of s = 1 in S, one per review."""
+    return np.asarray(codec.shift(codec.number_origin(phases) + b_origin(codec), ranges.z))
+
+
+def error_tables(p: BootstrappedParameters, ranges: RankOneRanges, sigmoid: Sigmoid, plain: bool) -> np.ndarray:
+    """Return the tables of (code of d, d z): from codes of z for the labels 0 and 1, or from `squashed` u."""
+    half = p.N // 2
+    if plain:
+        z = QUARTERED.sizes(half, ranges.z)
+        return np.stack([_error_table(p, ranges, sigmoid, z, label) for label in (0, 1)])
+    _check_odd(sigmoid)
+
+    def q(x: np.ndarray) -> np.ndarray:
+        u = _unsquashed(x)
+        return _clipped(ranges, u * sigmoid(u))
+
+    return interleaved([around_zero(half, lambda x: _error_code(sigmoid(_unsquashed(x)))), around_zero(half, q)])
+
+
+def _error_table(p: BootstrappedParameters, ranges: RankOneRanges, sigmoid: Sigmoid, z: np.ndarray, label: int) -> np.ndarray:
+    q = unbiased(p, ranges, lambda z: (sigmoid(z) - label) * z, z)
+    codes, numbers = (lambda _: _error_code(sigmoid(z) - label)), (lambda _: _clipped(ranges, q))
+    return interleaved([from_zero(len(z), codes), from_zero(len(z), numbers)])
+
+
+def unbiased(
+    p: BootstrappedParameters, ranges: RankOneRanges, q: Callable[[np.ndarray], np.ndarray], z: np.ndarray
+) -> np.ndarray:
+    """Return q(z) less the mean of what noise in s (at a typical b) and in the code of z adds to it."""
+    h = 1e-2
+    slope, curve = (q(z + h) - q(z - h)) / (2 * h), (q(z + h) - 2 * q(z) + q(z - h)) / h**2
+    additive = noise.table_input(p) * (ranges.s * ranges.b / QUARTER) ** 2
+    relative = noise.table_input(p, 2) * (math.log(2) / QUARTERED.kappa) ** 2
+    return q(z) - ((additive + relative * z**2) * curve + relative * z * slope) / 2
+
+
+def _error_code(d: np.ndarray) -> np.ndarray:
+    """Return codes of errors d, of origin 0; those below 2^-OCTAVES count as that, those beyond 1 as 1."""
+    return SIGNED.kappa * np.log2(np.clip(np.abs(d), 2.0**-OCTAVES, 1.0)) + SIGNED.turn * (d < 0)
+
+
+def _clipped(ranges: RankOneRanges, q: np.ndarray) -> np.ndarray:
+    """Return phases of q, clipped to half of the largest sum."""
+    return np.clip(q * ranges.q_phase, -QUARTER / 2, QUARTER / 2)
+
+
+def _squashed(u: np.ndarray) -> np.ndarray:
+    """Return an odd function of u that stays below `SQUASHED` and is steep at 0."""
+    return np.sign(u) * SQUASHED * -np.expm1(-np.abs(u) / 4)
+
+
+def _unsquashed(x: np.ndarray) -> np.ndarray:
+    """Return the u of which `_squashed` is x; at most 20."""
+    return np.sign(x) * -4 * np.log(np.maximum(1 - np.abs(x) / SQUASHED, math.exp(-5.0)))

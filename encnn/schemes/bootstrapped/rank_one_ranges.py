@@ -1,0 +1,121 @@
+"""Whether a plan can train a network of rank one: a rehearsal in the clear finds the largest numbers, and noise is predicted.
+
+The trainer knows reviews, plain labels and plan, and how many hidden units there are.  It does not know b = |W2| of the start.
+So it rehearses from several b (`STARTS`).  The ranges found are the same whenever the run is started again.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from encnn.data.batches import TrainingFeatures, batches
+from encnn.errors import DivergenceError, ParameterError
+from encnn.schemes.bootstrapped import noise
+from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
+from encnn.schemes.bootstrapped.rank_one import LARGEST, LEAST, RankOneRanges
+
+LARGEST_START = 6.0
+"""The largest |W2| to start from, since it grows in training."""
+ROOM = 1.1
+"""How much larger than in the rehearsal numbers may become until they are clipped."""
+LARGEST_SCALE = 1 << (TORUS_BITS - 3)
+"""The largest scale of a set of parameters."""
+STARTS = (-1.5, 0.0, 1.5)
+"""A rehearsal starts from b = sqrt(hidden) plus these: |W2| of normal entries has about this mean, and the deviation 0.7."""
+UNREHEARSED_S, UNREHEARSED_Q, UNREHEARSED_B = 3.5, 2.0, 4.0
+"""Without a rehearsal: the largest s, the largest sum of q per review (of at least 8), and a typical b."""
+
+
+def unrehearsed(batch_size: int) -> RankOneRanges:
+    """Return the ranges where labels are encrypted, so that nothing can be rehearsed."""
+    return RankOneRanges(UNREHEARSED_S, UNREHEARSED_Q * max(batch_size, 8), UNREHEARSED_B)
+
+
+@dataclass(frozen=True)
+class RankOneRehearsal:
+    """The largest numbers that training in the clear met."""
+
+    ranges: RankOneRanges
+    sum: float  # |sum of the rows of a review's words|
+    b: float
+
+
+def rehearsed(X: TrainingFeatures, y: np.ndarray, plan: Any, pooling_mean: bool, b: float) -> RankOneRehearsal:
+    """Train in the clear from U = 0 and this b; return the largest numbers met.
+
+    y: plain labels, shape (reviews,).  plan: a `TrainingPlan`.  This is what the step above does, without codes.
+    """
+    U, largest, met = np.zeros((X.shape[1], 1)), np.zeros(3), []
+    for epoch in range(plan.epochs):
+        for rows, batch in batches(X, plan.batch_size):
+            rate = plan.rate(epoch + rows.start / X.shape[0])
+            total = batch.gather(U)[:, 0]
+            shares = np.ravel(batch.inverse_counts()) if pooling_mean else 1.0
+            s = total * shares
+            d = plan.sigmoid(s * b) - y[rows]
+            q = float(d @ s) * b
+            batch.updating().scatter_subtract(U, (rate * b * d * (shares if plan.divide_update else 1.0))[:, None])
+            b -= rate * q / b
+            largest = np.maximum(largest, (np.abs(s).max(), abs(q), np.abs(total).max()))
+            met.append(b)
+    ranges = RankOneRanges(float(largest[0]), float(largest[1]), float(np.mean(met)))
+    return RankOneRehearsal(ranges, float(largest[2]), max(met))
+
+
+def ranges_for(
+    p: BootstrappedParameters, X: TrainingFeatures, y: np.ndarray, plan: Any, pooling_mean: bool, hidden: int
+) -> RankOneRanges:
+    """Return the ranges for plain labels; raise an error for a plan that leaves them or that noise would drown."""
+    starts = sorted({float(np.clip(math.sqrt(hidden) + more, LEAST, LARGEST_START)) for more in STARTS})
+    with np.errstate(over="ignore", invalid="ignore"):  # a lost run overflows, and is refused below
+        all_met = [rehearsed(X, y, plan, pooling_mean, b) for b in starts]
+    b, total = max(met.b for met in all_met), ROOM * max(met.sum for met in all_met)
+    if not b <= LARGEST:
+        raise DivergenceError(
+            f"in a rehearsal in the clear |W2| grows to {b:.3g}, and codes hold numbers from {LEAST:g} to {LARGEST:g}; take a "
+            f"lower learning rate than {plan.learning_rate:g}, or fewer epochs than {plan.epochs}"
+        )
+    most = 2 ** math.floor(math.log2(2.0**TORUS_BITS / 4 / max(total, 2.0**-16)))
+    if p.scale > most:
+        raise ParameterError(
+            f"in a rehearsal in the clear the rows of a review add up to {total / ROOM:.3g}, which takes a scale of {most} or "
+            f"less, not {p.scale}; make keys with such parameters (parameters.updated(name=..., scale={most}))"
+        )
+    check_rate(p, plan, min(met.ranges.b for met in all_met), most)
+    largest = [max(getattr(met.ranges, name) for met in all_met) for name in ("s", "q")]
+    return RankOneRanges(ROOM * largest[0], ROOM * largest[1], float(np.mean([met.ranges.b for met in all_met])))
+
+
+def update_noise(p: BootstrappedParameters, rate: float, b: float) -> float:
+    """Return the deviation of the noise that a fine rotation adds to an update a d b, in units of d."""
+    return math.sqrt(noise.rotation(p.fine) + noise.trace(p)[0]) * 2.0**TORUS_BITS / p.scale / (rate * b)
+
+
+def check_rate(p: BootstrappedParameters, plan: Any, b: float, most: int) -> None:
+    """Raise `ParameterError` if the noise of an update would drown it; most: the largest scale that sums of rows allow."""
+    rate = plan.rate(plan.epochs)
+    deviation = update_noise(p, rate, b)
+    if deviation <= noise.ERROR_NOISE:
+        return
+    wanted = 2 ** math.ceil(math.log2(p.scale * deviation / noise.ERROR_NOISE))
+    finer = (
+        f"make keys with parameters of a larger scale (parameters.updated(name=..., scale={wanted}))"
+        if wanted <= min(most, LARGEST_SCALE)
+        else ""
+    )
+    least = noise.rounded_up(plan.learning_rate * deviation / noise.ERROR_NOISE)
+    raise ParameterError(
+        f"at learning rate {rate:g} and |W2| = {b:.3g} a fine rotation of {p.name!r} adds noise of {deviation:.2g} to "
+        f"sigmoid - y (one standard deviation), more than {noise.ERROR_NOISE:g}; {finer or f'take a rate of {least:g} or more'}"
+    )
+
+
+def check_start(b: float) -> None:
+    """Raise `ParameterError` unless |W2| of the start lies where codes of b hold it while it grows."""
+    if not LEAST <= b <= LARGEST_START:
+        raise ParameterError(
+            f"|W2| is {b:.3g} at the start, and a network of rank one is trained from {LEAST:g} to {LARGEST_START:g}; draw the "
+            f"start again (Network.initial with another generator), or multiply W2 by {2.8 / b:.2g}"
+        )
