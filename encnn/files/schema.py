@@ -23,6 +23,7 @@ import re
 from collections.abc import Iterator, Mapping, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -135,6 +136,7 @@ def check_names(what: str, found: Mapping[str, object], wanted: Mapping[str, obj
         )
 
 
+@cache  # workers read headers for every mini-batch, and looking the hints up takes longer than the checks
 def _hints(kind: Any) -> dict[str, object]:
     """Return the hints of the fields that make a dataclass."""
     hints = get_type_hints(kind, include_extras=True)

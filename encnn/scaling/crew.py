@@ -6,6 +6,7 @@ of another one continues as the lost one would have.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from encnn.errors import FileError, ParameterError
@@ -26,6 +27,15 @@ class Reply(Protocol):
         """Wait for the answer and return it."""
 
 
+@dataclass(frozen=True)
+class Question:
+    """What the replicas were asked, and their answers to come."""
+
+    method: Callable[..., Message]  # of `Replica`
+    arguments: Sequence[tuple]  # one tuple for each replica
+    calls: dict[int, Reply | None]  # of each part; None for a replica that is known to be lost
+
+
 class Crew:
     """One replica for each part of a mini-batch.
 
@@ -44,11 +54,17 @@ class Crew:
 
     def ask(self, method: Callable[..., Message], arguments: Sequence[tuple]) -> list[Message]:
         """Return each replica's answer to a method of `Replica` with its own arguments; replace lost replicas and ask again."""
+        return self.answers(self.begin(method, arguments))
+
+    def begin(self, method: Callable[..., Message], arguments: Sequence[tuple]) -> Question:
+        """Ask as `ask` does, but return at once; `answers` waits for the answers."""
+        return Question(method, arguments, {k: self._call(k, method, arguments[k]) for k in range(len(self))})
+
+    def answers(self, question: Question) -> list[Message]:
+        """Return each replica's answer; replace lost replicas and ask them again."""
+        method, arguments, calls = question.method, question.arguments, question.calls
         replies: dict[int, Message] = {}
         for _ in range(ATTEMPTS):
-            # Only replicas without an answer are asked again, after losses.
-            waiting = [k for k in range(len(self._actors)) if k not in replies]
-            calls = {k: self._call(k, method, arguments[k]) for k in waiting}  # all start before the first answer is awaited
             lost = [k for k, call in calls.items() if not self._answered(k, call, replies)]
             if not lost:  # weights are counted as `collected`, not as `up`
                 self._cluster.count(down=nbytes_of(arguments), up=nbytes_of(replies) if method is not Replica.weights else 0)
@@ -56,6 +72,8 @@ class Crew:
             self._cluster.count(lost=len(lost))
             if not self._replace(lost):
                 replies.clear()  # all replicas are new and have not computed this step, so all are asked again
+            # Only replicas without an answer are asked again.
+            calls = {k: self._call(k, method, arguments[k]) for k in range(len(self)) if k not in replies}
         raise ParameterError(
             f"workers were lost {ATTEMPTS} times in one step ({self._addresses}); look at their logs for what ends them, "
             "memory above all"

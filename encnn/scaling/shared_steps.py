@@ -6,7 +6,8 @@ after a loss.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 
 import numpy as np
@@ -17,7 +18,7 @@ from encnn.network import Step, TrainingRun
 from encnn.network.architecture import PartOfNetwork
 from encnn.network.partial_scores import joined
 from encnn.scaling.cluster import Cluster
-from encnn.scaling.crew import Crew
+from encnn.scaling.crew import Crew, Question
 from encnn.scaling.messages import Message, describe, nbytes_of, only, pack, unpack
 from encnn.scaling.replica import Replica
 from encnn.schemes.base import Encrypted, ErrorStep, Targets
@@ -37,6 +38,7 @@ class SharedSteps:
         held = PartOfNetwork(run.network.architecture, None, run.network.W2, ranges=run.network.ranges)
         self._step = Step(run.evaluator, held, run.plan, error_step)
         self._sums: list[Message] = []  # of the last step, one per part; the next question carries them
+        self._ahead: Question | None = None  # the next mini-batch, if the workers have begun it
         self._version = 0
         self._per_epoch = -(-run.X.shape[0] // run.plan.batch_size)
         self._first = run.first % run.X.shape[0] // run.plan.batch_size  # the epoch's first mini-batch after the checkpoint
@@ -70,34 +72,42 @@ class SharedSteps:
 
     def __call__(self, batch: Batch, targets: Targets, rate: float) -> Encrypted:
         """Update the network with the next mini-batch; return the scores z it met, shape (B, outputs)."""
-        scores = self._advance(targets, rate)
+        number = self._first + len(self._rates)
+        scores = self._through_driver(number, targets, rate) if self._central else partial(self._joined, self._learn(rate), "z")
         self._cluster.count(steps=1)
-        if self._first + len(self._rates) == self._per_epoch:
+        if number + 1 == self._per_epoch:
             self._collect()
-        return scores
+        elif not self._central and not self._plan.decay:  # with decay the next rate is not known here
+            # The workers go on while this call and its caller put scores together.
+            self._ahead = self._question(rate)
+        return scores()
 
     # -- one mini-batch
 
-    def _advance(self, targets: Targets | None, rate: float) -> Encrypted:
-        """Have the workers do the next mini-batch of the epoch; return its scores."""
+    def _question(self, rate: float) -> Question:
+        """Have the workers begin the next mini-batch of the epoch."""
         number = self._first + len(self._rates)
-        if self._central:
-            scores = self._through_driver(number, targets, rate)
-        else:
-            replies = self._crew.ask(Replica.learn, [(number, rate, news) for news in self._news()])
-            scores = self._joined(replies, "z")
-            # Every part computes the same gain, and a part without reviews has none.
-            gain = next(reply[0]["gain"] for reply in replies if reply[0]["gain"] is not None)
-            if self._step.products:
-                self._update_second_layer(self._joined(replies, "d"), replies, gain)
-            self._sums = [only(reply, "sums") for reply in replies]
-        # Only now, when all replicas have answered, does the step count as done: a loss before this repeats it.
+        return self._crew.begin(Replica.learn, [(number, rate, news) for news in self._news()])
+
+    def _learn(self, rate: float) -> list[Message]:
+        """Have the workers do the next mini-batch of the epoch, unless they have begun; return their replies."""
+        question, self._ahead = self._ahead or self._question(rate), None
+        replies = self._crew.answers(question)
+        # Every part computes the same gain, and a part without reviews has none.
+        gain = next(reply[0]["gain"] for reply in replies if reply[0]["gain"] is not None)
+        if self._step.products:
+            self._update_second_layer(self._joined(replies, "d"), replies, gain)
+        self._done([only(reply, "sums") for reply in replies], rate)
+        return replies
+
+    def _done(self, sums: list[Message], rate: float) -> None:
+        """Count a step as done; only now, when all replicas have answered, since a loss before this repeats it."""
+        self._sums = sums
         self._version += 1
         self._rates.append(rate)
-        return scores
 
-    def _through_driver(self, number: int, targets: Targets | None, rate: float) -> Encrypted:
-        """Do a mini-batch whose error step is called here, with the scores of the whole batch."""
+    def _through_driver(self, number: int, targets: Targets, rate: float) -> Callable[[], Encrypted]:
+        """Do a mini-batch whose error step is called here, with the scores of the whole batch, which the result returns."""
         news = self._news()  # the same for both questions, since a replica applies it once only
         replies = self._crew.ask(Replica.score, [(number, part) for part in news])
         scores = self._joined(replies, "z")
@@ -106,8 +116,8 @@ class SharedSteps:
         sums = self._crew.ask(Replica.sums, [(number, part, e, gain) for part, e in zip(news, errors, strict=True)])
         if self._step.products:
             self._update_second_layer(d, replies, gain)
-        self._sums = sums
-        return scores
+        self._done(sums, rate)
+        return lambda: scores
 
     def _update_second_layer(self, d: Encrypted, replies: Sequence[Message], gain: float) -> None:
         # From d and h of the whole batch: one key switch for all parts, which gives the ciphertexts of one machine.
@@ -172,7 +182,7 @@ class SharedSteps:
         self._step.network.W2, self._sums = self._network.W2, []
         self._crew.seat(range(len(self._crew)), self._checkpoint())
         for rate in rates:  # scores are deterministic and were reported before, so they are dropped; workers hold the targets
-            self._advance(None, rate)
+            self._learn(rate)
 
     # -- what a replica works with
 
