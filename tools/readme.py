@@ -68,6 +68,26 @@ def alone(runs: pd.DataFrame) -> str:
     return unassisted(pd.concat([runs, hidden.assign(case=cases)]))
 
 
+def tables(runs: pd.DataFrame) -> str:
+    """Return the runs of the classifier as Markdown: means over the keys, and the largest distance of a single run."""
+    names = ["data", "classes", "owner in the loop", "keys", "test", "LogisticRegression", "lowest run, against it", "CPU to fit"]
+    rows = []
+    for (data, owner), of in runs.groupby(["data", "owner in the loop"], sort=False):
+        mean, apart = of.mean(numeric_only=True), of["test accuracy percent"] - of["LogisticRegression percent"]
+        columns = [
+            str(data),
+            f"{mean['classes']:.0f}",
+            "yes" if owner else "no",
+            str(len(of)),
+            f"{mean['test accuracy percent']:.2f} %",
+            f"{mean['LogisticRegression percent']:.2f} %",
+            f"{apart.min():+.2f} points",
+            f"{mean['fit CPU s']:.3g} s",
+        ]
+        rows.append(columns)
+    return markdown(names, rows)
+
+
 def comparison(runs: pd.DataFrame) -> str:
     """Return the costs of one network under every scheme as Markdown, on 1,000 real reviews, and its accuracy on toy ones."""
     toy = accuracy_texts(runs[runs["task"] == "toy"], digits=1)
@@ -131,7 +151,7 @@ def current(page: str, text: str) -> str:
 
 PAGES: dict[str, dict[str, Callable[[pd.DataFrame], str]]] = {
     "README.md": {"table3": table3, "unassisted": alone},
-    "docs/results.md": {"assisted": assisted, "comparison": comparison},
+    "docs/results.md": {"assisted": assisted, "tables": tables, "comparison": comparison},
 }
 """For each page its blocks, and the functions that make them."""
 
