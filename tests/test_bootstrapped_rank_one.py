@@ -25,6 +25,7 @@ from encnn.schemes.bootstrapped.rank_one import (
     RankOneLayer,
     RankOneRanges,
     b_origin,
+    error_tables,
     unbiased,
 )
 from encnn.schemes.bootstrapped.rank_one_ranges import LARGEST_START, ranges_for, rehearsed, update_noise
@@ -297,6 +298,18 @@ def test_noise_does_not_move_the_mean_of_d_z() -> None:
     plain = np.abs(q(moved).mean(axis=0) - q(z)).max()
     corrected = np.abs(unbiased(HIDDEN_128, ranges, q, moved).mean(axis=0) - q(z)).max()
     assert plain > 0.01 and corrected < plain / 3
+
+
+def test_one_review_may_make_up_the_largest_sum() -> None:
+    """A review that is wrong by a large score counts in full; if it were clipped, b would grow too fast."""
+    ranges = RankOneRanges(5.0, 10.0, 4.0)
+    tables = error_tables(HIDDEN_128, ranges, ExactSigmoid(), plain=True)
+    z = QUARTERED.sizes(HIDDEN_128.N // 2, ranges.z)
+    for label, side in ((0, 1), (1, -1)):
+        wrong = (side * z > 5) & (side * z < 9.5)
+        q = tables[label, 1::2] * 2.0**-32 / ranges.q_phase
+        assert wrong.sum() > 10
+        np.testing.assert_allclose(q[wrong], np.abs(z[wrong]), rtol=0.02)
 
 
 def test_codes_of_s_and_b_fit_their_window() -> None:

@@ -295,8 +295,8 @@ def _error_code(d: np.ndarray) -> np.ndarray:
 
 
 def _clipped(ranges: RankOneRanges, q: np.ndarray) -> np.ndarray:
-    """Return phases of q, clipped to half of the largest sum."""
-    return np.clip(q * ranges.q_phase, -QUARTER / 2, QUARTER / 2)
+    """Return phases of q of one review, clipped to the largest sum of a mini-batch, which one bad review may make up alone."""
+    return np.clip(q * ranges.q_phase, -QUARTER, QUARTER)
 
 
 def _squashed(u: np.ndarray) -> np.ndarray:
