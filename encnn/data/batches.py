@@ -283,14 +283,14 @@ Batch = OneReview | SparseBatch | DenseBatch
 
 def batches(X: TrainingFeatures, size: int) -> Iterator[tuple[slice, Batch]]:
     """Yield (rows, batch) over X from the first review to the last, `size` reviews per batch."""
-    make = _maker(X)
+    cut = cutter(X)
     for start in range(0, X.shape[0], size):
         stop = min(start + size, X.shape[0])
-        yield slice(start, stop), make(start, stop)
+        yield slice(start, stop), cut(start, stop)
 
 
-def _maker(X: TrainingFeatures) -> Callable[[int, int], Batch]:
-    """Return a function that cuts rows start..stop out of X."""
+def cutter(X: TrainingFeatures) -> Callable[[int, int], Batch]:
+    """Return a function that cuts rows start..stop out of X; it prepares X once, so that a cut takes little time."""
     if isinstance(X, Conditioned):
         return _conditioned_maker(X)
     return _dense_maker(X) if isinstance(X, np.ndarray) else _sparse_maker(X)

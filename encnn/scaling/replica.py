@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from encnn.data.batches import Batch, TrainingFeatures, batches
+from encnn.data.batches import Batch, TrainingFeatures, cutter
 from encnn.network import Architecture, Step, TrainingPlan, forward
 from encnn.network.architecture import PartOfNetwork
 from encnn.network.partial_scores import in_parts
@@ -35,7 +35,7 @@ class Replica:
         W1 = unpack(evaluator, weights)["W1"]
         bound, ranges = public
         self._plan, self._step = plan, Step(evaluator, PartOfNetwork(architecture, W1, None, bound, ranges=ranges), plan, step)
-        self._X, self._bounds, self._version = X, bounds, weights[0]["version"]
+        self._cut, self._bounds, self._version = cutter(X), bounds, weights[0]["version"]
         self._targets = unpack(evaluator, targets)["targets"] if isinstance(targets, tuple) else targets
         self._own: Message = {}, {}
         self._number: int | None = None
@@ -87,7 +87,7 @@ class Replica:
         low, high = self._bounds[number : number + 2]
         self._number, self._batch = number, None
         if low < high:
-            self._batch = next(batches(self._X[low:high], high - low))[1]
+            self._batch = self._cut(low, high)
             with np.errstate(over="ignore", invalid="ignore"):
                 self._pooled, self._h, self._z = forward(self._evaluator, self._step.network, self._batch)
             parts = in_parts(self._evaluator, self._step.network, self._batch, self._step.largest_part)

@@ -36,6 +36,7 @@ bound, because later steps see the noise in z and correct part of it.
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise, product
 
 import numpy as np
@@ -99,6 +100,7 @@ def trace(p: BootstrappedParameters) -> np.ndarray:
     return np.where(j, of_valuation[valuation], (left**2) @ steps) + (1 + p.d / 2) * 2.0**-64 / 12
 
 
+@cache  # training asks for it in every step
 def trace_bound(p: BootstrappedParameters) -> float:
     """Return a bound on what a trace adds to any coefficient, in units of 2^-32 of the torus."""
     return TAIL * math.sqrt(trace(p).max()) * 2.0**32 + 0.5
