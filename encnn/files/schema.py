@@ -136,9 +136,13 @@ def check_names(what: str, found: Mapping[str, object], wanted: Mapping[str, obj
         )
 
 
-@cache  # workers read headers for every mini-batch, and looking the hints up takes longer than the checks
 def _hints(kind: Any) -> dict[str, object]:
     """Return the hints of the fields that make a dataclass."""
+    return _hints_found(kind)
+
+
+@cache  # workers read headers for every mini-batch, and looking the hints up takes longer than the checks
+def _hints_found(kind: Any) -> dict[str, object]:
     hints = get_type_hints(kind, include_extras=True)
     return {f.name: hints[f.name] for f in fields(kind) if f.init}
 
