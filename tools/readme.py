@@ -70,7 +70,16 @@ def alone(runs: pd.DataFrame) -> str:
 
 def tables(runs: pd.DataFrame) -> str:
     """Return the runs of the classifier as Markdown: means over the keys, and the largest distance of a single run."""
-    names = ["data", "classes", "owner in the loop", "keys", "test", "LogisticRegression", "lowest run, against it", "CPU to fit"]
+    names = [
+        "data",
+        "classes",
+        "owner in the loop",
+        "keys",
+        "test",
+        "LogisticRegression",
+        "lowest run, against it",
+        "CPU to fit",
+    ]
     rows = []
     for (data, owner), of in runs.groupby(["data", "owner in the loop"], sort=False):
         mean, apart = of.mean(numeric_only=True), of["test accuracy percent"] - of["LogisticRegression percent"]
