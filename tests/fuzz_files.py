@@ -166,7 +166,7 @@ class Zoo:
 
     def _federation(self) -> None:
         for name in ("paper", "modulus"):
-            a, b = (Owner(Architecture(4, 0), taylor(1), getattr(self, name).parameters) for _ in range(2))
+            a, b = (Owner(Architecture(4, 0, 1, "sum"), taylor(1), getattr(self, name).parameters) for _ in range(2))
             recipient = federation.recipient_key(b)
             federation.write_recipient_key(self.folder / f"{name} recipient", recipient)
             federation.write_reencryption_key(self.folder / f"{name} switch", federation.reencryption_key(a, recipient))

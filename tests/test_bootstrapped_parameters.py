@@ -8,6 +8,7 @@ from encnn.errors import ParameterError
 from encnn.schemes.bootstrapped import (
     BOOTSTRAP_TOY,
     HIDDEN_128,
+    HIDDEN_SLOW_128,
     HIDDEN_TOY,
     ONE_LEVEL_128,
     PRESETS,
@@ -59,7 +60,7 @@ def test_the_name_must_say_so_if_either_dimension_is_weak(changes):
 
 def test_presets_are_found_by_name():
     assert {name: p.name for name, p in PRESETS.items()} == {
-        p.name: p.name for p in (ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128, BOOTSTRAP_TOY, HIDDEN_TOY)
+        p.name: p.name for p in (ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128, HIDDEN_SLOW_128, BOOTSTRAP_TOY, HIDDEN_TOY)
     }
 
 

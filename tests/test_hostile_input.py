@@ -62,7 +62,10 @@ class Victims:
         self.cases: dict[str, Case] = {}
         for name, parameters, hidden in (("paper", PAPER, 2), ("compact", COMPACT_128, 0)):
             self._add_owner(
-                name, Owner(Architecture(4, hidden=hidden), taylor(3 if hidden else 1), parameters, public=bool(hidden))
+                name,
+                Owner(
+                    Architecture(4, hidden=hidden, pooling="sum"), taylor(3 if hidden else 1), parameters, public=bool(hidden)
+                ),
             )
         self._add_messages()
         self._add_weights()
@@ -569,7 +572,7 @@ def test_seeds_expand_up_to_a_bound_only(victims: Victims, monkeypatch: pytest.M
 
 
 def test_expanding_holds_the_ciphertexts_once(victims: Victims) -> None:
-    owner = Owner(Architecture(8000, hidden=0), taylor(1), COMPACT_128)
+    owner = Owner(Architecture(8000, hidden=0, pooling="sum"), taylor(1), COMPACT_128)
     path = victims.folder / "large"
     owner.save_model(owner.encrypt(Network(owner.architecture, np.zeros((8000, 1)), None)), path)
     expanded = 8000 * (1 + COMPACT_128.d) * COMPACT_128.dtype.itemsize

@@ -23,10 +23,7 @@ import pandas as pd
 from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data.datasets import Dataset, held_out
 from encnn.data.reviews.cache import cache_folder
-from encnn.experiments.console import begin, heading, job_options
-from encnn.experiments.own_process import kept
-from encnn.experiments.twin import clear_twin
-from encnn.experiments.unassisted import (
+from encnn.experiments.alone import (
     BATCH_SIZE,
     KEYS,
     WORDS,
@@ -35,6 +32,9 @@ from encnn.experiments.unassisted import (
     run_apart,
     simulated_hidden,
 )
+from encnn.experiments.console import begin, heading, job_options
+from encnn.experiments.own_process import kept
+from encnn.experiments.twin import clear_twin
 from encnn.network import TrainingPlan
 from encnn.progress import progress
 from encnn.schemes.bootstrapped import HIDDEN_128, HIDDEN_SLOW_128

@@ -236,9 +236,9 @@ def check_plan(p: BootstrappedParameters, X: TrainingFeatures, epochs: int, rate
 
     A review of width s has errors rate / s (sigmoid - y); the median width counts.
     """
+    training_noise(p, X, rate).check(epochs)
     widths = getattr(X, "widths", None)
     check_rate(p, rate if widths is None else rate / float(np.median(widths)))
-    training_noise(p, X, rate).check(epochs)
 
 
 def check_rate(p: BootstrappedParameters, rate: float) -> None:
