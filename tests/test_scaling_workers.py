@@ -23,6 +23,7 @@ from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.scaling import crew
 from encnn.scaling import gradient_sums as sums_of
 from encnn.scaling.messages import nbytes_of
+from encnn.scaling.shared_steps import SharedSteps
 from encnn.scaling.workers import Workers
 from encnn.schemes import ClearParameters
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, HIDDEN_TOY
@@ -296,6 +297,24 @@ def test_a_network_of_rank_one_is_shared(after: int | None, labels: str) -> None
     assert_equal(here, there, z.sums, z_there.sums)
     # a part of a mini-batch brings its own copy of b, so that b is packed beside others
     np.testing.assert_allclose(owner.decrypt(z), owner.decrypt(z_there), rtol=1e-6)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_workers_go_on_while_the_driver_puts_scores_together(decay: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have the next question first, unless its rate is not known yet, or the weights come back before it."""
+    told: list[str] = []
+
+    def watched(kind: type, name: str) -> None:
+        method = getattr(kind, name)
+        monkeypatch.setattr(kind, name, lambda *arguments: told.append(name) or method(*arguments))
+
+    watched(crew.Crew, "begin")
+    watched(SharedSteps, "_joined")
+    plan = TrainingPlan(taylor(5), 0.02, decay, batch_size=16)
+    Trainer(pair(hidden=0)[1]).train(BINARY, LABELS, plan, help=Workers(FakeCluster(2)))
+    weights = ["begin", "_joined"]  # the weights are asked for before the last scores are put together
+    in_turn, ahead = ["begin", "_joined"] * 2, ["begin", "begin", "_joined", "begin", "_joined"]
+    assert told == ([*in_turn, "begin", *weights] if decay else [*ahead, *weights])
 
 
 @pytest.mark.parametrize("labels", ["plain", "encrypted"])

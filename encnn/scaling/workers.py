@@ -7,6 +7,7 @@
 
 For each mini-batch a worker computes scores, errors and the gradient of its part, and returns *sums of encrypted gradients*,
 each the update of some words.  The driver passes each worker the sums of the others, and every replica subtracts all of them.
+The driver asks for the next mini-batch before it puts together the scores of the last one, so workers do not wait for that.
 Neither the driver nor a worker holds a secret.
 
     worker k                                         driver
