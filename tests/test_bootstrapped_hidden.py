@@ -259,7 +259,7 @@ def test_scores_of_many_mini_batches_are_packed_together():
 def test_what_a_hidden_layer_cannot_do_says_so():
     X, y = reviews(8)
     owner, model = owner_of(network(17))
-    with pytest.raises(CapabilityError, match="up to 16 units; for 17 use the scheme 'integer_vector' without modulus"):
+    with pytest.raises(CapabilityError, match="up to 16 hidden units, not 17.*ckks.HIDDEN_128.*PAPER, which protects nothing"):
         train(model.evaluator, model.network, X, y, PLAN)
     owner, model = owner_of(network())
     with pytest.raises(CapabilityError, match="give each review a width"):

@@ -228,8 +228,17 @@ def test_what_rank_one_cannot_do_says_so(owner: Owner) -> None:
     trainer = Trainer(owner.encrypt(start()))
     with pytest.raises(CapabilityError, match="shrink=1"):
         trainer.train(X, y, replace(PLAN, shrink=0.9))
-    with pytest.raises(CapabilityError, match="leave the widths out"):
+    with pytest.raises(CapabilityError, match="leave `widths` out of Conditioned"):
         trainer.train(Conditioned(X, widths=np.full(16, 2.0)), y, PLAN)
+
+
+def test_a_run_of_one_mini_batch_meets_only_zeros_and_trains(owner: Owner) -> None:
+    X, y = reviews(16)
+    network, plan = start(), replace(PLAN, batch_size=16)
+    twin, _ = twin_of(network, X, y, plan)
+    model = owner.encrypt(network)
+    Trainer(model).train(X, y, plan)
+    assert np.corrcoef(owner.decrypt_network(model).W1.ravel(), twin.W1.ravel())[0, 1] > 0.98
 
 
 def test_sums_that_leave_their_range_are_unknown_and_counted(owner: Owner) -> None:

@@ -176,7 +176,8 @@ def _entered(
     X = training_features(X, network.architecture.features)
     if plan.shrink != 1 and not evaluator.shrinks:
         raise CapabilityError(
-            f"scheme {evaluator.scheme!r} with {evaluator.parameters.name!r} cannot shrink weights; set shrink=1 in the plan"
+            f"scheme {evaluator.scheme!r} with {evaluator.parameters.name!r} cannot shrink weights; set shrink=1 in "
+            "TrainingPlan, or use hidden=0 and leave `parameters` out of Owner, for a set that can"
         )
     evaluator.check_plan(X, plan.epochs, plan.learning_rate, network)
     _check_step(X, help.error_step)
@@ -327,7 +328,7 @@ class Step:
         if self.layer is not None and error_step is not None and getattr(error_step, "central", False):
             raise CapabilityError(
                 f"scheme {evaluator.scheme!r} computes the errors of a hidden layer itself, in a form that an owner cannot "
-                "send; leave the help out"
+                "send; leave `help` out of Trainer.train"
             )
 
     def __call__(self, batch: Batch, targets: Targets, rate: float) -> Encrypted:
@@ -354,7 +355,8 @@ class Step:
         if widths:
             raise CapabilityError(
                 "these features give each review a width, which products of a hidden layer do not take in scheme "
-                f"{self.evaluator.scheme!r}; leave the widths out, or take no hidden layer"
+                f"{self.evaluator.scheme!r}; leave `widths` out of Conditioned, or use hidden=0 and leave `parameters` out "
+                "of Owner"
             )
         return self.layer.error(self.plan.sigmoid, z, targets), rate
 

@@ -40,7 +40,8 @@ def make_keys(
             f"scheme 'bootstrapped' has no keys for products {refused}, widths {sorted(set(widths))}, public widths "
             f"{sorted(set(public_widths))}: with {parameters.name!r} it trains networks with one output and no hidden layer "
             "(network.folded can fold a public second layer into the first); use Architecture(features, hidden=0, outputs=1, "
-            f"pooling='sum'), one for each class, or the parameters {HIDDEN_128.name!r}, and leave public=True out"
+            f"pooling='sum'), one for each class, or for a hidden layer the parameters {HIDDEN_128.name!r} "
+            "(encnn.schemes.bootstrapped.HIDDEN_128), and leave public=True out"
         )
     secret = BootstrappedSecretKey(parameters, (1,), rng)
     return secret, BootstrappedEvaluator(secret.context, secret.bootstrap_key())

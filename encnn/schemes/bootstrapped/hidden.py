@@ -309,7 +309,9 @@ def layer_for(architecture: Any, torus: Torus, ranges: Ranges) -> CodedLayer:
     a = architecture
     if a.hidden > MOST_HIDDEN:
         raise CapabilityError(
-            f"scheme 'bootstrapped' trains hidden layers of up to {MOST_HIDDEN} units; for {a.hidden} use the scheme "
-            "'integer_vector' without modulus, or 'ckks' with the owner's refreshes"
+            f"scheme 'bootstrapped' trains up to {MOST_HIDDEN} hidden units, not {a.hidden}, unless the hidden layer is "
+            "linear, with one output, and starts from W1 = 0; start so (Network.initial(architecture, rng)), use fewer units, "
+            "or take a polynomial sigmoid and ckks.HIDDEN_128, with help=refresh_for(...) in Trainer.train, or "
+            "integer_vector.PAPER, which protects nothing (insecure)"
         )
     return CodedLayer(torus, a.outputs, a.pooling == "mean", a.hidden_sigmoid, ranges)

@@ -39,7 +39,7 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
             raise CapabilityError(
                 f"scheme 'bootstrapped' encrypts numbers one by one, not vectors of widths {sorted(set(widths))}: use width 1, "
                 "that of networks with one output and no hidden layer (network.folded can fold a public second layer in), or "
-                f"the parameters {HIDDEN_128.name!r}"
+                f"for a hidden layer the parameters {HIDDEN_128.name!r} (encnn.schemes.bootstrapped.HIDDEN_128)"
             )
         super().__init__(parameters, {1} if parameters.has_fine else widths, rng)  # vectors are numbers, one by one
         chosen = self._randomness.integers(0, parameters.block + 1, (parameters.n // parameters.block, 1))

@@ -111,7 +111,7 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
         """The same set with the digits of the second rotation key in place of the first ones."""
         if not self.has_fine:
             raise CapabilityError(
-                f"parameters {self.name!r} have no second rotation key (fine_levels), which products of ciphertexts need; use "
+                f"parameters {self.name!r} have no second rotation key (fine_levels), which training a hidden layer needs; use "
                 f"{HIDDEN_128.name!r} (encnn.schemes.bootstrapped.HIDDEN_128)"
             )
         return replace(self, rotation_bits=self.fine_bits, rotation_levels=self.fine_levels, fine_bits=0, fine_levels=0)

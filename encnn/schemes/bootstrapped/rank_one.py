@@ -140,15 +140,15 @@ class RankOneLayer:
 
     def error(self, sigmoid: Sigmoid, z: Any, targets: Any) -> Any:
         """Return (code of d, d z) for each review, shape (B, 2, 1); targets: plain, or the owner's encrypted labels."""
-        seen, S, gains = self._seen
-        if seen is not z or self.ranges is None:
+        ranges, (seen, S, gains) = self._known_ranges, self._seen
+        if seen is not z:
             raise ParameterError("errors of rank one are those of the scores that `forward` returned last; call it first")
-        found = self._errors(sigmoid, S, gains, targets)
+        found = self._errors(ranges, sigmoid, S, gains, targets)
         return self.torus.array(np.moveaxis(found[:, :, 0], 0, 1), QUARTER)
 
-    def _errors(self, sigmoid: Sigmoid, S: np.ndarray, gains: np.ndarray, targets: Any) -> np.ndarray:
+    def _errors(self, ranges: RankOneRanges, sigmoid: Sigmoid, S: np.ndarray, gains: np.ndarray, targets: Any) -> np.ndarray:
         """Return (codes of d, d z), shape (2, B, 1, 1 + d)."""
-        torus, ranges, plain = self.torus, self._known_ranges, isinstance(targets, np.ndarray)
+        torus, plain = self.torus, isinstance(targets, np.ndarray)
         codec = QUARTERED if plain else SIGNED
         code = torus.read(S, self._table(codec, lambda: codec.number_table(torus.p.N, OCTAVES)))[0]
         code = code + self._read_b[1][0 if plain else 1]
@@ -194,7 +194,7 @@ class RankOneLayer:
     @property
     def _known_ranges(self) -> RankOneRanges:
         if self.ranges is None:
-            raise CapabilityError("a network of rank one is trained with the ranges of a run; call train, which finds them")
+            raise CapabilityError("a network of rank one learns with the ranges of a run; call Trainer.train, which finds them")
         return self.ranges
 
     def _table(self, key: Any, make: Callable[[], np.ndarray], version: Any = None) -> np.ndarray:
@@ -237,8 +237,9 @@ def _check_odd(sigmoid: Sigmoid) -> None:
     x = np.linspace(-20, 20, 401)
     if np.abs(sigmoid(x) + sigmoid(-x) - 1).max() > 1e-9 * np.abs(sigmoid(x)).max():
         raise CapabilityError(
-            f"with encrypted labels, or for probabilities, sigmoid(-z) must be 1 - sigmoid(z), which {sigmoid} is not; take "
-            "another sigmoid"
+            f"with encrypted labels, or for probabilities, sigmoid(-z) must be 1 - sigmoid(z), unlike with {sigmoid.name!r}; "
+            "make Owner and TrainingPlan with ExactSigmoid() or taylor(1), which are so, or train with plain labels and ask "
+            "for scores (User.predict)"
         )
 
 

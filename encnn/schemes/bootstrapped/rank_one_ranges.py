@@ -85,6 +85,8 @@ def ranges_for(
         )
     check_rate(p, plan, min(met.ranges.b for met in all_met), most)
     largest = [max(getattr(met.ranges, name) for met in all_met) for name in ("s", "q")]
+    if not all(largest):  # a run of one mini-batch meets only s = 0
+        return unrehearsed(plan.batch_size)
     return RankOneRanges(ROOM * largest[0], ROOM * largest[1], float(np.mean([met.ranges.b for met in all_met])))
 
 
