@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from test_scaling_workers import FakeCluster
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
@@ -9,6 +10,7 @@ from encnn.errors import DataError, FileError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner
 from encnn.scaling.checkpoints import scores_in, train_resumably
+from encnn.scaling.workers import Workers
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, HIDDEN_TOY
 from encnn.schemes.integer_vector import PAPER
 
@@ -84,6 +86,21 @@ def test_a_killed_run_goes_on_to_the_same_ciphertexts(make, plan, reports, words
     z, z_again = (np.concatenate([owner.load_scores(path) for path in found]) for found in paths)
     assert z.shape == (2 * REVIEWS, 1)
     np.testing.assert_array_equal(z, z_again)
+
+
+def test_a_killed_run_of_workers_goes_on_to_the_same_ciphertexts(words, tmp_path):
+    X, y = words
+    owner, model = bootstrapped_model(words)
+    plan = TrainingPlan(ExactSigmoid(), 0.05, batch_size=8, epochs=2)
+    whole = train_resumably(model.copy(), X, y, plan, tmp_path / "whole", every=32)
+    for killer in (Killer(2), Killer(9), None):  # within the first epoch, within the second one, not at all
+        try:
+            helped = train_resumably(model.copy(), X, y, plan, tmp_path / "run", 32, killer, Workers(FakeCluster(2)))
+        except KilledError:
+            continue
+    np.testing.assert_array_equal(helped.model.network.W1.data, whole.model.network.W1.data)
+    scores = [[owner.load_scores(path) for path in scores_in(tmp_path / name)] for name in ("whole", "run")]
+    np.testing.assert_array_equal(*map(np.concatenate, scores))
 
 
 def test_only_the_newest_model_is_kept_and_it_is_the_trained_one(words, tmp_path):

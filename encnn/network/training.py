@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from tqdm import tqdm
@@ -115,6 +116,9 @@ class Help:
     class: the owner, who sends errors (`assistance.scores.AssistedStep`) or fresh weights (`assistance.weights.WeightRefresh`),
     and the workers of a cluster (`scaling.workers.Workers`).
     """
+
+    holds_weights: ClassVar[bool] = False
+    """Whether the weights are elsewhere within an epoch, so that the network is the trained one at the end of each only."""
 
     def __init__(self, error_step: ErrorStep | None = None) -> None:
         self.error_step = error_step

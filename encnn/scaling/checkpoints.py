@@ -59,7 +59,8 @@ def train_resumably(
 ) -> Trainer:
     """Train `model` on features X and labels y (see `Trainer.train`), or go on with the run in `folder`; return the trainer.
 
-    A model is written whenever `every` more reviews are done, and at the end.  The scores are in the files `scores_in(folder)`,
+    A model is written whenever `every` more reviews are done, and at the end.  The workers of a cluster hold the weights within
+    an epoch, so with their help it is written at the ends of epochs only.  The scores are in the files `scores_in(folder)`,
     which the owner reads with `Owner.load_scores`.  `on_scores` receives only the scores of this call.  Raises `DataError` for
     a folder with another run, `FileError` for files that are damaged or no checkpoints, and `ParameterError` for keys that are
     not written to files (made from a passed rng, or of a scheme without files).
@@ -80,6 +81,7 @@ def train_resumably(
             path.unlink()
     trainer = Trainer(model)
     writer = _Writer(trainer, folder, done, every, X.shape[0] * plan.epochs, on_scores)
+    writer.whole = X.shape[0] if help.holds_weights else 1
     if done < X.shape[0] * plan.epochs:
         trainer.train(X, y, plan, help, on_scores=writer, keep_scores=False, first=done)
     return trainer
@@ -106,13 +108,15 @@ class _Writer:
         self._trainer, self._folder, self._on_scores = trainer, folder, on_scores
         self._done = self._written = done
         self._every, self._total = every, total
+        self.whole = 1  # a model is written only when a multiple of so many reviews is done
 
     def __call__(self, first: int, scores: Encrypted) -> None:
         self._trainer.save_scores(scores, self._folder / f"{_SCORES}{first:08d}")
         self._done = first + len(scores)
         if self._on_scores is not None:
             self._on_scores(first, scores)
-        if self._done - self._written >= self._every or self._done == self._total:
+        due = self._done - self._written >= self._every or self._done == self._total
+        if due and self._done % self.whole == 0:
             self._write_model()
 
     def _write_model(self) -> None:

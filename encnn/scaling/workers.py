@@ -40,6 +40,8 @@ every batch, and shows neither words nor single errors.
 left.  If none is left, training is repeated from the start of the epoch.
 """
 
+from typing import ClassVar
+
 from encnn.network import Help, TrainingRun
 from encnn.scaling.cluster import Cluster
 from encnn.scaling.shared_steps import SharedSteps
@@ -53,6 +55,8 @@ class Workers(Help, Cluster):
     only public things.  If it has the attribute `central`, the driver calls it with the scores of the whole batch; this is how
     the owner assists (`assistance.scores.AssistedStep`).
     """
+
+    holds_weights: ClassVar[bool] = True
 
     def __init__(self, client: object, step: ErrorStep | None = None) -> None:
         Help.__init__(self, step)
