@@ -26,7 +26,7 @@ _SIGNS = np.stack([permutation(N, d)[1] for d in exponents(N)])
 
 
 @njit(inline="always")
-def _add(total, run, factor):  # type: ignore[no-untyped-def]
+def _add(total, run, factor):
     """Do total += factor * run, int32."""
     for j in range(run.shape[0]):
         total[j] += factor * run[j]
@@ -66,7 +66,7 @@ def _check_places(blocks: np.ndarray, places: np.ndarray, pointers: np.ndarray, 
 
 
 @njit(**OPTIONS)
-def _gather(blocks, places, pointers, factors, sums, width):  # type: ignore[no-untyped-def]
+def _gather(blocks, places, pointers, factors, sums, width):
     """Do what `gather` does."""
     for r in range(pointers.shape[0] - 1):
         sums[r] = 0
@@ -81,7 +81,7 @@ def _gather(blocks, places, pointers, factors, sums, width):  # type: ignore[no-
 
 
 @njit(**OPTIONS)
-def _scatter_subtract(blocks, places, pointers, factors, errors):  # type: ignore[no-untyped-def]
+def _scatter_subtract(blocks, places, pointers, factors, errors):
     """Do what `scatter_subtract` does."""
     for r in range(pointers.shape[0] - 1):
         for t in range(pointers[r], pointers[r + 1]):
@@ -118,7 +118,7 @@ def join(C: np.ndarray, half: int, s: int, key: np.ndarray, bits: int) -> None:
 
 
 @njit(**OPTIONS)
-def _join(C, half, s, key, base, rest, x, w, v, sums):  # type: ignore[no-untyped-def]
+def _join(C, half, s, key, base, rest, x, w, v, sums):
     """Do what `join` does; rest, x, w, v, sums are work arrays."""
     for i in range(min(half, C.shape[0])):
         both = i + half < C.shape[0]
@@ -130,7 +130,7 @@ def _join(C, half, s, key, base, rest, x, w, v, sums):  # type: ignore[no-untype
 
 
 @njit(**OPTIONS)
-def _add_moved(A, B, h, factor):  # type: ignore[no-untyped-def]
+def _add_moved(A, B, h, factor):
     """Do A += factor X^h B, fractions modulo 1, for two ciphertexts."""
     for c in range(COMPONENTS):
         _add_fraction(A[c, h:], B[c, : N - h], factor)
@@ -138,7 +138,7 @@ def _add_moved(A, B, h, factor):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _add_fraction(total, run, factor):  # type: ignore[no-untyped-def]
+def _add_fraction(total, run, factor):
     """Do total += factor * run, fractions modulo 1."""
     for j in range(run.shape[0]):
         y = total[j] + factor * run[j]
@@ -153,7 +153,7 @@ def _room(levels: int) -> Iterator[np.ndarray]:
 
 
 @njit(**OPTIONS)
-def _trace(acc, key, base, out, C, rest, x, w, v, sums):  # type: ignore[no-untyped-def]
+def _trace(acc, key, base, out, C, rest, x, w, v, sums):
     """Do what `trace` does; C, rest, x, w, v, sums are work arrays."""
     for first in range(0, acc.shape[0], TOGETHER):
         count = min(TOGETHER, acc.shape[0] - first)
@@ -170,7 +170,7 @@ def _trace(acc, key, base, out, C, rest, x, w, v, sums):  # type: ignore[no-unty
 
 
 @njit(**OPTIONS)
-def _step(C, s, key, base, rest, x, w, v, sums):  # type: ignore[no-untyped-def]
+def _step(C, s, key, base, rest, x, w, v, sums):
     """Do C += switch(sigma_d(C)) for one GLWE ciphertext of fractions, with the d and the key of step s."""
     levels = key.shape[1]
     for c in range(2):  # only the two masks need the switch
@@ -187,14 +187,14 @@ def _step(C, s, key, base, rest, x, w, v, sums):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _turn(p, s, turned):  # type: ignore[no-untyped-def]
+def _turn(p, s, turned):
     """Write sigma_d(p), with the d of step s, to turned."""
     for j in range(N):
         turned[j] = p[_SOURCES[s, j]] * _SIGNS[s, j]
 
 
 @njit(**OPTIONS)
-def _digit_transforms(rest, base, levels, digits, w, v):  # type: ignore[no-untyped-def]
+def _digit_transforms(rest, base, levels, digits, w, v):
     """Write the transforms of the digits of fractions to v, float64 of shape (levels, N)."""
     scale = 1.0
     for t in range(levels):
@@ -207,7 +207,7 @@ def _digit_transforms(rest, base, levels, digits, w, v):  # type: ignore[no-unty
 
 
 @njit(**OPTIONS)
-def _inner_product(v, key, o, total):  # type: ignore[no-untyped-def]
+def _inner_product(v, key, o, total):
     """Write sum_r v[r] key[r, o], products of transforms, to total; v has shape (rows, N) with an even number of rows."""
     total[:] = 0.0
     for r in range(0, v.shape[0], 2):
@@ -220,7 +220,7 @@ def _inner_product(v, key, o, total):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _add_fractions(x, p):  # type: ignore[no-untyped-def]
+def _add_fractions(x, p):
     """Round x, in units of the torus, to the unit of the refined torus and add it to p."""
     for j in range(N):
         fraction = x[j] - ((x[j] + ROUND) - ROUND)
@@ -229,7 +229,7 @@ def _add_fractions(x, p):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _to_torus(p, w, out):  # type: ignore[no-untyped-def]
+def _to_torus(p, w, out):
     """Write fractions of the torus to out, int32; w is a work array."""
     for j in range(N):
         w[j] = p[j] * 2.0**32 + ROUND
