@@ -81,7 +81,7 @@ def test_scores_and_gradients_are_those_of_the_clear_layer_with_the_noise_of_the
     for seed, owner in enumerate(owners * 4):
         model = owner.encrypt(start)  # other masks, and so other noise
         model.evaluator.ranges = RANGES
-        layer = model.evaluator.hidden_layer(start.architecture)
+        layer = model.evaluator.hidden_layer(model.network)
         real.append(step(layer, model.network.W1, model.network.W2, owner.secret_key.decrypt))
         torus = SimulatedTorus(HIDDEN_TOY, seeded(seed))
         simulated = CodedLayer(torus, 1, True, None, RANGES)

@@ -29,7 +29,7 @@ UNREHEARSED_S, UNREHEARSED_Q, UNREHEARSED_B = 3.5, 2.0, 4.0
 
 
 def unrehearsed(batch_size: int) -> RankOneRanges:
-    """Return the ranges where labels are encrypted, so that nothing can be rehearsed."""
+    """Return the ranges where nothing can be rehearsed: labels are encrypted, or the only mini-batch meets s = 0."""
     return RankOneRanges(UNREHEARSED_S, UNREHEARSED_Q * max(batch_size, 8), UNREHEARSED_B)
 
 
