@@ -7,8 +7,9 @@ from scipy.sparse import csr_array
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.data.batches import Conditioned, batches
-from encnn.errors import CapabilityError, FileError, ParameterError
+from encnn.errors import CapabilityError, DivergenceError, FileError, ParameterError
 from encnn.network import Architecture, Help, Network, TrainingPlan, predict, train
+from encnn.network.rehearsal import hidden_layer_of
 from encnn.parties import EncryptedModel, Owner, Trainer, User
 from encnn.schemes import restore_evaluator
 from encnn.schemes.bootstrapped import HIDDEN_128, HIDDEN_TOY, ONE_LEVEL_128
@@ -127,6 +128,20 @@ def test_narrow_ranges_leave_less_noise(scale):
     off = predict(SimulatedEvaluator(HIDDEN_128, seeded(), h), start, X) - z
     typical = predict(SimulatedEvaluator(HIDDEN_128, seeded(), RANGES), start, X) - z
     assert (rms(off) < 0.6 * rms(typical)) == (scale == 0.5)
+
+
+def test_a_plan_that_leaves_the_ranges_is_refused_and_wider_ranges_take_it():
+    X, y = reviews()
+    plan = TrainingPlan(EXACT, 0.5, batch_size=8)
+    start = network()
+    owner, model = owner_of(start, ranges=Ranges(hidden=0.2, score=8.0))
+    with pytest.raises(DivergenceError, match=r"\|h\| reached .* beyond the ranges 0.2 and 4 of the hidden layer"):
+        Trainer(model).train(X, y, plan)
+    found = start.copy()
+    z = train(CLEAR, found, X, y, plan)
+    model.evaluator.ranges = Ranges.around(hidden_layer_of(found, X), found.W2, z, margin=2.0)
+    Trainer(model).train(X, y, plan)
+    assert share(owner.decrypt_network(model).W1, found.W1, start.W1) < 0.5
 
 
 def test_hidden_numbers_beyond_their_range_keep_their_sign():

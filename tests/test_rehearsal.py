@@ -10,7 +10,7 @@ import pytest
 from encnn.arithmetic.sigmoid import BEYOND, ExactSigmoid, check_reach, error_over
 from encnn.errors import DivergenceError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
-from encnn.network.rehearsal import check_rehearsal, from_zero
+from encnn.network.rehearsal import check_rehearsal, from_typical
 from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, TWO_LEVEL_128, noise
@@ -71,7 +71,7 @@ def test_a_run_that_goes_on_is_not_rehearsed_again(monkeypatch):
     owner, trainer = trainer_for(BOOTSTRAP_TOY)
     plan = replace(WILD, learning_rate=0.005, epochs=1)
     trainer.train(X, Y, plan)
-    monkeypatch.setattr("encnn.parties.trainer.from_zero", None)
+    monkeypatch.setattr("encnn.parties.trainer.typical_start", None)
     trainer.train(X, Y, plan, first=REVIEWS - 8)
     with pytest.raises(TypeError):
         trainer.train(X, Y, plan)
@@ -79,7 +79,7 @@ def test_a_run_that_goes_on_is_not_rehearsed_again(monkeypatch):
 
 def test_scores_that_no_lower_rate_keeps_in_range_are_told():
     a = Architecture(FEATURES, hidden=0, pooling="sum")
-    z = from_zero(a, X, Y, WILD)
+    z = from_typical(a, X, Y, WILD)
     assert z.shape == (2 * REVIEWS, 1)
     with pytest.raises(DivergenceError, match="scale the features down, since no lower learning rate keeps them in range"):
         check_rehearsal(z, 1e-9, a, X, Y, WILD)
@@ -125,7 +125,7 @@ def test_a_rate_that_noise_would_drown_is_refused_with_advice_that_works(p, rate
 
 
 def test_training_checks_noise_before_it_rehearses(monkeypatch):
-    monkeypatch.setattr("encnn.parties.trainer.from_zero", None)
+    monkeypatch.setattr("encnn.parties.trainer.typical_start", None)
     _, trainer = trainer_for(BOOTSTRAP_TOY)
     with pytest.raises(ParameterError, match="epochs would leave noise"):
         trainer.train(X, Y, replace(WILD, epochs=10**6))

@@ -16,7 +16,7 @@ from encnn.arithmetic.sigmoid import check_reach
 from encnn.data.recipes import ClassFeatures, ScaledFeatures
 from encnn.errors import CapabilityError, DataError, DivergenceError
 from encnn.network import Help, Network, TrainingPlan, predict, train
-from encnn.network.rehearsal import from_zero
+from encnn.network.rehearsal import from_typical
 from encnn.parties import EncryptedModel
 from encnn.schemes.bootstrapped import BootstrappedParameters
 from encnn.schemes.bootstrapped.simulation import noisy_step
@@ -55,7 +55,7 @@ def _rates(model: EncryptedModel, X: Any) -> Sequence[float]:
 def _stays(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> bool:
     """Return whether scores stay in the range of the scheme in a rehearsal on all rows; `Trainer.train` refuses others."""
     try:
-        check_reach(from_zero(model.architecture, X, y, plan), _limit(model))
+        check_reach(from_typical(model.architecture, X, y, plan), _limit(model))
     except DivergenceError:
         return False
     return True

@@ -13,11 +13,14 @@ import numpy as np
 
 from encnn.arithmetic.sigmoid import check_reach
 from encnn.data import Features
-from encnn.data.batches import TrainingFeatures
+from encnn.data.batches import TrainingFeatures, batches
 from encnn.errors import DivergenceError
 from encnn.network.architecture import Architecture, Network
-from encnn.network.training import OnScores, TrainingPlan, predict, train
+from encnn.network.training import OnScores, TrainingPlan, forward, predict, train
 from encnn.schemes.clear import ClearEvaluator
+
+TOGETHER = 1024
+"""Reviews whose hidden layers are computed together."""
 
 HALVINGS = 12
 """The search for a learning rate to advise halves it at most this often."""
@@ -46,16 +49,26 @@ def check_rehearsal(
         raise DivergenceError(f"in a rehearsal in the clear, {error}; {_advice(limit, architecture, X, y, plan)}") from None
 
 
-def from_zero(architecture: Architecture, X: TrainingFeatures, y: object, plan: TrainingPlan) -> np.ndarray:
-    """Return the scores of a rehearsal from weights of zero."""
-    return rehearse(Network.zeros(architecture), X, y, plan)
+def typical_start(architecture: Architecture) -> Network[np.ndarray]:
+    """Return W1 = 0; and W2 standard normal, always the same, since from W2 = 0 a hidden layer would not learn."""
+    return Network.initial(architecture, np.random.default_rng(0))
+
+
+def from_typical(architecture: Architecture, X: TrainingFeatures, y: object, plan: TrainingPlan) -> np.ndarray:
+    """Return the scores of a rehearsal from a typical start."""
+    return rehearse(typical_start(architecture), X, y, plan)
+
+
+def hidden_layer_of(network: Network[np.ndarray], X: TrainingFeatures) -> np.ndarray:
+    """Return the sums or means of rows of W1 that each review meets, before an activation, shape (reviews, hidden)."""
+    return np.concatenate([np.asarray(forward(ClearEvaluator(), network, batch)[0]) for _, batch in batches(X, TOGETHER)])
 
 
 def _advice(limit: float, architecture: Architecture, X: TrainingFeatures, y: object, plan: TrainingPlan) -> str:
     for halvings in range(1, HALVINGS + 1):
         lower = replace(plan, learning_rate=plan.learning_rate / 2**halvings)
         try:
-            check_reach(from_zero(architecture, X, y, lower), limit)
+            check_reach(from_typical(architecture, X, y, lower), limit)
         except DivergenceError:
             continue
         return f"learning_rate={lower.learning_rate:g} keeps them in range"

@@ -14,7 +14,7 @@ from encnn.errors import KeyMismatchError
 from encnn.files.schema import describe
 from encnn.network import Help, Network, OnScores, TrainingPlan, forward, predict, train
 from encnn.network.partial_scores import PartialScores
-from encnn.network.rehearsal import check_rehearsal, from_zero, rehearse
+from encnn.network.rehearsal import check_rehearsal, hidden_layer_of, rehearse, typical_start
 from encnn.network.training import NOBODY
 from encnn.parties.model import SCORES, EncryptedModel, Path, check_encrypted, checked_context, describe_scores
 from encnn.parties.owner import Owner
@@ -115,4 +115,7 @@ class Trainer(User):
         if math.isfinite(limit) and is_plain(y) and self.model.network.direction is None:
             # before hours are spent on a plan that cannot work
             self.model.evaluator.check_plan(X, plan.epochs, plan.learning_rate, self.model.network)
-            check_rehearsal(from_zero(a, X, y, plan), limit, a, X, y, plan)
+            start = typical_start(a)
+            check_rehearsal(rehearse(start, X, y, plan), limit, a, X, y, plan)
+            if start.W2 is not None:
+                self.model.evaluator.check_hidden(hidden_layer_of(start, X), start.W2)

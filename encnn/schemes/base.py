@@ -386,6 +386,12 @@ class Evaluator(ABC, Generic[A]):
         """Return the bytes of the encrypted scores of a mini-batch with this number of reviews; here float64 in the clear."""
         return 8 * reviews * outputs
 
+    def check_hidden(self, h: np.ndarray, W2: np.ndarray) -> None:  # noqa: B027  most schemes hold numbers of any size
+        """Raise `DivergenceError` if numbers of a hidden layer, met in a rehearsal, are beyond what this scheme reads.
+
+        h: what each review's rows of W1 add up to, shape (reviews, hidden).  W2: shape (hidden * outputs,).
+        """
+
     def check_plan(  # noqa: B027  most schemes have nothing to say
         self, X: TrainingFeatures, epochs: int, rate: float, network: Any = None
     ) -> None:

@@ -272,6 +272,10 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def _torus(self) -> EncryptedTorus:
         return EncryptedTorus(self.context, self.key, self.threads)
 
+    def check_hidden(self, h: np.ndarray, W2: np.ndarray) -> None:
+        """Raise `DivergenceError` if too many numbers of a rehearsal leave the `ranges` of the hidden layer."""
+        self.ranges.check(h, W2)
+
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float, network: Any = None) -> None:
         """Raise `ParameterError` if noise would drown the scores, on features X after so many epochs, or errors at the rate."""
         layer = None if network is None else self.hidden_layer(network)

@@ -33,9 +33,9 @@ from typing import Any, cast
 import numpy as np
 
 from encnn.arithmetic import checks
-from encnn.arithmetic.sigmoid import PolynomialSigmoid, Sigmoid
+from encnn.arithmetic.sigmoid import BEYOND, PolynomialSigmoid, Sigmoid
 from encnn.data.batches import Batch, Conditioned, TrainingFeatures
-from encnn.errors import CapabilityError, ParameterError
+from encnn.errors import CapabilityError, DivergenceError, ParameterError
 from encnn.schemes.bootstrapped import noise
 from encnn.schemes.bootstrapped.codes import QUARTER, Codec
 from encnn.schemes.bootstrapped.parameters import SECOND_LAYER_SCALE, TORUS_BITS
@@ -93,6 +93,16 @@ class Ranges:
         """Return how many numbers of each kind are beyond their range, for an owner who has read them."""
         limits = {"hidden": (h, self.hidden), "weight": (W2, self.weight), "score": (z, self.score)}
         return {name: int((np.abs(a) > limit).sum()) for name, (a, limit) in limits.items()}
+
+    def check(self, h: np.ndarray, W2: np.ndarray) -> None:
+        """Raise `DivergenceError` if W2, or more than a few of h, are beyond their ranges in a rehearsal."""
+        reached = float(np.quantile(np.abs(h), 1 - BEYOND)), float(np.abs(W2).max())
+        if reached[0] > self.hidden or reached[1] > self.weight:
+            raise DivergenceError(
+                f"in a rehearsal in the clear |h| reached {reached[0]:.3g} and |W2| {reached[1]:.3g}, beyond the ranges "
+                f"{self.hidden:g} and {self.weight:g} of the hidden layer; take a lower learning rate, or wider ranges, which "
+                "have more noise (model.evaluator.ranges = Ranges.around(...), encnn.schemes.bootstrapped.hidden)"
+            )
 
     @property
     def weight_factor(self) -> int:
