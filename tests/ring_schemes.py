@@ -37,6 +37,12 @@ def roomy(scheme: str, encoding: str, scale: int = 4) -> dict[str, Any]:
     return {"encoding": encoding, "scale": scale, "t_primes": primes_of_bits(toy.N, (20, 20), toy.q_primes)}
 
 
+def for_hidden_layers(scheme: str) -> Any:
+    """Return toy parameters for products in slots, with room for a step of a network with a hidden layer."""
+    q, t = primes_of_bits(64, (30,) * 12, (fv.TOY.special_prime,)), primes_of_bits(64, (24, 24))
+    return MODULES[scheme].TOY.updated(q_primes=q, t_primes=t, scale=1 << 8, value_limit=4.0)
+
+
 def task() -> tuple[np.ndarray, np.ndarray]:
     """Return bags of words and labels."""
     rng = np.random.default_rng(5)

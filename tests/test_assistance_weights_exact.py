@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ring_schemes import MODULES, WORDS, fractional, roomy, task
+from ring_schemes import MODULES, WORDS, for_hidden_layers, fractional, roomy, task
 from secret_walker import arrays_from, arrays_in_file, shows
 from serving import secret_keys_from, serving
 
 from encnn.arithmetic.sigmoid import taylor
 from encnn.assistance.folders import FolderChannel
 from encnn.assistance.scores import DirectChannel
-from encnn.assistance.weights import BudgetRefresh, LevelRefresh, OwnerOfWeights, step_bits
+from encnn.assistance.weights import BudgetRefresh, LevelRefresh, OwnerOfWeights, refresh_for, step_bits
 from encnn.errors import CapabilityError, CiphertextOverflowError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer
@@ -58,6 +58,23 @@ def test_owner_refreshes_when_budgets_run_low(scheme: str, encoding: str) -> Non
     assert 1 <= side.tally.trips < 10 and side.tally.bytes_up > 0
     with pytest.raises(CiphertextOverflowError):
         Trainer(owner.encrypt(START)).train(X, Y, PLAN)
+
+
+@pytest.mark.parametrize("scheme", MODULES)
+def test_behind_a_hidden_layer_every_step_is_refreshed(scheme: str) -> None:
+    p = for_hidden_layers(scheme)
+    a, plan = Architecture(WORDS, 2, pooling="sum"), TrainingPlan(taylor(1), 0.125, batch_size=4)
+    start = Network(a, np.zeros((WORDS, 2)), np.array([1.25, -0.75]))
+    owner, clear = Owner(a, plan.sigmoid, p, insecure=True), Trainer(Owner(a, plan.sigmoid, ClearParameters()).encrypt(start))
+    model = owner.encrypt(start)
+    side = owner.refresher(model)
+    Trainer(model).train(X[:12], Y[:12], plan, help=refresh_for(model, DirectChannel(side), plan, X))
+    clear.train(X[:12], Y[:12], plan)
+    found, twin = owner.decrypt_network(model), clear.model.network
+    assert side.tally.trips == 3
+    assert np.linalg.norm(found.W1 - twin.W1) < 0.05 * np.linalg.norm(twin.W1)
+    with pytest.raises(CiphertextOverflowError):
+        Trainer(owner.encrypt(start)).train(X[:12], Y[:12], plan)
 
 
 @EVERY

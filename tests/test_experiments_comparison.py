@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from ring_schemes import fractional
+from ring_schemes import for_hidden_layers, fractional
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, least_squares, taylor
 from encnn.data.datasets import Dataset
@@ -47,6 +47,17 @@ def small_ring(scheme: str) -> ComparedPreset:
     return ComparedPreset(scheme, secret.parameters, taylor(1))
 
 
+def small_hidden() -> ComparisonTask:
+    task = small()
+    plan = replace(task.plan, sigmoid=taylor(1), learning_rate=2.0**-4, batch_size=10, epochs=1)
+    dense = replace(task.words, X=task.words.X.astype(np.float64))
+    return ComparisonTask("small", task.words, plan, dense, plan, hidden=2)
+
+
+def hidden_ring(scheme: str) -> ComparedPreset:
+    return ComparedPreset(scheme, for_hidden_layers(scheme), taylor(1), hidden=True)
+
+
 @pytest.mark.parametrize(
     ("case", "limit", "trips", "products"),
     [
@@ -69,6 +80,49 @@ def test_a_line_of_each_scheme(case: ComparedPreset, limit: float, trips: bool, 
     assert line["features"] == ("word2vec, 10" if case.name == "ckks" else "words, 10")
     assert line["trainer CPU ms a review"] > 0 and line["model MB"] > 0
     assert abs(line["test accuracy percent"] - line["clear twin test accuracy percent"]) <= 10
+
+
+@pytest.mark.parametrize(
+    ("case", "limit", "trips", "products"),
+    [
+        (ComparedPreset("clear", ClearParameters(), taylor(1), hidden=True), 0.0, 0, 0),
+        (ComparedPreset("paper", PAPER, taylor(1), hidden=True), 1.0, 0, 3),
+        (hidden_ring("fv"), 5.0, 4, 3),
+        (hidden_ring("yashe"), 5.0, 4, 3),
+        (ComparedPreset("ckks", ckks.TOY, None, hidden=True), 0.1, 3, 3 / 10),
+        (ComparedPreset("bootstrapped", bootstrapped.HIDDEN_TOY, taylor(1), hidden=True), 20.0, 0, 0),
+    ],
+    ids=lambda x: x.name if isinstance(x, ComparedPreset) else "",
+)
+def test_a_line_of_each_scheme_that_trains_a_hidden_layer(
+    case: ComparedPreset, limit: float, trips: int, products: float
+) -> None:
+    task = small_hidden()
+    line = compare(case, task)
+    clear = compare(ComparedPreset("clear", ClearParameters(), taylor(1), hidden=True), task)
+    assert line["distance, percent of change"] <= limit and (line["distance, percent of change"] > 0) == (limit > 0)
+    assert line["clear twin test accuracy percent"] == clear["test accuracy percent"], "one twin for all"
+    assert (line["hidden"], line["owner's trips"], line["ciphertext products a review"]) == (2, trips, products)
+    assert line["features"] == ("dense words, 10" if case.name == "ckks" else "words, 10")
+
+
+def test_the_task_with_a_hidden_layer_is_the_same_for_all() -> None:
+    task = comparison.hidden_task()
+    assert (task.words.X.toarray() == task.vectors.X).all() and (task.words.y == task.vectors.y).all()
+    starts = [task.start(data) for data in (task.words, task.vectors)]
+    assert starts[0].architecture == starts[1].architecture == Architecture(128, 8, pooling="sum")
+    assert not starts[0].W1.any() and (starts[0].W2 == starts[1].W2).all()
+    plans = {task.of(case)[2] for case in cases(hidden=True)}
+    assert plans == {comparison.HIDDEN_PLAN}
+
+
+def test_the_stored_table_of_the_hidden_layer_reaches_its_aims() -> None:
+    stored = pd.read_csv(PUBLISHED / "comparison_hidden.csv")
+    assert list(stored["scheme"]) == [c.name for c in cases(hidden=True)] and (stored["hidden"] == 8).all()
+    assert stored["clear twin test accuracy percent"].nunique() == 1 and stored["reviews"].nunique() == 1
+    assert (stored["least test accuracy percent"] >= 90).all() and (stored["distance, percent of change"] <= 5).all()
+    insecure = stored["scheme"].isin(["clear", "integer vectors, paper", "YASHE, slots"])
+    assert (stored["bits"] >= 128).equals(~insecure)
 
 
 def test_warming_up_leaves_the_model_as_it_was() -> None:
@@ -94,7 +148,8 @@ def test_products_are_those_that_the_polynomial_takes(degree: int) -> None:
     plan = TrainingPlan(sigmoid, batch_size=8)
     assert ciphertext_products(PAPER, plan) == len(made)
     assert ciphertext_products(ckks.TOY, plan) == len(made) / 8
-    assert ciphertext_products(ClearParameters(), plan) == 0
+    assert ciphertext_products(PAPER, plan, hidden=8) == len(made) + 3
+    assert ciphertext_products(ClearParameters(), plan, hidden=8) == 0
 
 
 def test_security_in_both_models() -> None:
@@ -136,6 +191,10 @@ def test_the_stored_table_reaches_its_aims() -> None:
 def test_the_job_writes_its_table(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(comparison, "tasks", lambda: [small()])
     monkeypatch.setattr(comparison, "table", lambda of: pd.DataFrame([compare(cases()[0], task) for task in of]))
+    monkeypatch.setattr(comparison, "hidden_task", small_hidden)
+    monkeypatch.setattr(comparison, "cases", lambda hidden=False: [case for case in cases(hidden) if case.name == "clear"])
+    assert comparison.main(["--hidden", "--folder", str(tmp_path / "hidden")]) == 0
+    assert [path.name for path in (tmp_path / "hidden").iterdir()] == ["comparison_hidden.csv"]
     assert comparison.main(["--folder", str(tmp_path)]) == 0
     assert list(pd.read_csv(tmp_path / "toy" / "comparison.csv")["scheme"]) == ["clear"]
     monkeypatch.setattr(comparison, "tasks", lambda: [replace(small(), name="real")])

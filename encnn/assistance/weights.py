@@ -312,9 +312,13 @@ class BudgetRefresh(WeightRefresh):
 
 
 def refresh_for(model: TrainedModel, channel: Channel, plan: TrainingPlan, X: Features) -> WeightRefresh:
-    """Return the trainer's side for this model's scheme, which refreshes by levels or by budgets."""
-    leveled = hasattr(model.evaluator.parameters, "levels")
-    return LevelRefresh(model, channel) if leveled else BudgetRefresh(model, channel, plan, X)
+    """Return the trainer's side for this model's scheme, which refreshes by levels or by budgets.
+
+    Behind a hidden layer, FV and YASHE refresh before every step: its products take most of what ciphertexts hold.
+    """
+    if hasattr(model.evaluator.parameters, "levels"):
+        return LevelRefresh(model, channel)
+    return WeightRefresh(model, channel) if model.architecture.hidden else BudgetRefresh(model, channel, plan, X)
 
 
 def step_levels(a: Architecture, sigmoid: Sigmoid) -> int:

@@ -20,6 +20,7 @@ from encnn.experiments.linear import linear_start
 from encnn.experiments.own_process import in_a_process
 from encnn.experiments.twin import ClearTwin, clear_twin
 from encnn.network import Architecture, Network, TrainingPlan, train
+from encnn.network.architecture import Pooling
 from encnn.network.rank_one import expanded, reduced
 from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
 from encnn.scaling.checkpoints import scores_in, train_resumably
@@ -78,9 +79,9 @@ class BootstrappedCase:
         return rank_one_start(data, self.hidden, key) if self.hidden else linear_start(data)
 
 
-def rank_one_start(data: Dataset, hidden: int, seed: int) -> Network:
+def rank_one_start(data: Dataset, hidden: int, seed: int, pooling: Pooling = "mean") -> Network:
     """Return the paper's start: W1 zero and W2 standard normal, drawn again until codes can hold |W2|."""
-    rng, architecture = np.random.default_rng(seed), Architecture(data.X.shape[1], hidden)
+    rng, architecture = np.random.default_rng(seed), Architecture(data.X.shape[1], hidden, pooling=pooling)
     while True:
         network = Network.initial(architecture, rng)
         if LEAST <= np.linalg.norm(network.W2) <= LARGEST_START:  # type: ignore[arg-type]

@@ -45,9 +45,14 @@ def helped(owner: Owner, model: EncryptedModel, X: Features, plan: TrainingPlan)
     return HelpedModel(model)
 
 
-def trained(parameters: SchemeParameters, data: Dataset, plan: TrainingPlan) -> tuple[Network, float, HelpedModel]:
-    """Train from zero under these parameters; return the network in the clear, CPU seconds of both parties, and the model."""
-    start = linear_start(data)
+def trained(
+    parameters: SchemeParameters, data: Dataset, plan: TrainingPlan, start: Network | None = None
+) -> tuple[Network, float, HelpedModel]:
+    """Train under these parameters; return the network in the clear, CPU seconds of both parties, and the model.
+
+    start: in the clear; logistic regression from zero weights if left out.
+    """
+    start = start or linear_start(data)
     owner = Owner(start.architecture, plan.sigmoid, parameters, insecure=True)
     model = owner.encrypt(start)
     warm_up = helped(owner, model.copy(), data.X, plan)

@@ -36,6 +36,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "tables": ("data", "owner in the loop", "key"),
     "rings": ("parameters", "data"),
     "comparison": ("task", "scheme"),
+    "comparison_hidden": ("task", "scheme"),
     "label_copies": ("labels from",),
     "lattice_attack": ("q_bits", "d"),
 }

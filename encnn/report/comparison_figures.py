@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from encnn.costs.units import short_time_text, size_text
 from encnn.report.labels import name_points
 from encnn.report.style import COLOURS
+from encnn.security.promise import INSECURE_BELOW
 
 POINTS_PER_MB = 6.0
 """The area of a bubble per MB, in square points.  No bubble is smaller than `SMALLEST`."""
@@ -101,14 +102,14 @@ def accuracy_against_cpu(table: pd.DataFrame, task: str = "real") -> Figure:
 
 
 def bits_text(bits: float, decided_by: str) -> str:
-    """Return the least bits of security, rounded down, with the attack and the cost model that decide.
+    """Return the least bits of security, rounded down, with the attack and the cost model that decide, or INSECURE.
 
-    >>> bits_text(128.9, "BDD, MATZOV"), bits_text(0.0, "elimination, MATZOV"), bits_text(float("nan"), "")
-    ('128 (BDD, MATZOV)', '0: INSECURE', 'in the clear')
+    >>> bits_text(128.9, "BDD, MATZOV"), bits_text(31.3, "subfield, BDGL16"), bits_text(float("nan"), "")
+    ('128 (BDD, MATZOV)', '31: INSECURE', 'in the clear')
     """
     if np.isnan(bits):
         return "in the clear"
-    return f"{math.floor(bits)} ({decided_by})" if bits else "0: INSECURE"
+    return f"{math.floor(bits)}: INSECURE" if bits < INSECURE_BELOW else f"{math.floor(bits)} ({decided_by})"
 
 
 def accuracy_texts(lines: pd.DataFrame, digits: int = 2) -> list[str]:

@@ -128,6 +128,7 @@ class ComparedPreset:
     parameters: SchemeParameters  # of the scheme
     sigmoid: Sigmoid | None  # None for the task's own, with dense features
     keys: int = 1  # number of keys to run it with
+    hidden: bool = False  # whether it is a line of the network with a hidden layer
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from encnn.arithmetic.checks import check_types
-from encnn.arithmetic.sigmoid import ExactSigmoid, Sigmoid
+from encnn.arithmetic.sigmoid import ExactSigmoid, Sigmoid, taylor
 from encnn.data.batches import Batch
 from encnn.errors import FileError, ParameterError
 from encnn.schemes import base
@@ -181,5 +181,8 @@ SCHEME = base.Scheme(
     make_keys,
     restore_evaluator=None,
     restore_secret_key=None,
-    compared=[base.ComparedPreset("clear", ClearParameters(), ExactSigmoid())],
+    compared=[
+        base.ComparedPreset("clear", ClearParameters(), ExactSigmoid()),
+        base.ComparedPreset("clear", ClearParameters(), taylor(1), hidden=True),
+    ],
 )

@@ -9,7 +9,7 @@ coefficient alone), `blocks` (packed numbers), `bootstrap` (all of it together),
 `storage`, `factory`.  `engine` chooses between numpy and the loops of `compiled` and `compiled_blocks`.
 """
 
-from encnn.arithmetic.sigmoid import ExactSigmoid
+from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.schemes.base import ComparedPreset, Scheme
 from encnn.schemes.bootstrapped import factory
 from encnn.schemes.bootstrapped.blocks import BlockArray
@@ -41,6 +41,7 @@ SCHEME = Scheme(
     list(PRESETS.values()),
     [
         ComparedPreset("bootstrapped, two levels", TWO_LEVEL_128, ExactSigmoid(), KEYS),
+        ComparedPreset("bootstrapped", HIDDEN_SLOW_128, taylor(1), KEYS, hidden=True),
     ],
 )
 

@@ -31,7 +31,7 @@ SCHEME = Scheme(
     factory.restore_evaluator,
     factory.restore_secret_key,
     list(PRESETS.values()),
-    [ComparedPreset("CKKS", LOGISTIC_128, None)],
+    [ComparedPreset("CKKS", LOGISTIC_128, None), ComparedPreset("CKKS", HIDDEN_128, None, hidden=True)],
 )
 
 __all__ = [

@@ -16,6 +16,7 @@ from encnn.schemes.fv.parameters import (
     DEPTH_128,
     FRACTIONAL_128,
     FRACTIONAL_LONG_128,
+    HIDDEN_128,
     NETWORK_128,
     PRESETS,
     TOY,
@@ -34,7 +35,11 @@ SCHEME = Scheme(
     factory.restore_evaluator,
     factory.restore_secret_key,
     list(PRESETS.values()),
-    [ComparedPreset("FV, fixed point", ADDITIVE_128, taylor(1)), ComparedPreset("FV, fractional", FRACTIONAL_128, taylor(1))],
+    [
+        ComparedPreset("FV, fixed point", ADDITIVE_128, taylor(1)),
+        ComparedPreset("FV, fractional", FRACTIONAL_128, taylor(1)),
+        ComparedPreset("FV, slots", HIDDEN_128, taylor(1), hidden=True),
+    ],
 )
 
 __all__ = [
@@ -43,6 +48,7 @@ __all__ = [
     "DEPTH_128",
     "FRACTIONAL_128",
     "FRACTIONAL_LONG_128",
+    "HIDDEN_128",
     "NETWORK_128",
     "PRESETS",
     "TOY",

@@ -70,10 +70,13 @@ FRACTIONAL_LONG_128 = FRACTIONAL_128.updated(
 NETWORK_128 = FVParameters.of_bits("fv-network-128", 16384, (30,) * 13, 30, (28, 28), 1 << 12)
 """For networks with a hidden layer: fixed-point numbers of 56 bits in slots."""
 
+HIDDEN_128 = FVParameters.of_bits("fv-hidden-128", 16384, (30,) * 13, 30, (24, 24, 24), 1 << 14).updated(value_limit=4.0)
+"""The same with numbers of 72 bits, which hold a step of a network with eight hidden units whose weights the owner renews."""
+
 TOY = FVParameters.of_bits("fv-toy-INSECURE", 64, (30,) * 6, 30, (17,))
 """A small ring, for tests and for a look inside."""
 
-PRESETS = {p.name: p for p in (DEPTH_128, ADDITIVE_128, FRACTIONAL_128, FRACTIONAL_LONG_128, NETWORK_128, TOY)}
+PRESETS = {p.name: p for p in (DEPTH_128, ADDITIVE_128, FRACTIONAL_128, FRACTIONAL_LONG_128, NETWORK_128, HIDDEN_128, TOY)}
 
 
 def preset(name: str) -> FVParameters:

@@ -17,6 +17,7 @@ from encnn.schemes.yashe.parameters import (
     DEEP,
     DEPTH_128,
     FRACTIONAL_128,
+    HIDDEN,
     PRESETS,
     TOY,
     YASHEParameters,
@@ -36,6 +37,7 @@ SCHEME = Scheme(
     [
         ComparedPreset("YASHE, fixed point", ADDITIVE_128, taylor(1)),
         ComparedPreset("YASHE, fractional", FRACTIONAL_128, taylor(1)),
+        ComparedPreset("YASHE, slots", HIDDEN, taylor(1), hidden=True),
     ],
 )
 
@@ -45,6 +47,7 @@ __all__ = [
     "DEEP",
     "DEPTH_128",
     "FRACTIONAL_128",
+    "HIDDEN",
     "PRESETS",
     "TOY",
     "YASHEParameters",

@@ -62,10 +62,14 @@ DEPTH_128 = YASHEParameters.of_bits("yashe-depth-128", 32768, (28,) * 4, 28, (17
 DEEP = YASHEParameters.of_bits("yashe-deep-INSECURE", 8192, (30,) * 6, 30, (20,))
 """The parameters with which FV has 128 bits.  They protect nothing here, which is why libraries dropped the scheme."""
 
+HIDDEN = YASHEParameters.of_bits("yashe-hidden-INSECURE", 16384, (30,) * 13, 30, (27, 27), 1 << 10).updated(value_limit=2.0)
+"""FV's dimension and modulus for a network with a hidden layer, with the longest plaintexts that a step of it leaves room for.
+It protects nothing.  In four times the dimension, a modulus of 128 bits still allows no product of such plaintexts."""
+
 TOY = YASHEParameters.of_bits("yashe-toy-INSECURE", 64, (30,) * 6, 30, (17,))
 """A small ring, for tests and for a look inside."""
 
-PRESETS = {p.name: p for p in (ADDITIVE_128, FRACTIONAL_128, DEPTH_128, DEEP, TOY)}
+PRESETS = {p.name: p for p in (ADDITIVE_128, FRACTIONAL_128, DEPTH_128, DEEP, HIDDEN, TOY)}
 
 
 def preset(name: str) -> YASHEParameters:
