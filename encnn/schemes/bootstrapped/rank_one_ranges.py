@@ -40,6 +40,7 @@ class RankOneRehearsal:
     ranges: RankOneRanges
     sum: float  # |sum of the rows of a review's words|
     b: float
+    least_b: float  # the smallest b met
 
 
 def rehearsed(X: TrainingFeatures, y: np.ndarray, plan: Any, pooling_mean: bool, b: float) -> RankOneRehearsal:
@@ -61,7 +62,7 @@ def rehearsed(X: TrainingFeatures, y: np.ndarray, plan: Any, pooling_mean: bool,
             largest = np.maximum(largest, (np.abs(s).max(), abs(q), np.abs(total).max()))
             met.append(b)
     ranges = RankOneRanges(float(largest[0]), float(largest[1]), float(np.mean(met)))
-    return RankOneRehearsal(ranges, float(largest[2]), max(met))
+    return RankOneRehearsal(ranges, float(largest[2]), max(met), min(met))
 
 
 def ranges_for(
@@ -72,10 +73,11 @@ def ranges_for(
     with np.errstate(over="ignore", invalid="ignore"):  # a lost run overflows, and is refused below
         all_met = [rehearsed(X, y, plan, pooling_mean, b) for b in starts]
     b, total = max(met.b for met in all_met), ROOM * max(met.sum for met in all_met)
-    if not b <= LARGEST:
+    least = min(met.least_b for met in all_met)
+    if not (b <= LARGEST and least >= LEAST / ROOM):
         raise DivergenceError(
-            f"in a rehearsal in the clear |W2| grows to {b:.3g}, and codes hold numbers from {LEAST:g} to {LARGEST:g}; take a "
-            f"lower learning rate than {plan.learning_rate:g}, or fewer epochs than {plan.epochs}"
+            f"in a rehearsal in the clear |W2| goes from {least:.3g} to {b:.3g}, and codes hold numbers from {LEAST:g} to "
+            f"{LARGEST:g}; take a lower learning rate than {plan.learning_rate:g}, or fewer epochs than {plan.epochs}"
         )
     most = 2 ** math.floor(math.log2(2.0**TORUS_BITS / 4 / max(total, 2.0**-16)))
     if p.scale > most:
