@@ -58,6 +58,7 @@ UNCHECKABLE = {
     r"sigmoid\..*|architecture\.hidden_sigmoid.*": "a sigmoid with a name of its own, whose products fit the keys",
     r"architecture\.(features|hidden|outputs)": "sizes of a network that neither its key nor blocks of numbers show",
     r"(.*\.)?places(\[.*)?|shape\[0\]": "where numbers stand in their blocks, and how many of them",
+    r"keys\.ranges\..*": "the ranges of a hidden layer, which the trainer chooses, and no array shows",
     r"weight_bound": "the announced bound on weights: only the key tells",
     r"architecture\.pooling": "the pooling, which no array shows",
     r"features(\..*)?": "scores say which features they are of; a recipe that is not published is a fingerprint",
