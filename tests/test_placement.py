@@ -17,9 +17,9 @@ CHILD = "from encnn.costs.peak_memory import peak_memory_mb; print(peak_memory_m
 def test_the_peak_counts_what_was_touched(monkeypatch, tmp_path) -> None:
     before = peak_memory_mb()
     held = np.ones(int(before) << 17)  # as much again
-    assert peak_memory_mb() > 1.5 * before and held[0] == 1
+    assert peak_memory_mb() > 1.2 * before and held[0] == 1
     monkeypatch.setattr(peak_memory, "STATUS", tmp_path / "none")
-    assert peak_memory_mb() > 1.5 * before
+    assert peak_memory_mb() > 1.2 * before
 
 
 def test_a_new_process_begins_anew() -> None:

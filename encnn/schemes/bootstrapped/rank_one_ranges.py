@@ -74,7 +74,7 @@ def ranges_for(
         all_met = [rehearsed(X, y, plan, pooling_mean, b) for b in starts]
     b, total = max(met.b for met in all_met), ROOM * max(met.sum for met in all_met)
     least = min(met.least_b for met in all_met)
-    if not (b <= LARGEST and least >= LEAST / 2):  # a little below, b counts as LEAST
+    if not (b <= LARGEST and least >= 0):  # below LEAST for a while, b counts as LEAST
         raise DivergenceError(
             f"in a rehearsal in the clear |W2| goes from {least:.3g} to {b:.3g}, and codes hold numbers from {LEAST:g} to "
             f"{LARGEST:g}; take a lower learning rate than {plan.learning_rate:g}, or fewer epochs than {plan.epochs}"
