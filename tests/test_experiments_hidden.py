@@ -8,7 +8,7 @@ import pytest
 
 from encnn.data.datasets import words_dataset
 from encnn.data.reviews import load_reviews
-from encnn.experiments import alone, hidden
+from encnn.experiments import bootstrapped_runs, hidden
 from encnn.schemes.bootstrapped import HIDDEN_128, HIDDEN_SLOW_128, HIDDEN_TOY
 
 REVIEWS = 64
@@ -36,7 +36,7 @@ def test_the_cases_are_the_best_rate_under_noise_and_the_papers():
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_starts_are_the_papers_and_fit_the_codes(data, seed):
-    start = alone.rank_one_start(data, 8, seed)
+    start = bootstrapped_runs.rank_one_start(data, 8, seed)
     assert not start.W1.any() and 1 <= np.linalg.norm(start.W2) <= 6
 
 
@@ -44,8 +44,10 @@ def test_starts_are_the_papers_and_fit_the_codes(data, seed):
 def test_a_run_goes_on_where_it_stopped_and_follows_its_twin(data, labels, tmp_path, monkeypatch):
     monkeypatch.setattr("encnn.network.training.SCORES_PER_REPORT", 16)
     monkeypatch.setattr("encnn.parties.owner.Owner.encrypt_labels", insecure_labels)
-    case = alone.BootstrappedCase("toy", alone.WORDS, HIDDEN_TOY, hidden.plan_at(0.5), labels=labels, hidden=3)
-    killed, count = [], alone._Clock.__call__
+    case = bootstrapped_runs.BootstrappedCase(
+        "toy", bootstrapped_runs.WORDS, HIDDEN_TOY, hidden.plan_at(0.5), labels=labels, hidden=3
+    )
+    killed, count = [], bootstrapped_runs._Clock.__call__
 
     def kill(clock, first, scores):
         count(clock, first, scores)
@@ -53,18 +55,18 @@ def test_a_run_goes_on_where_it_stopped_and_follows_its_twin(data, labels, tmp_p
             killed.append(first)
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("encnn.experiments.alone._Clock.__call__", kill)
+    monkeypatch.setattr("encnn.experiments.bootstrapped_runs._Clock.__call__", kill)
     with pytest.raises(KeyboardInterrupt):
-        alone.bootstrapped_run(case, data, 0, tmp_path, 1)
+        bootstrapped_runs.bootstrapped_run(case, data, 0, tmp_path, 1)
     assert killed and (tmp_path / "owner").exists()
-    line, points = alone.bootstrapped_run(case, data, 0, tmp_path, 1)
+    line, points = bootstrapped_runs.bootstrapped_run(case, data, 0, tmp_path, 1)
     assert line["hidden"] == 3 and line["labels"] == labels and line["owner in the loop"] is False
     assert abs(line["correct"] - line["clear twin correct"]) <= 8
     assert 0 < line["deviation from the twin in test scores"] < 0.2 * line["largest score of the twin"]
     assert line["scores out of range"] == 0 and points["reviews"].max() == REVIEWS
 
 
-original = alone.Owner.encrypt_labels
+original = bootstrapped_runs.Owner.encrypt_labels
 
 
 def insecure_labels(owner, y, rate=1.0):

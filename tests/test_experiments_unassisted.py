@@ -9,7 +9,7 @@ import pytest
 from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data.datasets import grams_dataset, words_dataset
 from encnn.data.reviews import load_reviews
-from encnn.experiments import alone, unassisted
+from encnn.experiments import bootstrapped_runs, unassisted
 from encnn.network import TrainingPlan
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, TWO_LEVEL_128
 
@@ -68,9 +68,9 @@ def test_noise_changes_what_a_low_rate_learns(data):
 @pytest.mark.slow
 def test_the_job_writes_its_tables_and_does_not_run_twice(tmp_path, monkeypatch, capsys):
     for make in (words_dataset, grams_dataset):
-        monkeypatch.setattr(alone, make.__name__, lambda *a, make=make, **k: part_of(make(*a, **k)))
+        monkeypatch.setattr(bootstrapped_runs, make.__name__, lambda *a, make=make, **k: part_of(make(*a, **k)))
     monkeypatch.setattr(unassisted, "choose", lambda of, data: CHOICE[CHOICE["features"] == of.recipe.name])
-    monkeypatch.setattr(alone, "peak_memory_mb", None)  # each run measures its own, in another process
+    monkeypatch.setattr(bootstrapped_runs, "peak_memory_mb", None)  # each run measures its own, in another process
     options = ["--corpus", "toy", "--keys", "1", "--folder", str(tmp_path), "--runs", str(tmp_path / "runs"), "--threads", "2"]
     assert unassisted.main(options) == 0
     assert "NOT THE PAPER'S NUMBERS" in capsys.readouterr().out
@@ -83,7 +83,7 @@ def test_the_job_writes_its_tables_and_does_not_run_twice(tmp_path, monkeypatch,
     assert curve.groupby("case")["reviews"].apply(list).tolist() == [list(range(2, 65, 2))] * 4
     kept = [sorted(path.name for path in folder.iterdir()) for folder in (tmp_path / "runs" / "toy").iterdir()]
     assert kept == [["curve.csv", "line.json"]] * 4  # no secret is left behind
-    monkeypatch.setattr(alone, "bootstrapped_run", None)
+    monkeypatch.setattr(bootstrapped_runs, "bootstrapped_run", None)
     assert unassisted.main(options) == 0  # every run is kept
 
 

@@ -42,7 +42,7 @@ from encnn.data.batches import OneReview
 from encnn.data.datasets import Dataset, whitened_dataset
 from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
 from encnn.experiments import ckks_cases, small_reviews
-from encnn.experiments.alone import rank_one_start
+from encnn.experiments.bootstrapped_runs import rank_one_start
 from encnn.experiments.columns import distance_percent, right_percent, security, significant
 from encnn.experiments.console import heading, job_options
 from encnn.experiments.helped import trained

@@ -11,23 +11,20 @@ Writes hidden.csv (a line for each run), hidden_choice.csv (the choice) and hidd
 minutes, so each is written to a folder as it goes, and goes on there when the job is started again.
 """
 
-import argparse
-import os
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data.datasets import Dataset, held_out
-from encnn.data.reviews.cache import cache_folder
-from encnn.experiments.alone import (
+from encnn.experiments.bootstrapped_runs import (
     BATCH_SIZE,
     KEYS,
     WORDS,
     BootstrappedCase,
+    add_run_options,
     rank_one_start,
     run_apart,
     simulated_hidden,
@@ -73,7 +70,9 @@ def cases(choice: pd.DataFrame, keys: int = KEYS) -> list[BootstrappedCase]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, print the tables and write them; return the exit status."""
-    options = _options(arguments)
+    options = add_run_options(
+        job_options(__name__, "Train the paper's network with its hidden layer at 128 bits, nobody assisting.")
+    ).parse_args(arguments)
     corpus, results = begin(options)
     data = WORDS.dataset(corpus)
     choice = choose(data)
@@ -93,13 +92,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(pd.DataFrame(lines).T.to_string(header=False))
     results.finish()
     return 0
-
-
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = job_options(__name__, "Train the paper's network with its hidden layer at 128 bits, nobody assisting.")
-    parser.add_argument("--keys", type=int, default=KEYS, help=f"keys for each rate (default: {KEYS})")
-    parser.add_argument(
-        "--threads", type=int, default=os.cpu_count() or 1, help="threads that share a mini-batch (default: all)"
-    )
-    parser.add_argument("--runs", type=Path, default=cache_folder() / "runs", help="where runs are kept while they go on")
-    return parser.parse_args(arguments)

@@ -18,21 +18,17 @@ run takes minutes, so each is written to a folder as it goes, and goes on there 
 process of its own, so that its peak memory is its own.
 """
 
-import argparse
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data.datasets import Dataset, held_out
-from encnn.data.reviews.cache import cache_folder
-from encnn.experiments.alone import (
+from encnn.experiments.bootstrapped_runs import (
     BATCH_SIZE,
     KEYS,
     PAIRS,
@@ -41,6 +37,7 @@ from encnn.experiments.alone import (
     WORDS,
     BootstrappedCase,
     Recipe,
+    add_run_options,
     run_apart,
 )
 from encnn.experiments.console import begin, heading, job_options
@@ -124,7 +121,7 @@ def simulated(data: Dataset, plan: TrainingPlan, p: BootstrappedParameters | Non
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, print the tables and write them; return the exit status."""
-    options = _options(arguments)
+    options = add_run_options(job_options(__name__, "Train at 128 bits, nobody assisting.")).parse_args(arguments)
     corpus, results = begin(options)
     plain = {of.recipe.name: of.recipe.dataset(corpus) for of in CHOICES}
     choice = pd.concat([choose(of, plain[of.recipe.name]) for of in CHOICES], ignore_index=True)
@@ -144,13 +141,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(pd.DataFrame(lines).T.to_string(header=False))
     results.finish()
     return 0
-
-
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = job_options(__name__, "Train at 128 bits, nobody assisting.")
-    parser.add_argument("--keys", type=int, default=KEYS, help=f"keys for the main cases (default: {KEYS})")
-    parser.add_argument(
-        "--threads", type=int, default=os.cpu_count() or 1, help="threads that share a mini-batch (default: all)"
-    )
-    parser.add_argument("--runs", type=Path, default=cache_folder() / "runs", help="where runs are kept while they go on")
-    return parser.parse_args(arguments)

@@ -222,23 +222,8 @@ BOOTSTRAP_TOY = BootstrappedParameters(
 )
 """Small enough to look at: dimensions that lattice reduction breaks at once."""
 
-HIDDEN_TOY = BOOTSTRAP_TOY.updated(
-    name="hidden-toy-INSECURE",
-    scale=1 << 20,
-    k=2,
-    N=1024,
-    d=2048,
-    n=60,
-    lwe_sigma=2.0**-19,
-    glwe_sigma=2.0**-50,
-    switch_bits=5,
-    switch_levels=3,
-    rotation_bits=22,
-    rotation_levels=1,
-    trace_bits=10,
-    trace_levels=4,
-    fine_bits=15,
-    fine_levels=2,
+HIDDEN_TOY = HIDDEN_128.updated(
+    name="hidden-toy-INSECURE", n=60, lwe_sigma=2.0**-19, glwe_sigma=2.0**-50, rotation_bits=22, switch_bits=5, switch_levels=3
 )
 """As `HIDDEN_128`, with a short key and little noise, so that a product takes a tenth of the time."""
 

@@ -3,6 +3,8 @@
 The jobs `unassisted` and `hidden` say which cases there are, and choose their settings.
 """
 
+import argparse
+import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from encnn.costs import announce
 from encnn.costs.peak_memory import peak_memory_mb
 from encnn.data.datasets import Dataset, grams_dataset, words_dataset
 from encnn.data.reviews import Corpus
+from encnn.data.reviews.cache import cache_folder
 from encnn.data.reviews.conditioning import with_labels, without_labels
 from encnn.experiments.columns import security
 from encnn.experiments.linear import linear_start
@@ -86,6 +89,16 @@ def rank_one_start(data: Dataset, hidden: int, seed: int, pooling: Pooling = "me
         network = Network.initial(architecture, rng)
         if LEAST <= np.linalg.norm(network.W2) <= LARGEST_START:  # type: ignore[arg-type]
             return network
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add the options that all jobs of such runs have, and return the parser."""
+    parser.add_argument("--keys", type=int, default=KEYS, help=f"keys for the main cases (default: {KEYS})")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="threads that share a mini-batch (default: all)"
+    )
+    parser.add_argument("--runs", type=Path, default=cache_folder() / "runs", help="where runs are kept while they go on")
+    return parser
 
 
 def bootstrapped_run(
