@@ -118,7 +118,7 @@ def join():
 
 
 run = {
-    "compiled_blocks.gather": lambda: compiled_blocks.gather(*places()),
+    "compiled_blocks.gather": lambda: compiled_blocks.gather(*places(), int(rng.choice([1, 1, 1, 8, 0, -1, 1025, 2**40]))),
     "compiled_blocks.scatter_subtract": lambda: compiled_blocks.scatter_subtract(*places()),
     "compiled_blocks.trace": trace,
     "compiled_blocks.join": join,

@@ -318,7 +318,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return super().restore_array(header, array, shape)
 
     def _sigmoid_table(self, sigmoid: Sigmoid, rate: float) -> np.ndarray:
-        """Return the table of rate (sigmoid(z) - 1/2), which is odd for every sigmoid."""
+        """Return the table of rate (sigmoid(z) - 1/2): for an odd one, errors fall again beyond the range as they rose."""
         if (sigmoid, rate) not in self._tables:
             self._tables.clear()  # otherwise a decaying rate would leave one table per batch behind
             self._tables[sigmoid, rate] = make_table(self.parameters, lambda z: rate * (sigmoid(z) - 0.5))

@@ -200,7 +200,7 @@ HIDDEN_128 = BootstrappedParameters(
 """128 bits, for networks with a hidden layer: both rotation keys, one digit of 23 bits and two of 15, under the same two keys.
 A second rotation key is more samples of the same LWE, so the estimates are those of the other sets.  The phase of 1 in the
 first layer is 2^-12, so that the sum of some hundred rows fits the torus.  Products read tables at steep places, so the key
-switch has more and smaller digits than elsewhere: a fifth less noise of the place for a thirtieth of the time."""
+switch has more and smaller digits than elsewhere, which leave less noise of the place."""
 
 HIDDEN_SLOW_128 = replace(HIDDEN_128, name="hidden-slow-128", scale=1 << 24)
 """As `HIDDEN_128`, for learning rates near the paper's 0.001 from W1 = 0.  Rows then stay small, and so does an update.  With a
@@ -225,7 +225,7 @@ BOOTSTRAP_TOY = BootstrappedParameters(
 HIDDEN_TOY = HIDDEN_128.updated(
     name="hidden-toy-INSECURE", n=60, lwe_sigma=2.0**-19, glwe_sigma=2.0**-50, rotation_bits=22, switch_bits=5, switch_levels=3
 )
-"""As `HIDDEN_128`, with a short key and little noise, so that a product takes a tenth of the time."""
+"""As `HIDDEN_128`, with a short key and little noise, so that tests are fast."""
 
 PRESETS = {p.name: p for p in (ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128, HIDDEN_SLOW_128, BOOTSTRAP_TOY, HIDDEN_TOY)}
 
