@@ -30,13 +30,13 @@ from typing import Any
 import numpy as np
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares, taylor
-from encnn.assistance import folders, scores, weights
 from encnn.data.recipes import Recipe, TableFeatures, UnpublishedFeatures, WordFeatures
 from encnn.data.reviews import Vocabulary
 from encnn.errors import DataError, DivergenceError, FileError, KeyMismatchError
 from encnn.files import archive
 from encnn.network import Architecture, Network
 from encnn.parties import EncryptedModel, Owner, User
+from encnn.parties.assistance import folders, scores, weights
 from encnn.parties.model import MODEL, SCORES, SECRET
 from encnn.scaling import checkpoints, federation
 from encnn.schemes import ckks, fv, yashe

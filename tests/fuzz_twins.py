@@ -27,11 +27,11 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, Sigmoid, least_squares, taylor
-from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.errors import CapabilityError, CiphertextOverflowError, DivergenceError, ParameterError
 from encnn.network import Architecture, Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import Owner, Trainer
+from encnn.parties.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.schemes import ClearParameters, bootstrapped, ckks, fv, yashe
 from encnn.schemes.bootstrapped import noise
 from encnn.schemes.integer_vector import COMPACT_128, PAPER

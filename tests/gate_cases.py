@@ -11,11 +11,11 @@ import pytest
 from scipy import sparse
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, Sigmoid, taylor
-from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.network import Architecture, Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.parties.acceptance import acceptance_test
+from encnn.parties.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.schemes import ClearParameters, bootstrapped, ckks, fv, yashe
 from encnn.schemes.integer_vector import COMPACT_128, PAPER
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from secret_walker import reachable
 
-from encnn.assistance import folders as channels
-from encnn.assistance.scores import OwnersSide
 from encnn.errors import EncnnError
+from encnn.parties.assistance import folders as channels
+from encnn.parties.assistance.scores import OwnersSide
 from encnn.schemes.base import SecretKey
 
 

@@ -25,8 +25,6 @@ from test_scaling_workers import FakeCluster
 
 import encnn
 from encnn.arithmetic.sigmoid import ExactSigmoid, ancestor_misplaced, least_squares, taylor
-from encnn.assistance.scores import AssistedStep, DirectChannel
-from encnn.assistance.weights import BudgetRefresh, LevelRefresh, WeightRefresh, refresh_for
 from encnn.command import main
 from encnn.data.batches import Conditioned, DenseBatch, batches
 from encnn.data.recipes import TableFeatures, UnpublishedFeatures, WordFeatures
@@ -36,6 +34,8 @@ from encnn.network import Architecture, Help, Network, TrainingPlan, predict, tr
 from encnn.network.folded import collapsed
 from encnn.network.training import NOBODY, Step
 from encnn.parties import EncryptedModel, Owner, Trainer, User
+from encnn.parties.assistance.scores import AssistedStep, DirectChannel
+from encnn.parties.assistance.weights import BudgetRefresh, LevelRefresh, WeightRefresh, refresh_for
 from encnn.parties.mirror import Client, Server
 from encnn.scaling.workers import Workers
 from encnn.schemes import ClearParameters, ckks, fv, make_keys
@@ -175,7 +175,7 @@ def rank_one_start(hidden: int = 8) -> Network:
 # -- help in training
 
 
-@case("assistance/scores.py:__call__")
+@case("parties/assistance/scores.py:__call__")
 def errors_for_other_schemes(_: Path) -> Case:
     wrong = AssistedStep(DirectChannel(of(LINEAR, EXACT, COMPACT_128).assistant()))
     clear = of(LINEAR, EXACT, ClearParameters())
@@ -185,7 +185,7 @@ def errors_for_other_schemes(_: Path) -> Case:
     }
 
 
-@case("assistance/weights.py:_check_renewed")
+@case("parties/assistance/weights.py:_check_renewed")
 def weights_that_need_no_renewal(_: Path) -> Case:
     owner = of(LINEAR, EXACT, COMPACT_128)
     model = owner.encrypt(Network.zeros(LINEAR))
@@ -195,7 +195,7 @@ def weights_that_need_no_renewal(_: Path) -> Case:
     }
 
 
-@case("assistance/weights.py:__init__#1")
+@case("parties/assistance/weights.py:__init__#1")
 def levels_of_a_scheme_that_has_none(_: Path) -> Case:
     owner = of(LINEAR, taylor(1), ADDITIVE_FV)
     model = owner.encrypt(Network.zeros(LINEAR))
@@ -210,7 +210,7 @@ def levels_of_a_scheme_that_has_none(_: Path) -> Case:
     }
 
 
-@case("assistance/weights.py:__init__#3")
+@case("parties/assistance/weights.py:__init__#3")
 def budgets_of_a_scheme_that_has_none(_: Path) -> Case:
     owner = of(LINEAR, CUBIC, ckks.TOY)
     model = owner.encrypt(Network.zeros(LINEAR))
@@ -225,7 +225,7 @@ def budgets_of_a_scheme_that_has_none(_: Path) -> Case:
     }
 
 
-@case("assistance/weights.py:__init__#2")
+@case("parties/assistance/weights.py:__init__#2")
 def too_few_levels(_: Path) -> Case:
     def help(parameters: Any, sigmoid: Any = CUBIC, architecture: Architecture = LAYERED) -> Help:
         owner = of(architecture, sigmoid, parameters)
@@ -240,7 +240,7 @@ def too_few_levels(_: Path) -> Case:
     }
 
 
-@case("assistance/weights.py:step_bits")
+@case("parties/assistance/weights.py:step_bits")
 def plans_that_additions_do_not_hold(_: Path) -> Case:
     owner = of(LINEAR, taylor(1), ADDITIVE_FV)
     decaying = replace(plan_of(taylor(1)), decay=0.5, batch_size=24)

@@ -15,12 +15,12 @@ from secret_walker import arrays_from, arrays_in_file, shows
 from serving import serving
 
 from encnn import Architecture, ClearParameters, ExactSigmoid, Network, Owner, Trainer, TrainingPlan, files, taylor
-from encnn.assistance import folders as channels
-from encnn.assistance.scores import Answer, Assistant, AssistedStep, DirectChannel, KeptLabels, Opening, Request
-from encnn.assistance.weights import BudgetRefresh, OwnerOfWeights, WeightRefresh, Weights, as_parts, weights_of
 from encnn.data.datasets import words_dataset
 from encnn.data.reviews import load_reviews
 from encnn.errors import DataError, DivergenceError, FileError, KeyMismatchError, ParameterError
+from encnn.parties.assistance import folders as channels
+from encnn.parties.assistance.scores import Answer, Assistant, AssistedStep, DirectChannel, KeptLabels, Opening, Request
+from encnn.parties.assistance.weights import BudgetRefresh, OwnerOfWeights, WeightRefresh, Weights, as_parts, weights_of
 from encnn.schemes import fv
 from encnn.schemes.integer_vector import COMPACT_128
 
@@ -131,9 +131,9 @@ import sys
 from pathlib import Path
 import numpy as np
 from encnn import Architecture, EncryptedModel, ExactSigmoid, Network, Owner
-from encnn.assistance.folders import serve
+from encnn.parties.assistance.folders import serve
 from encnn.data.datasets import words_dataset
-from encnn.assistance.scores import Assistant
+from encnn.parties.assistance.scores import Assistant
 from encnn.data.reviews import load_reviews
 from encnn.schemes.integer_vector import COMPACT_128
 
@@ -149,9 +149,9 @@ TRAINER = """
 import sys, time
 from pathlib import Path
 from encnn import ExactSigmoid, Trainer, TrainingPlan
-from encnn.assistance.folders import OPENING, FolderChannel
+from encnn.parties.assistance.folders import OPENING, FolderChannel
 from encnn.data.datasets import words_dataset
-from encnn.assistance.scores import AssistedStep, KeptLabels
+from encnn.parties.assistance.scores import AssistedStep, KeptLabels
 from encnn.data.reviews import load_reviews
 
 folder, reviews = Path(sys.argv[1]), int(sys.argv[2])
@@ -196,8 +196,8 @@ import dataclasses, json, sys
 from pathlib import Path
 import numpy as np
 from encnn import Architecture, EncryptedModel, Network, Owner, taylor
-from encnn.assistance.folders import serve
-from encnn.assistance.weights import OwnerOfWeights
+from encnn.parties.assistance.folders import serve
+from encnn.parties.assistance.weights import OwnerOfWeights
 from encnn.schemes import fv
 
 folder, words = Path(sys.argv[1]), int(sys.argv[2])
@@ -217,8 +217,8 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from encnn import Trainer, TrainingPlan, taylor
-from encnn.assistance.folders import FolderChannel
-from encnn.assistance.weights import BudgetRefresh
+from encnn.parties.assistance.folders import FolderChannel
+from encnn.parties.assistance.weights import BudgetRefresh
 
 folder = Path(sys.argv[1])
 while not (folder / "start").exists():

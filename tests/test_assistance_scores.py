@@ -12,9 +12,18 @@ from scipy.sparse import csr_array
 from secret_walker import arrays_from, shows
 
 from encnn import Architecture, ClearParameters, EncryptedModel, ExactSigmoid, Network, Owner, Trainer, TrainingPlan, taylor
-from encnn.assistance.scores import Answer, Assistant, AssistedStep, DirectChannel, KeptLabels, Opening, Request, stretches
 from encnn.errors import CapabilityError, DataError, DivergenceError, FileError, KeyMismatchError, ParameterError
 from encnn.network.folded import collapsed, expanded
+from encnn.parties.assistance.scores import (
+    Answer,
+    Assistant,
+    AssistedStep,
+    DirectChannel,
+    KeptLabels,
+    Opening,
+    Request,
+    stretches,
+)
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, IntegerVectorParameters
 
 FEATURES, REVIEWS = 20, 90

@@ -8,12 +8,20 @@ from secret_walker import reachable
 from serving import secret_keys_from, serving
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares
-from encnn.assistance.folders import FolderChannel
-from encnn.assistance.scores import DirectChannel
-from encnn.assistance.weights import LevelRefresh, OwnerOfWeights, WeightRefresh, Weights, as_parts, check_interval, step_levels
 from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import Owner, Trainer
+from encnn.parties.assistance.folders import FolderChannel
+from encnn.parties.assistance.scores import DirectChannel
+from encnn.parties.assistance.weights import (
+    LevelRefresh,
+    OwnerOfWeights,
+    WeightRefresh,
+    Weights,
+    as_parts,
+    check_interval,
+    step_levels,
+)
 from encnn.schemes import ClearParameters, ckks
 from encnn.schemes.ckks.seal import sealapi
 

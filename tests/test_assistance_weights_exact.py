@@ -11,12 +11,12 @@ from secret_walker import arrays_from, arrays_in_file, shows
 from serving import secret_keys_from, serving
 
 from encnn.arithmetic.sigmoid import taylor
-from encnn.assistance.folders import FolderChannel
-from encnn.assistance.scores import DirectChannel
-from encnn.assistance.weights import BudgetRefresh, LevelRefresh, OwnerOfWeights, refresh_for, step_bits
 from encnn.errors import CapabilityError, CiphertextOverflowError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer
+from encnn.parties.assistance.folders import FolderChannel
+from encnn.parties.assistance.scores import DirectChannel
+from encnn.parties.assistance.weights import BudgetRefresh, LevelRefresh, OwnerOfWeights, refresh_for, step_bits
 from encnn.schemes import ClearParameters, fv
 
 ARCHITECTURE = Architecture(WORDS, 0, pooling="sum")

@@ -14,15 +14,15 @@ from encnn import Architecture, ExactSigmoid, Network, Owner, Trainer, TrainingP
 from encnn.arithmetic import sampling
 from encnn.arithmetic.modular import centred
 from encnn.arithmetic.sampling import Randomness
-from encnn.assistance import scores
-from encnn.assistance.scores import Answer, Assistant, AssistedStep, Opening, Request
-from encnn.assistance.weights import OwnerOfWeights, Weights, as_parts, weights_of
 from encnn.attacks import hand_over as attack
 from encnn.attacks.collusion import secret_of_sender
 from encnn.attacks.modular_solve import solve
 from encnn.attacks.shifted_masks import RotatedZeros, largest_relation, likeliest, word_counts
 from encnn.attacks.silence import CarelessOwner, T_from_silence, asking
 from encnn.errors import DataError, DivergenceError, EncnnError, FileError
+from encnn.parties.assistance import scores
+from encnn.parties.assistance.scores import Answer, Assistant, AssistedStep, Opening, Request
+from encnn.parties.assistance.weights import OwnerOfWeights, Weights, as_parts, weights_of
 from encnn.scaling.federation import blank_model, hand_over, pass_on, recipient_key, reencryption_key
 from encnn.schemes.integer_vector import (
     ADDITIVE_128,
@@ -439,7 +439,7 @@ def test_forks_of_a_seeded_program_repeat_themselves() -> None:
 
 def test_links_are_no_messages(tmp_path: Path) -> None:
     from encnn import files
-    from encnn.assistance import folders
+    from encnn.parties.assistance import folders
 
     secret = IntegerVectorSecretKey(COMPACT_128, [1])
     (tmp_path / "run").mkdir()
@@ -460,7 +460,7 @@ def test_links_are_no_messages(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [OSError, RuntimeError, MemoryError, RecursionError])
 def test_serving_refuses_where_anything_fails(error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from encnn import files
-    from encnn.assistance import folders
+    from encnn.parties.assistance import folders
 
     secret = IntegerVectorSecretKey(COMPACT_128, [1])
 
@@ -482,7 +482,7 @@ def test_serving_refuses_where_anything_fails(error: type[Exception], tmp_path: 
 
 
 def test_answers_that_cannot_be_written_are_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from encnn.assistance import folders
+    from encnn.parties.assistance import folders
 
     secret = IntegerVectorSecretKey(COMPACT_128, [1])
 

@@ -10,11 +10,11 @@ from scipy import sparse
 from secret_walker import reachable
 
 from encnn.arithmetic.sigmoid import PolynomialSigmoid, least_squares
-from encnn.assistance.weights import step_levels
 from encnn.data.batches import DenseBatch, batches
 from encnn.errors import CapabilityError, FileError, KeyMismatchError, MissingKeyError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan, predict, train
 from encnn.parties import EncryptedModel, Owner, Trainer
+from encnn.parties.assistance.weights import step_levels
 from encnn.schemes import ClearParameters, ckks, make_keys
 from encnn.schemes.bilinear import elementwise, outer, scalar_vector, vector_matrix
 from encnn.schemes.ckks import TOY, CKKSParameters, preset, storage

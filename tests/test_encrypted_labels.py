@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from encnn import Architecture, ClearParameters, ExactSigmoid, Network, Owner, Trainer, TrainingPlan, taylor
-from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.errors import CapabilityError, DataError
+from encnn.parties.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.schemes.integer_vector import COMPACT_128, MODULUS_TOY, PAPER, PRESETS, CiphertextArray
 
 FEATURES, REVIEWS = 12, 60

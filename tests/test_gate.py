@@ -198,7 +198,7 @@ def test_what_a_message_advises_works() -> None:
 
 
 def test_kept_labels_pass_the_gate_too() -> None:
-    from encnn.assistance.scores import Assistant
+    from encnn.parties.assistance.scores import Assistant
 
     secret: IntegerVectorSecretKey = scheme("integer vectors, 128 bits").owner.secret_key  # type: ignore[assignment]
     for make in GOOD_LABELS.values():
@@ -210,7 +210,7 @@ def test_kept_labels_pass_the_gate_too() -> None:
 
 
 def test_kept_labels_need_the_owner() -> None:
-    from encnn.assistance.scores import KeptLabels
+    from encnn.parties.assistance.scores import KeptLabels
 
     s = scheme("integer vectors, 128 bits")
     with pytest.raises(DataError, match="the owner keeps these labels"):

@@ -25,13 +25,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from encnn.arithmetic.sigmoid import PolynomialSigmoid, taylor
-from encnn.assistance import folders as channels
-from encnn.assistance import scores as protocol
-from encnn.assistance import weights as refresh
 from encnn.errors import DataError, DivergenceError, FileError, KeyMismatchError
 from encnn.files import archive as files
 from encnn.network import Architecture, Network
 from encnn.parties import EncryptedModel, Owner, User
+from encnn.parties.assistance import folders as channels
+from encnn.parties.assistance import scores as protocol
+from encnn.parties.assistance import weights as refresh
 from encnn.parties.model import MAX_COEFFICIENTS, MODEL, SCORES, SECRET
 from encnn.schemes import fv
 from encnn.schemes.integer_vector import COMPACT_128, PAPER, storage

@@ -16,11 +16,11 @@ from encnn import files
 from encnn.arithmetic import sampling
 from encnn.arithmetic.sampling import Randomness
 from encnn.arithmetic.sigmoid import taylor
-from encnn.assistance import folders as channels
-from encnn.assistance import scores as protocol
 from encnn.errors import FileError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer, User
+from encnn.parties.assistance import folders as channels
+from encnn.parties.assistance import scores as protocol
 from encnn.parties.model import MODEL, SECRET
 from encnn.parties.owner import MAC_KEY_BYTES
 from encnn.schemes import ClearParameters

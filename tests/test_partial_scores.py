@@ -11,14 +11,14 @@ from scipy.sparse import csr_array
 
 from encnn import files
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
-from encnn.assistance.folders import read_request, write_request
-from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, Request
 from encnn.data.batches import DenseBatch, OneReview, batches, split_rows
 from encnn.errors import CapabilityError, DataError, DivergenceError, EncnnError, FileError, ParameterError
 from encnn.files.schema import parse
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.network.partial_scores import FILLED, WEIGHT_BOUND, WITHIN, PartialScores, check_counts, joined, octave
 from encnn.parties import EncryptedModel, Owner, Trainer, User
+from encnn.parties.assistance.folders import read_request, write_request
+from encnn.parties.assistance.scores import Assistant, AssistedStep, DirectChannel, Request
 from encnn.parties.model import MODEL, ModelHeader
 from encnn.scaling.federation import blank_model, pass_on, recipient_key, reencryption_key
 from encnn.schemes import ClearParameters, ckks, fv, yashe

@@ -22,11 +22,11 @@ import encnn
 from encnn import files
 from encnn.arithmetic.sampling import Randomness
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
-from encnn.assistance.scores import AssistedStep, DirectChannel, KeptLabels
 from encnn.data import Features
 from encnn.errors import CapabilityError, DataError, FileError, InsecureWarning, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer, User
+from encnn.parties.assistance.scores import AssistedStep, DirectChannel, KeptLabels
 from encnn.parties.model import MODEL, SCORES, SECRET
 from encnn.schemes import SCHEMES, ClearParameters, SecretKey, restore_evaluator, restore_secret_key
 from encnn.schemes.bootstrapped import ONE_LEVEL_128

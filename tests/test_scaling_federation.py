@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from encnn import files
 from encnn.arithmetic.modular import centred
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
-from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.attacks.collusion import secret_of_sender
 from encnn.errors import FileError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer
+from encnn.parties.assistance.scores import Assistant, AssistedStep, DirectChannel
 from encnn.scaling import federation
 from encnn.scaling.federation import Organisation, blank_model, in_turn, pass_on, recipient_key, reencryption_key
 from encnn.schemes import ClearParameters

@@ -12,7 +12,6 @@ import pytest
 from scipy.sparse import csr_array
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, taylor
-from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, KeptLabels
 from encnn.data.batches import Conditioned, DenseBatch, OneReview, SparseBatch, batches
 from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
 from encnn.errors import CapabilityError, CiphertextOverflowError, DivergenceError, ParameterError
@@ -20,6 +19,7 @@ from encnn.network import Architecture, Help, Network, TrainingPlan
 from encnn.network import training as network
 from encnn.network.partial_scores import PartialScores
 from encnn.parties import EncryptedModel, Owner, Trainer
+from encnn.parties.assistance.scores import Assistant, AssistedStep, DirectChannel, KeptLabels
 from encnn.scaling import crew
 from encnn.scaling import gradient_sums as sums_of
 from encnn.scaling.messages import nbytes_of

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = "docs/reference"
 
 ROOMS = (
-    "errors progress arithmetic files security data schemes network parties assistance scaling attacks costs classifier"
+    "errors progress arithmetic files security data schemes network parties scaling attacks costs classifier"
     " report experiments command"
 ).split()
 """The parts of the package in the order of imports: each part may use those before it."""

@@ -7,7 +7,8 @@
 **Needs** an owner who assists, and goes on after an error in its own code.  **Worked** under `ADDITIVE_128`, where scores
 may be that large: all of T by 2 d requests, none of which was counted.  FV and YASHE had the same in the renewal of weights, by
 bounds in a header that overflow a float.  **Fails** because the sigmoid does not overflow any more, and because *any* error
-after a decryption closes the owner for good (`assistance.scores.decrypting`).  A run shows one bit, and the owner counts it.
+after a decryption closes the owner for good (`parties.assistance.scores.decrypting`).  A run shows one bit, and the owner
+counts it.
 """
 
 import math
@@ -15,9 +16,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from encnn.assistance.scores import Assistant, Request
 from encnn.errors import EncnnError
 from encnn.network.partial_scores import WITHIN
+from encnn.parties.assistance.scores import Assistant, Request
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorSecretKey
 
 OVERFLOW = math.log(float(np.finfo(np.float64).max))

@@ -20,7 +20,6 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from encnn.arithmetic import checks
 from encnn.arithmetic.sigmoid import ExactSigmoid, sigmoid
-from encnn.assistance.scores import AssistedStep, DirectChannel
 from encnn.classifier.choice import BITS, EPOCHS, WIDTHS, Choices, LabelledRows, check_setting, chosen
 from encnn.costs import announce
 from encnn.data.fingerprints import width_of
@@ -32,6 +31,7 @@ from encnn.errors import DataError, DivergenceError, ParameterError
 from encnn.network import Architecture, Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import Owner, Trainer
+from encnn.parties.assistance.scores import AssistedStep, DirectChannel
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, TWO_LEVEL_128
 from encnn.schemes.integer_vector import COMPACT_128, IntegerVectorParameters
 

@@ -12,10 +12,10 @@ limit the number of answers to the number of steps that was agreed (--trips).
 import argparse
 from pathlib import Path
 
-from encnn.assistance.folders import serve
 from encnn.command.outputs import add_wait
 from encnn.costs.units import size_text
 from encnn.parties import Owner
+from encnn.parties.assistance.folders import serve
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from encnn.assistance.folders import FolderChannel
-from encnn.assistance.scores import AssistedStep
 from encnn.command.inputs import CsvFile, add_data, recipe_of
 from encnn.command.outputs import ProgressLines, add_wait, new_file, told_size
 from encnn.command.rate import HELD_OUT, RATES, chosen_rate
@@ -28,6 +26,8 @@ from encnn.errors import CapabilityError
 from encnn.network import Help, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel
+from encnn.parties.assistance.folders import FolderChannel
+from encnn.parties.assistance.scores import AssistedStep
 from encnn.scaling.checkpoints import forget_run, scores_in, train_resumably
 
 BATCH_SIZE = 16
@@ -110,7 +110,7 @@ def _check_help(options: argparse.Namespace, model: EncryptedModel) -> None:
     if p.owner_help == "weights":
         raise CapabilityError(
             f"models of {p.name!r} need an owner who renews their weights, which this command does not ask for; train in "
-            "Python with help=refresh_for(...) of encnn.assistance.weights, or ask for a model made by `encnn init`"
+            "Python with help=refresh_for(...) of encnn.parties.assistance.weights, or ask for a model made by `encnn init`"
         )
     if p.owner_help == "errors" and options.with_owner is None:
         raise CapabilityError(

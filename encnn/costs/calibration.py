@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from encnn.assistance import weights
 from encnn.costs.rehearsal import Rehearsal
 from encnn.costs.task import Assistance, Task
 from encnn.network import Network
+from encnn.parties.assistance import weights
 from encnn.progress import progress
 from encnn.schemes import SchemeParameters, ckks, integer_vector
 from encnn.schemes.ckks import PackedArray

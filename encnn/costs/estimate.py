@@ -13,7 +13,7 @@ it only counts if twice the rows take noticeably longer.  In fixed point FV and 
 step, and first reduce what the step before left unreduced.  So their runs have as many steps as fresh weights allow.
 
 e and f are the owner's cost of refreshing the weights, if a scheme needs it.  If the owner answers with the errors of each
-mini-batch (`encnn.assistance.scores`), the trainer's part of that is in a.  Sizes are those of the small keys and rows.
+mini-batch (`encnn.parties.assistance.scores`), the trainer's part of that is in a.  Sizes are those of the small keys and rows.
 
 During a long trip to the owner a virtual machine may give idle memory back to its host.  The first use of such memory can cost
 up to half of a step of large ciphertexts, and how much memory is gone differs from trip to trip.  So steps that follow long

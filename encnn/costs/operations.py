@@ -1,8 +1,8 @@
 """CPU time of the operations of assisted training, and of products of ciphertexts in small dimensions.
 
 `costs.by_dimension` has the sizes of keys and ciphertexts, and the time per ciphertext, over d.  This module measures the
-operations of one trip of `assistance.scores`, above all the sums over a review's words.  It also makes and measures products,
-up to dimensions d whose keys, which grow as d^3, fit into memory.
+operations of one trip of `parties.assistance.scores`, above all the sums over a review's words.  It also makes and measures
+products, up to dimensions d whose keys, which grow as d^3, fit into memory.
 """
 
 import operator
@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from encnn.arithmetic.sampling import Randomness
-from encnn.assistance.scores import Assistant, Request
 from encnn.costs.timing import best_cpu_seconds
 from encnn.data.batches import OneReview
+from encnn.parties.assistance.scores import Assistant, Request
 from encnn.schemes.bilinear import elementwise
 from encnn.schemes.integer_vector import MODULUS_TOY, CiphertextArray, IntegerVectorParameters, make_keys
 from encnn.schemes.integer_vector.ring import SAMPLES, ZeroStream, make_zero_key

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_array
 
-from encnn.assistance import weights
-from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, Tally
 from encnn.costs.task import Assistance, Task, synthetic_features
 from encnn.data import Features
 from encnn.data.batches import Batch, batches
 from encnn.network import Help, Network, train
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner
+from encnn.parties.assistance import weights
+from encnn.parties.assistance.scores import Assistant, AssistedStep, DirectChannel, Tally
 from encnn.schemes import SchemeParameters, bootstrapped, ckks
 from encnn.schemes.base import Encrypted
 from encnn.schemes.rings.array import RingArray

@@ -7,11 +7,11 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from encnn.arithmetic.checks import check_types
-from encnn.assistance import weights
 from encnn.data import Features, features_of
 from encnn.data.batches import batches
 from encnn.errors import ParameterError
 from encnn.network import Architecture, TrainingPlan
+from encnn.parties.assistance import weights
 from encnn.schemes import SchemeParameters
 
 Assistance = Literal["none", "answers", "refresh"]

@@ -1,8 +1,8 @@
 """The owner assists at 128 bits: `python -m encnn.experiments assisted` trains on all reviews and writes assisted.csv.
 
 The network is logistic regression on the sum of a review's words.  It trains on one review at a time, for one epoch, under
-parameters of 128 bits.  The trainer adds, and the owner computes the exact sigmoid (`assistance.scores`).  Both are in this
-process, and each is timed separately.  Every run has a clear twin: the same training on float64 without encryption.
+parameters of 128 bits.  The trainer adds, and the owner computes the exact sigmoid (`parties.assistance.scores`).  Both are in
+this process, and each is timed separately.  Every run has a clear twin: the same training on float64 without encryption.
 
 Labels can be in three places: "sent" with each request, "kept" by the owner, or "encrypted" and handed to the trainer.  The
 last two hide labels from the trainer.  Their vocabulary is chosen by frequency alone, because a choice by polarity would
@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 
 from encnn.arithmetic.sigmoid import ExactSigmoid
-from encnn.assistance.scores import Assistant, AssistedStep, DirectChannel, KeptLabels, Tally
 from encnn.costs import announce
 from encnn.costs.timing import cpu_seconds
 from encnn.data.datasets import Dataset, held_out, words_dataset
@@ -30,6 +29,7 @@ from encnn.experiments.linear import LEARNING_RATE, linear_start
 from encnn.experiments.twin import WARM_UP, ClearTwin, clear_twin
 from encnn.network import TrainingPlan
 from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
+from encnn.parties.assistance.scores import Assistant, AssistedStep, DirectChannel, KeptLabels, Tally
 from encnn.progress import progress
 from encnn.schemes.base import Targets
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, IntegerVectorParameters

@@ -1,8 +1,9 @@
 """The CKKS job: `python -m encnn.experiments ckks` trains on word2vec features at 128 bits and writes ckks*.csv, mirror.csv.
 
 Mini-batches are packed into the slots (`schemes.ckks.packing`), and the owner refreshes the weights when their levels are used
-up (`assistance.weights`), or, with a ring of 32768, not at all.  Every run has a clear twin: the same start, order, polynomial
-and updates by the same loop in float64.  Each encrypted run has a process of its own, so that its peak memory is its own.
+up (`parties.assistance.weights`), or, with a ring of 32768, not at all.  Every run has a clear twin: the same start, order,
+polynomial and updates by the same loop in float64.  Each encrypted run has a process of its own, so that its peak memory is its
+own.
 
 Keys and noise come from the operating system, so accuracies may change in the last digits from run to run.
 """
@@ -12,8 +13,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from encnn.assistance.scores import DirectChannel
-from encnn.assistance.weights import LevelRefresh, check_interval
 from encnn.costs import announce
 from encnn.costs.peak_memory import peak_memory_mb
 from encnn.costs.timing import cpu_seconds
@@ -26,6 +25,8 @@ from encnn.network import Network, TrainingPlan
 from encnn.network.rehearsal import predict_in_clear
 from encnn.network.training import NOBODY
 from encnn.parties import Owner, Trainer
+from encnn.parties.assistance.scores import DirectChannel
+from encnn.parties.assistance.weights import LevelRefresh, check_interval
 from encnn.parties.mirror import MIRROR_128, SHALLOW_128, Client, Server
 from encnn.progress import progress
 

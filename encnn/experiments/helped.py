@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from encnn.assistance.scores import AssistedStep, DirectChannel, Tally
-from encnn.assistance.weights import refresh_for
 from encnn.costs.timing import cpu_seconds
 from encnn.data import Features
 from encnn.data.datasets import Dataset
@@ -17,6 +15,8 @@ from encnn.experiments.twin import WARM_UP
 from encnn.network import Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel, Owner, Trainer
+from encnn.parties.assistance.scores import AssistedStep, DirectChannel, Tally
+from encnn.parties.assistance.weights import refresh_for
 from encnn.schemes import SchemeParameters
 
 

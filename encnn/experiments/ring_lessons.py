@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from encnn.assistance.scores import DirectChannel
-from encnn.assistance.weights import WeightRefresh, weights_of
 from encnn.errors import CiphertextOverflowError
 from encnn.network import Network, TrainingPlan
 from encnn.parties import Owner, Trainer
+from encnn.parties.assistance.scores import DirectChannel
+from encnn.parties.assistance.weights import WeightRefresh, weights_of
 from encnn.schemes import ClearParameters, fv, yashe
 from encnn.schemes.base import SecretKey
 from encnn.schemes.bilinear import elementwise

@@ -113,8 +113,8 @@ class Help:
     """Who helps with a run.  With this class nobody helps: the trainer computes every step alone.
 
     error_step: replaces the step by which the scheme computes rate * (sigmoid(z) - y), or None.  Helpers inherit from this
-    class: the owner, who sends errors (`assistance.scores.AssistedStep`) or fresh weights (`assistance.weights.WeightRefresh`),
-    and the workers of a cluster (`scaling.workers.Workers`).
+    class: the owner, who sends errors (`parties.assistance.scores.AssistedStep`) or fresh weights
+    (`parties.assistance.weights.WeightRefresh`), and the workers of a cluster (`scaling.workers.Workers`).
     """
 
     holds_weights: ClassVar[bool] = False

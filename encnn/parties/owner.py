@@ -11,8 +11,6 @@ import numpy as np
 from encnn import files
 from encnn.arithmetic import checks
 from encnn.arithmetic.sigmoid import RangeReport, Sigmoid, check_range, check_reach, error_over
-from encnn.assistance.scores import Assistant
-from encnn.assistance.weights import OwnerOfWeights
 from encnn.data import labels_of, metrics
 from encnn.data.fingerprints import check_fingerprints
 from encnn.data.recipes import Recipe, check_width
@@ -20,6 +18,8 @@ from encnn.errors import CapabilityError, DataError, FileError, InsecureWarning,
 from encnn.files.schema import check_array, describe, naming, parse, take
 from encnn.network import Architecture, Network, OnScores, TrainingPlan, plain_targets, rank_one
 from encnn.network.partial_scores import PartialScores, octave, readable
+from encnn.parties.assistance.scores import Assistant
+from encnn.parties.assistance.weights import OwnerOfWeights
 from encnn.parties.model import (
     MODEL,
     SCORES,
@@ -214,8 +214,8 @@ class Owner:
         words lean, hence most labels.  Reviews must not be sorted by label.
 
         y: plain labels as for training.  rate: 1; or the learning rate of the run if the owner assists with Enc(rate * p)
-        (`assistance.AssistedStep`); or one rate per review, rate / width, if features give reviews widths.  Every label has its
-        own mask and noise, or its own coefficient of them, since equal ciphertexts would show equal labels.
+        (`parties.assistance.scores.AssistedStep`); or one rate per review, rate / width, if features give reviews widths.
+        Every label has its own mask and noise, or its own coefficient of them, since equal ciphertexts would show equal labels.
         Raises `CapabilityError` for parameters that protect nothing, since labels would only look hidden, unless `insecure`
         says that this is a lesson.  In the clear scheme there is nothing to encrypt.
         """

@@ -53,7 +53,7 @@ class Workers(Help, Cluster):
 
     client: a `distributed.Client`.  step: replaces the error step.  It is sent to the workers and computes there, so it holds
     only public things.  If it has the attribute `central`, the driver calls it with the scores of the whole batch; this is how
-    the owner assists (`assistance.scores.AssistedStep`).
+    the owner assists (`parties.assistance.scores.AssistedStep`).
     """
 
     holds_weights: ClassVar[bool] = True

@@ -3,7 +3,7 @@
 The numbers are approximate: the noise of encryption and the rounding of every encoding stay in them and in what is decrypted.
 **Decrypted numbers are for the owner only.**  Anyone who knows the exact numbers sees the noise in an approximate decryption,
 and the noise gives the key (Li, Micciancio, EUROCRYPT 2021: CKKS is not IND-CPA-D).  The owner sends a trainer only fresh
-encryptions (`encnn.assistance.weights`), never a decrypted number.
+encryptions (`encnn.parties.assistance.weights`), never a decrypted number.
 """
 
 import math

@@ -27,10 +27,10 @@ from typing import Annotated, Any, Literal, TypeVar
 import numpy as np
 
 from encnn import files
-from encnn.assistance.scores import Answer, Assistant, Opening, OwnersSide, Request
-from encnn.assistance.weights import OwnerOfWeights, Weights
 from encnn.errors import DataError, EncnnError, FileError, KeyMismatchError
 from encnn.files.schema import Count, Hex32, Within, check_array, check_names, describe, naming, parse
+from encnn.parties.assistance.scores import Answer, Assistant, Opening, OwnersSide, Request
+from encnn.parties.assistance.weights import OwnerOfWeights, Weights
 from encnn.schemes.base import KeyContext
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
 from encnn.schemes.integer_vector.ring import ZeroKey

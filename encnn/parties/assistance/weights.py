@@ -42,13 +42,13 @@ from typing import Protocol
 import numpy as np
 
 from encnn.arithmetic.sigmoid import BEYOND, PolynomialSigmoid, Sigmoid
-from encnn.assistance.scores import Channel, Opening, Tally, check_trip, check_turn, decrypting, opened
 from encnn.data import Features, features_of
 from encnn.data.batches import Batch, batches
 from encnn.errors import CapabilityError, DataError, DivergenceError, KeyMismatchError, ParameterError
 from encnn.network import Architecture, Help, Network, OnScores, TrainingPlan, TrainingRun
 from encnn.network.architecture import W
 from encnn.network.training import UpdateBatch
+from encnn.parties.assistance.scores import Channel, Opening, Tally, check_trip, check_turn, decrypting, opened
 from encnn.schemes.base import Encrypted, Evaluator, KeyContext, SecretKey, Targets
 from encnn.schemes.ckks import CKKSEvaluator, PackedArray, polynomial_depth
 from encnn.schemes.encoders import FractionalEncoder, dyadic
@@ -258,7 +258,7 @@ def _check_renewed(model: TrainedModel) -> None:
     if not isinstance(model.evaluator, CKKSEvaluator | RingEvaluator):
         raise CapabilityError(
             f"scheme {model.evaluator.scheme!r} has no weights that an owner must renew; pass an AssistedStep of "
-            "encnn.assistance.scores for 'integer_vector' with a modulus, and leave `help` out for others"
+            "encnn.parties.assistance.scores for 'integer_vector' with a modulus, and leave `help` out for others"
         )
 
 

@@ -432,7 +432,7 @@ class AssistedStep(Help):
         if not isinstance(parts, CiphertextArray):
             raise CapabilityError(
                 f"scheme {evaluator.scheme!r} takes no errors from an owner; leave `help` out of Trainer.train for 'clear', or "
-                "pass refresh_for(...) of encnn.assistance.weights for 'ckks', 'fv' and 'yashe'"
+                "pass refresh_for(...) of encnn.parties.assistance.weights for 'ckks', 'fv' and 'yashe'"
             )
         if len(parts) <= parts.parameters.d:
             return self._asked(z, targets, rate), 1.0
