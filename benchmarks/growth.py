@@ -157,14 +157,14 @@ def _reviews(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
 
 def _words(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
     rehearsal = cache(case.rehearsal)
-    return lambda size: lambda: _a_review(rehearsal(), size)
+    return lambda size: lambda: _per_review(rehearsal(), size)
 
 
 def _vocabulary(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
     def prepare(size: int) -> Callable[[], float]:
         task = replace(case.task, architecture=replace(case.task.architecture, features=size))
         rehearsal = Rehearsal(task, case.parameters, assistance(task, case.parameters), rows=size)
-        return lambda: _a_review(rehearsal, round(task.words))
+        return lambda: _per_review(rehearsal, round(task.words))
 
     return prepare
 
@@ -173,7 +173,7 @@ def _hidden(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
     def prepare(size: int) -> Callable[[], float]:
         task = replace(case.task, architecture=Architecture(1000, hidden=size), words=10.0)
         rehearsal = Rehearsal(task, case.parameters, "none")
-        return lambda: _a_review(rehearsal, 10)
+        return lambda: _per_review(rehearsal, 10)
 
     return prepare
 
@@ -200,7 +200,7 @@ def _digit_base(bits: int) -> Callable[[], float]:
     return timed(lambda: evaluator.bilinear(f, c, c))
 
 
-def _a_review(r: Rehearsal, words: int) -> float:
+def _per_review(r: Rehearsal, words: int) -> float:
     """Return CPU seconds per review, for mini-batches as in the task."""
     task: Task = r.task
     batch = task.plan.batch_size

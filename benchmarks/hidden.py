@@ -123,7 +123,7 @@ def main() -> None:
     seconds = timed(lambda: train(model.evaluator, model.network, data.X, data.y, plan, keep_scores=False))
     lines = {"simulated": simulated, "encrypted": owner.decrypt_network(model)}
     table = pd.DataFrame([{"run": name} | compared(n, twin, start, data) for name, n in lines.items()])
-    table["CPU ms a review"] = [np.nan, 1000 * seconds / o.reviews]
+    table["CPU ms per review"] = [np.nan, 1000 * seconds / o.reviews]
     print(table.round(4).to_string(index=False))
 
 

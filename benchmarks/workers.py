@@ -47,19 +47,19 @@ def scaling(
     reviews: int = REVIEWS,
     rounds: int = ROUNDS,
 ) -> pd.DataFrame:
-    """Return columns batch, workers, wall_ms (per review), bytes_a_review, times_as_fast, scheme, parameters, reviews."""
+    """Return columns batch, workers, wall_ms (per review), bytes_per_review, times_as_fast, scheme, parameters, reviews."""
     sigmoid, start = ExactSigmoid(), linear_start(data)
     model = Owner(start.architecture, sigmoid, parameters).encrypt(start)
     lines = []
     with ExitStack() as stack:
         clients = {k: stack.enter_context(_client(k)) for k in WORKERS}
         for k, client in clients.items():  # compiles the loops
-            _a_review(client, model, data, TrainingPlan(sigmoid, LEARNING_RATE, batch_size=k), 2 * k)
+            _per_review(client, model, data, TrainingPlan(sigmoid, LEARNING_RATE, batch_size=k), 2 * k)
         turns = list(product(range(rounds), batches, WORKERS))
         for _, batch, k in progress(turns, "workers", unit="run"):
             plan = TrainingPlan(sigmoid, LEARNING_RATE, batch_size=batch)
-            wall_ms, moved = _a_review(clients[k], model, data, plan, reviews)
-            lines.append({"batch": batch, "workers": k, "wall_ms": wall_ms, "bytes_a_review": round(moved)})
+            wall_ms, moved = _per_review(clients[k], model, data, plan, reviews)
+            lines.append({"batch": batch, "workers": k, "wall_ms": wall_ms, "bytes_per_review": round(moved)})
     least = pd.DataFrame(lines).groupby(["batch", "workers"], as_index=False).min()
     alone = least[least["workers"] == 1].set_index("batch")["wall_ms"]
     least["times_as_fast"] = (alone.loc[least["batch"]].to_numpy() / least["wall_ms"]).round(2)
@@ -78,7 +78,7 @@ def _client(workers: int) -> Iterator[Any]:
         yield client
 
 
-def _a_review(client: Any, model: EncryptedModel, data: Dataset, plan: TrainingPlan, reviews: int) -> tuple[float, float]:
+def _per_review(client: Any, model: EncryptedModel, data: Dataset, plan: TrainingPlan, reviews: int) -> tuple[float, float]:
     """Return the least wall milliseconds per review, and the bytes moved per review."""
     workers, told = Workers(client), list[tuple[int, float]]()
     Trainer(model.copy()).train(

@@ -57,7 +57,7 @@ def test_workers_are_timed_against_one(data: Dataset, tool: ModuleType, monkeypa
     monkeypatch.setattr(network, "SCORES_PER_REPORT", 4)
     table = workers.scaling(data, BOOTSTRAP_TOY, batches=(4,), reviews=12, rounds=1)
     assert table["workers"].tolist() == [1, 2] and (table["wall_ms"] > 0).all()
-    assert table["times_as_fast"].iloc[0] == 1 and (table["bytes_a_review"] > 8 * BOOTSTRAP_TOY.d / 2).all()
+    assert table["times_as_fast"].iloc[0] == 1 and (table["bytes_per_review"] > 8 * BOOTSTRAP_TOY.d / 2).all()
     assert "| 4 | 2 |" in tool.workers(table)
 
 
@@ -306,7 +306,7 @@ def test_the_pages_have_the_stored_numbers(tool: ModuleType) -> None:
         ("peers", "seal_ms"),
         ("profile", "cpu_us"),
         ("workers", "wall_ms"),
-        ("predictions", "predicted trainer CPU ms a review"),
+        ("predictions", "predicted trainer CPU ms per review"),
     ],
 )
 def test_another_number_would_be_noticed(tool: ModuleType, name: str, column: str) -> None:

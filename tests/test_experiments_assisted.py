@@ -46,7 +46,7 @@ def test_a_run_counts_as_its_clear_twin(data):
     line = assisted.assisted_run(case, data, plan, key=0)
     assert abs(line["correct"] - line["clear twin correct"]) <= 3
     assert line["bytes up"] == 1000 * (4 * 1025 + 16)
-    assert line["trainer CPU us a review"] > 0 and line["owner CPU us a review"] > 0
+    assert line["trainer CPU us per review"] > 0 and line["owner CPU us per review"] > 0
 
 
 # Figures

@@ -74,11 +74,11 @@ def hidden_ring(scheme: str) -> ComparedPreset:
 def test_a_line_of_each_scheme(case: ComparedPreset, limit: float, trips: bool, products: float) -> None:
     line = compare(case, small())
     assert line["distance, percent of change"] <= limit
-    assert (line["owner's trips"] > 0) == trips == (line["MB on the wire"] > 0) == (line["owner CPU ms a review"] > 0)
-    assert line["ciphertext products a review"] == products
+    assert (line["owner's trips"] > 0) == trips == (line["MB on the wire"] > 0) == (line["owner CPU ms per review"] > 0)
+    assert line["ciphertext products per review"] == products
     assert line["encrypted"] == ("nothing" if case.name == "clear" else "weights")
     assert line["features"] == ("word2vec, 10" if case.name == "ckks" else "words, 10")
-    assert line["trainer CPU ms a review"] > 0 and line["model MB"] > 0
+    assert line["trainer CPU ms per review"] > 0 and line["model MB"] > 0
     assert abs(line["test accuracy percent"] - line["clear twin test accuracy percent"]) <= 10
 
 
@@ -102,7 +102,7 @@ def test_a_line_of_each_scheme_that_trains_a_hidden_layer(
     clear = compare(ComparedPreset("clear", ClearParameters(), taylor(1), hidden=True), task)
     assert line["distance, percent of change"] <= limit and (line["distance, percent of change"] > 0) == (limit > 0)
     assert line["clear twin test accuracy percent"] == clear["test accuracy percent"], "one twin for all"
-    assert (line["hidden"], line["owner's trips"], line["ciphertext products a review"]) == (2, trips, products)
+    assert (line["hidden"], line["owner's trips"], line["ciphertext products per review"]) == (2, trips, products)
     assert line["features"] == ("dense words, 10" if case.name == "ckks" else "words, 10")
 
 
@@ -181,8 +181,8 @@ def test_the_stored_table_reaches_its_aims() -> None:
     assert (stored[toy]["least test accuracy percent"] >= 95).all()
     assert (stored["largest distance, percent of change"] <= 2).all() and (gap.abs() <= 0.5).all()
     assert (stored["keys"] == np.where(stored["scheme"].str.startswith("bootstrapped"), bootstrapped.KEYS, 1)).all()
-    long = stored["trainer CPU ms a review"] * stored["reviews"] * stored["epochs"] >= 500
-    predicted = (stored["predicted trainer CPU ms a review"] / stored["trainer CPU ms a review"])[long]
+    long = stored["trainer CPU ms per review"] * stored["reviews"] * stored["epochs"] >= 500
+    predicted = (stored["predicted trainer CPU ms per review"] / stored["trainer CPU ms per review"])[long]
     assert len(predicted) == 12 and ((predicted > 1 / 1.5) & (predicted < 1.5)).all()
     insecure = stored["scheme"].isin(["clear", "integer vectors, paper"])
     assert (stored[~insecure]["bits"] >= 128).all()

@@ -78,8 +78,8 @@ def test_the_job_writes_its_tables_and_does_not_run_twice(tmp_path, monkeypatch,
     assert list(table["labels"]) == [*["sent"] * 3, "encrypted"]
     assert (table["bits"] >= 128).all() and not table["owner in the loop"].any()
     assert ((table["correct"] - table["clear twin correct"]).abs() <= 8).all()
-    assert (table["CPU ms a review"] > 1).all()
-    assert table["clear CPU ms a review"].between(1e-4, 1).all()  # the peer of that time, from the same run
+    assert (table["CPU ms per review"] > 1).all()
+    assert table["clear CPU ms per review"].between(1e-4, 1).all()  # the peer of that time, from the same run
     assert curve.groupby("case")["reviews"].apply(list).tolist() == [list(range(2, 65, 2))] * 4
     kept = [sorted(path.name for path in folder.iterdir()) for folder in (tmp_path / "runs" / "toy").iterdir()]
     assert kept == [["curve.csv", "line.json"]] * 4  # no secret is left behind

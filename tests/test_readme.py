@@ -29,7 +29,7 @@ def test_the_result_tables_are_the_stored_ones(tool) -> None:
 def test_runs_of_a_case_are_averaged_over_its_keys(tool) -> None:
     run = {"scheme": "s", "case": "c", "bits": 130.9, "decided by": "BDD, MATZOV", "owner in the loop": False}
     run |= {"epochs": 2, "reviews": 25000, "running accuracy percent": 84.0, "clear twin running percent": 84.5}
-    run |= {"test accuracy percent": 87.0, "clear twin test accuracy percent": 87.5, "CPU ms a review": 10.0}
+    run |= {"test accuracy percent": 87.0, "clear twin test accuracy percent": 87.5, "CPU ms per review": 10.0}
     run |= {"keys MB": 85.7, "model MB": 95.3}
     table = tool.unassisted(pd.DataFrame([run, run | {"running accuracy percent": 85.0}, run | {"case": "d"}]))
     _, _, averaged, single = table.splitlines()

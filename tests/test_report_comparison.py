@@ -15,8 +15,8 @@ pytestmark = pytest.mark.usefixtures("checked_figures")
 
 @pytest.fixture
 def table():
-    line = {"task": "real", "features": "words, 300", "sigmoid": "exact", "ciphertext products a review": 0.0}
-    line |= {"owner's trips": 0, "owner CPU ms a review": 0.0, "distance, percent of change": 0.0, "MB on the wire": 0.0}
+    line = {"task": "real", "features": "words, 300", "sigmoid": "exact", "ciphertext products per review": 0.0}
+    line |= {"owner's trips": 0, "owner CPU ms per review": 0.0, "distance, percent of change": 0.0, "MB on the wire": 0.0}
     line |= {"clear twin test accuracy percent": 80.5, "keys": 1, "largest distance, percent of change": 0.0}
     line |= {"least test accuracy percent": 80.0, "most test accuracy percent": 81.0}
     values = {
@@ -29,7 +29,7 @@ def table():
         "bits",
         "decided by",
         "test accuracy percent",
-        "trainer CPU ms a review",
+        "trainer CPU ms per review",
         "key MB",
         "model MB",
     ]
@@ -111,7 +111,7 @@ def test_runs_on_all_reviews_are_means_over_keys():
                 "labels": labels,
                 "trips": 25000,
                 "test accuracy percent": right,
-                "trainer CPU us a review": 100,
+                "trainer CPU us per review": 100,
             }
             for labels, right in (("sent", 87.0), ("sent", 88.0), ("kept", 10.0))
         ]
@@ -120,12 +120,12 @@ def test_runs_on_all_reviews_are_means_over_keys():
         [
             both
             | {"case": case, "labels": "plain", "reviews": n, "trips": 6, "test accuracy percent": 87.6}
-            | {"trainer CPU ms a review": 0.2}
+            | {"trainer CPU ms per review": 0.2}
             for case, n in (("few", 1000), ("all", 25000))
         ]
     )
     alone = pd.DataFrame(
-        [both | {"case": "one epoch", "labels": "sent", "test accuracy percent": 87.4, "CPU ms a review": 12.0}]
+        [both | {"case": "one epoch", "labels": "sent", "test accuracy percent": 87.4, "CPU ms per review": 12.0}]
     )
     shown = figures.all_reviews(assisted, ckks, alone).set_index("case")
     assert list(shown.index) == ["p", "all", "one epoch"]

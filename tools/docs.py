@@ -92,7 +92,7 @@ def growth(table: pd.DataFrame) -> str:
 def workers(table: pd.DataFrame) -> str:
     """Return the speed of workers that share mini-batches as Markdown."""
     rows = [
-        (w["batch"], w["workers"], f"{w['wall_ms']:.3g} ms", f"{w['times_as_fast']:.2f} x", size_text(w["bytes_a_review"]))
+        (w["batch"], w["workers"], f"{w['wall_ms']:.3g} ms", f"{w['times_as_fast']:.2f} x", size_text(w["bytes_per_review"]))
         for w in table.to_dict("records")
     ]
     return _markdown(["mini-batch", "workers", "wall time per review", "as fast as one", "moved per review"], rows)
@@ -101,7 +101,7 @@ def workers(table: pd.DataFrame) -> str:
 def predictions(table: pd.DataFrame) -> str:
     """Return predicted and measured times of the runs of the comparison as Markdown."""
     reviews = table["reviews"] * table["epochs"]
-    predicted, measured = (reviews * table[f"{which}trainer CPU ms a review"] / 1e3 for which in ("predicted ", ""))
+    predicted, measured = (reviews * table[f"{which}trainer CPU ms per review"] / 1e3 for which in ("predicted ", ""))
     runs = zip(table["task"], table["scheme"], predicted, measured, strict=True)
     rows = [(task, name, f"{p:.1f} s", f"{m:.1f} s", f"{p / m:.2f}") for task, name, p, m in runs if m >= SHORT_S]
     return _markdown(["reviews", "scheme", "predicted", "measured", "quotient"], rows)

@@ -26,7 +26,7 @@ def assisted(runs: pd.DataFrame) -> str:
             str(labels),
             f"{mean['correct']:,.0f} ({mean['clear twin correct']:,.0f}) of {mean['reviews']:,.0f}",
             f"{mean['test accuracy percent']:.2f} % ({mean['clear twin test accuracy percent']:.2f} %)",
-            f"{mean['trainer CPU us a review']:.0f} us",
+            f"{mean['trainer CPU us per review']:.0f} us",
             f"{mean['model bytes'] / 1e6:.0f} MB",
         ]
         rows.append(columns)
@@ -52,7 +52,7 @@ def unassisted(runs: pd.DataFrame) -> str:
             f"{mean['epochs']:.0f} x {mean['reviews']:,.0f}",
             f"{mean['running accuracy percent']:.2f} % ({mean['clear twin running percent']:.2f} %)",
             f"{mean['test accuracy percent']:.2f} % ({mean['clear twin test accuracy percent']:.2f} %)",
-            f"{mean['CPU ms a review']:.1f} ms",
+            f"{mean['CPU ms per review']:.1f} ms",
             f"{mean['keys MB']:.0f} MB",
             f"{mean['model MB']:.3g} MB",
         ]

@@ -122,9 +122,9 @@ def _costs(twin: ClearTwin, run: AssistedRun) -> dict[str, object]:
     """Return the columns about CPU time, beside the clear twin's, and about bytes."""
     reviews, tally = len(run.training.right), run.tally
     return {
-        "trainer CPU us a review": round(1e6 * run.cpu_seconds / reviews, 1),
-        "owner CPU us a review": round(1e6 * tally.cpu_seconds / reviews, 1),
-        "clear CPU us a review": round(1e6 * twin.cpu_seconds / reviews, 1),
+        "trainer CPU us per review": round(1e6 * run.cpu_seconds / reviews, 1),
+        "owner CPU us per review": round(1e6 * tally.cpu_seconds / reviews, 1),
+        "clear CPU us per review": round(1e6 * twin.cpu_seconds / reviews, 1),
         "trainer / clear": round(run.cpu_seconds / twin.cpu_seconds, 1),
         "trips": tally.trips,
         "bytes up": tally.bytes_up,

@@ -122,9 +122,9 @@ def bootstrapped_run(
     reviews = len(data.y)
     line = _settings(case, key) | _accuracies(training, test, twin, reviews) | _noise(case, data, start, test, twin)
     line |= {
-        "CPU ms a review": round(1e3 * clock.cpu_seconds / max(clock.reviews, 1), 3),
-        "clear CPU ms a review": round(1e3 * twin.cpu_seconds / len(twin.z), 4),
-        "wall ms a review": round(1e3 * clock.wall_seconds / max(clock.reviews, 1), 3),
+        "CPU ms per review": round(1e3 * clock.cpu_seconds / max(clock.reviews, 1), 3),
+        "clear CPU ms per review": round(1e3 * twin.cpu_seconds / len(twin.z), 4),
+        "wall ms per review": round(1e3 * clock.wall_seconds / max(clock.reviews, 1), 3),
         "threads": threads,
         "keys MB": round(owner.evaluator.nbytes / 1e6, 1),
         "model MB": round(trainer.model.network.W1.nbytes / 1e6, 3),

@@ -53,7 +53,7 @@ def packed_run(case: CKKSCase, data: Dataset) -> dict[str, object]:
         "largest error of a score": significant(np.abs(z - twin.z).max(), 2),
         "trainer CPU s": round(seconds, 2),
         "owner CPU s": round(tally.cpu_seconds, 2),
-        "trainer CPU ms a review": round(1e3 * seconds / (reviews * case.epochs), 3),
+        "trainer CPU ms per review": round(1e3 * seconds / (reviews * case.epochs), 3),
         "clear CPU s": round(twin.cpu_seconds, 3),
         "trips": tally.trips,
         "bytes up": tally.bytes_up,

@@ -112,9 +112,9 @@ def compare(case: ComparedPreset, task: ComparisonTask) -> dict[str, object]:
         "batch": plan.batch_size,
         "epochs": plan.epochs,
         "learning rate": plan.learning_rate,
-        "ciphertext products a review": ciphertext_products(case.parameters, plan, task.hidden),
+        "ciphertext products per review": ciphertext_products(case.parameters, plan, task.hidden),
         TWIN: right_percent(twin.network, data.X_test, data.y_test),
-        "clear CPU ms a review": significant(1e3 * twin.cpu_seconds / (data.X.shape[0] * plan.epochs)),
+        "clear CPU ms per review": significant(1e3 * twin.cpu_seconds / (data.X.shape[0] * plan.epochs)),
         "keys": case.keys,
         f"least {ACCURACY}": runs[ACCURACY].min(),
         f"most {ACCURACY}": runs[ACCURACY].max(),
@@ -132,8 +132,8 @@ def _run(case: ComparedPreset, data: Dataset, start: Network, twin: ClearTwin) -
         TRIPS: tally.trips,
         ACCURACY: right_percent(network, data.X_test, data.y_test),
         DISTANCE: significant(distance_percent(network, twin.network, start)),
-        "trainer CPU ms a review": significant(1e3 * (seconds - tally.cpu_seconds) / reviews),
-        "owner CPU ms a review": significant(1e3 * tally.cpu_seconds / reviews),
+        "trainer CPU ms per review": significant(1e3 * (seconds - tally.cpu_seconds) / reviews),
+        "owner CPU ms per review": significant(1e3 * tally.cpu_seconds / reviews),
         "key MB": significant(getattr(run.model.evaluator, "nbytes", 0) / 1e6),
         "model MB": significant(run.model.network.W1.nbytes / 1e6),
         "MB on the wire": significant((tally.bytes_up + tally.bytes_down) / 1e6),
@@ -229,7 +229,7 @@ def _predicted(case: ComparedPreset, task: ComparisonTask) -> dict[str, object]:
     _, data, plan = task.of(case)
     cost = announce(f"{task.name}, {case.name}", data.X, plan, linear_start(data).architecture, case.parameters)
     reviews = data.X.shape[0] * plan.epochs
-    return compare(case, task) | {"predicted trainer CPU ms a review": significant(1e3 * cost.trainer_cpu_s / reviews)}
+    return compare(case, task) | {"predicted trainer CPU ms per review": significant(1e3 * cost.trainer_cpu_s / reviews)}
 
 
 def _task(name: str, words: Dataset) -> ComparisonTask:

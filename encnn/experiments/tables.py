@@ -103,8 +103,8 @@ def measured(data: LabelledData, help: str, key: int) -> dict[str, Any]:
         "test accuracy percent": round(100 * right, 2),
         "LogisticRegression percent": round(100 * in_the_clear(data, found, X, y, X_test, y_test), 2),
         "fit CPU s": round(fitted - begun, 1),
-        "CPU ms a row and class": round(1e3 * (fitted - begun) / rows, 2),
-        "test CPU ms a row": round(1e3 * (scored - fitted) / len(y_test), 2),
+        "CPU ms per row and class": round(1e3 * (fitted - begun) / rows, 2),
+        "test CPU ms per row": round(1e3 * (scored - fitted) / len(y_test), 2),
     }
 
 

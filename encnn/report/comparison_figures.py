@@ -38,7 +38,7 @@ def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
     share of their change.  If there are several keys, it is the median over the keys, and the spread is given too.
     """
     of = table[table["task"] == task]
-    pairs = zip(of["trainer CPU ms a review"], of["owner CPU ms a review"], strict=True)
+    pairs = zip(of["trainer CPU ms per review"], of["owner CPU ms per review"], strict=True)
     security = zip(of["bits"], of["decided by"], strict=True)
     return pd.DataFrame(
         {
@@ -46,7 +46,7 @@ def overview(table: pd.DataFrame, task: str = "real") -> pd.DataFrame:
             "bits (decided by)": [bits_text(*bits) for bits in security],
             "features": of["features"].str.split(",").str[0].to_list(),
             "sigmoid": of["sigmoid"].to_list(),
-            "products per review": [f"{x:g}" for x in of["ciphertext products a review"]],
+            "products per review": [f"{x:g}" for x in of["ciphertext products per review"]],
             "trips": of["owner's trips"].to_list(),
             "test (clear twin)": [f"{a} ({b:.2f} %)" for a, b in zip(accuracy_texts(of), of[TWIN], strict=True)],
             "off by": [_distance_text(*line) for line in of[["keys", DISTANCE, f"largest {DISTANCE}"]].to_numpy()],
@@ -66,11 +66,11 @@ def all_reviews(assisted: pd.DataFrame, ckks: pd.DataFrame, unassisted: pd.DataF
     sent, plain, alone = (
         runs[runs["labels"] == name] for runs, name in ((assisted, "sent"), (ckks, "plain"), (unassisted, "sent"))
     )
-    lines = [_line("integer vectors", p, of, 1e-3 * of["trainer CPU us a review"]) for p, of in _groups(sent, "parameters")]
+    lines = [_line("integer vectors", p, of, 1e-3 * of["trainer CPU us per review"]) for p, of in _groups(sent, "parameters")]
     lines += [
-        _line("CKKS", case, of, of["trainer CPU ms a review"]) for case, of in _groups(plain[plain["reviews"] > 1000], "case")
+        _line("CKKS", case, of, of["trainer CPU ms per review"]) for case, of in _groups(plain[plain["reviews"] > 1000], "case")
     ]
-    lines += [_line("bootstrapped", case, of, of["CPU ms a review"]) for case, of in _groups(alone, "case")]
+    lines += [_line("bootstrapped", case, of, of["CPU ms per review"]) for case, of in _groups(alone, "case")]
     return pd.DataFrame(lines)
 
 
@@ -148,7 +148,7 @@ def _line(scheme: str, case: str, of: pd.DataFrame, cpu_ms: pd.Series) -> dict[s
 
 
 def _cpu(of: pd.DataFrame) -> pd.Series:
-    return of["trainer CPU ms a review"] + of["owner CPU ms a review"]
+    return of["trainer CPU ms per review"] + of["owner CPU ms per review"]
 
 
 def _levels(values: np.ndarray) -> list[tuple[float, float]]:

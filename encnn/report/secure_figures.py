@@ -121,7 +121,7 @@ def cpu_per_review(table: pd.DataFrame) -> Figure:
     table: the columns of figures/assisted.csv.  The bars are means over the keys.
     """
     parts = {"trainer": PALETTE[1], "owner": PALETTE[2], "clear": PALETTE[0]}
-    means = table.groupby(["parameters", "labels"], sort=False)[[f"{part} CPU us a review" for part in parts]].mean()
+    means = table.groupby(["parameters", "labels"], sort=False)[[f"{part} CPU us per review" for part in parts]].mean()
     figure, axes = plt.subplots(figsize=(8.5, 0.8 * len(means) + 1.2))
     for k, (part, colour) in enumerate(parts.items()):
         axes.barh(np.arange(len(means)) + 0.27 * (k - 1), means.iloc[:, k], height=0.25, color=colour, label=part)
