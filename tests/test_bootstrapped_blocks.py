@@ -367,5 +367,5 @@ def test_differences_of_blocks_need_the_same_layout(toy):
     a, b = (secret.encrypt_many(np.full((20, 1), v)) for v in (3.0, 1.0))
     np.testing.assert_allclose(secret.decrypt(a - b), 2.0, atol=1e-6)
     for other in (secret.encrypt_many(np.ones((21, 1))), b[2:]):
-        with pytest.raises(ParameterError, match="subtract arrays of the same layout"):
+        with pytest.raises(ParameterError, match="cannot be subtracted; use arrays of the same layout"):
             a - other

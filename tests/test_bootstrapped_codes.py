@@ -130,7 +130,7 @@ def test_products_beyond_the_largest_are_clipped_and_small_ones_beyond_the_windo
 
 def test_a_window_holds_no_more_octaves_than_it_has():
     CODEC.check(12)
-    with pytest.raises(ParameterError, match="factors of 12.5 octaves do not fit a window of 12.*smaller kappa"):
+    with pytest.raises(ParameterError, match="factors that span 12.5 octaves do not fit a window of 12.*smaller kappa"):
         CODEC.check(12.5)
 
 

@@ -135,7 +135,7 @@ def test_a_plan_that_leaves_the_ranges_is_refused_and_wider_ranges_take_it():
     plan = TrainingPlan(EXACT, 0.5, batch_size=8)
     start = network()
     owner, model = owner_of(start, ranges=Ranges(hidden=0.2, score=8.0))
-    with pytest.raises(DivergenceError, match=r"\|h\| reached .* beyond the ranges 0.2 and 4 of the hidden layer"):
+    with pytest.raises(DivergenceError, match=r"\|h\| reached .* but the ranges of the hidden layer end at 0.2 and 4;"):
         Trainer(model).train(X, y, plan)
     found = start.copy()
     z = train(CLEAR, found, X, y, plan)
@@ -297,7 +297,7 @@ def test_what_a_hidden_layer_cannot_do_says_so():
 @pytest.mark.parametrize(
     ("X", "plan", "message"),
     [
-        (np.full((2, WORDS), 40), PLAN, "a review of 1600 words does not fit.*cut long reviews"),
+        (np.full((2, WORDS), 40), PLAN, "a review of 1600 words is too long.*cut long reviews"),
         (np.ones((2, WORDS), int), TrainingPlan(EXACT, 1e-4), "at learning rate 0.0001 a bootstrap.*take a learning rate"),
         (np.ones((2, WORDS), int), TrainingPlan(EXACT, 0.1, epochs=10**7), "would leave noise.*Train fewer"),
     ],

@@ -194,7 +194,7 @@ def test_a_plan_that_leaves_the_codes_is_refused_and_the_advice_works() -> None:
         ranges_for(HIDDEN_128, X, y, replace(PLAN, learning_rate=20.0), True, HIDDEN)
     with pytest.raises(DivergenceError, match=r"\|W2\| goes from -0\.\d+ to 3\."):  # it never grows large, and nears zero
         ranges_for(HIDDEN_128, X, y, replace(PLAN, learning_rate=0.7), True, HIDDEN)
-    with pytest.raises(ParameterError, match=r"takes a scale of (\d+)") as error:
+    with pytest.raises(ParameterError, match=r"fits a scale of (\d+)") as error:
         ranges_for(HIDDEN_128.updated(name="large", scale=1 << 28), X, y, PLAN, True, HIDDEN)
     scale = int(str(error.value).split("scale=")[1].split(")")[0])
     assert isinstance(ranges_for(HIDDEN_128.updated(name="fits", scale=scale), X, y, PLAN, True, HIDDEN), RankOneRanges)

@@ -1,27 +1,29 @@
-"""Rank one: a linear hidden layer that starts from W1 = 0 is one number per word, however many units it has.
+"""Rank one: a linear hidden layer that starts from W1 = 0 needs only one number per word, however many units it has.
 
-Let W1 = 0 at the start, and let the network have a linear hidden layer and one output.  With b = |W2| and w = W2 / |W2| of the
-start,
+**Claim.**  Let a network have a linear hidden layer and one output, and let W1 = 0 at the start.  Write w = W2 / |W2| and
+b = |W2| for the start.  Then, after every mini-batch,
 
-    W1 = U w^T     W2 = b w     at every step,  U one number per word, b one number.
+    W1 = U w^T     W2 = b w     with a vector U of one number per word, one number b, and w as at the start.
 
-**Proof**, by induction over mini-batches.  At the start U = 0.  If it holds before a mini-batch, then s = x U (the sum of the
-numbers of the words, or their mean) gives
+**Proof** by induction over mini-batches.  It holds at the start with U = 0.  Suppose that it holds before a mini-batch, and let
+s = x U, which is the sum of the numbers of a review's words, or their mean.  Then
 
     h = x W1 = s w^T               z = h W2 = s b w^T w = s b            since |w| = 1
-    W2 -= a sum_r h_r^T d_r        is    b -= a sum_r d_r s_r            a multiple of w
-    W1[i] -= a x_i d W2^T          is    U[i] -= a x_i d b               a multiple of w^T
+    W2 -= a sum_r h_r^T d_r        is    b -= a sum_r d_r s_r            since h_r is a multiple of w^T
+    W1[i] -= a x_i d W2^T          is    U[i] -= a x_i d b               since W2 is a multiple of w
 
-so it holds after it.  The error d depends on z only.  So batch size, rate, decay, epochs, sigmoid and pooling do not matter,
-nor do factors on updates (`divide_update`, multipliers of steps) or on rows (`shrink`).
+so both updates leave w as it is, and the claim holds after the mini-batch.  Nothing was assumed of the error d but that it
+depends on z and the label.  So the claim holds for every batch size, rate, decay, number of epochs, sigmoid and pooling, and
+also with factors on updates (`divide_update`, multipliers of steps) or on rows (`shrink`).
 
-So (U, b) is `Architecture(hidden=1)`, trained by the same loop with the same plan, and its scores are those of the whole
-network.  An owner encrypts U, b and w.  The trainer learns none of them.  It trains U and b, and carries w along unread
-(`Network.direction`), so that the owner can expand whatever model comes back.  Training takes fewer ciphertexts by the factor
-`hidden`, and b starts positive.
+**Use.**  (U, b) is a network of `Architecture(hidden=1)`.  The same loop trains it by the same plan, and its scores are those
+of the whole network.  The owner encrypts U, b and w, and the trainer learns none of them.  It trains U and b, and carries w
+along unread (`Network.direction`), so that the owner can expand whatever model comes back.  This takes fewer ciphertexts by the
+factor `hidden`.  Besides, b is known to be positive at the start.
 
-**It does not hold** for another start of W1, for a hidden sigmoid (units with different W2 then get different updates), or for
-several outputs (there the rank is at most the number of outputs).  Such networks need the products of the general step.
+**Where it fails.**  It does not hold if W1 starts from other values, if the hidden layer has a sigmoid (units with different W2
+then get different updates), or if there are several outputs (the rank is then at most the number of outputs).  Such networks
+need the products of the general step.
 """
 
 from dataclasses import replace
@@ -33,7 +35,7 @@ from encnn.network.architecture import Network
 
 
 def obstacle(network: Network) -> str | None:
-    """Return what keeps a network in the clear from staying of rank one; None if it stays so."""
+    """Return the reason why a network in the clear does not stay of rank one, or None if it does."""
     a, W2 = network.architecture, network.W2
     if W2 is None:
         return "it has no hidden layer"
@@ -47,14 +49,14 @@ def obstacle(network: Network) -> str | None:
 
 
 def reduced(network: Network) -> tuple[Network, np.ndarray]:
-    """Return (the network of one hidden unit, w): U = 0 and b = |W2|, and the direction w of W2, shape (hidden,).
+    """Return (the network of one hidden unit, with U = 0 and b = |W2|; the direction w of W2, shape (hidden,)).
 
     Raises `ParameterError` if the network does not stay of rank one.
     """
     found = obstacle(network)
     if found is not None or network.W2 is None:
         raise ParameterError(
-            f"this network does not stay of rank one: {found}; train it as it is, by the general step with products of "
+            f"this network does not stay of rank one, because {found}; train it as it is, by the general step with products of "
             "ciphertexts, or start from W1 = 0 with a linear hidden layer and one output"
         )
     b = float(np.linalg.norm(network.W2))
@@ -65,6 +67,9 @@ def reduced(network: Network) -> tuple[Network, np.ndarray]:
 def expanded(network: Network, w: np.ndarray) -> Network:
     """Return the network with W1 = U w^T and W2 = b w, for (U, b) in the clear and the direction w, shape (hidden,)."""
     if network.W2 is None or network.architecture.hidden != 1 or network.architecture.outputs != 1:
-        raise ParameterError(f"a network of rank one has one hidden unit and one output, not {network.architecture}")
+        raise ParameterError(
+            f"only a network of one hidden unit and one output can be expanded, not {network.architecture}; pass the network "
+            "that `reduced` made, after its training"
+        )
     a = replace(network.architecture, hidden=len(w))
     return Network(a, network.W1 * w, network.W2 * w, network.weight_bound)

@@ -1,11 +1,11 @@
-"""Scores as products of two encrypted numbers, which the owner multiplies after decryption.
+"""Scores as two encrypted factors, which the owner multiplies after decryption.
 
-Behind a hidden layer of one unit a score is z = s b.  Where a product of ciphertexts costs a rotation and noise, nobody needs
-it: the owner reads s and b, and both are numbers of the owner's own network.
+Behind a hidden layer of one unit a score is z = s b.  A product of ciphertexts would cost a rotation and noise, and it is not
+needed: the owner may read s and b, since both are numbers of the owner's own network.
 
-    z_r = S_r / gain_r * b_i      S_r = gain_r s_r     i is the group of review r, such as a mini-batch, which shares b
+    z_r = S_r / gain_r * b_i      S_r = gain_r s_r     i is the group of review r, such as its mini-batch, which shares one b
 
-Gains are public.  With them S fills the range in which training reads it, |S| <= 1.
+Gains are public.  They make S fill the range in which training reads it, |S| <= 1.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ class FactoredScores:
     sums: Any  # S, shape (reviews, 1); training reads |S| <= 1
     factors: Any  # b, shape (groups, 1)
     counts: np.ndarray  # int64, the number of reviews in each group
-    gains: np.ndarray  # float64, one per review
+    gains: np.ndarray  # float64, the gain of each review
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,7 +58,7 @@ class FactoredScores:
         return FactoredScores(self.sums[start:stop], self.factors[kept], counts, self.gains[start:stop])
 
     def read(self, decrypt: Callable[[Encrypted], np.ndarray], limit: float = 1.0) -> np.ndarray:
-        """Return the scores; not-a-number where S left its range, so that training did not read it as it is."""
+        """Return the scores.  A score is not-a-number if its S left the range in which training reads S correctly."""
         S = decrypt(self.sums)
         s = np.where(np.abs(S) <= 1, S / self.gains[:, None], np.nan)
         return s * np.repeat(decrypt(self.factors), self.counts, axis=0)
@@ -72,10 +72,13 @@ def joined(evaluator: Evaluator, scores: Sequence[FactoredScores]) -> FactoredSc
 
 
 def check_factored(counts: object, gains: object, shape: tuple[int, ...]) -> None:
-    """Raise `DataError` unless counts are int64 that add up to the reviews, and gains float64 above 0, one per review."""
+    """Raise `DataError` unless counts are int64 that add up to the reviews, and there is a gain, float64 > 0, per review."""
     reviews = shape[0]
     if shape[1:] != (1,) or not isinstance(counts, np.ndarray) or counts.dtype != np.int64 or counts.ndim != 1:
-        raise DataError(f"scores of shape {shape} and counts that are no vector of int64 are no products; send (reviews, 1)")
+        raise DataError(
+            f"scores of shape {shape} with counts that are no vector of int64 are not scores in two factors; send scores of "
+            "shape (reviews, 1), and one int64 count per factor"
+        )
     if not 0 < len(counts) <= reviews or counts.min() < 1 or counts.max() > reviews or counts.sum() != reviews:
         raise DataError(f"{reviews} scores do not fit the counts that came with them; send one count of reviews per factor")
     fits = isinstance(gains, np.ndarray) and gains.dtype == np.float64 and gains.shape == (reviews,)

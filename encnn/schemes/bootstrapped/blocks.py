@@ -1,27 +1,27 @@
-"""Blocks: N numbers as the coefficients of one GLWE ciphertext, and the operations of training on them.
+"""Blocks hold N numbers as the coefficients of one GLWE ciphertext, and training works on them directly.
 
-A block is (b, a_1, ..., a_k), k+1 polynomials modulo X^N + 1 and 2^32, whose phase b + sum_j a_j S_j has the numbers v_0, v_1,
-... times the scale as coefficients.  A number takes 4 (k+1) bytes in a block and 4 (1 + k N) bytes as an LWE ciphertext.
+A block is (b, a_1, ..., a_k): k+1 polynomials modulo X^N + 1 and 2^32.  The coefficients of its phase b + sum_j a_j S_j are the
+numbers v_0, v_1, ... times the scale.  A number takes 4 (k+1) bytes in a block, and 4 (1 + k N) bytes as an LWE ciphertext.
 
     gather    sum_i x_i X^-i block, then the constant coefficient    a ciphertext of sum_i x_i v_i
     scatter   block -= sum_i x_i X^i E                               v_i -= x_i e, for a ciphertext E of the constant e
 
-**Rows of several numbers**, the weights of one word to all hidden units, are neighbours in a block.  A row of `width` numbers
-begins at a multiple of `stride`, the next power of two, so that no row crosses the end of a block.  Then sum_i x_i X^-i block
-holds the sums of all columns in its first coefficients, and an E of several coefficients e_k changes all of them.  So a word
-costs one addition of windows, however many hidden units there are.
+**Rows of several numbers**, such as the weights from one word to all hidden units, are neighbours in a block.  A row of `width`
+numbers begins at a multiple of `stride`, the next power of two, so that no row crosses the end of a block.  Then
+sum_i x_i X^-i block holds the sums of all columns in its first coefficients, and an E with several coefficients e_k changes all
+columns.  So a word costs one addition of shifted blocks, however many hidden units there are.
 
-X^i block is the block in two contiguous runs, one of them with its sign turned.  So both operations are additions only, and
-they add no noise but that of the ciphertexts.
+Multiplying a block by X^i shifts it.  The coefficients that pass the end return at the beginning with the opposite sign.  So
+both operations consist of additions, and add no noise but that of the ciphertexts.
 
     extract   the constant coefficient of a GLWE ciphertext as an LWE ciphertext    a change of order and signs
-    embed     the way back: (b, 0, ..., 0) for a body, and the masks in their order
+    embed     the way back: (b, 0, ..., 0) as the body, and the masks in their old order
 
 The result of `embed` has the number in its constant coefficient and meaningless numbers elsewhere.  The trace removes those.
 
-**A block without masks is a plaintext.**  Sums of such blocks are plaintexts, too.  If weights had no masks, their scores would
-have none, rotations by 0 would add nothing of a key, and a network would be trained in the open with results that look perfect.
-`without_masks` finds such blocks, and reading or training a model refuses them.
+**A block without masks is a plaintext**, and so are sums of such blocks.  If weights had no masks, their scores would have none
+either, and rotating by masks of 0 would add nothing of a key.  A network would then be trained in the open, with results that
+look perfect.  `without_masks` finds such blocks, and the functions that read or train a model refuse them.
 """
 
 import math
@@ -46,10 +46,10 @@ class BlockArray:
     context: IntegerVectorContext  # the name of the key, and its parameters
     value: float  # bound on |v|, as in `CiphertextArray`
     noise: float  # bound on the noise, as in `CiphertextArray`
-    places: np.ndarray | None = None  # of each row, N block + coefficient; None for 0, stride, 2 stride, ...
-    seed: bytes | None = None  # gives the masks of fresh blocks, so that files need not store them
-    row: tuple[int, ...] = (1,)  # shape of a row: (width,), or () for the numbers of a vector
-    scale: float = 0.0  # the phase of 1; by default that of the parameters
+    places: np.ndarray | None = None  # N * block + coefficient for each row; None means 0, stride, 2 stride, ...
+    seed: bytes | None = None  # expands to the masks of fresh blocks, so that files need not store them
+    row: tuple[int, ...] = (1,)  # the shape of a row: (width,), or () for the numbers of a vector
+    scale: float = 0.0  # the phase of 1; 0 means the scale of the parameters
 
     def __post_init__(self) -> None:
         """Take the scale of the parameters if none is given."""
@@ -67,12 +67,12 @@ class BlockArray:
 
     @property
     def width(self) -> int:
-        """Numbers in a row."""
+        """How many numbers a row has."""
         return math.prod(self.row)
 
     @property
     def stride(self) -> int:
-        """Coefficients from one row to the next."""
+        """How many coefficients there are from one row to the next."""
         return stride_of(self.width)
 
     @property
@@ -103,7 +103,9 @@ class BlockArray:
         if (self.shape, self.scale, self.data.shape) != (other.shape, other.scale, other.data.shape) or (
             self.places is not None or other.places is not None
         ):
-            raise ParameterError(f"{self} and {other} differ in shape, scale or places; subtract arrays of the same layout")
+            raise ParameterError(
+                f"{self} and {other} differ in shape, scale or places and cannot be subtracted; use arrays of the same layout"
+            )
         value, noise = self.value + other.value, self.noise + other.noise
         return replace(self, data=self.data - other.data, value=value, noise=noise, seed=None)
 
@@ -121,7 +123,7 @@ class BlockArray:
 
 
 def stride_of(width: int) -> int:
-    """Return the coefficients from one row of so many numbers to the next: a power of two.
+    """Return how many coefficients there are from one row of `width` numbers to the next: the next power of two.
 
     >>> [stride_of(width) for width in (1, 3, 8)]
     [1, 4, 8]
@@ -130,20 +132,19 @@ def stride_of(width: int) -> int:
 
 
 def blocks_for(rows: int, N: int) -> int:
-    """Return how many blocks hold so many coefficients."""
+    """Return how many blocks are needed for `rows` coefficients."""
     return -(-rows // N)
 
 
 def without_masks(data: np.ndarray) -> np.ndarray:
-    """Return which GLWE ciphertexts, shape (B, k+1, N), have no mask: anybody can read these."""
+    """Return which GLWE ciphertexts, shape (B, k+1, N), have no mask, so that anybody can read them."""
     return np.asarray(~data[:, 1:].any(axis=(1, 2)))
 
 
 def extract(acc: np.ndarray, coefficient: int = 0) -> np.ndarray:
-    """Return ciphertexts of one coefficient of GLWE phases, int32 of shape (B, 1 + k N): sample extraction.
+    """Return LWE ciphertexts of one coefficient of GLWE phases, int32 of shape (B, 1 + k N); this is sample extraction.
 
-    X^-j moves coefficient j to the constant one, for which
-
+    X^-j moves coefficient j to the place of the constant one.  The constant coefficient of a product a S is
     (a S)_0 = a_0 S_0 - a_(N-1) S_1 - ... - a_1 S_(N-1), so the mask is (a_0, -a_(N-1), ..., -a_1).
     """
     acc = transform.monomial_product(acc, -coefficient) if coefficient else acc
@@ -152,7 +153,7 @@ def extract(acc: np.ndarray, coefficient: int = 0) -> np.ndarray:
 
 
 def embed(ciphertexts: np.ndarray, N: int) -> np.ndarray:
-    """Return GLWE ciphertexts, int32 (B, k+1, N), with these numbers as constant coefficients; the others mean nothing."""
+    """Return GLWE ciphertexts, int32 (B, k+1, N), whose constant coefficients are these numbers; the others mean nothing."""
     masks = _reflected(ciphertexts[:, 1:].reshape(len(ciphertexts), ciphertexts.shape[1] // N, N))
     body = np.zeros((len(masks), 1, N), np.int32)
     body[:, 0, 0] = ciphertexts[:, 0]
@@ -160,7 +161,7 @@ def embed(ciphertexts: np.ndarray, N: int) -> np.ndarray:
 
 
 def gather(W: BlockArray, X: Batch) -> CiphertextArray:
-    """Return X W, one ciphertext per sum (see `BlockArray.numbers`); noises add, weighted by |X|."""
+    """Return X W with one ciphertext per sum, in the shape of `BlockArray.numbers`.  Noises add, weighted by |X|."""
     places, pointers, factors = _entries(W, X)
     sums = np.empty((len(X), *W.data.shape[1:]), np.int32)
     loops = engine.compiled_blocks(W.parameters.N, W.parameters.k)
@@ -173,10 +174,10 @@ def gather(W: BlockArray, X: Batch) -> CiphertextArray:
 
 
 def scatter_subtract(W: BlockArray, X: Batch, errors: np.ndarray, value: float, noise: float) -> None:
-    """Do W -= X^T e in place; noises add, weighted by |X|.
+    """Do W -= X^T e in place.  Noises add, weighted by |X|.
 
-    errors: GLWE ciphertexts of e, one coefficient per number of a row and 0 elsewhere, int32 of shape (B, k+1, N).
-    value, noise: bounds on each of them.
+    errors: GLWE ciphertexts of e, with one coefficient per number of a row and 0 elsewhere, int32 of shape (B, k+1, N).
+    value, noise: bounds on each error and on its noise.
     """
     places, pointers, factors = _entries(W, X)
     loops = engine.compiled_blocks(W.parameters.N, W.parameters.k)
@@ -205,7 +206,7 @@ def scatter_subtract_numpy(
 
 
 def concatenate(arrays: Sequence[BlockArray]) -> BlockArray:
-    """Return the arrays joined, with the largest of their bounds; each keeps its own blocks."""
+    """Return the arrays joined, with the largest of their bounds.  Each keeps its own blocks."""
     for other in arrays[1:]:
         check_same_key(arrays[0], other)
     starts = arrays[0].parameters.N * np.cumsum([0, *(len(a.data) for a in arrays)])

@@ -1,16 +1,18 @@
-"""The transform of the compiled loops, for N = 1024: real polynomials to their values at the roots of X^N + 1, and back.
+"""The transform of the compiled loops, for N = 1024: from real polynomials to their values at the roots of X^N + 1, and back.
 
-Functions here are called by other compiled loops, which check sizes.  Fast-math flags are off: they would fuse multiplications
-with additions, and then freshly compiled code and the same code from numba's cache could differ in the last bit.
+The functions here are called by other compiled loops, which check the sizes.  Fast-math flags are off.  They would fuse
+multiplications with additions, and then freshly compiled code and the same code from numba's cache could differ in the last
+bit.
 
-A real polynomial p becomes the 512 complex numbers (p_j + i p_(j + 512)) exp(i pi j / 1024) and then their discrete Fourier
-transform.  Since 512 = 8 * 8 * 8, the transform has three stages of 64 butterflies of size eight.  Frequencies come out in the
-order `ORDER`.
+A real polynomial p becomes the 512 complex numbers (p_j + i p_(j + 512)) exp(i pi j / 1024).  Their discrete Fourier transform
+holds the values of p at one of each pair of conjugate roots, and the values at the others are conjugates.  Since
+512 = 8 * 8 * 8, the transform has three stages of 64 butterflies of size eight.  Frequencies come out in the order `ORDER`.
 
-**Layout.**  Complex numbers lie in 8 groups of 64: the real parts of a group, then its imaginary parts.  Number 64 u + s has
-its real part at 128 u + s and its imaginary part 64 further.  A stage works on many neighbours at a time, so that the compiler
-can use vectors: the first one combines numbers of all groups, the second one numbers that are 8 apart.  The last one would have
-to combine neighbours, so the numbers change places before it.
+**Layout.**  Complex numbers lie in 8 groups of 64.  A group holds its real parts first and then its imaginary parts, so number
+64 u + s has its real part at place 128 u + s and its imaginary part 64 places further.  A stage works on many neighbours at
+a time, so that the compiler can use vectors.  The first stage combines numbers of different groups, and the second one numbers
+that are 8 apart.  The last stage would have to combine neighbours, which does not fit vectors, so the numbers are transposed
+before it.
 """
 
 from typing import Any
@@ -50,6 +52,7 @@ _TWIST = _turns(np.arange(M), 2 * N)
 @njit(inline="always")
 def _eight(x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):
     """Return the Fourier transform of eight complex numbers x + i y."""
+    # three rounds of sums and differences: of numbers 4 apart (a, b), then 2 apart (c to h), then neighbours (returned)
     a0, b0, a4, b4 = x0 + x4, y0 + y4, x0 - x4, y0 - y4
     a1, b1, a5, b5 = x1 + x5, y1 + y5, x1 - x5, y1 - y5
     a2, b2, a6, b6 = x2 + x6, y2 + y6, x2 - x6, y2 - y6
@@ -68,7 +71,7 @@ def _eight(x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):
 
 @njit(inline="always")
 def _load(w, p, s, re, im):
-    """Return the transform of eight numbers at p, p + s, ..."""
+    """Return the transform of the eight numbers at p, p + s, ..."""
     return _eight(
         w[p + re], w[p + im], w[p + s + re], w[p + s + im], w[p + 2 * s + re], w[p + 2 * s + im],
         w[p + 3 * s + re], w[p + 3 * s + im], w[p + 4 * s + re], w[p + 4 * s + im], w[p + 5 * s + re], w[p + 5 * s + im],
@@ -87,14 +90,14 @@ def _store(w, p, s, re, im, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, 
 
 @njit(inline="always")
 def _put(w, t, p, re, im, x, y):
-    """Store x + i y, times the complex number of t at p, at p."""
+    """Store at place p the product of x + i y and the complex number that t has there."""
     w[p + re] = x * t[p] - y * t[p + 64]
     w[p + im] = x * t[p + 64] + y * t[p]
 
 
 @njit(inline="always")
 def _store_turned(w, t, p, re, im, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):
-    """Store eight numbers at p, p + 128, ..., times those of t, of which the first is 1."""
+    """Store at p, p + 128, ... the products of eight numbers and those that t has there, of which the first is 1."""
     w[p + re] = x0
     w[p + im] = y0
     _put(w, t, p + 128, re, im, x1, y1)
@@ -114,7 +117,7 @@ def _turned(w, t, p, re, im):
 
 @njit(inline="always")
 def _load_turned(w, t, p, re, im):
-    """Return the transform of eight numbers at p, p + 128, ..., times those of t, of which the first is 1."""
+    """Return the transform of the products of eight numbers of w and t at p, p + 128, ...; the first number of t is 1."""
     a1, b1 = _turned(w, t, p + 128, re, im)
     a2, b2 = _turned(w, t, p + 256, re, im)
     a3, b3 = _turned(w, t, p + 384, re, im)
@@ -127,7 +130,7 @@ def _load_turned(w, t, p, re, im):
 
 @njit(inline="always")
 def _twisted(p, j, q):
-    """Return (p_j + i p_(j + 512)) exp(i pi j / 1024); q is the place of j in the layout."""
+    """Return (p_j + i p_(j + 512)) exp(i pi j / 1024).  q is the place of j in the layout."""
     x, y = np.float64(p[j]), np.float64(p[j + 512])
     return x * _TWIST[q] - y * _TWIST[q + 64], x * _TWIST[q + 64] + y * _TWIST[q]
 
@@ -155,7 +158,7 @@ def _put_untwisted(p, j, q, x, y):
 
 @njit(inline="always")
 def _store_untwisted(p, j, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):
-    """Store eight pairs of coefficients, j, j + 64, ..."""
+    """Store eight pairs of coefficients, those of j, j + 64, ..."""
     _put_untwisted(p, j, j, x0, y0)
     _put_untwisted(p, j + 64, j + 128, x1, y1)
     _put_untwisted(p, j + 128, j + 256, x2, y2)
@@ -168,7 +171,7 @@ def _store_untwisted(p, j, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y
 
 @njit(inline="always")
 def _middle_stage(w, re, im):
-    """Transform over the middle octal digit of the index."""
+    """Transform over the middle octal digit of the index, in place."""
     for group in range(0, 1024, 128):
         for low in range(8):
             p = group + low
@@ -194,7 +197,7 @@ def _transpose_back(v, w):
 
 @njit(**OPTIONS)
 def forward(p, w, v):
-    """Write to v the values of a polynomial p of 1024 numbers, int32 or float64; w is a work array of 1024."""
+    """Write to v the values of a polynomial p of 1024 numbers, int32 or float64.  w is a work array of 1024 numbers."""
     for j in range(64):
         x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7 = _load_twisted(p, j)
         _store_turned(w, _FIRST, j, 0, 64, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7)
@@ -207,10 +210,10 @@ def forward(p, w, v):
 
 @njit(**OPTIONS)
 def backward(v, w, p):
-    """Write to p the polynomial, float64, that has the values v; v is overwritten, and w is a work array of 1024.
+    """Write to p the polynomial, float64, that has the values v.  v is overwritten, and w is a work array of 1024 numbers.
 
-    The stages are those of `forward` in reverse order.  Exchanging real and imaginary parts has the effect of conjugating every
-    factor.
+    The stages are those of `forward` in reverse order with conjugate factors.  Exchanging real and imaginary parts, on the way
+    in and on the way out, has the effect of conjugating every factor, so the same butterflies and tables serve both ways.
     """
     for j in range(64):
         x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7 = _load(v, j, 128, 64, 0)

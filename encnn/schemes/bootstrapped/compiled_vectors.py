@@ -1,12 +1,12 @@
-"""Two inner steps of the compiled loops in LLVM's own language, with vectors of neighbours in an array.
+"""The inner steps of the compiled loops that are written in LLVM's own language, with vectors of neighbours in an array.
 
-numba makes vector instructions of simple loops only.  It makes slow code of a transposition, and of products that read several
-arrays in the order of the key.  Here each instruction is written down.  Additions and multiplications are those of IEEE 754 in
-the order that is written, without flags, so that results are the same on every machine.
+numba turns only simple loops into vector instructions.  It makes slow code of a transposition, and of products that read
+several arrays in the order of the key.  Here each instruction is written out.  Additions and multiplications are those of
+IEEE 754 in the order that is written, without flags, so that results are the same on every machine.
 
-**Products.**  Half of a rotation's arithmetic is products of transforms with the key.  Reading the key can take longer than the
-arithmetic, so the key lies in memory in the order in which it is read, a cache line of real parts after a line of imaginary
-parts.  Two ciphertexts share a read, and sums of four bits stay in registers.
+**Products.**  Half of the arithmetic of a rotation is products of transforms with the key.  Reading the key from memory can
+take longer than the arithmetic.  So the key is stored in the order in which it is read, with cache lines of real and of
+imaginary parts in turn.  Two ciphertexts share a read of it, and the sums over four bits stay in registers.
 """
 
 from collections.abc import Iterable
@@ -21,20 +21,20 @@ from encnn.schemes.bootstrapped.frequencies import COMPILED_K, COMPILED_N, GROUP
 intrinsic: Any = extending.intrinsic
 COMPONENTS = COMPILED_K + 1
 WIDTH = LINE if get_host_cpu_features().get("avx512f") else LINE // 2
-"""Number of float64 in a vector: twice as many as fit would need more registers than there are."""
+"""How many float64 a vector holds.  With twice as many, the sums would not fit into the registers."""
 PACE = COMPILED_N + 24
-"""Distance of two transforms in a work array.  At a multiple of 512 they would compete for the same places in the cache."""
+"""The distance of two transforms in a work array.  At a multiple of 512 they would compete for the same places in the cache."""
 TOGETHER = 2
-"""Number of ciphertexts that share a read of the key."""
+"""How many ciphertexts share a read of the key."""
 ROW = 2 * COMPONENTS * LINE
-"""Numbers of the key for one bit and digit, and one component of the result, in a stretch of a line."""
+"""How many numbers of the key one line of frequencies takes, for one bit, one digit and one component of the result."""
 
 Complex = tuple[Any, Any]
-"""Vectors of real and of imaginary parts."""
+"""A vector of real parts and a vector of imaginary parts."""
 
 
 class _Vectors:
-    """The vectors of a numba array, float64 and contiguous, from an index on."""
+    """The vectors of a contiguous numba array of float64, counted from an index."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, array: Any, index: Any, width: int) -> None:
         self._builder, self._index = builder, index
@@ -46,11 +46,11 @@ class _Vectors:
         return self._builder.load(self._at(place), align=8)
 
     def store(self, vector: Any, place: Any) -> None:
-        """Write a vector there."""
+        """Write a vector `place` numbers after the index."""
         self._builder.store(vector, self._at(place), align=8)
 
     def load_complex(self, place: int, apart: int) -> Complex:
-        """Return real parts at a place, and imaginary parts so many numbers further."""
+        """Return the real parts at a place, and the imaginary parts `apart` numbers further."""
         return self.load(place), self.load(place + apart)
 
     def _at(self, place: Any) -> Any:
@@ -60,7 +60,10 @@ class _Vectors:
 
 @intrinsic
 def transpose_square(_, source, first, pace, target, place, step):
-    """Write eight rows of eight neighbours, at first, first + pace, ... of source, as columns of such rows of target."""
+    """Transpose a square of 8 by 8 numbers.
+
+    Its rows are at first, first + pace, ... of source, and those of the result at place, place + step, ... of target.
+    """
 
     def code(context, builder, signature, arguments):
         from_, first_, pace_, to, place_, step_ = arguments
@@ -77,7 +80,10 @@ def transpose_square(_, source, first, pace, target, place, step):
 
 
 def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """Return the columns of eight rows: exchange halves, then quarters, then neighbours across the diagonal."""
+    """Return the columns of eight rows.
+
+    Halves of the square are exchanged across its diagonal, then quarters within each half, then neighbours.
+    """
     choice = ir.VectorType(ir.IntType(32), 8)
     for far in (4, 2, 1):
         # of two rows, numbers 0 to 7 belong to the upper one, and 8 to 15 to the one `far` further down
@@ -91,7 +97,7 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
 
 @intrinsic
 def prefetch(_, array, index):
-    """Bring the line of the cache with an entry of an array near, without waiting for it."""
+    """Ask for the cache line with an entry of an array, without waiting for it."""
 
     def code(context, builder, signature, arguments):
         data = context.make_array(array)(context, builder, arguments[0]).data
@@ -106,13 +112,14 @@ def prefetch(_, array, index):
 
 
 def _products(bits: int, together: int) -> Any:
-    """Return a function for compiled loops that adds the products with so many bits of the key to sums of ciphertexts."""
+    """Return a function for compiled loops that adds products with `bits` bits of the key to sums of `together` ciphertexts."""
 
     @intrinsic
     def add_products(_, v, p, factors, q, key, r, sums, s):
         """Add to the sums at s the products of transforms v at p with rows of the key at r, times the factors at q.
 
-        For b below `together`, a sum and three transforms are (3 b + c) PACE further, and factors of bit i (2 i + b) PACE.
+        Ciphertext b has its sum at s + 3 b PACE, component c of its transforms at p + (3 b + c) PACE, and its factor for bit i
+        at q + (2 i + b) PACE.
         """
 
         def code(context, builder, signature, arguments):
@@ -145,7 +152,7 @@ def _add_products(
 
 
 def _inner_product(builder: Any, pairs: Iterable[tuple[Complex, Complex]]) -> Complex:
-    """Return the sum of the products of pairs."""
+    """Return the sum of the products of pairs of complex vectors."""
     x = y = None
     for (a, b), (c, d) in pairs:
         ac, ad = builder.fmul(a, c), builder.fmul(a, d)

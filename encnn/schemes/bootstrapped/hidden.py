@@ -1,28 +1,31 @@
-"""A hidden layer under bootstrapping: every product of its training by codes (`codes`), with codes shared between products.
+"""A hidden layer under bootstrapping: every product of its training is formed by codes (`codes`), which products share.
 
-For H hidden units, O outputs, a mini-batch of B reviews at the learning rate a, and kappa, guard of a `Codec`:
+There are H hidden units, O outputs, and mini-batches of B reviews at the learning rate a.  `code` is the table from a number to
+its code, and `exp` the table from a code back to a number.  The last column counts rotations: those of the first line and of
+the last step are per mini-batch, and all others per review.
 
                                                                                      rotations
-    omega_ko  = code(W2_ko)       read `READS` times                                 4 H O a mini-batch
-    lambda_k  = code(h_k)         h = sum or mean of the rows of W1                   H   a review
+    omega_ko  = code(W2_ko)       read `READS` times                                  4 H O per mini-batch
+    lambda_k  = code(h_k)         h = sum or mean of the rows of W1                   H
     z_o       = sum_k exp(lambda_k + omega_ko)                                        H O
     d_o       = sigmoid(z_o) - y_o                                                    O
     delta_o   = code(d_o)                                                             O
     F_k       = a sum_o exp(delta_o + omega_ko)        W1[i, k] -= x_i F_k            H O with the fine key
-    G_ko      = exp(delta_o + lambda_k)                W2_ko -= a sum_r G_ko          H O, and H O fine ones a mini-batch
+    G_ko      = exp(delta_o + lambda_k)                W2_ko -= a sum_r G_ko          H O, and H O fine ones per mini-batch
 
-With an activation f of the hidden layer, lambda = code(f(h)), and F has the factor f'(h), whose code takes H more rotations.
+If the hidden layer has an activation f, then lambda = code(f(h)), and F has the factor f'(h), whose code takes H more
+rotations.
 
-exp stands for the table from a code back to a number.  Known factors are free: the 1 / n of a mean and the rate are plain
-numbers added to codes, or stand in tables.  Encrypted labels are subtracted as they are.  A label is y itself, whatever the
-rate, so the rate may decay.
+Known factors cost nothing: the 1 / n of a mean and the rate are plain numbers that are added to codes, or they stand in tables.
+Encrypted labels are subtracted as they are.  They hold y itself rather than a multiple of the rate, so the rate may decay.
 
-Only F and the step of W2 need the fine key, since they add up over the whole training.  Everything else is read once.
+Only F and the step of W2 need the fine key, because their noise adds up over the whole training.  The noise of everything else
+lasts for one read.
 
-**Ranges** (`Ranges`).  |h| up to `hidden` fills a quarter of the torus.  A larger one is read as larger still and then clipped
-in z (see `codes`).  Smaller ones than 2^-octaves of the range count as that, with their sign.  Each term of z is clipped to
-`score`.  No sign is wrong before a number passes twice its range.  A product that passes the window, such as
-an |h| beyond 1.2 times its range at the top of W2's range, is read as nearly 0.
+**Ranges** (`Ranges`).  |h| up to `hidden` fills a quarter of the torus.  A larger |h| is read as larger still, and then z is
+clipped (see `codes`).  An |h| below 2^-octaves of the range counts as that size.  Each term of z is clipped to
+`score`.  No sign is wrong before a number passes twice its range.  A product that leaves the window, such as that of an |h|
+beyond 1.2 times its range with a W2 at the top of its range, is read as nearly 0.
 """
 
 import math
@@ -49,7 +52,7 @@ SECOND_LAYER = SECOND_LAYER_SCALE / 2.0**TORUS_BITS
 """The phase of 1 in W2, as a fraction of the torus."""
 
 FEW = 8
-"""Mini-batches of fewer reviews count as this many for the range of their gradient, since single products can be large."""
+"""For the range of its gradient, a smaller mini-batch counts as this many reviews, because single products can be large."""
 
 ERROR = QUARTER
 """The phase of 1 in errors d, which lie between -1 and 1."""
@@ -57,19 +60,19 @@ ERROR = QUARTER
 
 @dataclass(frozen=True)
 class Ranges:
-    """How large numbers of a hidden layer may be, and how many octaves below that still count.
+    """How large the numbers of a hidden layer may be, and how many octaves below the largest they still count.
 
-    The defaults suit a whole epoch over reviews.  Narrower ranges leave less noise: it is proportional to them.
+    The defaults suit a whole epoch over reviews.  The noise is proportional to the ranges, so narrower ones have less.
     """
 
-    hidden: float = 3.5  # |h|
-    weight: float = 4.0  # |W2|, best 8 over a whole number
-    score: float = 12.0  # |z|; from there to twice that, errors fall again as slowly as they rose
-    gradient: float = 0.1  # |mean of d h over a mini-batch|, as a share of `hidden`
-    hidden_octaves: float = 6.0
-    weight_octaves: float = 5.0
-    error_octaves: float = 5.0  # below 1
-    slope_octaves: float = 2.0  # below the steepest slope of an activation
+    hidden: float = 3.5  # the largest |h|
+    weight: float = 4.0  # the largest |W2|, best 8 divided by a whole number
+    score: float = 12.0  # the largest |z|; from there to twice that, errors fall again as slowly as they rose
+    gradient: float = 0.1  # the largest |mean of d h over a mini-batch|, as a share of `hidden`
+    hidden_octaves: float = 6.0  # how many octaves of |h| below `hidden` are told apart
+    weight_octaves: float = 5.0  # the same of |W2| below `weight`
+    error_octaves: float = 5.0  # the same of |d| below 1
+    slope_octaves: float = 2.0  # the same of the slope of an activation below the steepest one
 
     def __post_init__(self) -> None:
         """Raise `ParameterError` for a range that is not positive, or weights beyond what a second layer holds."""
@@ -77,20 +80,23 @@ class Ranges:
         for name, value in vars(self).items():
             checks.real(name, value, above=0)
         if self.weight > QUARTER / SECOND_LAYER:
-            raise ParameterError(f"weight={self.weight:g}: a second layer holds weights up to {QUARTER / SECOND_LAYER:g}")
+            raise ParameterError(
+                f"weight={self.weight:g} is too large: a second layer holds weights up to {QUARTER / SECOND_LAYER:g}; take at "
+                "most that, and a lower learning rate if weights grow beyond it"
+            )
 
     @classmethod
     def around(cls, h: np.ndarray, W2: np.ndarray, z: np.ndarray, margin: float = 1.3) -> "Ranges":
-        """Return ranges that hold numbers of a rehearsal in the clear and `margin` times as large ones (scores: just these).
+        """Return ranges `margin` times as wide as the numbers of a rehearsal in the clear; for scores, exactly as wide.
 
-        The rehearsal needs another start than the owner's, which the trainer does not know, and plain labels.
+        The rehearsal needs plain labels.  It begins from a start of its own, because the trainer does not know the owner's.
         """
         reached = [float(np.abs(a).max()) for a in (h, W2, z)]
         factor = max(1, int(QUARTER / SECOND_LAYER / (margin * reached[1])))
         return cls(hidden=margin * reached[0], weight=QUARTER / SECOND_LAYER / factor, score=max(4.0, reached[2]))
 
     def outside(self, h: np.ndarray, W2: np.ndarray, z: np.ndarray) -> dict[str, int]:
-        """Return how many numbers of each kind are beyond their range, for an owner who has read them."""
+        """Return how many numbers of each kind are beyond their range.  It is for the owner, who can decrypt them."""
         limits = {"hidden": (h, self.hidden), "weight": (W2, self.weight), "score": (z, self.score)}
         return {name: int((np.abs(a) > limit).sum()) for name, (a, limit) in limits.items()}
 
@@ -99,14 +105,14 @@ class Ranges:
         reached = float(np.quantile(np.abs(h), 1 - BEYOND)), float(np.abs(W2).max())
         if reached[0] > self.hidden or reached[1] > self.weight:
             raise DivergenceError(
-                f"in a rehearsal in the clear |h| reached {reached[0]:.3g} and |W2| {reached[1]:.3g}, beyond the ranges "
-                f"{self.hidden:g} and {self.weight:g} of the hidden layer; take a lower learning rate, or wider ranges, which "
-                "have more noise (model.evaluator.ranges = Ranges.around(...), encnn.schemes.bootstrapped.hidden)"
+                f"in a rehearsal in the clear |h| reached {reached[0]:.3g} and |W2| reached {reached[1]:.3g}, but the ranges "
+                f"of the hidden layer end at {self.hidden:g} and {self.weight:g}; take a lower learning rate, or wider ranges, "
+                "which have more noise (model.evaluator.ranges = Ranges.around(...), encnn.schemes.bootstrapped.hidden)"
             )
 
     @property
     def weight_factor(self) -> int:
-        """Factor by which W2 is spread over a quarter of the torus."""
+        """The factor by which W2 is multiplied so that it fills a quarter of the torus."""
         return int(QUARTER / SECOND_LAYER / self.weight)
 
     @property
@@ -126,38 +132,39 @@ class Ranges:
 
 
 GUARD = 0.016
-"""Of codes: seven deviations of a read at 128 bits."""
+"""The guard of the codes: seven deviations of a read at 128 bits."""
 
 RANGES = Ranges()
 
 READS = 4
-"""How often W2 is read.  All reviews of a mini-batch share the noise of its codes, so it counts most, and costs least."""
+"""How often W2 is read.  All reviews of a mini-batch share the codes of W2.  So their noise matters most, and reading them
+several times costs least."""
 
 
 @dataclass(frozen=True)
 class LayerNoise:
     """The predicted standard deviations of what a hidden layer reads; the first four are in units of the number read.
 
-    A product u v of numbers read with deviations s_u, s_v has the relative deviation
-    sqrt(product^2 + (s_u / u)^2 + (s_v / v)^2).  An update of a weight has this one and the absolute one `update`.
+    If u and v are read with the deviations s_u and s_v, their product has the relative deviation
+    sqrt(product^2 + (s_u / u)^2 + (s_v / v)^2).  An update of a weight has this deviation, and the absolute one `update` too.
     """
 
     hidden: float  # of h, where it is read for its code
-    weight: float  # of W2, for the mean of `READS` reads
+    weight: float  # of W2, as the mean of `READS` reads
     score: float  # of z, where the table of the sigmoid is read
-    error: float  # of d
-    product: float  # relative, of the place at which a sum of codes is read
-    update: float  # of a weight of W1, by the fine rotation and the trace
+    error: float  # of d, where it is read for its code
+    product: float  # of the place at which a sum of codes is read, as a share of the product
+    update: float  # of a weight of W1, from the fine rotation and the trace
 
     def of_product(self, *factors: tuple[float, float]) -> float:
-        """Return the relative deviation of a product, of factors (number, deviation of its read)."""
+        """Return the relative deviation of a product of factors, given as pairs (number, deviation of its read)."""
         return math.hypot(self.product, *(s / v for v, s in factors))
 
 
 class CodedLayer:
-    """Forward and backward pass of a network with a hidden layer.
+    """The forward and the backward pass of a network with a hidden layer.
 
-    What it returns for h and d are codes, which only its own methods read.
+    For h and d it returns codes, which only its own methods can use.
     """
 
     def __init__(
@@ -173,15 +180,16 @@ class CodedLayer:
         self._omega: tuple[Any, np.ndarray] = None, np.empty(0)
 
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:
-        """Raise `ParameterError` if sums of rows cannot fit the torus, or noise would drown updates or what they add up to."""
+        """Raise `ParameterError` if sums of rows do not fit the torus, or if noise would drown updates or their sums."""
         longest = float(abs(X.X if isinstance(X, Conditioned) else X).sum(axis=1).max()) if self.mean else 1.0
         room = QUARTER / (self.ranges.hidden * self.row_phase)
         if longest > room:
             raise ParameterError(
-                f"a review of {longest:.4g} words does not fit: with means up to {self.ranges.hidden:g} these parameters take "
-                f"up to {room:.0f}; cut long reviews, or take a set with a smaller scale"
+                f"a review of {longest:.4g} words is too long: with means up to {self.ranges.hidden:g} these parameters take "
+                f"up to {room:.0f} words; cut long reviews, or take a set with a smaller scale"
             )
         noise.check_rate(self.p.fine, rate)
+        # Noise of updates adds up at random.  It may reach an eighth of the range of h before it counts as drowning it.
         replace(noise.training_noise(self.p.fine, X, 0.0, self.mean), limit=self.ranges.hidden / 8).check(epochs)
 
     @property
@@ -217,6 +225,8 @@ class CodedLayer:
         """Return codes of the slopes and of h, shape (B, H, 1 + d) each; without activation both are those of h."""
         sums, ones = self.torus.gather(W1, batch), np.ones((len(batch), 1))
         n = ones / batch.inverse_counts() if self.mean else ones
+        # A sum is n times the mean.  The largest whole factor m that keeps it within a quarter of the torus leaves the least
+        # noise for its size.  Codes then take n and m out again: they are known factors, part of the origin.
         m = np.maximum(1, np.floor(QUARTER / (self.ranges.hidden * self.row_phase * n))).astype(np.int32)
         sums, gain = sums * m[:, :, None], m * n * self.row_phase
         if self.activation is not None:
@@ -226,7 +236,7 @@ class CodedLayer:
         return codes, codes
 
     def _activated(self, sums: np.ndarray, gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return codes of slopes and values of the activation at numbers of phase gain h, with a table for each review."""
+        """Return codes of the activation's slopes and values, for h that stand at the phase gain * h; one table per review."""
 
         def codes(f: Callable[[np.ndarray], np.ndarray], largest: float, octaves: float) -> np.ndarray:
             gains, which = np.unique(gain, return_inverse=True)
@@ -237,7 +247,7 @@ class CodedLayer:
         return codes(self.slope, self.steepest, self.ranges.slope_octaves), value
 
     def _second_layer_codes(self, W2: Any) -> np.ndarray:
-        """Return codes of W2, shape (H, outputs, 1 + d); read once per version of W2."""
+        """Return the codes of W2, shape (H, outputs, 1 + d), which are read once per version of W2."""
         if self._omega[0] is not W2:
             N, octaves = self.p.N, self.ranges.weight_octaves
             first = self.codec.signed_table(N, lambda x: x, QUARTER, octaves, READS)
@@ -267,7 +277,8 @@ class CodedLayer:
         largest, phase = self.ranges.weight * self.steepest, rate * self.row_phase
         if largest * phase * shares.max() >= QUARTER:
             raise ParameterError(
-                f"a learning rate of {rate:g} could move a weight by {rate * largest:.3g}, more than fits; lower it"
+                f"one review could move a weight by {rate * largest:.3g} at the learning rate {rate:g}, which is more than the "
+                "torus holds; take a lower rate"
             )
         table = self.codec.exp_table(self.p.N, lambda x: shares[:, None] * x * phase, largest)
         total, origin = d.data[:, None] + self._second_layer_codes(W2), self._d_origin + self._w_origin
@@ -281,6 +292,8 @@ class CodedLayer:
         largest = self.largest
         phase = QUARTER / (self.ranges.gradient * largest * max(len(d), FEW))
         table = self.codec.exp_table(self.p.N, lambda x: x * phase, largest)
+        # The products are added up with their ordinary noise, which is small beside their range.  Only the sum, which moves W2
+        # and stays in it, goes through the fine key.
         total = h.data[:, :, None] + d.data[:, None]
         G = self._read(self._moved(total, self._h_origin + self._d_origin, largest), table)
         step = around_zero(self.p.N, lambda x: x / phase * rate * SECOND_LAYER)
@@ -320,8 +333,8 @@ def layer_for(architecture: Any, torus: Torus, ranges: Ranges) -> CodedLayer:
     if a.hidden > MOST_HIDDEN:
         raise CapabilityError(
             f"scheme 'bootstrapped' trains up to {MOST_HIDDEN} hidden units, not {a.hidden}, unless the hidden layer is "
-            "linear, with one output, and starts from W1 = 0; start so (Network.initial(architecture, rng)), use fewer units, "
-            "or take a polynomial sigmoid and ckks.HIDDEN_128, with help=refresh_for(...) in Trainer.train, or "
+            "linear, has one output and starts from W1 = 0; use such a start (Network.initial(architecture, rng)) or fewer "
+            "units, or take a polynomial sigmoid and ckks.HIDDEN_128, with help=refresh_for(...) in Trainer.train, or "
             "integer_vector.PAPER, which protects nothing (insecure)"
         )
     return CodedLayer(torus, a.outputs, a.pooling == "mean", a.hidden_sigmoid, ranges)

@@ -1,4 +1,4 @@
-"""Which products a hidden layer takes: those of rank one, or those of any network."""
+"""Choose the products of a hidden layer: those of a network of rank one, or those of any network."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ Layer = CodedLayer | RankOneLayer
 
 
 def layer_of(kept: dict[Any, Any], torus: Torus, network: Any, ranges: Ranges) -> Layer:
-    """Return the products of this network's hidden layer, from those that are kept if they are there.
+    """Return the products of this network's hidden layer, and keep them in `kept` for the next call.
 
-    ranges: of networks that are not of rank one.
+    ranges: those of a network that is not of rank one.
     """
     a = network.architecture
     mean = a.pooling == "mean"
@@ -27,14 +27,14 @@ def layer_of(kept: dict[Any, Any], torus: Torus, network: Any, ranges: Ranges) -
 
 
 def is_rank_one(network: Any) -> bool:
-    """Return whether this network of one unit stands for one of rank one, whose second layer is positive."""
+    """Return whether this network of one unit stands for a network of rank one.  Its second layer is then positive."""
     return network.direction is not None or network.ranges is not None
 
 
 def ranges_of(
     p: BootstrappedParameters, X: TrainingFeatures, y: np.ndarray | None, plan: Any, network: Any
 ) -> RankOneRanges | None:
-    """Return the ranges of a run, for a network of rank one.  y: plain labels, or None."""
+    """Return the ranges of a run of a network of rank one, and None for another network.  y: plain labels, or None."""
     if not is_rank_one(network):
         return None
     if y is None:

@@ -1,42 +1,47 @@
-"""Training a network of rank one: both layers encrypted, three rotations per review, nobody in the loop.
+"""Training a network of rank one.  Both layers are encrypted, a review takes three rotations, and the owner is not asked.
 
-A network that starts from W1 = 0 is one number per word, U, and one positive number b (`network.rank_one`):
+A network that starts from W1 = 0 is one number per word, U, and one positive number b (`network.rank_one` has the proof):
 
     s = mean of U over the words     z = s b     d = sigmoid(z) - y     U[words] -= a d b     b -= a sum d s.
 
-Products are sums of codes (`codes`).  Only s has a sign, since b > 0.  A quarter turn stands for it, so a table back from the
-code of z may hold any function of z, and there is one table per label:
+Products are sums of codes (`codes`).  Because b > 0, only s has a sign, so a quarter turn can stand for it.  A table back from
+the code of z may then hold any function of z, also one that is not odd.  sigmoid(z) - y is not, and each label has a table:
 
     per review        S = m sum of rows of U            additions; m is a whole number that fills the torus
                       lambda = code(s)                  1 rotation
-                      delta, q = code(d), d z           1 rotation with two results, from lambda + beta_s
+                      delta, q = code(d), d z           1 rotation with 2 results, from lambda + beta_s
                       a d b                             1 fine rotation, from delta + beta; then U[words] -= a d b
-    per mini-batch    beta_s, beta = codes of b         1 rotation with two results
+    per mini-batch    beta_s, beta = codes of b         1 rotation with 2 results
                       code(sum of q)                    1 rotation
                       a (sum of q) / b                  1 fine rotation, from code(sum of q) - beta; then b -= it
 
-**Encrypted labels** are half turns, y / 2: with t = 1 - 2 y and u = t z, d = t sigmoid(u) and d z = u sigmoid(u).  Then half a
-turn stands for the sign of s, and the label is added to the code of z and to the code of d.  One rotation more leads from the
-code of u to g = `squashed`(u), from which a table may hold any function.  So it takes four rotations per review.
+**Encrypted labels.**  The trainer cannot choose a table by a label that it cannot read.  But such a label can turn a sign, if
+the encrypted half turn y / 2 is added to a code.  With t = 1 - 2 y, which is 1 or -1, and u = t z, the errors are d = t
+sigmoid(u) and d z = u sigmoid(u).  So half a turn stands for the sign of s here, and the label is added to the code of z, which
+makes it that of u, and later to the code of d.  A table from such codes holds odd functions only, and these two are not odd.
+One more rotation therefore leads from the code of u to the number `_squashed`(u), from which a table may hold any function.  A
+review thus takes four rotations.
 
-The owner is told S and b, and reads z = S b / (m n) as the product of two numbers: no rotation, and no noise of a table.
+The owner receives S and b, decrypts both, and computes z = S b / (m n).  This takes no rotation and adds no noise of a table.
 
 **Ranges.**  Codes span `OCTAVES` below the largest s and the largest sum of q, and b lies between `LEAST` and `LARGEST`.  The
-trainer finds the largest numbers by a rehearsal in the clear, from several b, and refuses a plan that leaves the ranges
-(`rank_one_ranges`).  Smaller numbers count as the smallest, with their sign.  Larger ones are clipped, since tables of codes
-read a phase a little beyond a quarter of the torus with the right sign.  The owner, who reads S, counts those beyond.
+trainer finds the largest numbers by rehearsing in the clear from several b, and refuses a plan that leaves the ranges
+(`rank_one_ranges`).  Smaller numbers count as the smallest size, with their sign.  Larger numbers are clipped, because tables
+of codes read a phase a little beyond a quarter of the torus with the right sign.  The owner, who reads S, counts the larger
+ones.
 
-**Noise.**  Every read is off, and every update has the noise of a fine rotation, which must be small beside a d b
+**Noise.**  Every read has an error, and every update has the noise of a fine rotation, which must be small beside a d b
 (`rank_one_ranges.check_rate`).  Let r_1 and r_2 be the deviations of a read with one result and with two, as fractions of the
-torus (`noise.table_input`).  Then
+torus (`noise.table_input`).  Then the deviations are
 
     s and z       additive, in s   r_1 4 s_max     relative   r_2 ln 2 / kappa (`Codec.product_deviation`)
     update a d b  additive         2^-22 of the torus (`noise.rotation` of the fine key)     relative   r_1 ln 2 / kappa
     sum of q      additive         r_1 4 q_max     relative   r_1 ln 2 / kappa
 
-Errors of mean 0 are to training what the noise of mini-batches is.  But a curved function of a noisy number has another mean:
-q read with the error e of z is off by q'' e^2 / 2, always to the same side.  So the table of q holds q less this (`_unbiased`).
-`simulation.SimulatedEvaluator` trains in the clear with all of this noise.
+Errors with the mean 0 average out in training, as the noise of mini-batches does.  But a curved function of a noisy number has
+another mean than the function of the exact one: if z is read with the error e, then q is off by q'' e^2 / 2 on average, always
+to the same side.  The table therefore holds q less this bias (`unbiased`).  `simulation.SimulatedEvaluator` trains in the clear
+with all of this noise.
 """
 
 import math
@@ -58,19 +63,19 @@ from encnn.schemes.bootstrapped.torus import Torus
 LEAST, LARGEST = 1.0, 8.0
 """The range of b = |W2| in training."""
 OCTAVES = 8.0
-"""Octaves of codes of s, of errors and of sums of q below the largest."""
+"""How many octaves below the largest the codes of s, of errors and of sums of q span.  b adds three: log2(LARGEST / LEAST)."""
 
 SIGNED = Codec(kappa=0.46 / 11, guard=0.02)
-"""Codes of errors, of sums of q, and of b beside them: 11 octaves."""
+"""Codes of errors and of sums of q, and codes of b that are added to them.  They span 11 octaves."""
 QUARTERED = Codec(kappa=0.215 / 11, guard=0.0175, turn=0.25)
-"""Codes of s and z whose sign is a quarter turn: 11 octaves."""
+"""Codes of s and z, whose sign is a quarter turn.  They span 11 octaves."""
 
 B_PHASE = SECOND_LAYER_SCALE / 2.0**TORUS_BITS
-"""Phase of 1 in b."""
+"""The phase of 1 in b."""
 B_MIDDLE = (LEAST + LARGEST) / 2
-"""For reading, b is doubled and centred here: 2 b less twice the middle fills the quarters of the torus."""
+"""To be read, b is moved by this middle and doubled: 2 (b - B_MIDDLE) fills the quarters of the torus on both sides of 0."""
 SQUASHED = 0.24
-"""The largest phase of `squashed`."""
+"""The largest phase of `_squashed`, a little below the quarter up to which a table holds any function."""
 HALF_TURN = 1 << (TORUS_BITS - 1)
 
 
@@ -78,9 +83,9 @@ HALF_TURN = 1 << (TORUS_BITS - 1)
 class RankOneRanges:
     """The largest numbers that training is expected to meet."""
 
-    s: float  # |mean of the rows of a review's words|, or their sum
-    q: float  # |sum of d z| over a mini-batch
-    b: float  # the mean of b
+    s: float  # the largest |mean of the rows of a review's words|, or of their sum
+    q: float  # the largest |sum of d z| over a mini-batch
+    b: float  # a typical b: the mean over training
 
     @property
     def z(self) -> float:
@@ -94,10 +99,11 @@ class RankOneRanges:
 
 
 class RankOneLayer:
-    """The products of a network of rank one, on ciphertexts or in the clear (`torus`), as training asks for them.
+    """The products of a network of rank one that training needs, on ciphertexts or in the clear (`torus`).
 
-    W1 is U and W2 is b.  Scores are S and b, h holds both codes of b, and d two numbers per review: the code of d, and d z.
-    mean: s is the mean of rows, not their sum.  ranges: of the run; without them there is only a forward pass.
+    W1 is U and W2 is b.  Scores are S and b.  h holds both codes of b.  d holds two numbers per review: the code of d, and d z.
+    mean: whether s is the mean of rows, rather than their sum.  ranges: those of the run; without them there is only a forward
+    pass.
     """
 
     def __init__(self, torus: Torus, mean: bool, ranges: RankOneRanges | None) -> None:
@@ -107,7 +113,7 @@ class RankOneLayer:
         self._read_b: tuple[Any, Any] = None, None
 
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:
-        """Do nothing: the rehearsal has checked the plan (`rank_one_ranges`)."""
+        """Do nothing, because the rehearsal has checked the plan (`rank_one_ranges`)."""
 
     @property
     def row_phase(self) -> float:
@@ -117,7 +123,7 @@ class RankOneLayer:
     # -- forward
 
     def forward(self, W1: Any, W2: Any, batch: Batch) -> tuple[Any, Any, Any]:
-        """Return (None, codes of b, scores); without ranges no codes."""
+        """Return (None, codes of b, scores).  Without ranges, the codes are None too."""
         n = np.array(np.broadcast_to(1.0 / np.ravel(batch.inverse_counts()) if self.mean else 1.0, (len(batch),)))
         m = np.ones(len(batch)) if self.ranges is None else filling(self.torus.p, self.ranges.s, n)
         S = self.torus.gather(W1, batch) * m.astype(np.int32)[:, None, None]
@@ -128,7 +134,7 @@ class RankOneLayer:
         return None, self.torus.array(self._codes_of_b(W2)[None, :, 0], QUARTER), z
 
     def _codes_of_b(self, W2: Any) -> np.ndarray:
-        """Return both codes of b, `QUARTERED` and `SIGNED`, shape (2, 1, 1 + d); read once per version of W2."""
+        """Return both codes of b, `QUARTERED` and `SIGNED`, shape (2, 1, 1 + d), which are read once per version of W2."""
         if self._read_b[0] is not W2:
             table = self._table(
                 "b", lambda: interleaved([_b_table(self.torus.p.N // 2, codec) for codec in (QUARTERED, SIGNED)])
@@ -142,7 +148,10 @@ class RankOneLayer:
         """Return (code of d, d z) for each review, shape (B, 2, 1); targets: plain, or the owner's encrypted labels."""
         ranges, (seen, S, gains) = self._known_ranges, self._seen
         if seen is not z:
-            raise ParameterError("errors of rank one are those of the scores that `forward` returned last; call it first")
+            raise ParameterError(
+                "these scores are not those that `forward` returned last, and errors of rank one need what it kept with them; "
+                "call `forward` on the mini-batch right before `error`"
+            )
         found = self._errors(ranges, sigmoid, S, gains, targets)
         return self.torus.array(np.moveaxis(found[:, :, 0], 0, 1), QUARTER)
 
@@ -157,6 +166,7 @@ class RankOneLayer:
         if plain:
             return torus.read(code, tables[targets[:, 0].astype(np.int64)], outputs=2)
         half_turns = torus.numbers(targets, self.row_phase) * np.int32(HALF_TURN // int(targets.scale))
+        # The first half turn makes the code of z that of u = t z, and the second gives d = t sigmoid(u) the sign t.
         squashed = self._table("squashed", lambda: SIGNED.exp_table(torus.p.N, _squashed, ranges.z))
         found = torus.read(torus.read(code + half_turns, squashed)[0], tables, outputs=2)
         found[0] += half_turns
@@ -172,7 +182,10 @@ class RankOneLayer:
         return self.torus.array(self._product(code, "update", phases, LARGEST), self.row_phase)
 
     def second_layer_gradient(self, d: Any, h: Any, rate: float) -> Any:
-        """Return rate * sum of d s over the mini-batch, shape (1,), as rate (sum of d z) / b."""
+        """Return rate * sum of d s over the mini-batch, shape (1,), computed as rate (sum of d z) / b.
+
+        d z comes with the code of d from the same rotation, while each d s would be one more product.
+        """
         ranges = self._known_ranges
         table = self._table(SIGNED, lambda: SIGNED.number_table(self.torus.p.N, OCTAVES))
         code = self.torus.read(d.data[:, 1].sum(axis=0, dtype=np.int32)[None], table)[0] - h.data[0, 1]
@@ -181,7 +194,7 @@ class RankOneLayer:
         return self.torus.vector(self._product(code, "move", np.array([rate * B_PHASE]), largest), B_PHASE)
 
     def _product(self, code: np.ndarray, name: str, phases: np.ndarray, largest: float) -> np.ndarray:
-        """Return the numbers of codes by the fine key; phases: of the number 1, one for all or one for each."""
+        """Return the numbers that codes stand for, by the fine key.  phases: of the number 1, one for all or one for each."""
 
         def make() -> np.ndarray:
             found = SIGNED.exp_table(self.torus.p.N, lambda x: x * phases[:, None], largest)
@@ -194,26 +207,30 @@ class RankOneLayer:
     @property
     def _known_ranges(self) -> RankOneRanges:
         if self.ranges is None:
-            raise CapabilityError("a network of rank one learns with the ranges of a run; call Trainer.train, which finds them")
+            raise CapabilityError(
+                "the ranges of this network of rank one are not known, and it learns only with them; call Trainer.train, which "
+                "finds them in a rehearsal"
+            )
         return self.ranges
 
     def _table(self, key: Any, make: Callable[[], np.ndarray], version: Any = None) -> np.ndarray:
-        """Return a table that is kept; of those with a version, such as a decaying rate, only the last one."""
+        """Return a table, made once and kept.  If it has versions, such as for a decaying rate, only the last one is kept."""
         if key not in self._tables or self._tables[key][0] != version:
             self._tables[key] = version, make()
         return self._tables[key][1]
 
 
 def filling(p: BootstrappedParameters, s: float, n: np.ndarray) -> np.ndarray:
-    """Return whole factors m with which S = m n s fills a quarter of the torus for the largest s, shape (B,)."""
+    """Return the whole factors m with which S = m n s fills a quarter of the torus at the largest s, shape (B,)."""
     return np.maximum(np.floor(QUARTER * 2.0**TORUS_BITS / p.scale / s / n), 1.0)
 
 
 def probabilities(torus: Torus, sigmoid: Sigmoid, S: np.ndarray, gains: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return (sigmoid(z) - 1/2) / 4 for z = S / gain * b: two rotations per review, and one per b.  Shapes: (B, 1, 1 + d).
+    """Return the phases (sigmoid(z) - 1/2) / 4 for z = S / gain * b, shape (B, 1, 1 + d).
 
-    S: in quarters of the torus.  b: one per review.  Sums are multiplied until the longest review has the most room, so that an
-    s of half a quarter is read as it is in a review of any length.
+    It takes two rotations per review, and one per b.  S: in quarters of the torus.  b: one per review.  Sums of short reviews
+    are multiplied by whole numbers until they are as large, for the same s, as those of the longest review, so that an s is
+    read equally well in a review of any length.
     """
     _check_odd(sigmoid)
     m = np.maximum(np.floor(gains.max() / gains), 1.0)
@@ -226,7 +243,7 @@ def probabilities(torus: Torus, sigmoid: Sigmoid, S: np.ndarray, gains: np.ndarr
 
 
 def _centred(b: np.ndarray) -> np.ndarray:
-    """Return twice b, centred, for reading."""
+    """Return 2 (b - B_MIDDLE), which is read in place of b."""
     doubled = b * np.int32(2)
     doubled[..., 0] += to_torus(-2 * B_PHASE * B_MIDDLE)
     return doubled
@@ -237,14 +254,14 @@ def _check_odd(sigmoid: Sigmoid) -> None:
     x = np.linspace(-20, 20, 401)
     if np.abs(sigmoid(x) + sigmoid(-x) - 1).max() > 1e-9 * np.abs(sigmoid(x)).max():
         raise CapabilityError(
-            f"with encrypted labels, or for probabilities, sigmoid(-z) must be 1 - sigmoid(z), unlike with {sigmoid.name!r}; "
-            "make Owner and TrainingPlan with ExactSigmoid() or taylor(1), which are so, or train with plain labels and ask "
-            "for scores (User.predict)"
+            f"encrypted labels and probabilities need a sigmoid with sigmoid(-z) = 1 - sigmoid(z), and {sigmoid.name!r} is not "
+            "such a one; make Owner and TrainingPlan with ExactSigmoid() or taylor(1), which are, or train with plain labels "
+            "and ask for scores (User.predict)"
         )
 
 
 def _b_table(entries: int, codec: Codec) -> np.ndarray:
-    """Return the table from twice b, centred, to the code of b."""
+    """Return the table from `_centred` b to the code of b."""
     return codec.function_table(entries, lambda x: B_MIDDLE + x / (2 * B_PHASE), LEAST, LARGEST)
 
 
@@ -254,12 +271,16 @@ def b_origin(codec: Codec) -> float:
 
 
 def code_of_z(codec: Codec, ranges: RankOneRanges, phases: np.ndarray) -> np.ndarray:
-    """Return what to add to codes of S and b, shape (B,); phases: of s = 1 in S, one per review."""
+    """Return what must be added to the sums of the codes of S and b, shape (B,).  phases: of s = 1 in S, one per review."""
     return np.asarray(codec.shift(codec.number_origin(phases) + b_origin(codec), ranges.z))
 
 
 def error_tables(p: BootstrappedParameters, ranges: RankOneRanges, sigmoid: Sigmoid, plain: bool) -> np.ndarray:
-    """Return the tables of (code of d, d z): from codes of z for the labels 0 and 1, or from `squashed` u."""
+    """Return tables of (code of d, d z).
+
+    For plain labels there are two, for the labels 0 and 1, which are read at the code of z.  For encrypted ones there is a
+    single table, which is read at `_squashed` u.
+    """
     half = p.N // 2
     if plain:
         z = QUARTERED.sizes(half, ranges.z)
@@ -282,8 +303,12 @@ def _error_table(p: BootstrappedParameters, ranges: RankOneRanges, sigmoid: Sigm
 def unbiased(
     p: BootstrappedParameters, ranges: RankOneRanges, q: Callable[[np.ndarray], np.ndarray], z: np.ndarray
 ) -> np.ndarray:
-    """Return q(z) less the mean of what noise in s (at a typical b) and in the code of z adds to it."""
-    h = 1e-2
+    """Return q(z) less what the noise in s (at a typical b) and in the code of z adds to it on average.
+
+    To second order this is half the variance times q''.  The noise in the code is a factor exp(e) of z, and exp(e) itself has
+    the mean 1 + e^2 / 2, which gives the term with the slope.
+    """
+    h = 1e-2  # the step of the finite differences
     slope, curve = (q(z + h) - q(z - h)) / (2 * h), (q(z + h) - 2 * q(z) + q(z - h)) / h**2
     additive = noise.table_input(p) * (ranges.s * ranges.b / QUARTER) ** 2
     relative = noise.table_input(p, 2) * (math.log(2) / QUARTERED.kappa) ** 2
@@ -291,20 +316,23 @@ def unbiased(
 
 
 def _error_code(d: np.ndarray) -> np.ndarray:
-    """Return codes of errors d, of origin 0; those below 2^-OCTAVES count as that, those beyond 1 as 1."""
+    """Return the codes of errors d, of origin 0.  An |d| below 2^-OCTAVES counts as that, and an |d| beyond 1 as 1."""
     return SIGNED.kappa * np.log2(np.clip(np.abs(d), 2.0**-OCTAVES, 1.0)) + SIGNED.turn * (d < 0)
 
 
 def _clipped(ranges: RankOneRanges, q: np.ndarray) -> np.ndarray:
-    """Return phases of q of one review, clipped to the largest sum of a mini-batch, which one bad review may make up alone."""
+    """Return the phases of q of one review, clipped to the largest sum of a mini-batch.
+
+    They are not clipped further, because a single review with a large error may make up that sum alone.
+    """
     return np.clip(q * ranges.q_phase, -QUARTER, QUARTER)
 
 
 def _squashed(u: np.ndarray) -> np.ndarray:
-    """Return an odd function of u that stays below `SQUASHED` and is steep at 0."""
+    """Return an odd function of u that stays below `SQUASHED` and is steep at 0, where errors change most with u."""
     return np.sign(u) * SQUASHED * -np.expm1(-np.abs(u) / 4)
 
 
 def _unsquashed(x: np.ndarray) -> np.ndarray:
-    """Return the u of which `_squashed` is x; at most 20."""
+    """Return the u with `_squashed`(u) = x, cut off at |u| = 20."""
     return np.sign(x) * -4 * np.log(np.maximum(1 - np.abs(x) / SQUASHED, math.exp(-5.0)))

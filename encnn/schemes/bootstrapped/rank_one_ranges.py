@@ -1,7 +1,8 @@
-"""Whether a plan can train a network of rank one: a rehearsal in the clear finds the largest numbers, and noise is predicted.
+"""Check whether a plan can train a network of rank one: rehearse it in the clear, and predict the noise.
 
-The trainer knows reviews, plain labels and plan, and how many hidden units there are.  It does not know b = |W2| of the start.
-So it rehearses from several b (`STARTS`).  The ranges found are the same whenever the run is started again.
+The trainer knows the reviews, the plain labels, the plan and the number of hidden units.  It does not know b = |W2| of the
+start, so it rehearses from several b (`STARTS`) and takes the largest numbers met.  A rehearsal is not random, so a run that is
+started again has the same ranges.
 """
 
 import math
@@ -17,36 +18,37 @@ from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParame
 from encnn.schemes.bootstrapped.rank_one import LARGEST, LEAST, RankOneRanges
 
 LARGEST_START = 6.0
-"""The largest |W2| to start from, since it grows in training."""
+"""The largest |W2| from which training may start.  It is below `LARGEST`, because |W2| grows in training."""
 ROOM = 1.1
-"""How much larger than in the rehearsal numbers may become until they are clipped."""
+"""The ranges are this many times the largest numbers of the rehearsal."""
 LARGEST_SCALE = 1 << (TORUS_BITS - 3)
-"""The largest scale of a set of parameters."""
+"""The largest scale that a set of parameters may have."""
 STARTS = (-1.5, 0.0, 1.5)
-"""A rehearsal starts from b = sqrt(hidden) plus these: |W2| of normal entries has about this mean, and the deviation 0.7."""
+"""Rehearsals start from b = sqrt(hidden) plus these.  |W2| of standard normal entries has about the mean sqrt(hidden) and the
+standard deviation 0.7."""
 UNREHEARSED_S, UNREHEARSED_Q, UNREHEARSED_B = 3.5, 2.0, 4.0
-"""Without a rehearsal: the largest s, the largest sum of q per review (of at least 8), and a typical b."""
+"""Without a rehearsal: the largest s, the largest sum of q divided by the size of the mini-batch (at least 8), a typical b."""
 
 
 def unrehearsed(batch_size: int) -> RankOneRanges:
-    """Return the ranges where nothing can be rehearsed: labels are encrypted, or the only mini-batch meets s = 0."""
+    """Return the ranges where nothing can be rehearsed: labels are encrypted, or the only mini-batch has s = 0 throughout."""
     return RankOneRanges(UNREHEARSED_S, UNREHEARSED_Q * max(batch_size, 8), UNREHEARSED_B)
 
 
 @dataclass(frozen=True)
 class RankOneRehearsal:
-    """The largest numbers that training in the clear met."""
+    """The largest numbers that training in the clear has met."""
 
-    ranges: RankOneRanges
-    sum: float  # |sum of the rows of a review's words|
-    b: float
-    least_b: float  # the smallest b met
+    ranges: RankOneRanges  # the largest s and q, and the mean b
+    sum: float  # the largest |sum of the rows of a review's words|
+    b: float  # the largest b
+    least_b: float  # the smallest b
 
 
 def rehearsed(X: TrainingFeatures, y: np.ndarray, plan: Any, pooling_mean: bool, b: float) -> RankOneRehearsal:
-    """Train in the clear from U = 0 and this b; return the largest numbers met.
+    """Train in the clear from U = 0 and this b, and return the largest numbers met.
 
-    y: plain labels, shape (reviews,).  plan: a `TrainingPlan`.  This is what the step above does, without codes.
+    y: plain labels, shape (reviews,).  plan: a `TrainingPlan`.  A step is that of `rank_one`, without codes.
     """
     U, largest, met = np.zeros((X.shape[1], 1)), np.zeros(3), []
     for epoch in range(plan.epochs):
@@ -68,7 +70,11 @@ def rehearsed(X: TrainingFeatures, y: np.ndarray, plan: Any, pooling_mean: bool,
 def ranges_for(
     p: BootstrappedParameters, X: TrainingFeatures, y: np.ndarray, plan: Any, pooling_mean: bool, hidden: int
 ) -> RankOneRanges:
-    """Return the ranges for plain labels; raise an error for a plan that leaves them or that noise would drown."""
+    """Return the ranges for plain labels.
+
+    Raises `DivergenceError` if |W2| leaves what codes hold, and `ParameterError` if sums of rows do not fit the torus or if
+    noise would drown the updates.
+    """
     starts = sorted({float(np.clip(math.sqrt(hidden) + more, LEAST, LARGEST_START)) for more in STARTS})
     with np.errstate(over="ignore", invalid="ignore"):  # a lost run overflows, and is refused below
         all_met = [rehearsed(X, y, plan, pooling_mean, b) for b in starts]
@@ -76,14 +82,15 @@ def ranges_for(
     least = min(met.least_b for met in all_met)
     if not (b <= LARGEST and least >= 0):  # below LEAST for a while, b counts as LEAST
         raise DivergenceError(
-            f"in a rehearsal in the clear |W2| goes from {least:.3g} to {b:.3g}, and codes hold numbers from {LEAST:g} to "
+            f"in a rehearsal in the clear |W2| goes from {least:.3g} to {b:.3g}, but codes hold numbers from {LEAST:g} to "
             f"{LARGEST:g}; take a lower learning rate than {plan.learning_rate:g}, or fewer epochs than {plan.epochs}"
         )
+    # Sums of rows must stay within a quarter of the torus.  A power of two keeps the scale exact.
     most = 2 ** math.floor(math.log2(2.0**TORUS_BITS / 4 / max(total, 2.0**-16)))
     if p.scale > most:
         raise ParameterError(
-            f"in a rehearsal in the clear the rows of a review add up to {total / ROOM:.3g}, which takes a scale of {most} or "
-            f"less, not {p.scale}; make keys with such parameters (parameters.updated(name=..., scale={most}))"
+            f"in a rehearsal in the clear the rows of a review add up to {total / ROOM:.3g}, which fits a scale of {most} or "
+            f"less, but the scale of {p.name!r} is {p.scale}; make keys with parameters.updated(name=..., scale={most})"
         )
     check_rate(p, plan, min(met.ranges.b for met in all_met), most)
     largest = [max(getattr(met.ranges, name) for met in all_met) for name in ("s", "q")]
@@ -93,12 +100,12 @@ def ranges_for(
 
 
 def update_noise(p: BootstrappedParameters, rate: float, b: float) -> float:
-    """Return the deviation of the noise that a fine rotation adds to an update a d b, in units of d."""
+    """Return the standard deviation of the noise that a fine rotation adds to an update a d b, in units of d."""
     return math.sqrt(noise.rotation(p.fine) + noise.trace(p)[0]) * 2.0**TORUS_BITS / p.scale / (rate * b)
 
 
 def check_rate(p: BootstrappedParameters, plan: Any, b: float, most: int) -> None:
-    """Raise `ParameterError` if the noise of an update would drown it; most: the largest scale that sums of rows allow."""
+    """Raise `ParameterError` if the noise of an update would drown it.  most: the largest scale that sums of rows allow."""
     rate = plan.rate(plan.epochs)
     deviation = update_noise(p, rate, b)
     if deviation <= noise.ERROR_NOISE:
@@ -120,6 +127,6 @@ def check_start(b: float) -> None:
     """Raise `ParameterError` unless |W2| of the start lies where codes of b hold it while it grows."""
     if not LEAST <= b <= LARGEST_START:
         raise ParameterError(
-            f"|W2| is {b:.3g} at the start, and a network of rank one is trained from {LEAST:g} to {LARGEST_START:g}; draw the "
-            f"start again (Network.initial with another generator), or multiply W2 by {2.8 / b:.2g}"
+            f"|W2| is {b:.3g} at the start, but a network of rank one must start with |W2| between {LEAST:g} and "
+            f"{LARGEST_START:g}; draw the start again (Network.initial with another generator), or multiply W2 by {2.8 / b:.2g}"
         )

@@ -1,8 +1,9 @@
-"""Numbers of the torus that a table can read: what a layer of codes (`hidden`) computes with.
+"""The numbers of the torus that tables read, which a layer of codes (`hidden`) computes with.
 
-An array of n numbers is int32 of shape (..., 1 + d), in units of 2^-32 of the torus: LWE ciphertexts, which add as they are.
-Plain numbers are added to their bodies.  `simulation.SimulatedTorus` has the same methods and d = 0: phases in the clear, with
-the noise that ciphertexts would have.  So one program trains and simulates.
+An array of numbers is int32 of shape (..., 1 + d), in units of 2^-32 of the torus.  Each number is an LWE ciphertext: a body
+and d masks.  Ciphertexts add entry by entry, and a plain number is added to the body.  `simulation.SimulatedTorus` has the same
+methods with d = 0: its numbers are phases in the clear, with the noise that ciphertexts would have.  So the same program trains
+on ciphertexts and simulates.
 """
 
 import math
@@ -22,7 +23,7 @@ from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
 
 
 class Torus(Protocol):
-    """What a layer of codes asks for.  phase: of the number 1, as a fraction of the torus."""
+    """What a layer of codes needs.  `phase` is everywhere the phase of the number 1, as a fraction of the torus."""
 
     p: BootstrappedParameters
 
@@ -33,29 +34,30 @@ class Torus(Protocol):
         """Return the numbers of an array that `rows` made, shape (rows, width, 1 + d)."""
 
     def copies(self, a: Any, count: int) -> np.ndarray:
-        """Return the numbers of a packed vector so many times, shape (count, m, 1 + d), to be read with independent noise."""
+        """Return the numbers of a packed vector `count` times, shape (count, m, 1 + d), whose reads have independent noise."""
 
     def read(self, x: np.ndarray, table: np.ndarray, outputs: int = 1, fine: bool = False) -> np.ndarray:
-        """Return what a table gives for numbers (..., 1 + d): shape (outputs, ..., 1 + d).
+        """Return what a table gives for numbers of shape (..., 1 + d), as shape (outputs, ..., 1 + d).
 
-        table: of `outputs` functions that take turns; shape (N,), or one table per index of the first axis.
+        table: holds `outputs` functions whose entries alternate (`tables.interleaved`).  Its shape is (N,), or there is one
+        table for each index of the first axis of x.  fine: whether to use the key with less noise, which takes longer.
         """
 
     def array(self, x: np.ndarray, phase: float) -> Any:
-        """Return numbers (..., 1 + d) as an array to be scattered over rows, or kept."""
+        """Return numbers of shape (..., 1 + d) as an array that can be subtracted from rows, or kept."""
 
     def rows(self, x: np.ndarray, phase: float) -> Any:
-        """Return rows of numbers (rows, width, 1 + d) as an array of that shape."""
+        """Return numbers of shape (rows, width, 1 + d) as an array of rows."""
 
     def vector(self, x: np.ndarray, phase: float) -> Any:
-        """Return numbers (m, 1 + d) as a packed vector."""
+        """Return numbers of shape (m, 1 + d) as a packed vector."""
 
     def product_scores(self, S: np.ndarray, gains: np.ndarray, b: Any) -> Any:
-        """Return scores S / gain * b for S of shape (B, 1, 1 + d), in quarters of the torus, and one number b in a vector."""
+        """Return scores S / gain * b for S of shape (B, 1, 1 + d), in quarters of the torus, and a vector of one number b."""
 
 
 class EncryptedTorus:
-    """Numbers in ciphertexts, and the keys to read tables with."""
+    """Numbers in ciphertexts, with the keys that read tables."""
 
     def __init__(self, context: IntegerVectorContext, key: BootstrapKey, threads: int = 1) -> None:
         self.context, self.key, self.threads = context, key, threads
@@ -66,23 +68,30 @@ class EncryptedTorus:
         return self._split(blocks.gather(W, batch).data, W.width)
 
     def numbers(self, a: BlockArray | CiphertextArray, phase: float) -> np.ndarray:
-        """Return the numbers of blocks, or ciphertexts of single numbers, as shape (rows, width, 1 + d), at their own scale."""
+        """Return the numbers of blocks, or of one ciphertext per number, as shape (rows, width, 1 + d), at their own scale."""
         return self._split(a.numbers().data, a.width) if isinstance(a, BlockArray) else a.data[:, None]
 
     def copies(self, a: BlockArray, count: int) -> np.ndarray:
-        """Return the numbers of a packed vector so many times, shape (count, m, 1 + d).
+        """Return the numbers of a packed vector `count` times, shape (count, m, 1 + d).
 
-        The noise of a read depends on the masks.  All copies but the first have encryptions of zero added, which give them new
-        masks: the coefficients behind the vector in its block, which hold nothing but noise.
+        The noise of a read depends on the masks, so equal masks would give equal noise.  An encryption of zero is therefore
+        added to every copy but the first, which gives it new masks.  The unused coefficients of the vector's block are such
+        encryptions: they hold nothing but noise.
         """
         x = a.numbers().data
         if count * len(x) > self.p.N:
-            raise ParameterError(f"{count} copies of {len(x)} numbers need more than the {self.p.N} coefficients of a block")
+            raise ParameterError(
+                f"{count} copies of {len(x)} numbers need more than the {self.p.N} coefficients of a block; use fewer hidden "
+                "units or outputs"
+            )
         zeros = [extract(a.data[:1], j) for j in range(len(x), count * len(x))]
         return x + np.concatenate([np.zeros_like(x), *zeros]).reshape(count, *x.shape)
 
     def read(self, x: np.ndarray, table: np.ndarray, outputs: int = 1, fine: bool = False) -> np.ndarray:
-        """Return what a table gives for numbers (..., 1 + d); noise `noise.rotation`, at places with `noise.table_input`."""
+        """Return what a table gives for numbers of shape (..., 1 + d).
+
+        A result has the noise `noise.rotation`, and the place that is read has the noise `noise.table_input`.
+        """
         flat = x.reshape(-1, x.shape[-1])
         found = bootstrap_many(self.key, flat, spread(table, len(flat)), outputs, self.threads, fine)
         return np.moveaxis(found, 1, 0).reshape(outputs, *x.shape)
@@ -92,7 +101,7 @@ class EncryptedTorus:
         return CiphertextArray(x, self.context, phase * 2.0**TORUS_BITS, 2.0 ** (TORUS_BITS - 1), math.inf, math.inf)
 
     def rows(self, x: np.ndarray, phase: float) -> BlockArray | CiphertextArray:
-        """Return rows of one number as they are, and wider rows in blocks, with the noise of `trace.pack`."""
+        """Return rows of one number as they are, and wider rows in blocks, which adds the noise of `trace.pack`."""
         return self.array(x[:, 0], phase) if x.shape[1] == 1 else self.packed_rows(x, phase)
 
     def packed_rows(self, x: np.ndarray, phase: float) -> BlockArray:
@@ -103,11 +112,11 @@ class EncryptedTorus:
         return self._in_blocks(padded.reshape(-1, length), rows, (width,), phase)
 
     def vector(self, x: np.ndarray, phase: float) -> BlockArray:
-        """Return a vector of numbers in a block; noise `trace.pack`."""
+        """Return a vector of numbers in a block, which adds the noise of `trace.pack`."""
         return self._in_blocks(x, len(x), (), phase)
 
     def product_scores(self, S: np.ndarray, gains: np.ndarray, b: BlockArray) -> FactoredScores:
-        """Return scores as two factors, which the owner multiplies."""
+        """Return scores as two encrypted factors, which the owner decrypts and multiplies."""
         return FactoredScores(self.array(S[:, 0], QUARTER), b.numbers(), np.array([len(S)]), gains)
 
     def _in_blocks(self, x: np.ndarray, rows: int, row: tuple[int, ...], phase: float) -> BlockArray:
@@ -119,5 +128,5 @@ class EncryptedTorus:
 
 
 def spread(table: np.ndarray, count: int) -> np.ndarray:
-    """Return one table, or one table for each of `count` numbers, of which each given table serves equally many neighbours."""
+    """Return a single table as it is, or several tables repeated to `count`, each for equally many neighbouring numbers."""
     return table if table.ndim == 1 else np.repeat(table, count // len(table), axis=0)

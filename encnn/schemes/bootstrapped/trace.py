@@ -1,4 +1,4 @@
-"""The trace: it keeps the constant coefficient of a ciphertext's phase and removes all others.
+"""The trace keeps the constant coefficient of a ciphertext's phase and removes all others.
 
 For odd d, sigma_d: X -> X^d is an automorphism of polynomials modulo X^N + 1.  It turns a GLWE ciphertext of m under S
 into a ciphertext of sigma_d(m) under the key sigma_d(S).  A **key switch** leads back to S.  It needs GLWE encryptions K_jt of
@@ -7,15 +7,16 @@ sigma_d(S_j) g_t under S, and the digits of the masks:
     switch(sigma_d(b, a_1, ..., a_k))  =  (sigma_d(b), 0, ..., 0) + sum_jt digit_t(sigma_d(a_j)) K_jt.
 
 The trace does  C <- C + switch(sigma_d(C))  for d = N + 1, N / 2 + 1, ..., 5, 3 in turn.  A step doubles the coefficients of
-X^j that sigma_d leaves in place and cancels those whose sign it turns.  In step s these are the j of which 2^s is the largest
-power of two that divides them [CDKS21].  After log2 N steps only N times the constant coefficient is left.
+those X^j that sigma_d leaves in place, and cancels those whose sign it turns.  Step s cancels the coefficients of every j that
+2^s divides and 2^(s + 1) does not [CDKS21].  After log2 N steps only N times the constant coefficient is left.
 
-**Division by N.**  N has no inverse modulo 2^32, and a ciphertext whose noise grew by the factor N would be useless.  So the
-torus is first refined by log2 N bits: c units of 2^-32 become c units of 2^-32 / N.  This divides the phase by N, up to a
-multiple of 1 / N in each coefficient.  The trace turns that multiple into a whole number in the constant coefficient and
-cancels it elsewhere.  The noise that came in keeps its size, and only the noise of the key switches is added (`noise.trace`).
+**Division by N.**  N has no inverse modulo 2^32, so the result cannot be divided by N, and a ciphertext whose noise grew by the
+factor N would be useless.  The division is therefore done first, on a finer torus: c units of 2^-32 are read as c units of
+2^-32 / N.  This divides the phase by N, except that each coefficient may be off by a multiple of 1 / N, since phases are known
+modulo 1 only.  The trace multiplies that by N in the constant coefficient, where it becomes a whole number, which is 0 modulo
+1, and cancels it elsewhere.  The noise that came in keeps its size, and only that of the key switches is added (`noise.trace`).
 
-Fractions of the refined torus are float64, which holds them exactly.  The result of a key switch is rounded to them.
+Fractions of the finer torus are float64, which holds them exactly.  The result of a key switch is rounded to them.
 
 [CDKS21] Chen, Dai, Kim, Song, Efficient Homomorphic Conversion between (Ring) LWE Ciphertexts, ACNS 2021 (ePrint 2020/015).
 """
@@ -37,20 +38,20 @@ from encnn.schemes.bootstrapped.tables import to_torus
 
 @dataclass(frozen=True)
 class TraceKey:
-    """GLWE encryptions of sigma_d(S_j) g_t, for all d."""
+    """GLWE encryptions of sigma_d(S_j) g_t, for all d of the trace."""
 
-    parameters: BootstrappedParameters  # of the scheme
+    parameters: BootstrappedParameters  # those of the scheme
     seed: bytes  # public; the masks are expanded from it
     bodies: np.ndarray  # int64 of shape (log2 N, k, levels, N)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the transforms, which stay in memory."""
+        """The bytes of the transforms, which stay in memory."""
         return 8 * self.bodies.size * (self.parameters.k + 1)
 
     @cached_property
     def transforms(self) -> np.ndarray:
-        """Transforms in units of the torus, float64 of shape (log2 N, k, levels, k+1, N)."""
+        """The transforms of the key in units of the torus, float64 of shape (log2 N, k, levels, k+1, N)."""
         found = placed(self.integers().shape, float)
         found[:] = transform.stored(transform.forward(self.integers() * 2.0**-KEY_BITS))
         return found
@@ -62,14 +63,14 @@ class TraceKey:
 
 
 def key_shape(p: BootstrappedParameters) -> tuple[int, int, int, int]:
-    """Return the shape of the bodies of a key."""
+    """Return the shape of a key's bodies."""
     return len(exponents(p.N)), p.k, p.trace_levels, p.N
 
 
 def make_trace_key(p: BootstrappedParameters, S: np.ndarray, randomness: Randomness) -> TraceKey:
-    """Return the key of the trace under the GLWE key S, shape (k, N).  Noise: `glwe_sigma`.
+    """Return the key of the trace for the GLWE key S, shape (k, N).  Its noise has the deviation `glwe_sigma`.
 
-    It encrypts functions of S under S.  That this is safe is the assumption of circular security, as for bootstrapping.
+    The key encrypts functions of S under S.  As for bootstrapping, that this is safe is the assumption of circular security.
     """
     seed, shape = randomness.token(), key_shape(p)
     masks = _masks(seed, shape, p.k)
@@ -84,7 +85,7 @@ def make_trace_key(p: BootstrappedParameters, S: np.ndarray, randomness: Randomn
 def trace(key: TraceKey, acc: np.ndarray) -> np.ndarray:
     """Return GLWE ciphertexts with the constant coefficients of those in acc, and 0 elsewhere; int32 of shape (B, k+1, N).
 
-    Noise: `noise.trace` for each coefficient.
+    This adds noise to every coefficient (`noise.trace`).
     """
     p = key.parameters
     loops = engine.compiled_blocks(p.N, p.k)
@@ -94,8 +95,8 @@ def trace(key: TraceKey, acc: np.ndarray) -> np.ndarray:
 
 
 def trace_numpy(key: TraceKey, acc: np.ndarray) -> np.ndarray:
-    """Do what `trace` does, in numpy and for all ciphertexts at once: the readable version."""
-    C = acc * unit(key.parameters.N)  # read in units of 2^-32 / N: this is the division by N
+    """Do what `trace` does in numpy, for all ciphertexts at once.  This is the readable version."""
+    C = acc * unit(key.parameters.N)  # the same numbers in units of 2^-32 / N, which divides them by N
     for s in range(len(key.transforms)):
         add_automorphism_numpy(key, C, s)
     return to_torus(C)
@@ -104,11 +105,13 @@ def trace_numpy(key: TraceKey, acc: np.ndarray) -> np.ndarray:
 def pack(key: TraceKey, acc: np.ndarray) -> np.ndarray:
     """Return one GLWE ciphertext, int32 (k+1, N), whose coefficient i is the constant one of acc[i], for at most N of them.
 
-    The traces share their steps [CDKS21].  In a step, sigma_d leaves the numbers of A in place and turns the signs of those of
-    X^h B.  So  A + X^h B + sigma_d(A - X^h B)  holds both, doubled, and otherwise only what later steps remove.  Together N
-    traces need fewer than N automorphisms.  The steps run in reverse order.
+    A trace of each would take log2 N automorphisms per ciphertext.  Here the traces share their steps [CDKS21].  Let A and B
+    be the ciphertexts i and i + h.  In a step, sigma_d leaves the numbers of A in place and turns the signs of those of X^h B.
+    So A + X^h B + sigma_d(A - X^h B)  holds the numbers of both, doubled, and besides them only what later steps remove.  Each
+    step halves the ciphertexts, so all N together need fewer than N automorphisms.  The steps run in the reverse order of a
+    trace.
 
-    Noise: each coefficient gets what a trace adds to the constant one (`noise.trace`).
+    Each coefficient gets the noise that a trace adds to the constant one (`noise.trace`).
     """
     C, half = acc * unit(key.parameters.N), key.parameters.N
     for s in reversed(range(len(key.transforms))):
@@ -119,7 +122,7 @@ def pack(key: TraceKey, acc: np.ndarray) -> np.ndarray:
 
 
 def join(key: TraceKey, C: np.ndarray, half: int, s: int) -> None:
-    """Do step s of `pack` in place, for GLWE ciphertexts of fractions, shape (B, k+1, N): the first `half` are its result."""
+    """Do step s of `pack` in place, for GLWE ciphertexts of fractions, shape (B, k+1, N).  The first `half` hold the result."""
     p = key.parameters
     loops = engine.compiled_blocks(p.N, p.k)
     if loops is None:
@@ -155,7 +158,7 @@ def add_automorphism_numpy(key: TraceKey, C: np.ndarray, s: int) -> None:
 
 
 def trace_exact(key: TraceKey, acc: np.ndarray) -> np.ndarray:
-    """Do what `trace` does, in integers modulo 2^64 with schoolbook products: the reference for small N."""
+    """Do what `trace` does in integers modulo 2^64 with schoolbook products, as the reference for small N."""
     p = key.parameters
     fine = KEY_BITS - TORUS_BITS - (p.N.bit_length() - 1)
     C = acc.astype(np.int64) << fine
@@ -172,10 +175,10 @@ def trace_exact(key: TraceKey, acc: np.ndarray) -> np.ndarray:
 
 
 def fraction_digits(x: np.ndarray, bits: int, levels: int) -> Iterator[np.ndarray]:
-    """Yield the balanced digits of fractions x of the torus in [-1/2, 1/2], float64, most significant first.
+    """Yield the balanced digits of fractions x of the torus in [-1/2, 1/2], float64, the most significant first.
 
-    x = sum_t digit_t 2^-((t + 1) bits), except for the bits below the last digit.  Halves are rounded to even numbers, so that
-    digits have mean 0 (see `rotation.decompose`).
+    x = sum_t digit_t 2^-((t + 1) bits), up to the bits below the last digit.  Halves are rounded to even numbers, so that the
+    digits have the mean 0 (see `rotation.decompose`).
 
     >>> [d.tolist() for d in fraction_digits(np.array([0.3125, -0.0625]), bits=2, levels=2)]
     [[1.0, -0.0], [1.0, -1.0]]
@@ -188,10 +191,10 @@ def fraction_digits(x: np.ndarray, bits: int, levels: int) -> Iterator[np.ndarra
 
 
 def _reduced(x: np.ndarray) -> np.ndarray:
-    """Return fractions of the torus in [-1/2, 1/2]."""
+    """Return the numbers modulo 1, in [-1/2, 1/2]."""
     return x - np.rint(x)
 
 
 def _masks(seed: bytes, bodies: tuple[int, ...], k: int) -> np.ndarray:
-    """Return masks, int64 of shape (*bodies[:-1], k, N)."""
+    """Return the masks of a key whose bodies have this shape, int64 of shape (*bodies[:-1], k, N)."""
     return Randomness.from_public_seed(b"masks of trace key" + seed).words((*bodies[:-1], k, bodies[-1]))
