@@ -16,7 +16,7 @@ import inspect
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -250,6 +250,8 @@ class _Scores:
 def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int | None = None) -> Encrypted:
     """Return the encrypted scores z of all reviews, shape (reviews, outputs); the network does not change."""
     network.check_shapes()
+    if network.ranges is not None:
+        network = replace(network, ranges=None)  # training clips to them, but the owner reads larger numbers as well
     X = features_of(X, network.architecture.features)
     largest = largest_part(evaluator, network)
     together = max(1, int(evaluator.scores_together / mean_parts(X, largest)))  # ciphertexts, not reviews, fill the memory
