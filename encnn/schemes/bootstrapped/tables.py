@@ -7,7 +7,8 @@ same entries with the opposite sign.  In units of z, positions are steps of 2^z_
 
 So the function can be *any* function on half of the torus, [-z_half, z_half).  Outside, the table reads -f(z -+ 2 z_half).  For
 an odd function this is f mirrored at z_half.  Beyond z_half, sigmoid(z) - 1/2 falls as slowly as it rose.  It keeps the right
-sign up to 2 z_half and has the wrong sign only from there on.
+sign up to 2 z_half and has the wrong sign only from there on.  A polynomial in place of the sigmoid that is not odd about 1/2
+(`ancestor_misplaced`) is also read as it is on half of the torus; outside, the sign of its even part is turned as well.
 """
 
 from collections.abc import Callable, Sequence
