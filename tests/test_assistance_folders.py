@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +80,25 @@ def test_neither_side_waits_for_ever(tmp_path):
         channels.serve(Assistant(owner.secret_key), tmp_path, timeout=0.05)
     with pytest.raises(FileError, match="check whether the other side is still running"):
         channels.FolderChannel(tmp_path / "nobody", owner.evaluator.context, timeout=0.05).open()
+
+
+def test_a_trainer_may_come_before_the_owner(tmp_path, monkeypatch):
+    """A request waits until the owner is there, who takes messages that lie in the folder already for those of an earlier run."""
+    side, looked = Side(tmp_path / "messages"), threading.Event()
+    channel, awaited = channels.FolderChannel(tmp_path, side.context, timeout=20), channels._awaited
+
+    def seen(path, *rest):
+        looked.set()
+        return awaited(path, *rest)
+
+    monkeypatch.setattr(channels, "_awaited", seen)
+    with ThreadPoolExecutor() as trainer:
+        answer = trainer.submit(channel.ask, side.request)
+        assert looked.wait(20)  # for the opening, or without a request's wait for it, for the answer
+        with serving(side.assistant, tmp_path) as errors:
+            assert answer.result(20).trip == side.request.trip
+            channel.close()
+    assert not errors
 
 
 def test_a_folder_is_used_once(tmp_path):

@@ -36,9 +36,9 @@ ARCHITECTURES = {
 PLAN = TrainingPlan(CUBIC, 0.003, batch_size=100, epochs=5)
 
 
-def task(architecture):
+def task(architecture, reviews=100):
     rng = np.random.default_rng(7)
-    X = rng.normal(size=(100, 20))
+    X = rng.normal(size=(reviews, 20))
     return X, (X @ rng.normal(size=20) > 0).astype(int), Network.initial(architecture, rng, 0.1)
 
 
@@ -63,6 +63,18 @@ def test_refreshed_training_follows_the_clear_twin(name, trips):
     assert tally.trips == trips  # nine levels are two steps of four, or one of nine
     assert tally.bytes_down > tally.bytes_up > 0 and tally.score_bytes_up > 0 and tally.cpu_seconds > 0
     assert refresh.trips == trips
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_last_mini_batch_of_one_review_trains_as_its_clear_twin_does(name):
+    architecture, plan = ARCHITECTURES[name], replace(PLAN, batch_size=5, epochs=1)
+    X, y, start = task(architecture, 6)
+    owner, clear = (Owner(architecture, CUBIC, p) for p in (ckks.TOY, ClearParameters()))
+    model, twin = owner.encrypt(start), clear.encrypt(start)
+    Trainer(model).train(X, y, plan, help=sides(owner, model)[1])
+    Trainer(twin).train(X, y, plan)
+    change = np.linalg.norm(twin.network.W1 - start.W1)
+    assert np.linalg.norm(owner.decrypt_network(model).W1 - twin.network.W1) < 0.03 * change
 
 
 @pytest.mark.parametrize(("name", "trips"), [("logistic", 2), ("hidden", 4)])

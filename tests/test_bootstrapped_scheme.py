@@ -15,7 +15,7 @@ from test_hostile_input import changed_arrays, changed_header
 
 from encnn import files
 from encnn.arithmetic.sampling import Randomness
-from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, least_squares, taylor
+from encnn.arithmetic.sigmoid import ExactSigmoid, PolynomialSigmoid, ancestor_misplaced, least_squares, taylor
 from encnn.data.batches import Conditioned
 from encnn.data.datasets import words_dataset
 from encnn.data.metrics import right_at_half
@@ -198,7 +198,7 @@ def test_any_function_is_applied(p, f, numpy_only, monkeypatch):
     assert (found <= out.max(axis=-1, keepdims=True) + tolerance).all()
 
 
-@pytest.mark.parametrize("sigmoid", [EXACT, taylor(1), taylor(3), least_squares(5, 8)], ids=NAME)
+@pytest.mark.parametrize("sigmoid", [EXACT, taylor(1), taylor(3), least_squares(5, 8), ancestor_misplaced()], ids=NAME)
 def test_any_sigmoid_is_a_table(sharp, sigmoid):
     secret, evaluator = sharp
     z = np.linspace(-6, 6, 60)[:, None]

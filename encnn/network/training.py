@@ -16,7 +16,7 @@ import inspect
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -250,6 +250,8 @@ class _Scores:
 def predict(evaluator: Evaluator, network: Network, X: Features, batch_size: int | None = None) -> Encrypted:
     """Return the encrypted scores z of all reviews, shape (reviews, outputs); the network does not change."""
     network.check_shapes()
+    if network.ranges is not None:
+        network = replace(network, ranges=None)  # training clips to them, but the owner reads larger numbers as well
     X = features_of(X, network.architecture.features)
     largest = largest_part(evaluator, network)
     together = max(1, int(evaluator.scores_together / mean_parts(X, largest)))  # ciphertexts, not reviews, fill the memory
@@ -341,13 +343,9 @@ class Step:
         parts = in_parts(evaluator, network, batch, self.largest_part)
         pooled, h, z = forward(evaluator, network, batch) if parts is None or not self._reads_parts else (parts, parts, parts)
         d, gain = self.error(z, batch, targets, rate)
-        if self.layer is None and self.products:
-            G, gradient = self._backward(d, h, gain)
-            network.W2, G = network.second_layer - gradient, self._finished(G, pooled, batch)
-        else:
-            G = self.row_updates(d, gain, pooled, batch)
-            if self.products:
-                network.W2 = network.second_layer - self.second_layer_gradient(d, h, gain)
+        G = self.row_updates(d, gain, pooled, batch)
+        if self.products:
+            network.W2 = network.second_layer - self.second_layer_gradient(d, h, gain)
         evaluator.scatter_subtract(network.W1, batch.updating(), G)
         return z if parts is None else parts
 
@@ -366,10 +364,11 @@ class Step:
 
     def row_updates(self, d: Encrypted, gain: float, pooled: Encrypted, batch: Batch) -> Encrypted:
         """Return the update of each row of W1 that a review uses, one per review."""
-        if self.layer is None:
-            return self._finished(self.first_layer_errors(d, gain), pooled, batch)
-        shares = np.broadcast_to(np.ravel(batch.inverse_counts() if self.divide else 1.0), len(batch))
-        return self.layer.first_layer_errors(self.network.second_layer, d, pooled, gain, shares)
+        if self.layer is not None:
+            shares = np.broadcast_to(np.ravel(batch.inverse_counts() if self.divide else 1.0), len(batch))
+            return self.layer.first_layer_errors(self.network.second_layer, d, pooled, gain, shares)
+        G = self._through_hidden_sigmoid(self.first_layer_errors(d, gain), pooled)
+        return self.evaluator.multiply_plain(G, batch.inverse_counts()) if self.divide else G
 
     def first_layer_errors(self, d: Encrypted, gain: float) -> Encrypted:
         """Return gain * d W2^T, one row per review; gain * d when there is no hidden layer."""
@@ -383,19 +382,6 @@ class Step:
             return self.layer.second_layer_gradient(d, h, gain)
         factors = (h, d) if len(self.products) > 1 else (d, h)
         return self.evaluator.bilinear(self.products[-1], *factors, gain, total=True)
-
-    def _finished(self, G: Encrypted, pooled: Encrypted, batch: Batch) -> Encrypted:
-        """Return the update of each row of W1 that a review uses, from the errors at the hidden layer."""
-        G = self._through_hidden_sigmoid(G, pooled)
-        return self.evaluator.multiply_plain(G, batch.inverse_counts()) if self.divide else G
-
-    def _backward(self, d: Encrypted, h: Encrypted, gain: float) -> tuple[Encrypted, Encrypted]:
-        """Return gain * d W2^T, one row per review, and gain * h^T d, summed over the batch."""
-        if len(self.products) > 1 or len(h) > 1:
-            return self.first_layer_errors(d, gain), self.second_layer_gradient(d, h, gain)
-        both = self.evaluator.concatenate([self.network.second_layer[None], h])  # one call is faster than two
-        both = self.evaluator.bilinear(self.products[0], d, both, gain)
-        return both[:1], both[1]
 
     def _through_hidden_sigmoid(self, G: Encrypted, pooled: Encrypted) -> Encrypted:
         sigmoid = self.network.architecture.hidden_sigmoid

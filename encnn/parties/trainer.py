@@ -7,19 +7,20 @@ import numpy as np
 
 from encnn import files
 from encnn.arithmetic.sigmoid import RangeReport, error_over
-from encnn.data import Features
+from encnn.data import Features, features_of
 from encnn.data.batches import TrainingFeatures, batches, training_features
 from encnn.data.inputs import is_plain
 from encnn.errors import KeyMismatchError
 from encnn.files.schema import describe
 from encnn.network import Help, Network, OnScores, TrainingPlan, forward, predict, train
-from encnn.network.partial_scores import PartialScores
+from encnn.network.partial_scores import PartialScores, joined
 from encnn.network.rehearsal import check_rehearsal, hidden_layer_of, rehearse, typical_start
 from encnn.network.training import NOBODY
 from encnn.parties.model import SCORES, EncryptedModel, Path, check_encrypted, checked_context, describe_scores
 from encnn.parties.owner import Owner
 from encnn.schemes import ClearParameters
 from encnn.schemes.base import Encrypted
+from encnn.schemes.factored import FactoredScores
 
 
 class User:
@@ -44,10 +45,12 @@ class User:
     def predict_probabilities(self, X: Features) -> Encrypted:
         """Return encrypted probabilities sigmoid(z), shape (reviews, outputs), with the sigmoid of the model's keys."""
         evaluator, scores = self.model.evaluator, self.predict(X)
-        if not isinstance(scores, PartialScores):
+        if not isinstance(scores, PartialScores | FactoredScores):
             return evaluator.activate(self.model.sigmoid, scores)
-        z = evaluator.concatenate([forward(evaluator, self.model.network, batch)[-1] for _, batch in batches(X, len(scores))])
-        return replace(scores, values=evaluator.activate(self.model.sigmoid, z))
+        X = features_of(X, self.model.architecture.features)
+        z = joined(evaluator, [forward(evaluator, self.model.network, batch)[-1] for _, batch in batches(X, len(scores))])
+        p = evaluator.activate(self.model.sigmoid, z)  # of scores as training reads them: whole, and in its ranges
+        return replace(scores, values=p) if isinstance(scores, PartialScores) else p
 
     def save_scores(self, scores: Encrypted, path: Path) -> int:
         """Write encrypted scores for the owner; return the bytes written."""

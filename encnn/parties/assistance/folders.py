@@ -75,6 +75,7 @@ class FolderChannel:
         """Write a request, wait for its answer and return it; raise `DataError` if the owner refused."""
         path, form = _numbered(self.folder, ANSWER, request.trip), _form_of(request)
         _refuse_leftovers(self.folder, path.name)
+        _awaited(self.folder / OPENING, self.timeout)  # an owner who comes later takes a request for one of an earlier run
         self.bytes_up += form.write_request(_numbered(self.folder, REQUEST, request.trip), request)
         answer = form.read_answer(_awaited(path, self.timeout, self._refusal))
         self.bytes_down += path.stat().st_size
