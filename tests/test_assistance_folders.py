@@ -83,7 +83,7 @@ def test_neither_side_waits_for_ever(tmp_path):
 
 
 def test_a_trainer_may_come_before_the_owner(tmp_path, monkeypatch):
-    """A request waits until the owner is there, who takes messages that lie in the folder already for those of an earlier run."""
+    """A request waits until the owner is there, who takes messages that lie there already for those of an earlier run."""
     side, looked = Side(tmp_path / "messages"), threading.Event()
     channel, awaited = channels.FolderChannel(tmp_path, side.context, timeout=20), channels._awaited
 

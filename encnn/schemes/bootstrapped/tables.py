@@ -7,8 +7,8 @@ z - 2^(z_bits - 1), the same entry is read as -f(z).
 
 A table can therefore hold *any* function on half of the torus, z in [-z_half, z_half).  Outside, it reads -f(z -+ 2 z_half).
 For an odd function this is f mirrored at z_half.  So beyond z_half, sigmoid(z) - 1/2 falls as slowly as it rose.  It has the
-right sign up to 2 z_half, and the wrong sign only from there on.  A polynomial in place of the sigmoid that is not odd about 1/2
-(`ancestor_misplaced`) is read as it is on half of the torus; outside, the sign of its even part is turned as well.
+right sign up to 2 z_half, and the wrong sign only from there on.  A polynomial in place of the sigmoid that is not odd about
+1/2 (`ancestor_misplaced`) is read as it is on half of the torus; outside, the sign of its even part is turned as well.
 """
 
 from collections.abc import Callable, Sequence
