@@ -20,6 +20,7 @@ from encnn.arithmetic.sigmoid import ExactSigmoid, Sigmoid
 from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError, ParameterError
 from encnn.schemes.bilinear import BilinearMap, elementwise
+from encnn.schemes.public import PublicNetwork, PublicPlan
 
 
 @runtime_checkable
@@ -336,7 +337,7 @@ class Evaluator(ABC, Generic[A]):
         """Return what `error` does, for a z that is not needed afterwards: schemes of wide ciphertexts may use its memory."""
         return self.error(sigmoid, z, targets, rate)
 
-    def hidden_layer(self, network: Any) -> "HiddenProducts | None":
+    def hidden_layer(self, network: PublicNetwork) -> "HiddenProducts | None":
         """Return the scheme's own products of this network's hidden layer; None if it computes them one by one."""
         return None
 
@@ -369,7 +370,7 @@ class Evaluator(ABC, Generic[A]):
     def check_start(self, size: float) -> None:  # noqa: B027  most schemes have nothing to say
         """Raise `ParameterError` if a network of rank one cannot be trained from this |W2|."""
 
-    def ranges_of(self, X: TrainingFeatures, y: np.ndarray | None, plan: Any, network: Any) -> Any:
+    def ranges_of(self, X: TrainingFeatures, y: np.ndarray | None, plan: PublicPlan, network: PublicNetwork) -> object:
         """Return what the scheme expects of the numbers in this run, or None; raise if the plan cannot work.
 
         y: plain labels, shape (reviews,), or None if they are encrypted.  network: the encrypted network.
@@ -394,27 +395,35 @@ class Evaluator(ABC, Generic[A]):
         """
 
     def check_plan(  # noqa: B027  most schemes have nothing to say
-        self, X: TrainingFeatures, epochs: int, rate: float, network: Any = None
+        self, X: TrainingFeatures, epochs: int, rate: float, network: PublicNetwork | None = None
     ) -> None:
         """Raise `ParameterError` if training on X for so many epochs, at rates up to this one, is known to fail."""
 
 
-class HiddenProducts(Protocol):
+W = TypeVar("W")
+"""The weights of a hidden layer."""
+C = TypeVar("C")
+"""A scheme's own form of h, d and slopes."""
+Z = TypeVar("Z")
+"""The scores of a hidden layer."""
+
+
+class HiddenProducts(Protocol[W, C, Z]):
     """All products of a network with a hidden layer, by a scheme whose products share parts of their work.
 
     The arrays h, d and of slopes are in the scheme's own form, which only these methods read.
     """
 
-    def forward(self, W1: Encrypted, W2: Encrypted, batch: Batch) -> tuple[Encrypted, Encrypted, Encrypted]:
+    def forward(self, W1: W, W2: W, batch: Batch) -> tuple[C, C, Z]:
         """Return (slopes of the hidden sigmoid, h, scores z) of a batch; without hidden sigmoid nobody reads the slopes."""
 
-    def error(self, sigmoid: Sigmoid, z: Encrypted, targets: Targets) -> Encrypted:
+    def error(self, sigmoid: Sigmoid, z: Z, targets: np.ndarray | W) -> C:
         """Return d = sigmoid(z) - targets."""
 
-    def first_layer_errors(self, W2: Encrypted, d: Encrypted, slopes: Encrypted, rate: float, shares: np.ndarray) -> Encrypted:
+    def first_layer_errors(self, W2: W, d: C, slopes: C, rate: float, shares: np.ndarray) -> C:
         """Return rate * share * d W2^T * slopes, one row per review; shares: one number per review, shape (B,)."""
 
-    def second_layer_gradient(self, d: Encrypted, h: Encrypted, rate: float) -> Encrypted:
+    def second_layer_gradient(self, d: C, h: C, rate: float) -> W:
         """Return rate * h^T d, summed over the batch."""
 
 

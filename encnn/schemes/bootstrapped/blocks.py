@@ -32,9 +32,12 @@ import numpy as np
 
 from encnn.data.batches import Batch, SparseBatch
 from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
+from encnn.schemes.base import KeyContext
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
-from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
+from encnn.schemes.integer_vector import CiphertextArray
+
+BootstrappedContext = KeyContext[BootstrappedParameters]
 
 
 @dataclass
@@ -43,7 +46,7 @@ class BlockArray:
 
     data: np.ndarray  # the blocks, int32 of shape (blocks, k+1, N)
     rows: int  # how many rows there are
-    context: IntegerVectorContext  # the name of the key, and its parameters
+    context: BootstrappedContext  # the name of the key, and its parameters
     value: float  # bound on |v|, as in `CiphertextArray`
     noise: float  # bound on the noise, as in `CiphertextArray`
     places: np.ndarray | None = None  # N * block + coefficient for each row; None means 0, stride, 2 stride, ...
@@ -58,7 +61,7 @@ class BlockArray:
     @property
     def parameters(self) -> BootstrappedParameters:
         """The parameter set."""
-        return self.context.parameters  # type: ignore[return-value]
+        return self.context.parameters
 
     @property
     def shape(self) -> tuple[int, ...]:

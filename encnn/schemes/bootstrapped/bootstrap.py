@@ -19,7 +19,6 @@ table is read: f(z + e) instead of f(z) (`noise.table_input`).
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -44,7 +43,7 @@ class BootstrapKey:
         """Bytes in use."""
         return sum(part.nbytes for part in self.parts().values())
 
-    def parts(self) -> dict[str, Any]:
+    def parts(self) -> dict[str, SmallSwitchKey | RotationKey | TraceKey]:
         """Return the keys by name."""
         fine = {} if self.fine is None else {"fine": self.fine}
         return {"rotation": self.rotation, "switch": self.switch, "trace": self.trace, **fine}

@@ -15,7 +15,7 @@ that are 8 apart.  The last stage would have to combine neighbours, which does n
 before it.
 """
 
-from typing import Any
+from typing import Literal, TypedDict
 
 import numpy as np
 from numba import njit
@@ -25,7 +25,18 @@ from encnn.schemes.bootstrapped.compiled_vectors import transpose_square
 from encnn.schemes.bootstrapped.frequencies import COMPILED_N, GROUP, frequency_order
 
 N, M = COMPILED_N, COMPILED_N // 2
-OPTIONS: Any = {"nogil": True, "boundscheck": False, "error_model": "numpy", "cache": True}
+
+
+class LoopOptions(TypedDict):
+    """How numba compiles a loop."""
+
+    nogil: bool
+    boundscheck: bool
+    error_model: Literal["numpy"]
+    cache: bool
+
+
+OPTIONS: LoopOptions = {"nogil": True, "boundscheck": False, "error_model": "numpy", "cache": True}
 ROUND = 1.5 * 2.0**52
 """Adding this to a float64 below 2^51 and subtracting it again rounds to a whole number, if the order of additions is kept."""
 ORDER = frequency_order(N)

@@ -9,16 +9,16 @@ take longer than the arithmetic.  So the key is stored in the order in which it 
 imaginary parts in turn.  Two ciphertexts share a read of it, and the sums over four bits stay in registers.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba import extending, types
+from numba.core.base import BaseContext
 
 from encnn.schemes.bootstrapped.frequencies import COMPILED_K, COMPILED_N, GROUP, LINE
 
-intrinsic: Any = extending.intrinsic
+intrinsic = extending.intrinsic
 COMPONENTS = COMPILED_K + 1
 WIDTH = LINE if get_host_cpu_features().get("avx512f") else LINE // 2
 """How many float64 a vector holds.  With twice as many, the sums would not fit into the registers."""
@@ -29,23 +29,25 @@ TOGETHER = 2
 ROW = 2 * COMPONENTS * LINE
 """How many numbers of the key one line of frequencies takes, for one bit, one digit and one component of the result."""
 
-Complex = tuple[Any, Any]
+Complex = tuple[ir.Value, ir.Value]
 """A vector of real parts and a vector of imaginary parts."""
 
 
 class _Vectors:
     """The vectors of a contiguous numba array of float64, counted from an index."""
 
-    def __init__(self, context: Any, builder: Any, kind: Any, array: Any, index: Any, width: int) -> None:
+    def __init__(
+        self, context: BaseContext, builder: ir.IRBuilder, kind: types.Array, array: ir.Value, index: ir.Value, width: int
+    ) -> None:
         self._builder, self._index = builder, index
         self._data = context.make_array(kind)(context, builder, array).data
         self._pointer = ir.VectorType(ir.DoubleType(), width).as_pointer()
 
-    def load(self, place: Any) -> Any:
+    def load(self, place: int | ir.Value) -> ir.Value:
         """Return the vector that begins `place` numbers after the index."""
         return self._builder.load(self._at(place), align=8)
 
-    def store(self, vector: Any, place: Any) -> None:
+    def store(self, vector: ir.Value, place: int | ir.Value) -> None:
         """Write a vector `place` numbers after the index."""
         self._builder.store(vector, self._at(place), align=8)
 
@@ -53,7 +55,7 @@ class _Vectors:
         """Return the real parts at a place, and the imaginary parts `apart` numbers further."""
         return self.load(place), self.load(place + apart)
 
-    def _at(self, place: Any) -> Any:
+    def _at(self, place: int | ir.Value) -> ir.Value:
         index = self._builder.add(self._index, self._index.type(place) if isinstance(place, int) else place)
         return self._builder.bitcast(self._builder.gep(self._data, [index]), self._pointer)
 
@@ -79,7 +81,7 @@ def transpose_square(_, source, first, pace, target, place, step):
     return types.void(source, types.int64, types.int64, target, types.int64, types.int64), code
 
 
-def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
+def _transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
     """Return the columns of eight rows.
 
     Halves of the square are exchanged across its diagonal, then quarters within each half, then neighbours.
@@ -111,7 +113,7 @@ def prefetch(_, array, index):
     return types.void(array, types.int64), code
 
 
-def _products(bits: int, together: int) -> Any:
+def _products(bits: int, together: int) -> Callable[..., None]:
     """Return a function for compiled loops that adds products with `bits` bits of the key to sums of `together` ciphertexts."""
 
     @intrinsic
@@ -135,7 +137,7 @@ def _products(bits: int, together: int) -> Any:
 
 
 def _add_products(
-    builder: Any, v: _Vectors, factors: _Vectors, key: _Vectors, sums: _Vectors, *, bits: int, together: int
+    builder: ir.IRBuilder, v: _Vectors, factors: _Vectors, key: _Vectors, sums: _Vectors, *, bits: int, together: int
 ) -> None:
     """Write the instructions of `_products`."""
     totals = [sums.load_complex(b * COMPONENTS * PACE, GROUP) for b in range(together)]
@@ -151,7 +153,7 @@ def _add_products(
         sums.store(y, b * COMPONENTS * PACE + GROUP)
 
 
-def _inner_product(builder: Any, pairs: Iterable[tuple[Complex, Complex]]) -> Complex:
+def _inner_product(builder: ir.IRBuilder, pairs: Iterable[tuple[Complex, Complex]]) -> Complex:
     """Return the sum of the products of pairs of complex vectors."""
     x = y = None
     for (a, b), (c, d) in pairs:

@@ -19,7 +19,7 @@ from encnn.errors import KeyMismatchError, ParameterError
 from encnn.files.schema import describe
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.bootstrapped import blocks, hidden, noise, products, storage
-from encnn.schemes.bootstrapped.blocks import BlockArray
+from encnn.schemes.bootstrapped.blocks import BlockArray, BootstrappedContext
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, packed, rows_alone
 from encnn.schemes.bootstrapped.codes import QUARTER
 from encnn.schemes.bootstrapped.layers import Layer, layer_of, ranges_of
@@ -29,7 +29,11 @@ from encnn.schemes.bootstrapped.rank_one_ranges import check_start
 from encnn.schemes.bootstrapped.tables import around_zero, make_table
 from encnn.schemes.bootstrapped.torus import EncryptedTorus
 from encnn.schemes.factored import FactoredScores
-from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext, IntegerVectorEvaluator
+from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorEvaluator
+from encnn.schemes.public import PublicNetwork, PublicPlan
+
+Numbers = CiphertextArray | BlockArray
+"""Encrypted numbers, one by one or in blocks."""
 
 
 class BootstrappedEvaluator(IntegerVectorEvaluator):
@@ -39,16 +43,17 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     trainer may set narrower ones, which leave less noise, before training.
     """
 
+    context: BootstrappedContext
     scheme: ClassVar[str] = "bootstrapped"
     scores_together: ClassVar[int] = 1024
 
     def __init__(
-        self, context: IntegerVectorContext, key: BootstrapKey, threads: int = 1, ranges: hidden.Ranges = hidden.RANGES
+        self, context: BootstrappedContext, key: BootstrapKey, threads: int = 1, ranges: hidden.Ranges = hidden.RANGES
     ) -> None:
         super().__init__(context)
         self.key, self.threads, self.ranges = key, threads, ranges
-        self._tables: dict[Any, np.ndarray] = {}
-        self._layers: dict[int, dict[Any, Layer]] = {}
+        self._tables: dict[tuple[Sigmoid, float], np.ndarray] = {}
+        self._layers: dict[int, dict[object, Layer]] = {}
 
     def __repr__(self) -> str:
         """Name the parameters."""
@@ -57,7 +62,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     @property
     def parameters(self) -> BootstrappedParameters:
         """The parameter set."""
-        return self.context.parameters  # type: ignore[return-value]
+        return self.context.parameters
 
     @property
     def activation_limit(self) -> float:
@@ -95,14 +100,16 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     # -- hidden layers
 
-    def hidden_layer(self, network: Any) -> Layer | None:
+    def hidden_layer(self, network: PublicNetwork) -> Layer | None:
         """Return the products of a hidden layer by codes, if the parameters have the second rotation key that it needs."""
         if not self.parameters.has_fine or not network.architecture.hidden:
             return None
         kept = self._layers.setdefault(self.threads, {})
         return layer_of(kept, self._torus(), network, self.ranges)
 
-    def ranges_of(self, X: TrainingFeatures, y: np.ndarray | None, plan: Any, network: Any) -> RankOneRanges | None:
+    def ranges_of(
+        self, X: TrainingFeatures, y: np.ndarray | None, plan: PublicPlan, network: PublicNetwork
+    ) -> RankOneRanges | None:
         """Return the ranges of a network of rank one; raise if the plan leaves those of codes, or noise would drown updates."""
         return ranges_of(self.parameters, X, y, plan, network)
 
@@ -130,7 +137,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         errors = rows_alone(self.key, G.data.reshape(len(G), W.width, -1), self.threads)
         blocks.scatter_subtract(W, X, errors, G.value, G.noise + noise.trace_bound(self.parameters))
 
-    def pack(self, a: CiphertextArray | BlockArray) -> BlockArray:
+    def pack(self, a: Numbers) -> BlockArray:
         """Return ciphertexts of shape (B, 1) as the coefficients of blocks: a thousandth of the size.  Noise: `trace.pack`."""
         if isinstance(a, BlockArray):
             return self._together(a)
@@ -144,7 +151,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         torus, phase = self._torus(), a.scale / 2.0**TORUS_BITS
         return torus.packed_rows(torus.numbers(a, phase), phase)
 
-    def unpack(self, a: CiphertextArray | BlockArray) -> CiphertextArray:
+    def unpack(self, a: Numbers) -> CiphertextArray:
         """Return one ciphertext for each number; adds no noise."""
         return a.numbers() if isinstance(a, BlockArray) else a
 
@@ -168,7 +175,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     # -- tables
 
-    def look_up(self, z: CiphertextArray | BlockArray, table: np.ndarray) -> CiphertextArray:
+    def look_up(self, z: Numbers, table: np.ndarray) -> CiphertextArray:
         """Return fresh ciphertexts of f(z), for z of shape (..., 1) and a table of f (`tables.make_table`), or one for each z.
 
         The noise is that of a bootstrap (`noise.rotation`); f is read at z plus the noise of z and `noise.table_input`.
@@ -184,7 +191,9 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Return fresh ciphertexts of f(z), for any function on [-z_half, z_half)."""
         return self.look_up(z, make_table(self.parameters, f))
 
-    def activate(self, sigmoid: Sigmoid, z: Any, minus: Any = 0.0) -> CiphertextArray:
+    def activate(
+        self, sigmoid: Sigmoid, z: Numbers | FactoredScores, minus: Numbers | np.ndarray | float = 0.0
+    ) -> CiphertextArray:
         """Return sigmoid(z) - minus, fresh: any sigmoid is a table.  Its noise is `noise.output_deviation`, in units of 1."""
         if isinstance(z, FactoredScores):
             centred = self._activated(sigmoid, z)
@@ -194,7 +203,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
             centred = self.look_up(z, self._sigmoid_table(sigmoid, 1.0))
         return centred + (0.5 - minus) if isinstance(minus, np.ndarray | float | int) else centred + 0.5 - self.unpack(minus)
 
-    def _at_own_scale(self, z: CiphertextArray | BlockArray, f: Callable[[np.ndarray], np.ndarray]) -> CiphertextArray:
+    def _at_own_scale(self, z: Numbers, f: Callable[[np.ndarray], np.ndarray]) -> CiphertextArray:
         """Return f(z), fresh, for numbers of another scale than that of weights, such as scores of a hidden layer."""
         phase = z.scale / 2.0**TORUS_BITS
         numbers = self.unpack(z)
@@ -208,7 +217,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return torus.array(probabilities(torus, sigmoid, S, z.gains, np.repeat(b, z.counts, axis=0))[:, 0], QUARTER)
 
     def error(
-        self, sigmoid: Sigmoid, z: CiphertextArray, targets: Any, rate: float, widths: np.ndarray | None = None
+        self, sigmoid: Sigmoid, z: CiphertextArray, targets: Numbers | np.ndarray, rate: float, widths: np.ndarray | None = None
     ) -> tuple[CiphertextArray, float]:
         """Return (rate (sigmoid(z) - y), 1), fresh: the table holds the rate already, so that nothing is multiplied.
 
@@ -216,7 +225,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         review, shape (B,): with them it is rate / width (sigmoid(z / width) - y), by a table of its own for each review, and
         encrypted labels are those of rate / width * y.
         """
-        rates: Any = rate
+        rates: float | np.ndarray = rate
         if widths is None:
             centred = self.look_up(z, self._sigmoid_table(sigmoid, rate))
         else:
@@ -276,18 +285,18 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """Raise `DivergenceError` if too many numbers of a rehearsal leave the `ranges` of the hidden layer."""
         self.ranges.check(h, W2)
 
-    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float, network: Any = None) -> None:
+    def check_plan(self, X: TrainingFeatures, epochs: int, rate: float, network: PublicNetwork | None = None) -> None:
         """Raise `ParameterError` if noise would drown the scores, on features X after so many epochs, or errors at the rate."""
         layer = None if network is None else self.hidden_layer(network)
         if layer is not None:
             return layer.check_plan(X, epochs, rate)
         noise.check_plan(self.parameters, X, epochs, rate)
 
-    def readable(self, a: Any) -> bool:
+    def readable(self, a: Numbers) -> bool:
         """Return whether some ciphertext, or some block of weights, has a mask of zeros."""
         return bool(blocks.without_masks(a.data).any()) if isinstance(a, BlockArray) else super().readable(a)
 
-    def check_weights(self, W: Any) -> None:
+    def check_weights(self, W: object) -> None:
         """Raise `ParameterError` unless W is made of blocks, all of which have masks."""
         if not isinstance(W, BlockArray):
             raise ParameterError("weights of scheme 'bootstrapped' are blocks (Owner.encrypt); ask the owner for a new model")
@@ -303,7 +312,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         header.setdefault("fine_seed", None)
         return header, arrays | {name: part.bodies for name, part in parts.items()}
 
-    def export_array(self, a: CiphertextArray | BlockArray) -> tuple[dict, np.ndarray]:
+    def export_array(self, a: Numbers) -> tuple[dict, np.ndarray]:
         """Return (header, int32 array) of ciphertexts, or of blocks of them."""
         return storage.export_array(a) if isinstance(a, BlockArray) else super().export_array(a)
 

@@ -8,6 +8,7 @@ import numpy as np
 from encnn.errors import CapabilityError, FileError
 from encnn.files.schema import Hex32, check_array, check_names, parse
 from encnn.schemes.bilinear import elementwise
+from encnn.schemes.bootstrapped.blocks import BootstrappedContext
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey
 from encnn.schemes.bootstrapped.evaluator import BootstrappedEvaluator
 from encnn.schemes.bootstrapped.hidden import Ranges
@@ -77,8 +78,9 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
     check_array("switch key", arrays["switch"], (p.d, p.switch_levels), np.int32)
     check_array("trace key", arrays["trace"], key_shape(p))
     switch = SmallSwitchKey(p, bytes.fromhex(described.switch_seed), arrays["switch"])
+    context = BootstrappedContext(p, described.key_id)
     trace = TraceKey(p, bytes.fromhex(described.trace_seed), arrays["trace"])
-    return BootstrappedEvaluator(described.context, BootstrapKey(switch, rotation, trace, fine), ranges=described.ranges)
+    return BootstrappedEvaluator(context, BootstrapKey(switch, rotation, trace, fine), ranges=described.ranges)
 
 
 def _rotation_key(p: BootstrappedParameters, seed: str, bodies: np.ndarray) -> RotationKey:
@@ -90,10 +92,10 @@ def _rotation_key(p: BootstrappedParameters, seed: str, bodies: np.ndarray) -> R
 def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> BootstrappedSecretKey:
     """Return the secret key that `SecretKey.export` took apart."""
     described = parse(BootstrappedSecretHeader, header, "the description of the secret key")
-    context, p = described.context, described.parameters
+    p = described.parameters
     check_names("the file", arrays, {"T_1", "T_small"})
     for name, shape in (("T_1", (1, p.d)), ("T_small", (p.n,))):
         check_array(name, arrays[name], shape, np.int64, 0, 1)
     if arrays["T_small"].reshape(-1, p.block).sum(axis=1).max() > 1:
         raise FileError("T_small has a block with more than one bit set; restore the file from a backup")
-    return BootstrappedSecretKey.from_parts(context, arrays["T_1"], arrays["T_small"])
+    return BootstrappedSecretKey.from_parts(BootstrappedContext(p, described.key_id), arrays["T_1"], arrays["T_small"])

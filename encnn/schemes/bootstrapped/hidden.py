@@ -31,7 +31,7 @@ beyond 1.2 times its range with a W2 at the top of its range, is read as nearly 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Generic, cast
 
 import numpy as np
 
@@ -43,7 +43,8 @@ from encnn.schemes.bootstrapped import noise
 from encnn.schemes.bootstrapped.codes import QUARTER, Codec
 from encnn.schemes.bootstrapped.parameters import SECOND_LAYER_SCALE, TORUS_BITS
 from encnn.schemes.bootstrapped.tables import around_zero, to_torus
-from encnn.schemes.bootstrapped.torus import Torus
+from encnn.schemes.bootstrapped.torus import C, Torus, W, Z
+from encnn.schemes.public import PublicArchitecture
 
 MOST_HIDDEN = 16
 """The most hidden units."""
@@ -161,14 +162,19 @@ class LayerNoise:
         return math.hypot(self.product, *(s / v for v, s in factors))
 
 
-class CodedLayer:
+class CodedLayer(Generic[W, C, Z]):
     """The forward and the backward pass of a network with a hidden layer.
 
     For h and d it returns codes, which only its own methods can use.
     """
 
     def __init__(
-        self, torus: Torus, outputs: int, mean: bool, activation: PolynomialSigmoid | None = None, ranges: Ranges = RANGES
+        self,
+        torus: Torus[W, C, Z],
+        outputs: int,
+        mean: bool,
+        activation: PolynomialSigmoid | None = None,
+        ranges: Ranges = RANGES,
     ) -> None:
         self.torus, self.outputs, self.mean, self.ranges, self.p = torus, outputs, mean, ranges, torus.p
         self.activation, self.largest, self.steepest = activation, ranges.hidden, 1.0
@@ -177,7 +183,7 @@ class CodedLayer:
             self.slope = np.polynomial.Polynomial(activation.coefficients).deriv()
             self.largest, self.steepest = float(np.abs(activation(x)).max()), float(np.abs(self.slope(x)).max())
         self.codec = ranges.codec(activation is not None)
-        self._omega: tuple[Any, np.ndarray] = None, np.empty(0)
+        self._omega: tuple[W | None, np.ndarray] = None, np.empty(0)
 
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:
         """Raise `ParameterError` if sums of rows do not fit the torus, or if noise would drown updates or their sums."""
@@ -212,7 +218,7 @@ class CodedLayer:
 
     # -- forward
 
-    def forward(self, W1: Any, W2: Any, batch: Batch) -> tuple[Any, Any, Any]:
+    def forward(self, W1: W, W2: W, batch: Batch) -> tuple[C, C, Z]:
         """Return (codes of the slopes of the activation at h, codes of h, scores z): (B, H, 1) twice, and (B, outputs)."""
         slopes, h = self._hidden_codes(W1, batch)
         largest, phase = self.largest * self.ranges.weight, self.ranges.score_phase
@@ -221,7 +227,7 @@ class CodedLayer:
         z = self._read(total, table).sum(axis=1, dtype=np.int32)
         return self.torus.array(slopes, self.row_phase), self.torus.array(h, self.row_phase), self.torus.rows(z, phase)
 
-    def _hidden_codes(self, W1: Any, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    def _hidden_codes(self, W1: W, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """Return codes of the slopes and of h, shape (B, H, 1 + d) each; without activation both are those of h."""
         sums, ones = self.torus.gather(W1, batch), np.ones((len(batch), 1))
         n = ones / batch.inverse_counts() if self.mean else ones
@@ -246,7 +252,7 @@ class CodedLayer:
         value = codes(cast(PolynomialSigmoid, self.activation), self.largest, self.ranges.hidden_octaves)
         return codes(self.slope, self.steepest, self.ranges.slope_octaves), value
 
-    def _second_layer_codes(self, W2: Any) -> np.ndarray:
+    def _second_layer_codes(self, W2: W) -> np.ndarray:
         """Return the codes of W2, shape (H, outputs, 1 + d), which are read once per version of W2."""
         if self._omega[0] is not W2:
             N, octaves = self.p.N, self.ranges.weight_octaves
@@ -258,7 +264,7 @@ class CodedLayer:
 
     # -- errors
 
-    def error(self, sigmoid: Sigmoid, z: Any, targets: Any) -> Any:
+    def error(self, sigmoid: Sigmoid, z: Z, targets: np.ndarray | W) -> C:
         """Return codes of d = sigmoid(z) - y, shape (B, outputs, 1)."""
         phase = self.ranges.score_phase
         table = around_zero(self.p.N, lambda x: np.clip(sigmoid(x / phase) - 0.5, -1, 1) * ERROR)
@@ -267,12 +273,12 @@ class CodedLayer:
             d[..., 0] += to_torus(ERROR * (0.5 - targets))
         else:
             d[..., 0] += to_torus(ERROR * 0.5)
-            d -= self.torus.numbers(targets, self.row_phase) * np.int32(ERROR / (targets.scale * 2.0**-TORUS_BITS))
+            d -= self.torus.numbers(targets, ERROR)
         return self.torus.array(self._read(d, self.codec.number_table(self.p.N, self.ranges.error_octaves)), ERROR)
 
     # -- backward
 
-    def first_layer_errors(self, W2: Any, d: Any, slopes: Any, rate: float, shares: np.ndarray) -> Any:
+    def first_layer_errors(self, W2: W, d: C, slopes: C, rate: float, shares: np.ndarray) -> C:
         """Return rate * share * d W2^T slopes, one row of H per review, for codes of d; shares: one number per review, (B,)."""
         largest, phase = self.ranges.weight * self.steepest, rate * self.row_phase
         if largest * phase * shares.max() >= QUARTER:
@@ -287,7 +293,7 @@ class CodedLayer:
         F = self._read(self._moved(total, origin, largest), table, fine=True)
         return self.torus.array(F.sum(axis=2, dtype=np.int32), self.row_phase)
 
-    def second_layer_gradient(self, d: Any, h: Any, rate: float) -> Any:
+    def second_layer_gradient(self, d: C, h: C, rate: float) -> W:
         """Return rate * h^T d, summed over the mini-batch, shape (H * outputs,), for codes of d and h."""
         largest = self.largest
         phase = QUARTER / (self.ranges.gradient * largest * max(len(d), FEW))
@@ -327,7 +333,7 @@ def _scaled(f: Callable[[np.ndarray], np.ndarray], gain: float) -> Callable[[np.
     return lambda x: f(x / gain)
 
 
-def layer_for(architecture: Any, torus: Torus, ranges: Ranges) -> CodedLayer:
+def layer_for(architecture: PublicArchitecture, torus: Torus[W, C, Z], ranges: Ranges) -> CodedLayer[W, C, Z]:
     """Return the hidden layer of an architecture; raise `CapabilityError` if it has too many units."""
     a = architecture
     if a.hidden > MOST_HIDDEN:

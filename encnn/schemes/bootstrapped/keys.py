@@ -12,13 +12,13 @@ import numpy as np
 from encnn.arithmetic.negacyclic import multiply
 from encnn.errors import CapabilityError
 from encnn.schemes import integer_vector
-from encnn.schemes.bootstrapped.blocks import BlockArray, blocks_for, stride_of
+from encnn.schemes.bootstrapped.blocks import BlockArray, BootstrappedContext, blocks_for, stride_of
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey
 from encnn.schemes.bootstrapped.parameters import HIDDEN_128, SECOND_LAYER_SCALE, TORUS_BITS, BootstrappedParameters
 from encnn.schemes.bootstrapped.rotation import make_rotation_key
 from encnn.schemes.bootstrapped.switching import make_small_switch_key
 from encnn.schemes.bootstrapped.trace import make_trace_key
-from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
+from encnn.schemes.integer_vector import CiphertextArray
 from encnn.schemes.integer_vector.ciphertext import encode
 from encnn.schemes.integer_vector.storage import expand_masks
 
@@ -31,6 +31,7 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
     """
 
     parameters: BootstrappedParameters
+    context: BootstrappedContext
 
     def __init__(
         self, parameters: BootstrappedParameters, widths: Iterable[int] = (1,), rng: np.random.Generator | None = None
@@ -51,9 +52,9 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
         return {1}
 
     @classmethod
-    def from_parts(cls, context: IntegerVectorContext, T: np.ndarray, s: np.ndarray) -> "BootstrappedSecretKey":
+    def from_parts(cls, context: BootstrappedContext, T: np.ndarray, s: np.ndarray) -> "BootstrappedSecretKey":
         """Return the key with given T, shape (1, d), and s, shape (n,), as read from a file."""
-        key = cls(context.parameters, ())  # type: ignore[arg-type]
+        key = cls(context.parameters, ())
         key.context, key._T, key._s = context, {1: T}, s
         return key
 

@@ -47,18 +47,19 @@ with all of this noise.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic
 
 import numpy as np
 
 from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data.batches import Batch, TrainingFeatures
 from encnn.errors import CapabilityError, ParameterError
+from encnn.schemes.base import Encrypted
 from encnn.schemes.bootstrapped import noise
 from encnn.schemes.bootstrapped.codes import QUARTER, Codec
 from encnn.schemes.bootstrapped.parameters import SECOND_LAYER_SCALE, TORUS_BITS, BootstrappedParameters
 from encnn.schemes.bootstrapped.tables import around_zero, from_zero, interleaved, to_torus
-from encnn.schemes.bootstrapped.torus import Torus
+from encnn.schemes.bootstrapped.torus import C, Torus, W
 
 LEAST, LARGEST = 1.0, 8.0
 """The range of b = |W2| in training."""
@@ -76,7 +77,8 @@ B_MIDDLE = (LEAST + LARGEST) / 2
 """To be read, b is moved by this middle and doubled: 2 (b - B_MIDDLE) fills the quarters of the torus on both sides of 0."""
 SQUASHED = 0.24
 """The largest phase of `_squashed`, a little below the quarter up to which a table holds any function."""
-HALF_TURN = 1 << (TORUS_BITS - 1)
+HALF_TURN = 0.5
+"""The phase of 1 in encrypted labels as they are added to codes."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class RankOneRanges:
         return QUARTER / self.q
 
 
-class RankOneLayer:
+class RankOneLayer(Generic[W, C]):
     """The products of a network of rank one that training needs, on ciphertexts or in the clear (`torus`).
 
     W1 is U and W2 is b.  Scores are S and b.  h holds both codes of b.  d holds two numbers per review: the code of d, and d z.
@@ -106,11 +108,11 @@ class RankOneLayer:
     pass.
     """
 
-    def __init__(self, torus: Torus, mean: bool, ranges: RankOneRanges | None) -> None:
+    def __init__(self, torus: Torus[W, C, object], mean: bool, ranges: RankOneRanges | None) -> None:
         self.torus, self.mean, self.ranges = torus, mean, ranges
-        self._tables: dict[Any, tuple[Any, np.ndarray]] = {}
-        self._seen: tuple[Any, Any, Any] = None, None, None
-        self._read_b: tuple[Any, Any] = None, None
+        self._tables: dict[object, tuple[bytes | None, np.ndarray]] = {}
+        self._seen: tuple[Encrypted | None, np.ndarray, np.ndarray] = None, np.empty(0), np.empty(0)
+        self._read_b: tuple[W | None, np.ndarray] = None, np.empty(0)
 
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float) -> None:
         """Do nothing, because the rehearsal has checked the plan (`rank_one_ranges`)."""
@@ -122,7 +124,7 @@ class RankOneLayer:
 
     # -- forward
 
-    def forward(self, W1: Any, W2: Any, batch: Batch) -> tuple[Any, Any, Any]:
+    def forward(self, W1: W, W2: W, batch: Batch) -> tuple[None, C | None, Encrypted]:
         """Return (None, codes of b, scores).  Without ranges, the codes are None too."""
         n = np.array(np.broadcast_to(1.0 / np.ravel(batch.inverse_counts()) if self.mean else 1.0, (len(batch),)))
         m = np.ones(len(batch)) if self.ranges is None else filling(self.torus.p, self.ranges.s, n)
@@ -133,7 +135,7 @@ class RankOneLayer:
         self._seen = z, S, m * n
         return None, self.torus.array(self._codes_of_b(W2)[None, :, 0], QUARTER), z
 
-    def _codes_of_b(self, W2: Any) -> np.ndarray:
+    def _codes_of_b(self, W2: W) -> np.ndarray:
         """Return both codes of b, `QUARTERED` and `SIGNED`, shape (2, 1, 1 + d), which are read once per version of W2."""
         if self._read_b[0] is not W2:
             table = self._table(
@@ -144,7 +146,7 @@ class RankOneLayer:
 
     # -- errors
 
-    def error(self, sigmoid: Sigmoid, z: Any, targets: Any) -> Any:
+    def error(self, sigmoid: Sigmoid, z: Encrypted, targets: np.ndarray | W) -> C:
         """Return (code of d, d z) for each review, shape (B, 2, 1); targets: plain, or the owner's encrypted labels."""
         ranges, (seen, S, gains) = self._known_ranges, self._seen
         if seen is not z:
@@ -155,7 +157,9 @@ class RankOneLayer:
         found = self._errors(ranges, sigmoid, S, gains, targets)
         return self.torus.array(np.moveaxis(found[:, :, 0], 0, 1), QUARTER)
 
-    def _errors(self, ranges: RankOneRanges, sigmoid: Sigmoid, S: np.ndarray, gains: np.ndarray, targets: Any) -> np.ndarray:
+    def _errors(
+        self, ranges: RankOneRanges, sigmoid: Sigmoid, S: np.ndarray, gains: np.ndarray, targets: np.ndarray | W
+    ) -> np.ndarray:
         """Return (codes of d, d z), shape (2, B, 1, 1 + d)."""
         torus, plain = self.torus, isinstance(targets, np.ndarray)
         codec = QUARTERED if plain else SIGNED
@@ -163,9 +167,9 @@ class RankOneLayer:
         code = code + self._read_b[1][0 if plain else 1]
         code[..., 0] += to_torus(code_of_z(codec, ranges, gains * self.row_phase))[:, None]
         tables = self._table((sigmoid, plain), lambda: error_tables(torus.p, ranges, sigmoid, plain))
-        if plain:
+        if isinstance(targets, np.ndarray):
             return torus.read(code, tables[targets[:, 0].astype(np.int64)], outputs=2)
-        half_turns = torus.numbers(targets, self.row_phase) * np.int32(HALF_TURN // int(targets.scale))
+        half_turns = torus.numbers(targets, HALF_TURN)
         # The first half turn makes the code of z that of u = t z, and the second gives d = t sigmoid(u) the sign t.
         squashed = self._table("squashed", lambda: SIGNED.exp_table(torus.p.N, _squashed, ranges.z))
         found = torus.read(torus.read(code + half_turns, squashed)[0], tables, outputs=2)
@@ -174,14 +178,14 @@ class RankOneLayer:
 
     # -- backward
 
-    def first_layer_errors(self, W2: Any, d: Any, slopes: Any, rate: float, shares: np.ndarray) -> Any:
+    def first_layer_errors(self, W2: W, d: C, slopes: object, rate: float, shares: np.ndarray) -> C:
         """Return rate * share * d b, one number per review, shape (B, 1); shares: shape (B,)."""
         code = d.data[:, :1] + self._codes_of_b(W2)[1]
         code[..., 0] += to_torus(SIGNED.shift(b_origin(SIGNED), LARGEST))
         phases = rate * self.row_phase * (shares[:1] if (shares == shares[0]).all() else shares)
         return self.torus.array(self._product(code, "update", phases, LARGEST), self.row_phase)
 
-    def second_layer_gradient(self, d: Any, h: Any, rate: float) -> Any:
+    def second_layer_gradient(self, d: C, h: C, rate: float) -> W:
         """Return rate * sum of d s over the mini-batch, shape (1,), computed as rate (sum of d z) / b.
 
         d z comes with the code of d from the same rotation, while each d s would be one more product.
@@ -213,7 +217,7 @@ class RankOneLayer:
             )
         return self.ranges
 
-    def _table(self, key: Any, make: Callable[[], np.ndarray], version: Any = None) -> np.ndarray:
+    def _table(self, key: object, make: Callable[[], np.ndarray], version: bytes | None = None) -> np.ndarray:
         """Return a table, made once and kept.  If it has versions, such as for a decaying rate, only the last one is kept."""
         if key not in self._tables or self._tables[key][0] != version:
             self._tables[key] = version, make()

@@ -7,7 +7,6 @@ started again has the same ranges.
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from encnn.errors import DivergenceError, ParameterError
 from encnn.schemes.bootstrapped import noise
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
 from encnn.schemes.bootstrapped.rank_one import LARGEST, LEAST, RankOneRanges
+from encnn.schemes.public import PublicPlan
 
 LARGEST_START = 6.0
 """The largest |W2| from which training may start.  It is below `LARGEST`, because |W2| grows in training."""
@@ -45,10 +45,10 @@ class RankOneRehearsal:
     least_b: float  # the smallest b
 
 
-def rehearsed(X: TrainingFeatures, y: np.ndarray, plan: Any, pooling_mean: bool, b: float) -> RankOneRehearsal:
+def rehearsed(X: TrainingFeatures, y: np.ndarray, plan: PublicPlan, pooling_mean: bool, b: float) -> RankOneRehearsal:
     """Train in the clear from U = 0 and this b, and return the largest numbers met.
 
-    y: plain labels, shape (reviews,).  plan: a `TrainingPlan`.  A step is that of `rank_one`, without codes.
+    y: plain labels, shape (reviews,).  A step is that of `rank_one`, without codes.
     """
     U, largest, met = np.zeros((X.shape[1], 1)), np.zeros(3), []
     for epoch in range(plan.epochs):
@@ -68,7 +68,7 @@ def rehearsed(X: TrainingFeatures, y: np.ndarray, plan: Any, pooling_mean: bool,
 
 
 def ranges_for(
-    p: BootstrappedParameters, X: TrainingFeatures, y: np.ndarray, plan: Any, pooling_mean: bool, hidden: int
+    p: BootstrappedParameters, X: TrainingFeatures, y: np.ndarray, plan: PublicPlan, pooling_mean: bool, hidden: int
 ) -> RankOneRanges:
     """Return the ranges for plain labels.
 
@@ -104,7 +104,7 @@ def update_noise(p: BootstrappedParameters, rate: float, b: float) -> float:
     return math.sqrt(noise.rotation(p.fine) + noise.trace(p)[0]) * 2.0**TORUS_BITS / p.scale / (rate * b)
 
 
-def check_rate(p: BootstrappedParameters, plan: Any, b: float, most: int) -> None:
+def check_rate(p: BootstrappedParameters, plan: PublicPlan, b: float, most: int) -> None:
     """Raise `ParameterError` if the noise of an update would drown it.  most: the largest scale that sums of rows allow."""
     rate = plan.rate(plan.epochs)
     deviation = update_noise(p, rate, b)

@@ -5,7 +5,6 @@ results over several generators shows what to expect of a run.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -14,13 +13,14 @@ from encnn.data.batches import Batch, TrainingFeatures
 from encnn.schemes.base import ErrorStep, Evaluator
 from encnn.schemes.bootstrapped import noise
 from encnn.schemes.bootstrapped.codes import QUARTER
-from encnn.schemes.bootstrapped.hidden import RANGES, SECOND_LAYER, CodedLayer, Ranges
-from encnn.schemes.bootstrapped.layers import layer_of, ranges_of
+from encnn.schemes.bootstrapped.hidden import RANGES, SECOND_LAYER, Ranges
+from encnn.schemes.bootstrapped.layers import Layer, layer_of, ranges_of
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
-from encnn.schemes.bootstrapped.rank_one import RankOneLayer, RankOneRanges
+from encnn.schemes.bootstrapped.rank_one import RankOneRanges
 from encnn.schemes.bootstrapped.tables import read_function, to_torus
 from encnn.schemes.bootstrapped.torus import spread
 from encnn.schemes.clear import ClearEvaluator
+from encnn.schemes.public import PublicNetwork, PublicPlan
 
 
 def noisy_step(p: BootstrappedParameters, sigmoid: Sigmoid, rng: np.random.Generator) -> ErrorStep:
@@ -95,7 +95,7 @@ class SimulatedTorus:
     def _real(self, x: np.ndarray, phase: float) -> np.ndarray:
         return (x[..., 0] * 2.0**-TORUS_BITS + self._noise(self._packed, x.shape[:-1])) / phase
 
-    def _noise(self, deviation: float, shape: Any) -> np.ndarray:
+    def _noise(self, deviation: float, shape: int | tuple[int, ...]) -> np.ndarray:
         return self.rng.normal(0.0, self.scale * deviation, shape)
 
 
@@ -121,13 +121,15 @@ class SimulatedEvaluator(ClearEvaluator):
     ) -> None:
         super().__init__()
         self.torus, self.ranges = SimulatedTorus(p, rng, scale), ranges
-        self._layers: dict[Any, CodedLayer | RankOneLayer] = {}
+        self._layers: dict[object, Layer] = {}
 
-    def hidden_layer(self, network: Any) -> CodedLayer | RankOneLayer:
+    def hidden_layer(self, network: PublicNetwork) -> Layer:
         """Return the products of a hidden layer by codes."""
         return layer_of(self._layers, self.torus, network, self.ranges)
 
-    def ranges_of(self, X: TrainingFeatures, y: np.ndarray | None, plan: Any, network: Any) -> RankOneRanges | None:
+    def ranges_of(
+        self, X: TrainingFeatures, y: np.ndarray | None, plan: PublicPlan, network: PublicNetwork
+    ) -> RankOneRanges | None:
         """Return the ranges of a network of rank one."""
         return ranges_of(self.torus.p, X, y, plan, network)
 

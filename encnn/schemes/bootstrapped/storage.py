@@ -12,9 +12,8 @@ import numpy as np
 
 from encnn.errors import FileError
 from encnn.files.schema import Hex32, Width, Within, check_array, describe, parse
-from encnn.schemes.bootstrapped.blocks import BlockArray, stride_of
+from encnn.schemes.bootstrapped.blocks import BlockArray, BootstrappedContext, stride_of
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
-from encnn.schemes.integer_vector import IntegerVectorContext
 from encnn.schemes.integer_vector.storage import MAX_EXPANDED_BYTES, expand_masks
 
 MAX_BLOCKS = 1 << 20
@@ -51,9 +50,9 @@ def export_array(a: BlockArray) -> tuple[dict, np.ndarray]:
     return header, a.data if a.seed is None else np.ascontiguousarray(a.data[:, 0])
 
 
-def restore_array(context: IntegerVectorContext, header: object, data: np.ndarray, shape: tuple[int, ...]) -> BlockArray:
+def restore_array(context: BootstrappedContext, header: object, data: np.ndarray, shape: tuple[int, ...]) -> BlockArray:
     """Return the array of numbers of this shape, (rows, width) or (rows,), that `export_array` took apart."""
-    p: BootstrappedParameters = context.parameters  # type: ignore[assignment]
+    p = context.parameters
     claims = parse(BlocksHeader, header, "the description of blocks")
     if len(shape) not in (1, 2) or math.prod(shape[1:]) != claims.width or claims.width > p.N:
         raise FileError(

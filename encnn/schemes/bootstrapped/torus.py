@@ -7,33 +7,54 @@ on ciphertexts and simulates.
 """
 
 import math
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from encnn.data.batches import Batch
 from encnn.errors import ParameterError
 from encnn.schemes.bootstrapped import blocks
-from encnn.schemes.bootstrapped.blocks import BlockArray, extract
+from encnn.schemes.bootstrapped.blocks import BlockArray, BootstrappedContext, extract
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap_many, packed
 from encnn.schemes.bootstrapped.codes import QUARTER
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
+from encnn.schemes.base import Encrypted
 from encnn.schemes.factored import FactoredScores
-from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
+from encnn.schemes.integer_vector import CiphertextArray
 
 
-class Torus(Protocol):
+class Codes(Protocol):
+    """Numbers that a layer keeps and passes on."""
+
+    @property
+    def data(self) -> np.ndarray:
+        """The numbers, shape (..., 1 + d)."""
+
+    def __len__(self) -> int:
+        """Return the length of the first axis."""
+
+
+W = TypeVar("W")
+"""Weights, and labels."""
+C = TypeVar("C", bound=Codes)
+C_co = TypeVar("C_co", bound=Codes, covariant=True)
+"""What a layer keeps: codes, and errors for rows."""
+Z = TypeVar("Z")
+"""Scores."""
+
+
+class Torus(Protocol[W, C_co, Z]):
     """What a layer of codes needs.  `phase` is everywhere the phase of the number 1, as a fraction of the torus."""
 
     p: BootstrappedParameters
 
-    def gather(self, W: Any, batch: Batch) -> np.ndarray:
+    def gather(self, W: W, batch: Batch) -> np.ndarray:
         """Return the sums of the rows of W for each review, shape (B, width, 1 + d)."""
 
-    def numbers(self, a: Any, phase: float) -> np.ndarray:
-        """Return the numbers of an array that `rows` made, shape (rows, width, 1 + d)."""
+    def numbers(self, a: W | Z, phase: float) -> np.ndarray:
+        """Return the numbers of weights, labels or scores at this phase, shape (rows, width, 1 + d)."""
 
-    def copies(self, a: Any, count: int) -> np.ndarray:
+    def copies(self, a: W, count: int) -> np.ndarray:
         """Return the numbers of a packed vector `count` times, shape (count, m, 1 + d), whose reads have independent noise."""
 
     def read(self, x: np.ndarray, table: np.ndarray, outputs: int = 1, fine: bool = False) -> np.ndarray:
@@ -43,23 +64,23 @@ class Torus(Protocol):
         table for each index of the first axis of x.  fine: whether to use the key with less noise, which takes longer.
         """
 
-    def array(self, x: np.ndarray, phase: float) -> Any:
+    def array(self, x: np.ndarray, phase: float) -> C_co:
         """Return numbers of shape (..., 1 + d) as an array that can be subtracted from rows, or kept."""
 
-    def rows(self, x: np.ndarray, phase: float) -> Any:
+    def rows(self, x: np.ndarray, phase: float) -> Z:
         """Return numbers of shape (rows, width, 1 + d) as an array of rows."""
 
-    def vector(self, x: np.ndarray, phase: float) -> Any:
+    def vector(self, x: np.ndarray, phase: float) -> W:
         """Return numbers of shape (m, 1 + d) as a packed vector."""
 
-    def product_scores(self, S: np.ndarray, gains: np.ndarray, b: Any) -> Any:
+    def product_scores(self, S: np.ndarray, gains: np.ndarray, b: W) -> Encrypted:
         """Return scores S / gain * b for S of shape (B, 1, 1 + d), in quarters of the torus, and a vector of one number b."""
 
 
 class EncryptedTorus:
     """Numbers in ciphertexts, with the keys that read tables."""
 
-    def __init__(self, context: IntegerVectorContext, key: BootstrapKey, threads: int = 1) -> None:
+    def __init__(self, context: BootstrappedContext, key: BootstrapKey, threads: int = 1) -> None:
         self.context, self.key, self.threads = context, key, threads
         self.p = key.rotation.parameters
 
@@ -68,8 +89,13 @@ class EncryptedTorus:
         return self._split(blocks.gather(W, batch).data, W.width)
 
     def numbers(self, a: BlockArray | CiphertextArray, phase: float) -> np.ndarray:
-        """Return the numbers of blocks, or of one ciphertext per number, as shape (rows, width, 1 + d), at their own scale."""
-        return self._split(a.numbers().data, a.width) if isinstance(a, BlockArray) else a.data[:, None]
+        """Return the numbers of blocks, or of one ciphertext per number, as shape (rows, width, 1 + d).
+
+        They are multiplied by a whole number, rounded down, if their own scale is smaller than the phase, and so is their noise.
+        """
+        x = self._split(a.numbers().data, a.width) if isinstance(a, BlockArray) else a.data[:, None]
+        factor = max(1, int(phase * 2.0**TORUS_BITS / a.scale))
+        return x if factor == 1 else x * np.int32(factor)
 
     def copies(self, a: BlockArray, count: int) -> np.ndarray:
         """Return the numbers of a packed vector `count` times, shape (count, m, 1 + d).
