@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from encnn.errors import EncnnError, ParameterError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 T = TypeVar("T")
-Converter = Callable[[str, Any], object]
+Converter = Callable[[str, object], object]
 """A function of (name, value) that returns the value in a type, or raises `ParameterError`."""
 
 SHOWN = 80
@@ -109,7 +112,7 @@ def instance(name: str, value: T, kind: Any, error: type[EncnnError] = Parameter
     raise error(f"{name}={shown(value)} is of type {type(value).__name__}; expected {names}")
 
 
-def check_types(dataclass_: Any) -> None:
+def check_types(dataclass_: "DataclassInstance") -> None:
     """Convert every field of a dataclass to its declared type, or raise `ParameterError`.  `__post_init__` calls this.
 
     The types are int, float, bool, str, None, `Literal`, tuples and unions of these, and classes.  A number of numpy becomes a
@@ -124,7 +127,7 @@ def check_types(dataclass_: Any) -> None:
 
 
 @cache
-def _converters(of: type[Any]) -> dict[str, Converter]:
+def _converters(of: "type[DataclassInstance]") -> dict[str, Converter]:
     hints = get_type_hints(of)
     return {f.name: _converter(hints[f.name]) for f in fields(of)}
 

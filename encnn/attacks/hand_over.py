@@ -1,7 +1,7 @@
 """A's secret key when a network goes from A's key to B's: by A's trainer and B, or by B alone.
 
-**A's trainer and B.**  Any vector has a phase, so any vector is a ciphertext.  The trainer writes [0 ; g e_j] into row j of the
-weights, whose phase under A's key is g T_A[j].  An honest proxy switches it, and B reads T_A[j] as a weight (`planted`,
+**A's trainer and B.**  Every vector has a phase, so every vector is a ciphertext.  The trainer writes [0 ; g e_j] into row j
+of the weights, whose phase under A's key is g T_A[j].  An honest proxy switches it, and B reads T_A[j] as a weight (`planted`,
 `T_from_weights`).
 
 **B alone**, which sees the file before and after the switch.  c' = [b ; 0] + sum_i P_i a_i is linear in the proxy's key P and

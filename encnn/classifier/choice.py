@@ -16,7 +16,7 @@ taken: a loss tells settings apart where the counts of right rows are equal, as 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -203,7 +203,7 @@ def epochs_in_the_clear(
 def _of_width(width: float, noisy: ErrorStep | None) -> ErrorStep:
     """Return an error step whose scores all have this width."""
 
-    def step(evaluator: Evaluator, z: Encrypted, targets: Any, rate: float) -> tuple[Encrypted, float]:
+    def step(evaluator: Evaluator, z: Encrypted, targets: np.ndarray, rate: float) -> tuple[Encrypted, float]:
         if noisy is not None:
             return noisy(evaluator, z, targets, rate, np.full(len(z), width))
         return rate / width * (sigmoid(np.asarray(z) / width) - targets), 1.0

@@ -7,12 +7,13 @@ makes features by `model_.features`.
 Two classes are logistic regression with encrypted weights.  More classes are one against the rest (`recipes.ClassFeatures`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -23,7 +24,8 @@ from encnn.arithmetic.sigmoid import ExactSigmoid, sigmoid
 from encnn.classifier.choice import BITS, EPOCHS, WIDTHS, Choices, LabelledRows, check_setting, chosen
 from encnn.costs import announce
 from encnn.data.fingerprints import width_of
-from encnn.data.recipes import ClassFeatures, ScaledFeatures, WordFeatures
+from encnn.data.inputs import Features
+from encnn.data.recipes import ClassFeatures, Label, ScaledFeatures, WordFeatures
 from encnn.data.reviews import Reviews, Vocabulary
 from encnn.data.reviews.text import paper_form
 from encnn.data.whole_numbers import scaling_of
@@ -75,7 +77,7 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
         score_width: float | None = None,
         max_words: int = 1000,
         n_jobs: int = 1,
-        random_state: Any = 0,
+        random_state: int | np.random.RandomState | None = 0,
         verbose: int = 1,
     ) -> None:
         self.help, self.security, self.epochs, self.batch_size = help, security, epochs, batch_size
@@ -91,22 +93,22 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
 
     # -- fitting
 
-    def fit(self, X: Any, y: Any) -> "EncryptedClassifier":
+    def fit(self, X: object, y: object) -> "EncryptedClassifier":
         """Encrypt a network of zeros, train it on features X and labels y, and return the classifier."""
         choices = self._choices()
-        X, y = self._entered(X, y)
-        self.classes_, numbers = np.unique(y, return_inverse=True)
+        data, labels = self._entered(X, y)
+        self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f"all labels are of one class, {self.classes_[0]!r}; expected rows of two classes or more")
         order = check_random_state(self.random_state).permutation(len(numbers))
-        X, numbers = X[order], numbers[order]
-        words = _words_of(X, self.max_words) if _are_texts(X) else None
-        bare = X if words is None else replace(words, bias=False)(X)
+        data, numbers = data[order], numbers[order]
+        words = _words_of(data, self.max_words) if _are_texts(data) else None
+        bare = data if words is None else replace(words, bias=False)(data)
         rows = LabelledRows(bare, numbers, len(self.classes_), min(self.batch_size, len(numbers)))
         self.setting_, self.tried_ = chosen(rows, choices)
         scaled = words or ScaledFeatures(self._columns(bare.shape[1]), scaling_of(bare, self.setting_.bits))
         self.features_ = ClassFeatures(scaled, _plain(self.classes_))
-        self._train(X, numbers, self.setting_.plan(rows.batch_size))
+        self._train(data, numbers, self.setting_.plan(rows.batch_size))
         return self
 
     def _choices(self) -> Choices:
@@ -127,22 +129,22 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
             EPOCHS if self.epochs is None else (checks.whole("epochs", self.epochs, 1),),
         )
 
-    def _entered(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+    def _entered(self, X: object, y: object) -> tuple[Features, np.ndarray]:
         """Return checked features, a matrix or an array of texts, and labels."""
         if _are_texts(X):
-            X, y = np.array(list(X), dtype=object), column_or_1d(y, warn=True)
-            check_consistent_length(X, y)
+            data, labels = np.array(list(X), dtype=object), column_or_1d(y, warn=True)
+            check_consistent_length(data, labels)
         else:
-            X, y = validate_data(self, X, y, accept_sparse="csr")
-        check_classification_targets(y)
-        return X, y
+            data, labels = validate_data(self, X, y, accept_sparse="csr")
+        check_classification_targets(labels)
+        return data, labels
 
     def _columns(self, count: int) -> tuple[str, ...]:
         """Return the names of the columns, in the order of X."""
         known = getattr(self, "feature_names_in_", None)
         return tuple(f"x{i}" for i in range(count)) if known is None else tuple(map(str, known))
 
-    def _train(self, X: Any, numbers: np.ndarray, plan: TrainingPlan) -> None:
+    def _train(self, X: Features, numbers: np.ndarray, plan: TrainingPlan) -> None:
         """Make owner and model, and train on rows of these classes, in this order."""
         setting, features = self.setting_, self.features_
         turns = features.in_turn(len(numbers), plan.batch_size)
@@ -160,7 +162,7 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
         self.trainer_.train(setting.conditioned(pairs), y, plan, self._helper(), keep_scores=False)
         self.owner_.announce_bound(self.model_)  # so that no score is misread, however far it lies
 
-    def _announce(self, pairs: Any, architecture: Architecture) -> None:
+    def _announce(self, pairs: csr_array, architecture: Architecture) -> None:
         """Print what was chosen and what a long run will cost, as far as `verbose` asks for it."""
         if self.verbose > 1:
             print(f"EncryptedClassifier trains with {self.setting_}.", flush=True)
@@ -173,7 +175,7 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
 
     # -- reading
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: object) -> np.ndarray:
         """Return scores that the user computes and the owner reads: shape (rows,), or (rows, classes) for more than two."""
         check_is_fitted(self)
         if not _are_texts(X):
@@ -184,18 +186,18 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
         scores = self.features_.scores(z) / self.setting_.width
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: object) -> np.ndarray:
         """Return probabilities of shape (rows, classes); those of more than two classes are divided by their sum."""
         p = sigmoid(self.decision_function(X))
         return np.stack([1 - p, p], axis=1) if p.ndim == 1 else p / p.sum(axis=1, keepdims=True)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: object) -> np.ndarray:
         """Return the class of each row."""
         scores = self.decision_function(X)
         return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
 
 
-def _are_texts(X: Any) -> bool:
+def _are_texts(X: Any) -> TypeGuard[Collection[str]]:
     """Return whether X is a sequence of texts, and no table."""
     if sparse.issparse(X) or isinstance(X, str) or not hasattr(X, "__len__") or getattr(X, "ndim", 1) != 1 or not len(X):
         return False
@@ -210,6 +212,6 @@ def _words_of(texts: Iterable[str], most: int) -> WordFeatures:
     return WordFeatures(Vocabulary.select(reviews, least, max_words=most), bias=True)
 
 
-def _plain(classes: np.ndarray) -> tuple[Any, ...]:
+def _plain(classes: np.ndarray) -> tuple[Label, ...]:
     """Return classes as a model file holds them: numbers, texts, or texts of anything else."""
     return tuple(c if isinstance(c, str | int | float) else str(c) for c in classes.tolist())

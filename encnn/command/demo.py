@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from encnn.command.outputs import new_file
 from encnn.costs.units import duration_text
@@ -58,7 +57,7 @@ def play(main: Main, parameters: str) -> None:
     _command(main, f"read {secret} owner/scores.encnn --labels user/data.csv")
 
 
-def _folder(kept: Path | None) -> contextlib.AbstractContextManager[Any]:
+def _folder(kept: Path | None) -> contextlib.AbstractContextManager[str | Path]:
     """Return the folder that is kept, after making it, or else a temporary folder."""
     if kept is None:
         return tempfile.TemporaryDirectory(prefix="encnn-demo-")

@@ -18,6 +18,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.command.inputs import CsvFile, add_data, classes_in, numbers_in
 from encnn.command.outputs import new_file, told_size
@@ -106,11 +108,11 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 def _columns(options: argparse.Namespace, file: CsvFile) -> TableFeatures | ScaledFeatures:
     """Return the columns of the options; numbers that are not whole and small are scaled by those of the file."""
     columns = tuple(options.columns.split(","))
-    numbers = numbers_in(columns, file.table())
-    small = (numbers == numbers.round()).all(axis=None) and numbers.abs().max(axis=None) <= COUNTS
+    numbers = numbers_in(columns, file.table()).to_numpy()
+    small = numbers.size and (numbers == np.rint(numbers)).all() and np.abs(numbers).max() <= COUNTS
     if options.bits is None and options.classes is None and small:
         return TableFeatures(columns)
-    return ScaledFeatures(columns, scaling_of(numbers.to_numpy(), BITS if options.bits is None else options.bits))
+    return ScaledFeatures(columns, scaling_of(numbers, BITS if options.bits is None else options.bits))
 
 
 def _words(options: argparse.Namespace, file: CsvFile) -> WordFeatures:

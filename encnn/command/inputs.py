@@ -4,16 +4,20 @@ import argparse
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from encnn.data.fingerprints import marked
-from encnn.data.recipes import ClassFeatures, Recipe, ScaledFeatures, TableFeatures, UnpublishedFeatures, WordFeatures
+from encnn.data.inputs import Features
+from encnn.data.recipes import ClassFeatures, Label, Recipe, ScaledFeatures, TableFeatures, UnpublishedFeatures, WordFeatures
 from encnn.data.reviews import Reviews, numbers_or_words, read_table
 from encnn.errors import CapabilityError, DataError, DataWarning
 from encnn.parties import EncryptedModel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def add_data(parser: argparse.ArgumentParser, labels: bool = True) -> None:
@@ -39,7 +43,7 @@ def add_form(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="the encoding of the file (default: %(default)s)")
 
 
-def classes_in(option: str) -> tuple[Any, ...]:
+def classes_in(option: str) -> tuple[Label, ...]:
     """Return the labels that an option names, numbers or words as in a file."""
     import pandas as pd  # here and not above, since it takes a second to import
 
@@ -73,7 +77,7 @@ class CsvFile:
         given = {name: getattr(options, name) for name in ("text", "label", "positive", "sep", "encoding") if name in options}
         return cls(path, **given)
 
-    def labelled(self, recipe: Recipe) -> tuple[Any, np.ndarray]:
+    def labelled(self, recipe: Recipe) -> tuple[Features, np.ndarray]:
         """Return features, shape (rows, features), and labels of shape (rows,), one row for each class that has weights."""
         if isinstance(recipe, ClassFeatures):
             return self.unlabelled(recipe), recipe.labels(self.class_labels())
@@ -82,13 +86,15 @@ class CsvFile:
         reviews = self.reviews(recipe.raw)
         return recipe(reviews), reviews.labels
 
-    def unlabelled(self, recipe: Recipe) -> Any:
+    def unlabelled(self, recipe: Recipe) -> Features:
         """Return features, shape (rows, features), one row for each class that has weights."""
-        of = recipe.of if isinstance(recipe, ClassFeatures) else recipe
-        if isinstance(of, TableFeatures):
-            return _whole_numbers(of, self.table())
-        data: Any = self.texts(of.raw) if isinstance(of, WordFeatures) else _real_numbers(of, self.table())
-        return recipe(data)
+        if isinstance(recipe, ClassFeatures):
+            return recipe.for_classes(self.unlabelled(recipe.of))
+        if isinstance(recipe, WordFeatures):
+            return recipe(self.texts(recipe.raw))
+        if isinstance(recipe, ScaledFeatures):
+            return recipe(numbers_in(recipe.columns, self.table()))
+        return _whole_numbers(recipe, self.table()) if isinstance(recipe, TableFeatures) else recipe(self.path)
 
     def reviews(self, raw: bool = True) -> Reviews:
         """Return the texts with their labels.  raw: bring the texts into the paper's text form."""
@@ -108,7 +114,7 @@ class CsvFile:
         table = self._with_numbers(self.table())
         return Reviews(("",) * len(table), table[self.label].to_numpy()).labels  # `Reviews` checks the labels
 
-    def class_labels(self) -> list[Any]:
+    def class_labels(self) -> list[Label]:
         """Return the labels as they are, numbers or words."""
         if self.positive is not None:
             raise DataError(
@@ -116,14 +122,14 @@ class CsvFile:
             )
         table = self.table()
         self._check_column(table, self.label)
-        found: list[Any] = numbers_or_words(table[self.label]).tolist()
+        found: list[Label] = numbers_or_words(table[self.label]).tolist()
         return found
 
-    def table(self) -> Any:
+    def table(self) -> "pd.DataFrame":
         """Return the whole table, as a data frame of strings."""
         return read_table(self.path, self.sep, self.encoding)
 
-    def _with_numbers(self, table: Any) -> Any:
+    def _with_numbers(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """Return the table with 0 and 1 in the column of labels.  Missing labels stay missing, and are refused later."""
         self._check_column(table, self.label)
         labels = table[self.label]
@@ -131,12 +137,12 @@ class CsvFile:
             return table.assign(**{self.label: numbers_or_words(labels)})
         return table.assign(**{self.label: labels.map(lambda found: int(found == self.positive), na_action="ignore")})
 
-    def _check_column(self, table: Any, name: str) -> None:
+    def _check_column(self, table: "pd.DataFrame", name: str) -> None:
         if list(table.columns).count(name) != 1:
             raise DataError(f"{self.path} has no column {name!r}, or several; name one of its columns {list(table)!r:.200}")
 
 
-def numbers_in(columns: tuple[str, ...], table: Any) -> Any:
+def numbers_in(columns: tuple[str, ...], table: "pd.DataFrame") -> "pd.DataFrame":
     """Return columns of a table as a data frame of finite numbers, float64."""
     try:
         numbers = TableFeatures(columns)(table).astype("float64")
@@ -153,12 +159,7 @@ def numbers_in(columns: tuple[str, ...], table: Any) -> Any:
     return numbers
 
 
-def _real_numbers(recipe: Any, table: Any) -> Any:
-    """Return the columns of a recipe of real numbers as a data frame of numbers."""
-    return numbers_in(recipe.columns, table) if isinstance(recipe, ScaledFeatures) else table
-
-
-def _whole_numbers(recipe: TableFeatures, table: Any) -> csr_array:
+def _whole_numbers(recipe: TableFeatures, table: "pd.DataFrame") -> csr_array:
     """Return columns of a table as a csr_array of whole numbers with the recipe's fingerprint."""
     values = numbers_in(recipe.columns, table).to_numpy()
     wrong = np.argwhere(values != np.rint(values))

@@ -3,9 +3,8 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from pathlib import Path
-from typing import Any
 
 from encnn.costs.units import duration_text, size_text
 from encnn.errors import FileError
@@ -47,7 +46,7 @@ class ProgressLines:
         self._watched = sys.stderr.isatty() if watched is None else watched
         self._begun = self._told = clock()
 
-    def __call__(self, first: int, scores: Any) -> None:
+    def __call__(self, first: int, scores: Sized) -> None:
         """Count the scores of rows from `first` on as done, and print a line now and then."""
         self._first = first if self._first < 0 else self._first
         self.done = first + len(scores)

@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import TextIO
 
 import encnn
 from encnn.command import assist, demo, info, init, open, predict, read, train
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            warnings.showwarning = _show_warning
             return _run(given)
     except EncnnError as error:
         return _failed(str(error))
@@ -64,7 +64,14 @@ def _failed(reason: str) -> int:
     return FAILED
 
 
-def _show_warning(message: Warning | str, *_: Any) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Show a warning as a sentence, without the line of code that it came from."""
     print(f"encnn: warning: {message}", file=sys.stderr)
 

@@ -8,11 +8,11 @@ such noise.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from encnn.arithmetic.sigmoid import check_reach
+from encnn.data.inputs import Features
 from encnn.data.recipes import ClassFeatures, ScaledFeatures
 from encnn.errors import CapabilityError, DataError, DivergenceError
 from encnn.network import Help, Network, TrainingPlan, predict, train
@@ -30,7 +30,7 @@ FEWEST = 20
 """Rows from which a choice can be made."""
 
 
-def chosen_rate(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> tuple[float, float]:
+def chosen_rate(model: EncryptedModel, X: Features, y: np.ndarray, plan: TrainingPlan) -> tuple[float, float]:
     """Return the best of `RATES` for this plan on features X and labels y, and its share of right answers on data held out.
 
     X, y: in an order in which labels take turns.  The answer is the same whenever it is asked for.
@@ -46,13 +46,13 @@ def chosen_rate(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan
     return best.learning_rate, shares[best.learning_rate]
 
 
-def _rates(model: EncryptedModel, X: Any) -> Sequence[float]:
+def _rates(model: EncryptedModel, X: Features) -> Sequence[float]:
     """Return the rates to choose from; those for scaled numbers depend on how large the numbers are."""
     of = model.features.of if isinstance(model.features, ClassFeatures) else model.features
     return [gain * X.shape[0] / float((X**2).sum()) for gain in GAINS] if isinstance(of, ScaledFeatures) else RATES
 
 
-def _stays(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> bool:
+def _stays(model: EncryptedModel, X: Features, y: np.ndarray, plan: TrainingPlan) -> bool:
     """Return whether scores stay in the range of the scheme in a rehearsal on all rows; `Trainer.train` refuses others."""
     try:
         check_reach(from_typical(model.architecture, X, y, plan), _limit(model))
@@ -66,7 +66,7 @@ def _limit(model: EncryptedModel) -> float:
     return min(model.evaluator.activation_limit, model.evaluator.score_limit)
 
 
-def _share_right(model: EncryptedModel, X: Any, y: np.ndarray, plan: TrainingPlan) -> float:
+def _share_right(model: EncryptedModel, X: Features, y: np.ndarray, plan: TrainingPlan) -> float:
     """Return how many of the rows held out are right after training on the others with the noise of the model's parameters."""
     a, cut, p = model.architecture, round(len(y) * (1 - HELD_OUT)), getattr(model.evaluator, "parameters", None)
     network = Network.zeros(a)

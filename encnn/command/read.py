@@ -11,7 +11,7 @@ import argparse
 import csv
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 
@@ -77,13 +77,14 @@ def _accuracy_of_classes(recipe: ClassFeatures, z: np.ndarray, file: CsvFile) ->
 def _write(stream: TextIO, owner: Owner, z: np.ndarray) -> None:
     """Write one line per row of data."""
     if isinstance(owner.features, ClassFeatures):
-        _write_classes(csv.writer(stream), owner.features, z)
+        _write_classes(stream, owner.features, z)
     else:
         _write_scores(stream, z[:, 0], np.asarray(owner.sigmoid(z))[:, 0])
 
 
-def _write_classes(writer: Any, recipe: ClassFeatures, z: np.ndarray) -> None:
+def _write_classes(stream: TextIO, recipe: ClassFeatures, z: np.ndarray) -> None:
     """Write the class and the scores of each row; a model of two classes has one score, for the second class."""
+    writer = csv.writer(stream)
     writer.writerow(["label", *(f"score of {c}" for c in recipe.classes[-recipe.rows :])])
     writer.writerows([c, *(f"{s:.6g}" for s in row)] for c, row in zip(recipe.predicted(z), recipe.scores(z), strict=True))
 

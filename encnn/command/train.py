@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from encnn.command.inputs import CsvFile, add_data, recipe_of
 from encnn.command.outputs import ProgressLines, add_wait, new_file, told_size
 from encnn.command.rate import HELD_OUT, RATES, chosen_rate
 from encnn.costs import announce
+from encnn.data.inputs import Features
 from encnn.errors import CapabilityError
 from encnn.network import Help, TrainingPlan
 from encnn.network.training import NOBODY
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
 def _trained(
     options: argparse.Namespace,
     model: EncryptedModel,
-    X: Any,
+    X: Features,
     y: np.ndarray,
     plan: TrainingPlan,
     folder: Path,
@@ -137,7 +137,7 @@ def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help
             channel.close()
 
 
-def _with_rate(plan: TrainingPlan, model: EncryptedModel, X: Any, y: np.ndarray) -> TrainingPlan:
+def _with_rate(plan: TrainingPlan, model: EncryptedModel, X: Features, y: np.ndarray) -> TrainingPlan:
     """Return the plan with a learning rate that is chosen on the data."""
     rate, right = chosen_rate(model, X, y, plan)
     print(
@@ -149,7 +149,7 @@ def _with_rate(plan: TrainingPlan, model: EncryptedModel, X: Any, y: np.ndarray)
     return replace(plan, learning_rate=rate)
 
 
-def _shuffled(X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
+def _shuffled(X: Features, y: np.ndarray) -> tuple[Features, np.ndarray]:
     """Return the rows in another order, since labels must take turns.  It is always the same one, for runs that go on."""
     order = np.random.default_rng(0).permutation(len(y))
     return X[order], y[order]

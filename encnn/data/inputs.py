@@ -14,7 +14,7 @@ Everything else raises a `DataError` that says what came, what was expected and 
 
 import copy
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 from scipy import sparse
@@ -22,6 +22,9 @@ from scipy.sparse import csr_array
 
 from encnn.arithmetic.checks import shown
 from encnn.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Features: TypeAlias = np.ndarray | csr_array
 """Plaintext features of shape (reviews, features): dense, or sparse rows (a bag of words)."""
@@ -158,13 +161,13 @@ def _without_duplicates(X: csr_array) -> csr_array:
     return fresh
 
 
-def _is_sparse_frame(X: Any) -> bool:
+def _is_sparse_frame(X: object) -> bool:
     """Return whether this is a data frame whose columns are all sparse."""
-    if not _is_pandas(X) or not hasattr(X, "dtypes") or X.ndim != 2:
+    if not _is_pandas(X):
         return False
     import pandas as pd  # here and not above: whoever has a frame has imported it already
 
-    return X.shape[1] > 0 and all(isinstance(dtype, pd.SparseDtype) for dtype in X.dtypes)
+    return isinstance(X, pd.DataFrame) and X.shape[1] > 0 and all(isinstance(dtype, pd.SparseDtype) for dtype in X.dtypes)
 
 
 # -- labels
@@ -283,11 +286,11 @@ def _all_whole(values: np.ndarray) -> bool:
     return bool((np.rint(values) == values).all() and (np.abs(values) <= LARGEST_WHOLE).all())
 
 
-def _is_pandas(data: object) -> bool:
+def _is_pandas(data: object) -> TypeGuard["pd.DataFrame | pd.Series"]:
     return type(data).__module__.partition(".")[0] == "pandas"
 
 
-def _from_pandas(what: str, data: Any) -> np.ndarray:
+def _from_pandas(what: str, data: "pd.DataFrame | pd.Series") -> np.ndarray:
     """Return a frame, Series or extension array as a numpy array; refuse words, categories and missing values."""
     import pandas as pd  # here and not above: whoever has a frame has imported it already
 

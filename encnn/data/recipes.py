@@ -145,7 +145,10 @@ class ClassFeatures:
 
     def __call__(self, data: "Reviews | Iterable[str] | pd.DataFrame | Features") -> csr_array:
         """Return features of shape (reviews * rows, columns * rows), of texts or a table, as the other recipe takes them."""
-        X = self.of(data)  # type: ignore[arg-type]
+        return self.for_classes(self.of(data))  # type: ignore[arg-type]
+
+    def for_classes(self, X: Features) -> csr_array:
+        """Return features of shape (reviews * rows, columns * rows) from those that the other recipe makes."""
         return marked(csr_array(kron(X, eye_array(self.rows, dtype=np.int64), format="csr")), self.fingerprint)
 
     def labels(self, y: Iterable[Label]) -> np.ndarray:

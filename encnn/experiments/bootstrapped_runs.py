@@ -87,7 +87,7 @@ def rank_one_start(data: Dataset, hidden: int, seed: int, pooling: Pooling = "me
     rng, architecture = np.random.default_rng(seed), Architecture(data.X.shape[1], hidden, pooling=pooling)
     while True:
         network = Network.initial(architecture, rng)
-        if LEAST <= np.linalg.norm(network.W2) <= LARGEST_START:  # type: ignore[arg-type]
+        if LEAST <= np.linalg.norm(network.second_layer) <= LARGEST_START:
             return network
 
 
@@ -192,7 +192,7 @@ def _noise(case: BootstrappedCase, data: Dataset, start: Network, test: Evaluati
         found["table noise in sigmoid - y"] = round(noise.output_deviation(p) / plan.learning_rate, 4)
         return found
     del found["scores beyond the table percent"], found["test scores beyond the torus"]
-    b = float(np.linalg.norm(start.W2))  # type: ignore[arg-type]
+    b = float(np.linalg.norm(start.second_layer))
     simulated = [simulated_hidden(start, data, plan, p, seed) for seed in range(SIMULATIONS)]
     deviations = [np.std(run.test.z - twin.test.z) for run in simulated]
     return found | {

@@ -18,7 +18,6 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +44,7 @@ class LabelledData:
     """A table of numbers, or texts, and their labels."""
 
     name: str
-    X: Any  # an array of shape (rows, columns), or an array of texts
+    X: np.ndarray  # an array of shape (rows, columns), or an array of texts
     y: np.ndarray
 
     @property
@@ -75,7 +74,7 @@ def _pages(topic: str) -> list[str]:
     return [re.sub("|".join(TOPICS), "", page) for page in found if len(page) >= SHORTEST_PAGE]
 
 
-def measured(data: LabelledData, help: str, key: int) -> dict[str, Any]:
+def measured(data: LabelledData, help: str, key: int) -> dict[str, object]:
     """Return a line of the table: the classifier and `LogisticRegression` on split number `key`."""
     X, X_test, y, y_test = train_test_split(data.X, data.y, test_size=0.5, stratify=data.y, random_state=key)
     found = EncryptedClassifier(help=help, random_state=key, verbose=2)
@@ -108,7 +107,7 @@ def measured(data: LabelledData, help: str, key: int) -> dict[str, Any]:
     }
 
 
-def in_the_clear(data: LabelledData, found: EncryptedClassifier, *split: Any) -> float:
+def in_the_clear(data: LabelledData, found: EncryptedClassifier, *split: np.ndarray) -> float:
     """Return how often `LogisticRegression` is right on a split (X, y, X_test, y_test), on the same words for texts."""
     X, y, X_test, y_test = split
     model = LogisticRegression(max_iter=1000)

@@ -25,13 +25,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from encnn.errors import EncnnError, FileError, KeyMismatchError
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 LARGEST = 1 << 1000
 """Whole numbers without a narrower range stay below this, so that they are never too large for a floating-point number."""
@@ -105,7 +108,7 @@ Hex32 = Annotated[str, Matches("[0-9a-f]{32}", "32 hexadecimal digits")]
 # Headers
 
 
-def describe(header: object) -> dict[str, object]:
+def describe(header: "DataclassInstance") -> dict[str, object]:
     """Return the JSON object of a dataclass, as `parse` reads it.  Numbers get the types of their hints."""
     return {name: _plain(hint, getattr(header, name)) for name, hint in _hints(type(header)).items()}
 
@@ -136,13 +139,13 @@ def check_names(what: str, found: Mapping[str, object], wanted: Mapping[str, obj
         )
 
 
-def _hints(kind: Any) -> dict[str, object]:
+def _hints(kind: "type[DataclassInstance]") -> dict[str, object]:
     """Return the hints of the fields that make a dataclass."""
     return _hints_found(kind)
 
 
 @cache  # workers read headers for every mini-batch, and looking the hints up takes longer than the checks
-def _hints_found(kind: Any) -> dict[str, object]:
+def _hints_found(kind: "type[DataclassInstance]") -> dict[str, object]:
     hints = get_type_hints(kind, include_extras=True)
     return {f.name: hints[f.name] for f in fields(kind) if f.init}
 

@@ -182,18 +182,20 @@ def _describe_factored(
     return header, {"scores": S, "values": b, "counts": scores.counts, "gains": scores.gains}
 
 
-def _restore_factored(evaluator: Evaluator, header: ScoresHeader, arrays: dict[str, np.ndarray]) -> FactoredScores:
+def _restore_factored(
+    evaluator: Evaluator, header: ScoresHeader, values: dict, arrays: dict[str, np.ndarray]
+) -> FactoredScores:
     check_names("the file", arrays, {"scores", "values", "counts", "gains"})
     counts, gains = arrays["counts"], arrays["gains"]
     check_factored(counts, gains, header.shape)
-    factors = evaluator.restore_array(header.values, arrays["values"], (len(counts), 1))  # type: ignore[arg-type]
+    factors = evaluator.restore_array(values, arrays["values"], (len(counts), 1))
     return FactoredScores(evaluator.restore_array(header.scores, arrays["scores"], header.shape), factors, counts, gains)
 
 
 def restore_scores(evaluator: Evaluator, header: ScoresHeader, arrays: dict[str, np.ndarray]) -> Encrypted:
     """Return the scores that `describe_scores` took apart; raise `FileError` unless header and arrays fit together."""
     if header.values is not None and not header.in_parts:
-        return _restore_factored(evaluator, header, arrays)
+        return _restore_factored(evaluator, header, header.values, arrays)
     names = {"scores"} | ({"parts"} if header.in_parts else set()) | (set() if header.values is None else {"values"})
     check_names("the file", arrays, names)
     parts = evaluator.restore_array(header.scores, arrays["scores"], header.shape)

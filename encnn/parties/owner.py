@@ -174,7 +174,7 @@ class Owner:
         bound, direction = octave(network), None
         if self.evaluator.prefers_rank_one and rank_one.obstacle(network) is None:
             network, w = rank_one.reduced(network)
-            self.evaluator.check_start(float(network.W2[0]))  # type: ignore[index]
+            self.evaluator.check_start(float(network.second_layer[0]))
             direction = self._secret.encrypt(w)
         W2 = None if network.W2 is None else self._secret.encrypt(network.W2)
         W1 = self._secret.encrypt_many(network.W1)

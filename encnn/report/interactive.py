@@ -6,7 +6,7 @@ ipywidgets is installed (the extra `notebooks`), sliders below the picture draw 
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Protocol
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
@@ -14,6 +14,13 @@ from matplotlib.figure import Figure
 from encnn.errors import ParameterError
 
 Draw = Callable[..., Figure]
+
+
+class ShownPicture(Protocol):
+    """A picture in a notebook, which can be replaced: a display handle of IPython."""
+
+    def update(self, figure: Figure, /) -> None:
+        """Show this figure in its place."""
 
 
 def starting_values(draw: Draw, choices: dict[str, Sequence[object]]) -> dict[str, object]:
@@ -43,8 +50,8 @@ def explore(draw: Draw, **choices: Sequence[object]) -> None:
         display(sliders)
 
 
-def make_sliders(draw: Draw, choices: dict[str, Sequence[object]], picture: Any) -> object:
-    """Return a box of sliders that draw `picture`, a display handle, again; None if ipywidgets is not installed."""
+def make_sliders(draw: Draw, choices: dict[str, Sequence[object]], picture: ShownPicture) -> object:
+    """Return a box of sliders that draw `picture` again; None if ipywidgets is not installed."""
     try:
         import ipywidgets
     except ImportError:

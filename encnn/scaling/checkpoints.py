@@ -15,7 +15,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
@@ -162,10 +162,10 @@ def _arrays(X: TrainingFeatures) -> list[np.ndarray]:
     return [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
 
 
-def _digest(model: EncryptedModel, X: TrainingFeatures, y: Any, plan: TrainingPlan) -> str:
+def _digest(model: EncryptedModel, X: TrainingFeatures, y: object, plan: TrainingPlan) -> str:
     """Return a digest that tells runs apart; of encrypted labels only the shape, since no two encryptions are equal."""
     parts = _arrays(X)
-    parts.append(y if isinstance(y, np.ndarray) else np.array(y.shape))
+    parts.append(y if isinstance(y, np.ndarray) else np.array(getattr(y, "shape", ())))
     digest = hashlib.sha256(repr((model.evaluator.key_id, model.architecture, plan, X.shape)).encode())
     for part in parts:
         digest.update(str(part.dtype).encode() + np.ascontiguousarray(part).tobytes())

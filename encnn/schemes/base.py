@@ -183,13 +183,8 @@ class Evaluator(ABC, Generic[A]):
     scheme: ClassVar[str]
     parameters: Any  # `SchemeParameters`, and what the scheme has besides
     context: KeyContext | None = None  # None in the clear, where there is no key
-    labels_carry_rate: ClassVar[bool] = False
-    """Whether encrypted labels are encryptions of rate * y, because the scheme cannot multiply them afterwards."""
     scores_together: ClassVar[int] = 256
     """Number of reviews whose scores are computed together in predictions."""
-
-    prefers_rank_one: ClassVar[bool] = False
-    """Whether a network that stays of rank one is encrypted as one of a single hidden unit (`network.rank_one`)."""
 
     @property
     def key_id(self) -> str:
@@ -200,6 +195,16 @@ class Evaluator(ABC, Generic[A]):
     def nbytes(self) -> int:
         """Bytes of all evaluation keys; here there are none."""
         return 0
+
+    @property
+    def labels_carry_rate(self) -> bool:
+        """Whether encrypted labels are encryptions of rate * y, because the scheme cannot multiply them afterwards."""
+        return False
+
+    @property
+    def prefers_rank_one(self) -> bool:
+        """Whether a network that stays of rank one is encrypted as one of a single hidden unit (`network.rank_one`)."""
+        return False
 
     @property
     def score_limit(self) -> float:

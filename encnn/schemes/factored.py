@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from encnn.errors import DataError
-from encnn.schemes.base import Encrypted, Evaluator
+from encnn.schemes.base import Encrypted, Evaluator, KeyContext
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class FactoredScores:
         return self.sums.shape
 
     @property
-    def context(self) -> Any:
+    def context(self) -> KeyContext:
         """The key's name and its parameters."""
         return self.sums.context
 
@@ -81,6 +81,9 @@ def check_factored(counts: object, gains: object, shape: tuple[int, ...]) -> Non
         )
     if not 0 < len(counts) <= reviews or counts.min() < 1 or counts.max() > reviews or counts.sum() != reviews:
         raise DataError(f"{reviews} scores do not fit the counts that came with them; send one count of reviews per factor")
-    fits = isinstance(gains, np.ndarray) and gains.dtype == np.float64 and gains.shape == (reviews,)
-    if not fits or not (np.isfinite(gains) & (gains > 0)).all():  # type: ignore[call-overload, operator]
+    if (
+        not isinstance(gains, np.ndarray)
+        or (gains.dtype, gains.shape) != (np.float64, (reviews,))
+        or not (np.isfinite(gains) & (gains > 0)).all()
+    ):
         raise DataError(f"{reviews} scores do not fit the gains that came with them; send float64 above 0, one per review")

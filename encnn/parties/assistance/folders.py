@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar, overload
 
 import numpy as np
 
@@ -36,13 +36,20 @@ from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorContext
 from encnn.schemes.integer_vector.ring import ZeroKey
 from encnn.schemes.integer_vector.storage import entry_range, export_array, restore_array
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 OPENING, REQUEST, ANSWER, REFUSAL, END = "assist-opening", "assist-request", "assist-answer", "assist-refusal", "assist-end"
 WEIGHTS, FRESH_WEIGHTS = "assist-weights", "assist-fresh-weights"
 """Kinds of the requests and answers that hold weights; their files have the same names as those with scores."""
 
 LABELS = "encrypted-labels"
 
-Header = TypeVar("Header")
+Header = TypeVar("Header", bound="DataclassInstance")
+Asked = TypeVar("Asked")
+Side = TypeVar("Side")
+Told = TypeVar("Told")
+"""A request, the owner's side that answers it, and the answer."""
 
 TELLABLE = FileError, DataError, KeyMismatchError
 """Errors that only say what was wrong with a message.  Others may name decrypted numbers, which only the owner may see."""
@@ -71,7 +78,13 @@ class FolderChannel:
         path = _awaited(self.folder / OPENING, self.timeout)
         return read_opening(path)
 
-    def ask(self, request: Any) -> Any:
+    @overload
+    def ask(self, request: Request) -> Answer: ...
+
+    @overload
+    def ask(self, request: Weights) -> Weights: ...
+
+    def ask(self, request: Request | Weights) -> Answer | Weights:
         """Write a request, wait for its answer and return it; raise `DataError` if the owner refused."""
         path, form = _numbered(self.folder, ANSWER, request.trip), _form_of(request)
         _refuse_leftovers(self.folder, path.name)
@@ -97,8 +110,8 @@ def serve(side: OwnersSide, folder: Path, timeout: float = 60.0) -> None:
     """Answer the requests that appear in `folder` until the trainer closes it; the owner's process runs this.
 
     side: a `scores.Assistant`, who answers scores, or a `weights.OwnerOfWeights`.  Every request gets an answer or a refusal.
-    Any error, of any type, is a refusal: it ends the run, stays in the folder for all later requests, and is raised here as an
-    error of the package.  The folder gets the reason only if it is about the message itself.
+    Every error, of whatever type, is a refusal: it ends the run, stays in the folder for all later requests, and is raised here
+    as an error of the package.  The folder gets the reason only if it is about the message itself.
     Raises `FileError` if nothing comes for `timeout` seconds.
     """
     _refuse_leftovers(folder, "assist-*")
@@ -332,13 +345,13 @@ def _read(path: Path, kind: str, header: type[Header], max_bytes: int = 1 << 31)
 
 
 @dataclass(frozen=True)
-class _Form:
+class _Form(Generic[Asked, Side, Told]):
     """The functions that write and read requests and answers of one kind."""
 
-    write_request: Callable[[Path, Any], int]  # (path, request): returns the bytes written
-    read_request: Callable[[Path, Any], Any]  # (path, owner's side): returns the request, within the limits of that side
-    write_answer: Callable[[Path, Any], int]  # (path, answer): returns the bytes written
-    read_answer: Callable[[Path], Any]  # (path): returns the answer
+    write_request: Callable[[Path, Asked], int]  # (path, request): returns the bytes written
+    read_request: Callable[[Path, Side], Asked]  # (path, owner's side): returns the request, within the limits of that side
+    write_answer: Callable[[Path, Told], int]  # (path, answer): returns the bytes written
+    read_answer: Callable[[Path], Told]  # (path): returns the answer
 
 
 def _request_of_scores(path: Path, side: Assistant) -> Request:

@@ -43,7 +43,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -172,7 +172,13 @@ class Tally:
         self.cpu_seconds += cpu_seconds
 
 
-class OwnersSide(Protocol):
+Asked = TypeVar("Asked", contravariant=True)
+"""What the trainer sends: a `Request`, or `weights.Weights`."""
+Told = TypeVar("Told", covariant=True)
+"""What the owner returns: an `Answer`, or `weights.Weights`."""
+
+
+class OwnersSide(Protocol[Asked, Told]):
     """The owner's end of a channel, which answers requests and holds the secret key."""
 
     tally: Tally
@@ -186,7 +192,7 @@ class OwnersSide(Protocol):
     def opening(self) -> Opening:
         """Return the message that opens a run."""
 
-    def answer(self, request: Any) -> Any:
+    def answer(self, request: Asked) -> Told:
         """Return the answer to a request."""
 
 
@@ -377,13 +383,13 @@ def _check_labels(labels: object, shape: tuple[int, int]) -> None:
 # -- the trainer's side
 
 
-class Channel(Protocol):
+class Channel(Protocol[Asked, Told]):
     """A way to the owner."""
 
     def open(self) -> Opening:
         """Return the owner's first message."""
 
-    def ask(self, request: Any) -> Any:
+    def ask(self, request: Asked) -> Told:
         """Send a request; return its answer."""
 
 
@@ -413,7 +419,9 @@ class AssistedStep(Help):
     central = True
     reads_parts = True
 
-    def __init__(self, channel: Channel, share_labels: bool = True, rng: np.random.Generator | None = None) -> None:
+    def __init__(
+        self, channel: Channel[Request, Answer], share_labels: bool = True, rng: np.random.Generator | None = None
+    ) -> None:
         super().__init__(self)
         self._channel, self._share_labels, self._rng = channel, share_labels, rng
         self._opening: Opening | None = None
@@ -518,19 +526,19 @@ def _check_answer(answer: Answer, trip: int, shape: tuple[int, ...], p: IntegerV
 # -- channels
 
 
-class DirectChannel:
+class DirectChannel(Generic[Asked, Told]):
     """Both sides in one process, for notebooks and experiments.
 
     Only this object leads to the owner and its secret; models, trainers and `folders.FolderChannel` lead to none.
     """
 
-    def __init__(self, side: OwnersSide) -> None:
+    def __init__(self, side: OwnersSide[Asked, Told]) -> None:
         self._side = side
 
     def open(self) -> Opening:
         """Return the owner's first message."""
         return self._side.opening()
 
-    def ask(self, request: Any) -> Any:
+    def ask(self, request: Asked) -> Told:
         """Pass a request on and return its answer."""
         return self._side.answer(request)

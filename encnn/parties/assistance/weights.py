@@ -214,7 +214,7 @@ class WeightRefresh(Help):
     once, so that a wrong owner is noticed before training.  The object holds these two and no secret.
     """
 
-    def __init__(self, model: TrainedModel, channel: Channel) -> None:
+    def __init__(self, model: TrainedModel, channel: Channel[Weights, Weights]) -> None:
         _check_renewed(model)
         super().__init__()
         self.model, self._channel, self.trips = model, channel, 0
@@ -268,7 +268,7 @@ class LevelRefresh(WeightRefresh):
     Parameters with too few levels for one step raise `CapabilityError`.
     """
 
-    def __init__(self, model: TrainedModel, channel: Channel) -> None:
+    def __init__(self, model: TrainedModel, channel: Channel[Weights, Weights]) -> None:
         _check_renewed(model)
         if not isinstance(model.evaluator, CKKSEvaluator):
             raise CapabilityError(
@@ -295,7 +295,7 @@ class BudgetRefresh(WeightRefresh):
     plan, X: as in training; its mini-batches and rows must be no larger than these.
     """
 
-    def __init__(self, model: TrainedModel, channel: Channel, plan: TrainingPlan, X: Features) -> None:
+    def __init__(self, model: TrainedModel, channel: Channel[Weights, Weights], plan: TrainingPlan, X: Features) -> None:
         _check_renewed(model)
         if not isinstance(model.evaluator, RingEvaluator):
             raise CapabilityError(
@@ -311,7 +311,7 @@ class BudgetRefresh(WeightRefresh):
         return bool(min(W1.noise_budget_bits, W1.plaintext_budget_bits) < self.bits)
 
 
-def refresh_for(model: TrainedModel, channel: Channel, plan: TrainingPlan, X: Features) -> WeightRefresh:
+def refresh_for(model: TrainedModel, channel: Channel[Weights, Weights], plan: TrainingPlan, X: Features) -> WeightRefresh:
     """Return the trainer's side for this model's scheme, which refreshes by levels or by budgets.
 
     Behind a hidden layer, FV and YASHE refresh before every step: its products take most of what ciphertexts hold.

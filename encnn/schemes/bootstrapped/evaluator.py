@@ -79,7 +79,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         self.key.prepare()
 
     @property
-    def labels_carry_rate(self) -> bool:  # type: ignore[override]
+    def labels_carry_rate(self) -> bool:
         """Not for a set of hidden layers, whose labels are multiplied in their codes."""
         return not self.parameters.has_fine
 
@@ -114,7 +114,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return ranges_of(self.parameters, X, y, plan, network)
 
     @property
-    def prefers_rank_one(self) -> bool:  # type: ignore[override]
+    def prefers_rank_one(self) -> bool:
         """With a set of hidden layers: three rotations per review, where the general form takes several per unit."""
         return self.parameters.has_fine
 

@@ -20,7 +20,7 @@ from encnn.schemes.ckks import storage
 from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray, concatenate
 from encnn.schemes.ckks.packing import power_above
 from encnn.schemes.ckks.parameters import CKKSParameters
-from encnn.schemes.ckks.seal import SealCiphertext
+from encnn.schemes.ckks.seal import SealCiphertext, SealObject
 
 
 class CKKSEvaluator(base.Evaluator[PackedArray]):
@@ -32,7 +32,9 @@ class CKKSEvaluator(base.Evaluator[PackedArray]):
     scheme: ClassVar[str] = "ckks"
     context: CKKSContext
 
-    def __init__(self, context: CKKSContext, rotations: object, steps: frozenset[int], relinearisation: object = None) -> None:
+    def __init__(
+        self, context: CKKSContext, rotations: SealObject, steps: frozenset[int], relinearisation: SealObject | None = None
+    ) -> None:
         self.context, self.rotations, self.steps, self.relinearisation = context, rotations, steps, relinearisation
 
     def __repr__(self) -> str:

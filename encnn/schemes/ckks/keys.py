@@ -12,7 +12,7 @@ from encnn.schemes.ckks import storage
 from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray, check_shape, packed
 from encnn.schemes.ckks.packing import Packing
 from encnn.schemes.ckks.parameters import CKKSParameters
-from encnn.schemes.ckks.seal import SealCiphertext
+from encnn.schemes.ckks.seal import SealCiphertext, SealObject
 
 
 class CKKSSecretKey(base.SecretKey[PackedArray]):
@@ -79,7 +79,7 @@ class CKKSSecretKey(base.SecretKey[PackedArray]):
         self._decryptor.decrypt(c, plain)
         return ring.decode(plain)
 
-    def rotation_keys(self, steps: Iterable[int]) -> object:
+    def rotation_keys(self, steps: Iterable[int]) -> SealObject:
         """Return SEAL's Galois keys for rotations by so many slots to the left (negative: to the right), public.
 
         SEAL wants elements of the Galois group here, not steps: 3^k mod 2N moves the slots by k.
@@ -88,7 +88,7 @@ class CKKSSecretKey(base.SecretKey[PackedArray]):
         self._generator.create_galois_keys([pow(3, k % p.slots, 2 * p.degree) for k in sorted(steps)], keys)
         return keys
 
-    def relinearisation_key(self) -> object:
+    def relinearisation_key(self) -> SealObject:
         """Return SEAL's key for products of two ciphertexts, public."""
         key = self.context.ring.seal.RelinKeys()
         self._generator.create_relin_keys(key)

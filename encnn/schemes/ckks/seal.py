@@ -32,8 +32,22 @@ _SIZE_AT = slice(8, 16)
 """Where SEAL's serialisation says its own size: bytes 8 to 15 of its header, little-endian."""
 
 
-class SealCiphertext(Protocol):
-    """What is used of a ciphertext of SEAL, whose module has no types; its plaintexts and keys are objects to pass on."""
+class SealObject(Protocol):
+    """What is used of every object of SEAL, whose module has no types."""
+
+    def save(self, path: str, /) -> None:
+        """Write the object to a file."""
+
+
+class SealPlaintext(SealObject, Protocol):
+    """What is used of a plaintext."""
+
+    def is_zero(self) -> bool:
+        """Return whether it is 0."""
+
+
+class SealCiphertext(SealObject, Protocol):
+    """What is used of a ciphertext."""
 
     scale: float
 
@@ -89,7 +103,7 @@ class SealRing:
 
     # -- plaintexts
 
-    def encode(self, values: np.ndarray | float, level: int, scale: float) -> Any:
+    def encode(self, values: np.ndarray | float, level: int, scale: float) -> SealPlaintext:
         """Return the plaintext of one number for all slots, or of one number per slot."""
         plain = self.seal.Plaintext()
         numbers = values if isinstance(values, float) else values.tolist()
@@ -99,7 +113,7 @@ class SealRing:
         self.encoder.encode(numbers, self._ids[level], scale, plain)
         return plain
 
-    def decode(self, plain: object) -> np.ndarray:
+    def decode(self, plain: SealPlaintext) -> np.ndarray:
         """Return the numbers in the slots, shape (slots,)."""
         return np.array(self.encoder.decode_double(plain))
 
@@ -142,7 +156,7 @@ class SealRing:
         self.evaluator.multiply_plain(c, self.encode(values, level, scale * self.prime[level] / c.scale), out)
         return self.rescaled_to(out, scale)
 
-    def product(self, a: SealCiphertext, b: SealCiphertext, relinearisation: object) -> SealCiphertext:
+    def product(self, a: SealCiphertext, b: SealCiphertext, relinearisation: SealObject) -> SealCiphertext:
         """Return a * b, relinearised and rescaled, at one level less than the lower of the two."""
         level = min(self.level(a), self.level(b))
         a, b = self.moved(a, level), self.moved(b, level)
@@ -210,7 +224,7 @@ class SealRing:
         self.evaluator.add_inplace(total, term)
         return total
 
-    def rotated(self, c: SealCiphertext, steps: int, keys: object) -> SealCiphertext:
+    def rotated(self, c: SealCiphertext, steps: int, keys: SealObject) -> SealCiphertext:
         """Return c with its slots moved to the left, cyclically."""
         out = self.seal.Ciphertext()
         self.evaluator.rotate_vector(c, steps, keys, out)
@@ -237,7 +251,7 @@ class SealRing:
 
     # -- bytes
 
-    def to_bytes(self, sealed: Any) -> bytes:
+    def to_bytes(self, sealed: SealObject) -> bytes:
         """Return SEAL's serialisation of an object; SEAL's Python interface writes to files only."""
         with _scratch_file() as path:
             sealed.save(str(path))

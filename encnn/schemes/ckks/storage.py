@@ -15,6 +15,7 @@ from encnn.files.schema import Count, Hex32, check_names, describe, parse
 from encnn.schemes.ckks.ciphertext import CKKSContext, PackedArray, check_shape
 from encnn.schemes.ckks.packing import Packing
 from encnn.schemes.ckks.parameters import CKKSParameters
+from encnn.schemes.ckks.seal import SealObject
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def restore_array(context: CKKSContext, header: dict, array: np.ndarray, shape: 
 
 
 def export_keys(
-    context: CKKSContext, rotations: object, steps: frozenset[int], relinearisation: object
+    context: CKKSContext, rotations: SealObject, steps: frozenset[int], relinearisation: SealObject | None
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """Return (header, arrays) of evaluation keys, which are public."""
     products = relinearisation is not None
@@ -94,7 +95,9 @@ def restore_secret(header: dict, arrays: dict[str, np.ndarray]) -> tuple[CKKSCon
     return _restore_context(parse(ContextHeader, header, "the description of the secret")), _bytes(arrays["T_seal"])
 
 
-def restore_keys(header: dict, arrays: dict[str, np.ndarray]) -> tuple[CKKSContext, object, frozenset[int], object]:
+def restore_keys(
+    header: dict, arrays: dict[str, np.ndarray]
+) -> tuple[CKKSContext, SealObject, frozenset[int], SealObject | None]:
     """Return (context, rotations, steps, relinearisation) that `export_keys` took apart."""
     described = parse(CKKSEvaluatorHeader, header, "the description of the keys")
     context = _restore_context(described)
