@@ -18,7 +18,7 @@ from numba.core.base import BaseContext
 
 from encnn.schemes.bootstrapped.frequencies import COMPILED_K, COMPILED_N, GROUP, LINE
 
-intrinsic = extending.intrinsic
+intrinsic: Callable[[Callable[..., object]], Callable[..., None]] = extending.intrinsic
 COMPONENTS = COMPILED_K + 1
 WIDTH = LINE if get_host_cpu_features().get("avx512f") else LINE // 2
 """How many float64 a vector holds.  With twice as many, the sums would not fit into the registers."""

@@ -13,12 +13,12 @@ import numpy as np
 
 from encnn.data.batches import Batch
 from encnn.errors import ParameterError
+from encnn.schemes.base import Encrypted
 from encnn.schemes.bootstrapped import blocks
 from encnn.schemes.bootstrapped.blocks import BlockArray, BootstrappedContext, extract
 from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap_many, packed
 from encnn.schemes.bootstrapped.codes import QUARTER
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
-from encnn.schemes.base import Encrypted
 from encnn.schemes.factored import FactoredScores
 from encnn.schemes.integer_vector import CiphertextArray
 
@@ -91,7 +91,7 @@ class EncryptedTorus:
     def numbers(self, a: BlockArray | CiphertextArray, phase: float) -> np.ndarray:
         """Return the numbers of blocks, or of one ciphertext per number, as shape (rows, width, 1 + d).
 
-        They are multiplied by a whole number, rounded down, if their own scale is smaller than the phase, and so is their noise.
+        If their own scale is smaller than the phase, they and their noise are multiplied by a whole number, rounded down.
         """
         x = self._split(a.numbers().data, a.width) if isinstance(a, BlockArray) else a.data[:, None]
         factor = max(1, int(phase * 2.0**TORUS_BITS / a.scale))
