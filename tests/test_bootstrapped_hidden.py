@@ -119,7 +119,7 @@ def test_ranges_of_a_rehearsal_hold_what_it_reached():
     assert ranges.hidden == pytest.approx(1.17) and ranges.weight == 2.0 and ranges.score == 4.0
     ranges.check(1.29 * h, 1.29 * W2)
     for beyond in ((1.5 * h, W2), (h, 1.5 * W2)):
-        with pytest.raises(DivergenceError, match="beyond the ranges"):
+        with pytest.raises(DivergenceError, match="in a rehearsal in the clear"):
             ranges.check(*beyond)
 
 
