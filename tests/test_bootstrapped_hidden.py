@@ -117,8 +117,10 @@ def test_ranges_of_a_rehearsal_hold_what_it_reached():
     h, W2, z = np.array([0.5, -0.9]), np.array([1.2, -1.4]), np.array([3.0])
     ranges = Ranges.around(h, W2, z)
     assert ranges.hidden == pytest.approx(1.17) and ranges.weight == 2.0 and ranges.score == 4.0
-    assert ranges.outside(h, W2, z) == {"hidden": 0, "weight": 0, "score": 0}
-    assert ranges.outside(2 * h, 2 * W2, 2 * z) == {"hidden": 1, "weight": 2, "score": 1}
+    ranges.check(1.29 * h, 1.29 * W2)
+    for beyond in ((1.5 * h, W2), (h, 1.5 * W2)):
+        with pytest.raises(DivergenceError, match="in a rehearsal in the clear"):
+            ranges.check(*beyond)
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])

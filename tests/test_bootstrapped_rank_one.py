@@ -1,5 +1,6 @@
 """Training a network of rank one by codes: both layers encrypted, beside the same network in the clear."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +29,14 @@ from encnn.schemes.bootstrapped.rank_one import (
     error_tables,
     unbiased,
 )
-from encnn.schemes.bootstrapped.rank_one_ranges import LARGEST_START, ranges_for, rehearsed, update_noise
+from encnn.schemes.bootstrapped.rank_one_ranges import (
+    LARGEST_START,
+    MOST_OFF,
+    STARTS,
+    ranges_for,
+    rehearsed,
+    update_noise,
+)
 from encnn.schemes.bootstrapped.simulation import SimulatedEvaluator
 from encnn.schemes.bootstrapped.tables import from_zero, interleaved, to_torus
 from encnn.schemes.bootstrapped.torus import EncryptedTorus
@@ -212,6 +220,25 @@ def test_a_plan_that_leaves_the_codes_is_refused_and_the_advice_works() -> None:
         ranges_for(HIDDEN_128.updated(name="large", scale=1 << 28), X, y, PLAN, True, HIDDEN)
     scale = int(str(error.value).split("scale=")[1].split(")")[0])
     assert isinstance(ranges_for(HIDDEN_128.updated(name="fits", scale=scale), X, y, PLAN, True, HIDDEN), RankOneRanges)
+
+
+@pytest.mark.parametrize(("rate", "seed", "refused"), [(0.5, 0, False), (0.6, 2, True)])
+def test_a_second_layer_below_its_codes_is_refused_if_it_trains_another_network(rate: float, seed: int, refused: bool) -> None:
+    """Both runs fall below |W2| = 1, where codes end, and stay above 0; in one of them this does no harm."""
+    X, y = reviews(160, seed)
+    plan, network = replace(PLAN, learning_rate=rate), start()
+    network.W2 *= (np.sqrt(HIDDEN) + STARTS[-1]) / np.linalg.norm(network.W2)
+    one, w = reduced(network)
+    one.direction = w
+    free, clipped = (rehearsed(X, y, plan, True, float(one.W2[0]), clipped) for clipped in (False, True))
+    assert 0 < free.least_b < LEAST
+    evaluator = SimulatedEvaluator(HIDDEN_TOY, np.random.default_rng(0), scale=0.0)
+    evaluator.ranges_of = lambda *_: RankOneRanges(1.1 * free.ranges.s, 1.1 * free.ranges.q, free.ranges.b)  # asks nothing
+    z = train(evaluator, one, X, y, plan)[:, 0]
+    with_codes, without = (np.linalg.norm(a - free.z) / np.linalg.norm(free.z) for a in (z, clipped.z))
+    assert (with_codes > MOST_OFF) == (without > MOST_OFF) == refused
+    with pytest.raises(DivergenceError, match=rf"take a lower learning rate than {rate}") if refused else nullcontext():
+        ranges_for(HIDDEN_128, X, y, plan, True, HIDDEN)
 
 
 def test_a_drowned_rate_is_refused_and_both_advices_work() -> None:

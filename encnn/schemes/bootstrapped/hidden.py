@@ -96,11 +96,6 @@ class Ranges:
         factor = max(1, int(QUARTER / SECOND_LAYER / (margin * reached[1])))
         return cls(hidden=margin * reached[0], weight=QUARTER / SECOND_LAYER / factor, score=max(4.0, reached[2]))
 
-    def outside(self, h: np.ndarray, W2: np.ndarray, z: np.ndarray) -> dict[str, int]:
-        """Return how many numbers of each kind are beyond their range.  It is for the owner, who can decrypt them."""
-        limits = {"hidden": (h, self.hidden), "weight": (W2, self.weight), "score": (z, self.score)}
-        return {name: int((np.abs(a) > limit).sum()) for name, (a, limit) in limits.items()}
-
     def check(self, h: np.ndarray, W2: np.ndarray) -> None:
         """Raise `DivergenceError` if W2, or more than a few of h, are beyond their ranges in a rehearsal."""
         reached = float(np.quantile(np.abs(h), 1 - BEYOND)), float(np.abs(W2).max())
