@@ -289,7 +289,7 @@ def test_an_evaluator_names_its_parameters_and_size(toy):
 def test_what_the_scheme_cannot_do_names_what_can(toy):
     secret, evaluator = toy
     x = secret.encrypt(np.zeros((2, 1)))
-    with pytest.raises(ParameterError, match="'elementwise:2' takes vectors of 2 and 2 numbers, not 1 and 1"):
+    with pytest.raises(ParameterError, match="'elementwise:2' takes vectors of 2 and 2 numbers, not of 1 and 1"):
         evaluator.bilinear(elementwise(2), x, x)
     with pytest.raises(CapabilityError, match="with a modulus"):
         evaluator.multiply_plain(x, 0.5)

@@ -5,7 +5,7 @@ On the real reviews this is how the defaults of `word2vec_features` were chosen.
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,17 @@ from encnn.experiments.console import begin, heading, job_options
 from encnn.experiments.table_three import run, word2vec_pair
 from encnn.progress import progress
 
+
+class Word2vecChoice(TypedDict):
+    """Settings of `word2vec_features`."""
+
+    window: int
+    subsampling: float
+    learning_rate: float
+
+
 CHOICES = tuple(
-    {"window": window, "subsampling": subsampling, "learning_rate": rate}
+    Word2vecChoice(window=window, subsampling=subsampling, learning_rate=rate)
     for window, subsampling, rate in itertools.product((5, 15), (1e-3, 1e-4), (0.025, 0.05))
 )
 """Settings to choose from: gensim's own are the first, the others change one, two or three of them."""
@@ -25,7 +34,7 @@ SEEDS = 5
 
 
 def word2vec_choice(
-    reviews: Reviews, choices: Iterable[dict[str, Any]] = CHOICES, seeds: Iterable[int] = range(SEEDS)
+    reviews: Reviews, choices: Iterable[Word2vecChoice] = CHOICES, seeds: Iterable[int] = range(SEEDS)
 ) -> pd.DataFrame:
     """Return the choices, best first, with their mean accuracy on the last fifth of `reviews`, in percent, over all seeds.
 
@@ -40,7 +49,7 @@ def word2vec_choice(
         data = Dataset("hold-out", X, fit.labels, X_held_out, held_out.labels)
         percent = np.array([run(setting, data, seed).line["test_accuracy_percent"] for seed in seeds], dtype=np.float64)
         diverged = np.isnan(percent)
-        lines.append(choice | {"diverged": diverged.sum(), "held_out_percent": np.where(diverged, 50.0, percent).mean()})
+        lines.append({**choice, "diverged": diverged.sum(), "held_out_percent": np.where(diverged, 50.0, percent).mean()})
     return pd.DataFrame(lines).sort_values("held_out_percent", ascending=False, kind="stable", ignore_index=True)
 
 

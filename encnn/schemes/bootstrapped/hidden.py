@@ -31,7 +31,7 @@ beyond 1.2 times its range with a W2 at the top of its range, is read as nearly 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Generic, cast
+from typing import Generic
 
 import numpy as np
 
@@ -231,12 +231,12 @@ class CodedLayer(Generic[W, C, Z]):
         m = np.maximum(1, np.floor(QUARTER / (self.ranges.hidden * self.row_phase * n))).astype(np.int32)
         sums, gain = sums * m[:, :, None], m * n * self.row_phase
         if self.activation is not None:
-            return self._activated(sums, gain)
+            return self._activated(self.activation, sums, gain)
         codes = self._read(sums, self.codec.number_table(self.p.N, self.ranges.hidden_octaves))
         codes[..., 0] += to_torus(self._h_origin - self.codec.number_origin(gain))
         return codes, codes
 
-    def _activated(self, sums: np.ndarray, gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _activated(self, activation: PolynomialSigmoid, sums: np.ndarray, gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return codes of the activation's slopes and values, for h that stand at the phase gain * h; one table per review."""
 
         def codes(f: Callable[[np.ndarray], np.ndarray], largest: float, octaves: float) -> np.ndarray:
@@ -244,7 +244,7 @@ class CodedLayer(Generic[W, C, Z]):
             tables = [self.codec.signed_table(self.p.N, _scaled(f, g), largest, octaves) for g in gains]
             return self._read(sums, np.stack(tables)[which.ravel()])
 
-        value = codes(cast(PolynomialSigmoid, self.activation), self.largest, self.ranges.hidden_octaves)
+        value = codes(activation, self.largest, self.ranges.hidden_octaves)
         return codes(self.slope, self.steepest, self.ranges.slope_octaves), value
 
     def _second_layer_codes(self, W2: W) -> np.ndarray:

@@ -5,7 +5,7 @@ s is block binary [LMSS23] (see `parameters`): at most one bit is set in each bl
 
 import math
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -112,7 +112,7 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
         """Return the real numbers, shape (..., 1), or the shape of an array in blocks."""
         if isinstance(c, CiphertextArray):
             return super().decrypt(c)
-        self._check_own(cast(CiphertextArray, c))  # it looks at the key only
+        self._check_own(c.context)
         phases = self.glwe_phase(c.data).ravel()
         return phases[c.entries()].reshape(c.shape) / c.scale
 

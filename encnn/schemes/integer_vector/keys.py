@@ -204,7 +204,7 @@ class IntegerVectorSecretKey(base.SecretKey[CiphertextArray]):
 
     def phase(self, c: CiphertextArray) -> np.ndarray:
         """Return S c = w x + e, modulo q if there is a modulus; shape (..., m)."""
-        self._check_own(c)
+        self._check_own(c.context)
         m = c.shape[-1]
         return self._reduce((c.data[..., :m] + c.data[..., m:] @ self._columns(m)).astype(np.int64, copy=False))
 
@@ -320,10 +320,10 @@ class IntegerVectorSecretKey(base.SecretKey[CiphertextArray]):
     def _encoding(self) -> tuple[int, int, int | None]:
         return self.parameters.w_bits, self.parameters.scale, self.parameters.q_bits
 
-    def _check_own(self, c: CiphertextArray) -> None:
-        if c.context is not self.context and c.context != self.context:
+    def _check_own(self, context: IntegerVectorContext) -> None:
+        if context is not self.context and context != self.context:
             raise KeyMismatchError(
-                f"this ciphertext belongs to key {c.context.key_id}, not to key {self.context.key_id}; use its own key"
+                f"this ciphertext belongs to key {context.key_id}, not to key {self.context.key_id}; use its own key"
             )
 
     def _check_switch(self, key: IntegerVectorSwitchKey) -> None:
