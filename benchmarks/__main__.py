@@ -1,6 +1,6 @@
 """`python -m benchmarks` measures everything, prints a summary, and writes tables and pictures to results/benchmarks/.
 
-docs/ and the README quote the tables benchmarks/*.csv and the pictures figures/bench_*.png.  `--publish` takes measured tables
+docs/ and the README quote the tables benchmarks/*.csv and the pictures figures/bench_*.png.  `--publish` copies measured tables
 there.
 """
 
@@ -155,7 +155,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     folder = FRESH / "benchmarks"
     parser.add_argument("--folder", type=Path, default=folder, help=f"where results go (default: {folder})")
     parser.add_argument("--figures", action="store_true", help="only draw figures/bench_*.png again, from benchmarks/*.csv")
-    parser.add_argument("--publish", action="store_true", help="only take the tables of the folder into benchmarks/")
+    parser.add_argument("--publish", action="store_true", help="only copy the tables of the folder to benchmarks/")
     return parser.parse_args(arguments)
 
 

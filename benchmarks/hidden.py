@@ -1,12 +1,12 @@
-"""A network with a hidden layer, trained alone under encryption: how near its clear twin, and what it costs.
+"""A network with a hidden layer, trained alone under encryption: how near it is to its clear twin, and what it costs.
 
     python -m benchmarks.hidden --reviews 1000 --hidden 8
     python -m benchmarks.hidden --xor 2
 
 Both layers start from random weights and are trained with one key.  The ranges of the layer come from a rehearsal in the clear
-from another start.  A simulation (`bootstrapped.simulation`) of the same run stands beside it.  Columns: correlation of test
-scores with those of the twin, errors of weights as shares of their change (root mean squares), accuracies in percent, CPU ms a
-review.
+from another start.  The table also has a simulation (`bootstrapped.simulation`) of the same run.  Its columns are the
+correlation of test scores with those of the twin, the errors of weights as shares of their change (root mean squares),
+accuracies in percent, and CPU ms per review.
 """
 
 import argparse
@@ -63,9 +63,9 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def xor(starts: int, simulated: int = 10) -> pd.DataFrame:
-    """Return, for XOR with a hidden layer of eight units and a cubic activation, who gets four of four right.
+    """Return which runs of XOR get all four rows right, with a hidden layer of eight units and a cubic activation.
 
-    Columns start, clear, simulated, encrypted (the first `starts` only, each with a key of its own) and CPU seconds.
+    Columns start, clear, simulated, encrypted (for the first `starts` only, each with its own key) and CPU seconds.
     """
     X, y = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]]), np.array([0, 1, 1, 0])
     architecture = Architecture(3, hidden=8, pooling="sum", hidden_sigmoid=taylor(3))
@@ -99,8 +99,8 @@ def main() -> None:
     for name, default in (("reviews", 1000), ("hidden", 8), ("batch", 16), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--rate", type=float, default=0.04)
-    parser.add_argument("--start", type=float, default=0.1, help="deviation of the first layer's start")
-    parser.add_argument("--xor", type=int, metavar="STARTS", help="train XOR instead, so many starts of it encrypted")
+    parser.add_argument("--start", type=float, default=0.1, help="standard deviation of the first layer's start")
+    parser.add_argument("--xor", type=int, metavar="STARTS", help="train XOR instead, encrypted from this many starts")
     o = parser.parse_args()
     if o.xor is not None:
         print(xor(o.xor).to_string(index=False))

@@ -23,7 +23,7 @@ ROW = 1025
 IN_CACHE = 1024
 REPEATS = 200
 DEEP = 16
-"""Multiply-adds to a number before it is stored."""
+"""How many multiply-adds each number gets before it is stored."""
 UNITS = {
     "read": ("GB/s", 1e9),
     "update": ("GB/s", 1e9),

@@ -1,7 +1,7 @@
 """Operations under FV beside those of SEAL with the same primes: peers.csv.
 
-Each round measures both, one after the other, and the medians of the rounds count.  The ratios are of this machine, too: SEAL's
-loops are compiled for any machine of the kind, ours for the one that runs them.
+Each round measures both, one after the other, and the medians over the rounds count.  The ratios depend on the machine as well:
+SEAL's loops are compiled for all machines of a kind, and ours for the one that runs them.
 """
 
 from collections.abc import Callable

@@ -107,10 +107,10 @@ def test_a_folder_is_used_once(tmp_path):
     channel = channels.FolderChannel(tmp_path, side.context, timeout=0.05)
     stale = tmp_path / f"{channels.ANSWER}-00000001"
     channels.write_answer(stale, side.answer)
-    with pytest.raises(FileError, match="assist-answer-00000001 is of an earlier run"):
+    with pytest.raises(FileError, match="assist-answer-00000001 is from an earlier run"):
         channel.ask(side.request)
     assert list(tmp_path.glob("assist-*")) == [stale]
-    with pytest.raises(FileError, match="assist-answer-00000001 is of an earlier run"):
+    with pytest.raises(FileError, match="assist-answer-00000001 is from an earlier run"):
         channels.serve(side.assistant, tmp_path, timeout=0.05)
     assert list(tmp_path.glob("assist-*")) == [stale]
 
@@ -119,7 +119,10 @@ def test_a_refusal_tells_no_decrypted_number(tmp_path):
     owner = fv_owner()
     model = owner.encrypt(Network(owner.architecture, np.full((WORDS, 1), 1.75), None))
     side = OwnerOfWeights(owner.secret_key, model, limit=1.5)
-    with serving(side, tmp_path) as errors, pytest.raises(DataError, match="it ended the run for what it decrypted"):
+    with (
+        serving(side, tmp_path) as errors,
+        pytest.raises(DataError, match="it ended the run because of numbers that it decrypted"),
+    ):
         WeightRefresh(model, channels.FolderChannel(tmp_path, model.evaluator.context)).now()
     (error,) = errors
     assert isinstance(error, DivergenceError) and "a weight reached 1.75" in str(error)
@@ -455,7 +458,7 @@ def test_encrypted_labels_travel_as_one_number_each(tmp_path):
     assert channels.write_labels(tmp_path / "labels", labels) < 2000 < labels.nbytes
     again = channels.read_labels(tmp_path / "labels", owner.evaluator.context)
     assert np.array_equal(again.data, labels.data) and again.shape == (REVIEWS, 1)
-    with pytest.raises(KeyMismatchError, match="take messages of one run"):
+    with pytest.raises(KeyMismatchError, match="use messages of one run"):
         channels.read_labels(tmp_path / "labels", Owner(ARCHITECTURE, PLAN.sigmoid, COMPACT_128).evaluator.context)
 
 
@@ -505,7 +508,7 @@ def test_weights_are_not_echoed_as_fresh_ones(side, tmp_path):
 
 
 def test_a_request_of_another_key_is_told(side, tmp_path):
-    with pytest.raises(KeyMismatchError, match="take messages of one run"):
+    with pytest.raises(KeyMismatchError, match="use messages of one run"):
         channels.read_request(side.folder / "request", Side(tmp_path).context, 1)
     with pytest.raises(KeyMismatchError, match="ask their own owner"):
         Side(tmp_path).owner_of_weights().answer(channels.read_weights(side.folder / "weights", channels.WEIGHTS))

@@ -251,8 +251,8 @@ def request(owner: Owner, z: float = 0.5, **changes: Any) -> Request:
         ({"labels": None, "rows": np.array([0, 1])}, "numbers of reviews must be int64"),
         ({"labels": None, "rows": np.array([0], np.int32)}, "numbers of reviews must be int64"),
         ({"labels": None, "rows": [0]}, "numbers of reviews must be int64"),
-        ({"labels": None, "rows": np.array([-1])}, "labels are kept of 90"),
-        ({"labels": None, "rows": np.array([90])}, "labels are kept of 90"),
+        ({"labels": None, "rows": np.array([-1])}, "only 90 labels are kept"),
+        ({"labels": None, "rows": np.array([90])}, "only 90 labels are kept"),
     ],
 )
 def test_malformed_requests_are_refused_and_cost_no_trip(party, changes, message):
@@ -322,7 +322,7 @@ def test_a_score_out_of_range_ends_the_run(party, reviews):
 
 def test_an_owner_without_labels_says_so(party):
     owner, _ = party
-    with pytest.raises(DataError, match="labels are kept of 0"):
+    with pytest.raises(DataError, match="only 0 labels are kept"):
         Assistant(owner.secret_key).answer(request(owner, labels=None, rows=np.array([0])))
     few = AssistedStep(DirectChannel(Assistant(owner.secret_key, labels=Y[:3])))
     with pytest.raises(DataError, match="review 3 came, but the owner keeps 3 labels"):

@@ -173,8 +173,8 @@ class Changed(DirectChannel):
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        (lambda answer: replace(answer, parts=[*answer.parts] * 2), "of other arrays"),
-        (lambda answer: replace(answer, parts=[]), "of other arrays"),
+        (lambda answer: replace(answer, parts=[*answer.parts] * 2), "has other arrays or another key"),
+        (lambda answer: replace(answer, parts=[]), "has other arrays or another key"),
         (lambda answer: replace(answer, key_id="0" * 32), "or another key"),
         (lambda answer: replace(answer, trip=2), "the answer is to request 2, not to 1"),
     ],

@@ -477,7 +477,8 @@ def test_serving_refuses_where_anything_fails(error: type[Exception], tmp_path: 
         folders.serve(side, tmp_path, timeout=1)
     assert side.closed and side.tally.refused == 1
     assert (
-        files.read(tmp_path / folders.REFUSAL, folders.REFUSAL)[0]["reason"] == "it ended the run for what it decrypted; ask it"
+        files.read(tmp_path / folders.REFUSAL, folders.REFUSAL)[0]["reason"]
+        == "it ended the run because of numbers that it decrypted; ask the owner about them"
     )
 
 

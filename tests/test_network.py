@@ -449,8 +449,8 @@ def test_targets_are_columns() -> None:
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (np.ones((1, 4)), "the network has 3 rows; use its own vocabulary"),
-        (csr_array(np.ones((1, 2))), "the network has 3 rows"),
+        (np.ones((1, 4)), "the network has 3 features; make them with its own vocabulary"),
+        (csr_array(np.ones((1, 2))), "the network has 3 features"),
         (np.ones(3), r"features have shape \(3,\)"),
         (np.ones((0, 3)), "there is no review to work on"),
     ],

@@ -160,7 +160,7 @@ def test_scores_of_other_features_are_refused(owner: Owner, tmp_path: Path) -> N
 
 
 def test_a_recipe_of_another_width_is_refused() -> None:
-    with pytest.raises(DataError, match=r"makes 5 features, the network has 6; use Architecture\(5"):
+    with pytest.raises(DataError, match=r"makes 5 features, but the network has 6; use Architecture\(5"):
         owner_of(WordFeatures(WORDS), 6)
 
 

@@ -82,7 +82,7 @@ def test_scalings_that_are_none_are_refused(wrong: tuple[Any, ...]) -> None:
 
 
 def test_other_widths_and_bits_are_refused() -> None:
-    with pytest.raises(DataError, match="the network has 2 rows"):
+    with pytest.raises(DataError, match="the network has 2 features"):
         TWO.whole(np.zeros((3, 3)))
     with pytest.raises(ParameterError, match="bits=1"):
         scaling_of(np.zeros((3, 3)), 1)
@@ -99,7 +99,7 @@ def test_real_columns_are_taken_by_name() -> None:
     assert fingerprint_of(X) == recipe.fingerprint and width_of(recipe.fingerprint) == 3
     assert fingerprint_of(X) != ScaledFeatures(("age", "height"), Scaling((10.0, 0.0), (2.0, 0.6), 7, 2)).fingerprint
     assert fingerprint_of(X) != ScaledFeatures(("age", "height"), Scaling((10.0, 0.0), (2.0, 0.5), 8, 2)).fingerprint
-    with pytest.raises(DataError, match="scale all of them"):
+    with pytest.raises(DataError, match="make it from all of them"):
         ScaledFeatures(("age",), TWO)
 
 

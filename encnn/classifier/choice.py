@@ -1,16 +1,16 @@
-"""The settings of a run, chosen in the clear on training rows held out, with the noise that bootstraps would add.
+"""Choose the settings of a run in the clear, on training rows held out, with the noise that bootstraps would add.
 
-What is chosen: the parameter set, the bits of a feature, the width of a score, the learning rate and the epochs.  Every
-combination of what is not named is tried in three folds of the training rows, with three draws of the noise.  The trainer can
-do all this alone: it has the rows and their labels, and starts from zero.
+Five settings are chosen: the parameter set, the bits of a feature, the width of a score, the learning rate and the epochs.  All
+combinations of those that the caller did not name are tried in three folds of the training rows, with three draws of the noise.
+The trainer can do this alone, because it has the rows and their labels, and training starts from zero.
 
-    bits        of whole numbers that stand for real ones (`data.whole_numbers`); few keep the noise small
-    width s     a run reads sigmoid(z / s), so scores up to 16 / s are read with the right sign, and noise counts 1 / s
+    bits        of the whole numbers that stand for real ones (`data.whole_numbers`); few bits keep the noise small
+    width s     the run reads sigmoid(z / s): scores z / s up to 16 / s have the right sign, and noise in them grows by 1 / s
     rate        g s^2 / (mean of |x|^2), for g from `GAINS`: a step on a row moves its score z / s by about g times its error
 
-A setting is admissible if nearly all scores of the run stay where the scheme reads them right, and if neither the rate nor the
-scores are drowned by noise (`noise.check_plan`).  Of the admissible ones whose log loss is nearly the least, the cheapest is
-taken: a loss tells settings apart where the counts of right rows are equal, as they often are on few rows.
+A setting is admissible if nearly all scores of the run stay where the scheme reads them right, and if noise drowns neither the
+steps nor the scores (`noise.check_plan`).  Of the admissible settings whose log loss is nearly the least, the cheapest is
+taken.  The log loss is used because it tells settings apart that have equally many right rows, as often happens on few rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,28 +41,29 @@ if TYPE_CHECKING:
 BITS, WIDTHS, EPOCHS = (4, 6), (1.0, 0.5), (1, 2, 4, 8)
 GAINS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 DECAY = 0.5
+"""The learning rate is divided by 1 + DECAY * epochs done."""
 FOLDS = 3
 DRAWS = 3
-"""Runs of each fold, each with other noise."""
+"""How many runs each fold gets, each with its own noise."""
 MOST_ROWS = 2000
-"""A choice looks at so many rows at most."""
+"""A choice looks at this many rows at most."""
 NEARLY = 1.02
-"""A dearer setting must have a loss that is lower by this factor."""
+"""A cheaper setting is preferred if its loss is larger by at most this factor."""
 MOST_ERRORS = 100_000
-"""Unless epochs are named, no more are tried than take so many encrypted errors, which are some minutes."""
+"""Unless the caller names the epochs, no more are tried than take this many encrypted errors, which is some minutes of work."""
 DENSE = 0.25
-"""Rows with more entries than this share are dense, for speed."""
+"""Rows are stored densely, for speed, if a larger share than this of their entries is not zero."""
 
 
 @dataclass(frozen=True)
 class RunSetting:
-    """What a run is trained with."""
+    """The settings of one run."""
 
-    parameters: IntegerVectorParameters = field(repr=False)
-    bits: int
-    width: float
-    learning_rate: float
-    epochs: int
+    parameters: IntegerVectorParameters = field(repr=False)  # of the scheme
+    bits: int  # of a feature, its sign included
+    width: float  # s: the run reads sigmoid(z / s)
+    learning_rate: float  # for whole features, in the first epoch
+    epochs: int  # how often the run goes over the rows
 
     def plan(self, batch_size: int) -> TrainingPlan:
         """Return the plan of a run."""
@@ -74,7 +75,7 @@ class RunSetting:
 
     @property
     def cost(self) -> float:
-        """CPU time, in units of one epoch with one rotation level; with the owner's help it hardly counts."""
+        """The CPU time in units of one epoch with one rotation level.  It is 0 with the owner's help, which costs little."""
         return self.epochs * getattr(self.parameters, "rotation_levels", 0)
 
     def __str__(self) -> str:
@@ -88,46 +89,46 @@ class RunSetting:
 
 @dataclass(frozen=True)
 class Tried:
-    """How a setting did on rows held out: the share of right rows, the mean log loss, and the share of scores out of range."""
+    """How a setting did on rows held out."""
 
-    setting: RunSetting
-    right: float
-    loss: float
-    beyond: float
+    setting: RunSetting  # what was tried
+    right: float  # the share of right rows
+    loss: float  # the mean log loss
+    beyond: float  # the largest share of training scores in an epoch that left the range
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What may be chosen from; a sequence of one names a value.  learning_rate: None tries `GAINS`."""
+    """The values to choose from.  A sequence of one value means that the caller named it."""
 
-    parameters: Sequence[IntegerVectorParameters]
-    bits: Sequence[int] = BITS
-    widths: Sequence[float] = WIDTHS
-    learning_rate: float | None = None
-    epochs: Sequence[int] = EPOCHS
+    parameters: Sequence[IntegerVectorParameters]  # of the scheme
+    bits: Sequence[int] = BITS  # of a feature
+    widths: Sequence[float] = WIDTHS  # of a score
+    learning_rate: float | None = None  # None tries the rates that follow from `GAINS`
+    epochs: Sequence[int] = EPOCHS  # how often a run goes over the rows
 
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Training rows: features, numbers of their classes, the number of classes, and rows per mini-batch."""
+    """Training rows and how they are trained on."""
 
-    X: Features
-    y: np.ndarray
-    classes: int
-    batch_size: int
+    X: Features  # shape (rows, columns)
+    y: np.ndarray  # the number of each row's class, from 0
+    classes: int  # how many classes there are
+    batch_size: int  # rows per mini-batch
 
     def __getitem__(self, rows: np.ndarray) -> "LabelledRows":
         """Return some of the rows."""
         return replace(self, X=self.X[rows], y=self.y[rows])
 
     def whole(self, bits: int) -> "LabelledRows":
-        """Return the rows with small whole numbers."""
+        """Return the rows with features that are whole numbers of so many bits."""
         X = scaling_of(self.X, bits).whole(self.X)
         return replace(self, X=X.toarray() if X.nnz > DENSE * X.shape[0] * X.shape[1] else X)
 
     @property
     def architecture(self) -> Architecture:
-        """One output for two classes, else one per class."""
+        """The architecture of the network: one output for two classes, and one per class for more."""
         return Architecture(self.X.shape[1], 0, self.classes if self.classes > 2 else 1, "sum")
 
     @property
@@ -137,7 +138,10 @@ class LabelledRows:
 
 
 def chosen(rows: LabelledRows, choices: Choices, seed: int = 0) -> tuple[RunSetting, "pd.DataFrame"]:
-    """Return the best setting for these rows, which are in an order in which labels take turns, and a table of all tried."""
+    """Return the best setting for these rows, and a table of all settings tried.
+
+    The rows must be in an order in which labels take turns, because only the first `MOST_ROWS` are looked at.
+    """
     sample = rows[np.arange(min(len(rows.y), MOST_ROWS))]
     affordable = tuple(e for e in choices.epochs if e * len(rows.y) * rows.architecture.outputs <= MOST_ERRORS)
     choices = replace(choices, epochs=affordable or choices.epochs[:1])
@@ -156,7 +160,7 @@ def check_setting(setting: RunSetting, X: csr_array, batch_size: int) -> None:
 
 
 def _tried(rows: LabelledRows, bits: int, choices: Choices, seed: int) -> Iterator[Tried]:
-    """Yield how settings with these bits do; a run of several epochs tells of all its beginnings."""
+    """Yield how settings with these bits do.  A run of several epochs also shows how each smaller number of epochs does."""
     todo = list(product(choices.parameters, choices.widths, _gains(rows, choices)))
     for p, width, rate in progress(todo, f"choosing a learning rate ({bits} bits)", unit="run"):
         longest = RunSetting(p, bits, width, rate * width**2 if choices.learning_rate is None else rate, max(choices.epochs))
@@ -187,21 +191,21 @@ def _fold(rows: LabelledRows, setting: RunSetting, fold: int, seed: int) -> Iter
 def epochs_in_the_clear(
     network: Network, rows: LabelledRows, setting: RunSetting, seed: int | None = None
 ) -> Iterator[np.ndarray]:
-    """Train a network in the clear; yield the scores z that each epoch met.  seed: of the noise; None leaves it out."""
+    """Train a network in the clear, and yield the scores z that each epoch met.  seed: of the noise; None leaves it out."""
     p, count = setting.parameters, len(rows.y)
     rng = None if seed is None else np.random.default_rng(seed)
     noisy = None if rng is None or not isinstance(p, BootstrappedParameters) else noisy_step(p, ExactSigmoid(), rng)
     help, plan = Help(_of_width(setting.width, noisy)), setting.plan(rows.batch_size)
     for epoch in range(setting.epochs):
         so_far = replace(plan, epochs=epoch + 1)
-        with np.errstate(over="ignore", invalid="ignore"):  # a lost run is told by its scores
+        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is noticed by its scores
             yield np.asarray(
                 train(ClearEvaluator(), network, rows.X, rows.y, so_far, help, keep_scores=True, first=epoch * count)
             )
 
 
 def _of_width(width: float, noisy: ErrorStep | None) -> ErrorStep:
-    """Return an error step whose scores all have this width."""
+    """Return an error step that reads sigmoid(z / width) for all scores."""
 
     def step(evaluator: Evaluator, z: Encrypted, targets: np.ndarray, rate: float) -> tuple[Encrypted, float]:
         if noisy is not None:
@@ -212,7 +216,7 @@ def _of_width(width: float, noisy: ErrorStep | None) -> ErrorStep:
 
 
 def _limit(p: IntegerVectorParameters) -> float:
-    """Return the size of scores from which a table would be read with the wrong sign."""
+    """Return the size of scores beyond which a table is read with the wrong sign."""
     return 2 * p.z_half if isinstance(p, BootstrappedParameters) else np.inf
 
 
@@ -226,11 +230,11 @@ def _judged(scores: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def _best(tried: Sequence[Tried], rows: LabelledRows) -> Tried:
-    """Return the cheapest of the admissible ones whose loss is nearly the least."""
+    """Return the cheapest of the admissible settings whose loss is nearly the least."""
     likely = [t for t in tried if t.beyond <= BEYOND]
     least = min((t.loss for t in likely), default=0.0)
     refused: EncnnError = DivergenceError(
-        "no setting that was tried keeps the scores in the range of the scheme; take a lower learning_rate, fewer epochs, "
+        "none of the settings tried keeps the scores in the range of the scheme; take a lower learning_rate, fewer epochs, "
         "a smaller score_width, or help='owner'"
     )
     for t in sorted(likely, key=lambda t: (t.loss > NEARLY * least, t.setting.cost, t.loss)):
@@ -251,7 +255,7 @@ def _check_run(setting: RunSetting, rows: LabelledRows) -> None:
 
 
 def _table(tried: Sequence[Tried]) -> "pd.DataFrame":
-    """Return all settings tried, the best first."""
+    """Return all settings tried, with the lowest log loss first."""
     import pandas as pd  # here and not above, since it takes a second to import
 
     lines = [

@@ -1,10 +1,11 @@
 """A classifier with encrypted weights that follows the conventions of scikit-learn.
 
-It plays owner, trainer and user in one process, and hands out their parts: `owner_` (holds the secret key), `trainer_` (holds
-the encrypted model and no secret) and `model_`.  Whoever wants three parties in three places gives `model_` to a trainer, who
-makes features by `model_.features`.
+It plays owner, trainer and user in one process, and hands out their parts: `owner_`, which holds the secret key, `trainer_`,
+which holds the encrypted model and no secret, and `model_`.  For three parties in three places, give `model_` to a trainer, who
+makes features with `model_.features`.
 
-Two classes are logistic regression with encrypted weights.  More classes are one against the rest (`recipes.ClassFeatures`).
+Two classes are told apart by logistic regression with encrypted weights, and more classes by one such regression for each class
+against the rest (`recipes.ClassFeatures`).
 """
 
 from collections.abc import Collection, Iterable
@@ -41,26 +42,27 @@ ALONE: dict[str, tuple[IntegerVectorParameters, ...]] = {
     "128 bits": (ONE_LEVEL_128, TWO_LEVEL_128),
     "INSECURE": (BOOTSTRAP_TOY,),
 }
-"""Parameter sets for training alone, by what they promise."""
+"""The parameter sets for training alone, by the security that they have."""
 LONG = 2000
-"""Encrypted errors from which a run is worth an announcement of what it costs, which itself takes some seconds."""
+"""From this many encrypted errors on, the cost of a run is announced first.  The announcement itself takes some seconds."""
 FEW = 2
-"""Words seen in no more texts than this, or a thousandth of them, are left out."""
+"""Words that occur in no more texts than this, or than a thousandth of them, are left out."""
 
 
 class EncryptedClassifier(ClassifierMixin, BaseEstimator):
     """Logistic regression whose weights are encrypted while it is trained.
 
-    X: numbers of shape (rows, columns), dense or sparse, or a sequence of texts.  Dense columns are standardised and made whole
-    in public, sparse counts are taken as they are, and of texts the most frequent words are.  y: labels of any kind.
+    X: numbers of shape (rows, columns), dense or sparse, or a sequence of texts.  Dense columns are standardised and rounded to
+    small whole numbers, in public.  Sparse counts are taken as they are.  From texts the most frequent words are taken.
+    y: labels of any kind.
 
     help: "nobody" bootstraps every error; "owner" sends the scores of each mini-batch to the owner, who decrypts them.
     security: "128 bits", or "INSECURE" for tests, which protects nothing; with the owner's help it is always 128 bits.
     epochs, learning_rate, feature_bits, score_width: None lets the package choose on training rows held out (`choice`).
-    learning_rate: a number as in `TrainingPlan`, of whole features; it halves after the first epoch, and so on.
-    batch_size: rows per mini-batch.  max_words: of texts.  n_jobs: threads that share bootstraps.
-    random_state: of the order of rows.  Keys never depend on it: they come from the operating system.
-    verbose: 0 is silent, 1 tells what a long run will cost before it starts, 2 also what was chosen.
+    learning_rate: as in `TrainingPlan`, for whole features; it falls as 1 / (1 + epochs done / 2).
+    batch_size: rows per mini-batch.  max_words: the most words that are taken from texts.  n_jobs: threads for bootstraps.
+    random_state: sets the order of rows.  Keys never depend on it, because they come from the operating system.
+    verbose: 0 is silent, 1 tells what a long run will cost before it starts, and 2 also tells what was chosen.
 
     After `fit`: classes_, n_features_in_, owner_, trainer_, model_, features_ (the recipe), setting_, plan_, tried_ (a table of
     all settings tried, or None).  A fitted classifier holds the secret key, so it is neither pickled nor copied.
@@ -99,7 +101,7 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
         data, labels = self._entered(X, y)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise DataError(f"all labels are of one class, {self.classes_[0]!r}; expected rows of two classes or more")
+            raise DataError(f"all labels are of one class, {self.classes_[0]!r}; pass rows of two classes or more")
         order = check_random_state(self.random_state).permutation(len(numbers))
         data, numbers = data[order], numbers[order]
         words = _words_of(data, self.max_words) if _are_texts(data) else None
@@ -145,7 +147,7 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
         return tuple(f"x{i}" for i in range(count)) if known is None else tuple(map(str, known))
 
     def _train(self, X: Features, numbers: np.ndarray, plan: TrainingPlan) -> None:
-        """Make owner and model, and train on rows of these classes, in this order."""
+        """Make the owner and the model, and train on rows of these classes, in this order."""
         setting, features = self.setting_, self.features_
         turns = features.in_turn(len(numbers), plan.batch_size)
         pairs, y = features(X)[turns], features.labels([features.classes[k] for k in numbers])[turns]
@@ -205,7 +207,7 @@ def _are_texts(X: Any) -> TypeGuard[Collection[str]]:
 
 
 def _words_of(texts: Iterable[str], most: int) -> WordFeatures:
-    """Return the most frequent words of texts, chosen without a look at labels."""
+    """Return the most frequent words of texts as features.  Labels have no part in the choice."""
     known = tuple(paper_form(str(text)) for text in texts)
     reviews = Reviews(known, np.zeros(len(known), np.int8))
     least = max(FEW, len(known) // 1000) if len(known) > LONG // 100 else 0
@@ -213,5 +215,5 @@ def _words_of(texts: Iterable[str], most: int) -> WordFeatures:
 
 
 def _plain(classes: np.ndarray) -> tuple[Label, ...]:
-    """Return classes as a model file holds them: numbers, texts, or texts of anything else."""
+    """Return classes as a model file holds them: numbers and texts as they are, and anything else as its text."""
     return tuple(c if isinstance(c, str | int | float) else str(c) for c in classes.tolist())

@@ -5,8 +5,8 @@
     user       predict
     anybody    info (what a file is), demo (all three parties), and the jobs of `encnn.experiments` by their names
 
-Every subcommand is a module with `add_arguments` and `run`, and one line in the table of `program`.  What subcommands share is
-in `inputs` (data in CSV files), `outputs` (files that are written, lines in a log) and `rate` (the choice of a learning rate).
+Every subcommand is a module with `add_arguments` and `run`, and has one line in the table of `program`.  Three modules hold
+what subcommands share: `inputs` reads CSV files, `outputs` writes files and progress lines, and `rate` chooses a learning rate.
 """
 
 from encnn.command.program import main

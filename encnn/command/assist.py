@@ -2,11 +2,11 @@
 
     encnn assist owner/secret.key shared-folder
 
-At the same time the trainer runs `encnn train ... --with-owner shared-folder`, and both of you reach the
-folder. You decrypt the scores of each step and send back encrypted errors. You see the labels that the
-trainer sends. Models of `encnn init --parameters compact-128` or `additive-128` can only train in this way.
-Every answer is computed with your secret, so answer only trainers with whom you have an agreement, and
-limit the number of answers to the number of steps that was agreed (--trips).
+At the same time the trainer runs `encnn train ... --with-owner shared-folder`. Both of you must be able to
+reach the folder. This command decrypts the scores of each step and sends back encrypted errors. You see the
+labels that the trainer sends. Models made by `encnn init --parameters compact-128` or `additive-128` can
+train in this way only. Every answer is computed with your secret, so answer only trainers with whom you have
+an agreement, and limit the number of answers to the number of steps that you agreed on (--trips).
 """
 
 import argparse
@@ -36,6 +36,6 @@ def run(options: argparse.Namespace) -> None:
         path.unlink()
     tally = assistant.tally
     print(
-        f"Answered {tally.trips:,} requests on {len(assistant.scores):,} rows: {size_text(tally.bytes_up)} came, "
-        f"{size_text(tally.bytes_down)} went."
+        f"Answered {tally.trips:,} requests on {len(assistant.scores):,} rows. Received {size_text(tally.bytes_up)} and sent "
+        f"{size_text(tally.bytes_down)}."
     )

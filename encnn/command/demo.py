@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
     begun = time.monotonic()
     with _folder(options.keep) as folder, contextlib.chdir(folder):
         play(options.main, options.parameters)
-    print(f"\nAll of it took {duration_text(time.monotonic() - begun)}.")
+    print(f"\nThe demonstration took {duration_text(time.monotonic() - begun)}.")
 
 
 def play(main: Main, parameters: str) -> None:

@@ -1,4 +1,4 @@
-"""Tell what a file is: its kind, its scheme, how many bits protect it, its size, and whether it holds a secret."""
+"""Tell what a file is: its kind, scheme and size, how many bits protect it, and whether it holds a secret."""
 
 import argparse
 from pathlib import Path
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print what the file is; models and secrets are read in full, and so checked for damage."""
+    """Print what the file is.  Models and secrets are read in full, which checks them for damage."""
     contents = files.inspect(options.file)
     print(f"{told_size(options.file)} is {KINDS.get(contents.kind, 'a message between owner and trainer')}.")
     for name, value in described(options.file, contents).items():
@@ -46,7 +46,7 @@ def described(path: Path, contents: Contents) -> dict[str, str]:
         found["key"] = str(contents.header["key_id"])
     if contents.kind in (MODEL, SECRET):
         found |= _with_keys(path, contents.kind)
-    found["MAC"] = "yes: its owner can tell whether it was altered" if contents.has_mac else "no"
+    found["MAC"] = "yes, so its owner can tell whether it was altered" if contents.has_mac else "no"
     arrays = [f"{a.name} {np.dtype(a.dtype).name} {'x'.join(map(str, a.shape))}" for a in contents.arrays]
     return found | ({"arrays": "; ".join(arrays)} if arrays else {})
 
@@ -75,6 +75,6 @@ def _security(p: object) -> str:
 
 def _features(recipe: Recipe | None) -> str:
     if recipe is None:
-        return "not said"
+        return "unknown, because the owner named no recipe"
     what = f"{width_of(recipe.fingerprint):,}, {recipe.fingerprint}"
     return what + (" (the names stay with the owner)" if isinstance(recipe, UnpublishedFeatures) else "")

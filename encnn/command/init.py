@@ -2,16 +2,16 @@
 
     encnn init reviews.csv --out owner
 
-The data says which words the network sees (or, with --columns, which columns). Real numbers are standardised
-and rounded to a few bits, in public: the model tells the mean and the spread of each column. For more than two
-labels name all of them, by --classes. Two files are written:
+The words that the network sees are taken from the data. With --columns it sees columns of numbers instead.
+Real numbers are standardised and rounded to a few bits, and the model publishes the mean and the spread of
+each column. If there are more than two labels, name all of them with --classes. Two files are written:
 
-    owner/secret.key     never leaves you; whoever has it reads the weights
+    owner/secret.key     never leaves you; whoever has it can read the weights
     owner/model.encnn    for the trainer: an encrypted model, its keys and its words
 
-The words are published with the model. By default those words are kept that lean to one class, which
-reveals something about the labels of this file. With --polarity-cutoff 0 words are kept by frequency
-alone, and the file needs no labels.
+The words are published with the model. By default those words are kept that are more frequent in one of the
+classes, which reveals something about the labels of this file. With --polarity-cutoff 0 words are kept by
+frequency alone, and the file needs no labels.
 """
 
 import argparse
@@ -40,7 +40,7 @@ PARAMETERS = LOGISTIC_PRESETS | {p.name: p for p in (COMPACT_128, ADDITIVE_128)}
 MAX_WORDS = 10_000
 BITS = 4
 USUAL_RATE = 0.01
-"""The learning rate with which we tell how much training the noise allows; the answer hardly depends on the rate."""
+"""The learning rate for which we say how much training the noise allows.  The answer hardly depends on the rate."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,11 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder for both files")
     parser.add_argument("--columns", metavar="A,B,...", help="take these columns of numbers instead of texts")
     parser.add_argument(
-        "--bits", type=int, metavar="N", help=f"round numbers to so many bits (default: {BITS}; small whole numbers stay)"
+        "--bits", type=int, metavar="N", help=f"round real numbers to N bits (default: {BITS}); small whole numbers are kept"
     )
-    parser.add_argument("--classes", metavar="A,B,...", help="the labels, if they are more than two: weights for each of them")
+    parser.add_argument("--classes", metavar="A,B,...", help="the labels, if there are more than two; each gets weights")
     parser.add_argument(
-        "--min-count", type=int, metavar="N", help="keep words that occur more often (default: a thousandth of the texts, or 2)"
+        "--min-count",
+        type=int,
+        metavar="N",
+        help="keep words that occur more than N times (default: a thousandth of the number of texts, at least 2)",
     )
     parser.add_argument(
         "--polarity-cutoff",
@@ -62,12 +65,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help=f"drop frequent words whose log ratio between the classes is below R (default: {POLARITY_CUTOFF})",
     )
-    parser.add_argument("--max-words", type=int, default=MAX_WORDS, metavar="N", help=f"keep no more (default: {MAX_WORDS:,})")
+    parser.add_argument(
+        "--max-words", type=int, default=MAX_WORDS, metavar="N", help=f"keep at most N words (default: {MAX_WORDS:,})"
+    )
     parser.add_argument(
         "--parameters",
         choices=list(PARAMETERS),
-        help=f"parameter set (default: {ONE_LEVEL_128.name}, or {TWO_LEVEL_128.name} for rounded numbers, which has less noise "
-        "and takes twice the time); compact-128 and additive-128 need `encnn assist`",
+        help=f"parameter set (default: {ONE_LEVEL_128.name}, or for rounded numbers {TWO_LEVEL_128.name}, which has less noise "
+        "and takes twice the time); with compact-128 and additive-128 training needs `encnn assist`",
     )
 
 
@@ -93,7 +98,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _usual(recipe: Recipe) -> BootstrappedParameters:
-    """Return the parameters for training alone on such features: rounded numbers need less noise than words."""
+    """Return the default parameters for training alone on such features.  Rounded numbers need less noise than words."""
     of = recipe.of if isinstance(recipe, ClassFeatures) else recipe
     return TWO_LEVEL_128 if isinstance(of, ScaledFeatures) else ONE_LEVEL_128
 
@@ -106,7 +111,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _columns(options: argparse.Namespace, file: CsvFile) -> TableFeatures | ScaledFeatures:
-    """Return the columns of the options; numbers that are not whole and small are scaled by those of the file."""
+    """Return the columns of the options.  If numbers are not whole and small, those of the file decide how they are scaled."""
     columns = tuple(options.columns.split(","))
     numbers = numbers_in(columns, file.table()).to_numpy()
     small = numbers.size and (numbers == np.rint(numbers)).all() and np.abs(numbers).max() <= COUNTS
@@ -116,7 +121,7 @@ def _columns(options: argparse.Namespace, file: CsvFile) -> TableFeatures | Scal
 
 
 def _words(options: argparse.Namespace, file: CsvFile) -> WordFeatures:
-    """Return the words of the file that the options ask for; with several classes they are chosen by frequency alone."""
+    """Return the words of the file that the options ask for.  With several classes they are chosen by frequency alone."""
     if options.max_words < 1:
         raise ParameterError(f"--max-words is {options.max_words}; expected at least 1")
     cutoff = None if options.classes else options.polarity_cutoff or None

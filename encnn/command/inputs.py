@@ -1,4 +1,4 @@
-"""Data in CSV files: labels, and features that are made by the recipe of a model."""
+"""Read data from CSV files: labels, and features by the recipe of a model."""
 
 import argparse
 import warnings
@@ -51,7 +51,7 @@ def classes_in(option: str) -> tuple[Label, ...]:
 
 
 def recipe_of(model: EncryptedModel) -> Recipe:
-    """Return the recipe by which data becomes the features of a model; `CapabilityError` if the model has none."""
+    """Return the recipe by which data becomes the features of a model.  Raises `CapabilityError` if it has none."""
     if model.features is None or isinstance(model.features, UnpublishedFeatures):
         raise CapabilityError(
             "this model does not say how data becomes its features, so a CSV file cannot be used with it; ask its owner for a "
@@ -118,7 +118,7 @@ class CsvFile:
         """Return the labels as they are, numbers or words."""
         if self.positive is not None:
             raise DataError(
-                "--positive goes with one class against all others, and this model has weights for each; leave it out"
+                "--positive names one class against all others, but this model has weights for each class; leave it out"
             )
         table = self.table()
         self._check_column(table, self.label)
@@ -139,7 +139,9 @@ class CsvFile:
 
     def _check_column(self, table: "pd.DataFrame", name: str) -> None:
         if list(table.columns).count(name) != 1:
-            raise DataError(f"{self.path} has no column {name!r}, or several; name one of its columns {list(table)!r:.200}")
+            raise DataError(
+                f"{self.path} has no column {name!r}, or several of that name; name one of its columns {list(table)!r:.200}"
+            )
 
 
 def numbers_in(columns: tuple[str, ...], table: "pd.DataFrame") -> "pd.DataFrame":
@@ -149,7 +151,7 @@ def numbers_in(columns: tuple[str, ...], table: "pd.DataFrame") -> "pd.DataFrame
     except ValueError as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"a column of {list(columns)!r:.200} holds more than numbers ({error}); use others") from error
+        raise DataError(f"a column of {list(columns)!r:.200} holds more than numbers ({error}); name others") from error
     wrong = np.argwhere(~np.isfinite(numbers.to_numpy()))
     if len(wrong):
         row, column = wrong[0]

@@ -64,7 +64,7 @@ def _names_of(recipe: Recipe | None) -> list[str]:
 def _check_own(owner: Owner, model: EncryptedModel) -> None:
     own, found = (e.key_id for e in (owner.evaluator, model.evaluator))
     if own != found:
-        raise KeyMismatchError(f"the model belongs to key {found}, the secret is that of key {own}; use its own secret")
+        raise KeyMismatchError(f"the model belongs to key {found}, but the secret to key {own}; use the model's own secret")
 
 
 def _confirm(question: str) -> None:
@@ -74,7 +74,7 @@ def _confirm(question: str) -> None:
     except EOFError:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
-        raise EncnnError("nothing was decrypted, since that was not confirmed; answer y, or pass --yes")
+        raise EncnnError("nothing was decrypted, because you did not confirm it; answer y, or pass --yes")
 
 
 def _private(path: str, flags: int) -> int:

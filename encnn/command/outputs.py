@@ -1,4 +1,4 @@
-"""What commands write: files that must be new, and lines in a log that say how far a run is.  Also how long they wait."""
+"""What commands share when they write: new files, progress lines for a log, and the option that says how long to wait."""
 
 import argparse
 import sys
@@ -21,7 +21,7 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
 
 
 def new_file(path: Path) -> Path:
-    """Return the path of a file to write, after making its folder; `FileError` if the file exists already."""
+    """Return the path of a file to write, after making its folder.  Raises `FileError` if the file exists already."""
     if path.exists():
         raise FileError(f"{path} exists already; name another file, or remove it if nobody needs it")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,9 +34,10 @@ def told_size(path: Path) -> str:
 
 
 class ProgressLines:
-    """Says in lines how far a training is; pass it as `on_scores`.  On a terminal it is silent, since a bar is shown there.
+    """Prints lines that say how far training is; pass it as `on_scores`.  On a terminal it is silent, since a bar is shown
+    there.
 
-    total: the rows of all epochs.  Speed and remaining time count the work since the first call of `train` only, so that rows
+    total: the rows of all epochs.  The speed and the time left are those of the work since `train` was called, so that rows
     from before a resume do not make a run look faster.
     """
 

@@ -1,7 +1,7 @@
-"""The command line: which subcommands there are, how errors are told, and the exit status.
+"""The command line: the subcommands, how errors are reported, and the exit status.
 
 0      done
-1      an error of the package or of the system, told in one sentence
+1      an error of the package or of the system, which is reported in one sentence
 2      wrong usage
 130    stopped by Ctrl-C
 """
@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "info": (info, "tell what a file is, and whether it holds a secret"),
     "demo": (demo, "play owner, trainer and user in a temporary folder"),
 }
-"""Module and help of each subcommand.  A new one is a module and a line here."""
+"""The module and the help of each subcommand.  A new subcommand is a module and a line here."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,9 +1,9 @@
-"""The learning rate that suits a model's parameters and the trainer's data, chosen in the clear on data held out.
+"""Choose a learning rate for a model's parameters and the trainer's data, in the clear, on data held out.
 
-A rate too small is drowned by the noise of the bootstraps; one too large leads scores out of the range of the scheme.  The
-trainer trains in the clear, from zero, with the noise that bootstraps would add (`schemes.bootstrapped.simulation`), and looks
-how often the last fifth of its data is right; a score beyond the range is never right.  Where the owner assists, there is no
-such noise.
+With a rate that is too small the noise of the bootstraps drowns the updates.  With one that is too large scores leave the range
+of the scheme.  So the trainer trains in the clear from zero, with the noise that bootstraps would add
+(`schemes.bootstrapped.simulation`), and counts how often it is right on the last fifth of its data.  A score beyond the range
+counts as wrong.  If the owner assists, there is no such noise.
 """
 
 from collections.abc import Sequence
@@ -33,10 +33,12 @@ FEWEST = 20
 def chosen_rate(model: EncryptedModel, X: Features, y: np.ndarray, plan: TrainingPlan) -> tuple[float, float]:
     """Return the best of `RATES` for this plan on features X and labels y, and its share of right answers on data held out.
 
-    X, y: in an order in which labels take turns.  The answer is the same whenever it is asked for.
+    X, y: in an order in which labels take turns.  The same arguments always give the same answer.
     """
     if model.architecture.hidden:
-        raise CapabilityError("a learning rate is chosen for networks without a hidden layer only; name --learning-rate")
+        raise CapabilityError(
+            "this network has a hidden layer, and a learning rate is chosen only for networks without one; name --learning-rate"
+        )
     if len(y) < FEWEST:
         raise DataError(f"{len(y)} rows are too few to choose a learning rate on; expected {FEWEST}, or name --learning-rate")
     plans = [replace(plan, learning_rate=rate) for rate in _rates(model, X)]
@@ -71,7 +73,7 @@ def _share_right(model: EncryptedModel, X: Features, y: np.ndarray, plan: Traini
     a, cut, p = model.architecture, round(len(y) * (1 - HELD_OUT)), getattr(model.evaluator, "parameters", None)
     network = Network.zeros(a)
     noisy = noisy_step(p, plan.sigmoid, np.random.default_rng(0)) if isinstance(p, BootstrappedParameters) else None
-    with np.errstate(over="ignore", invalid="ignore"):  # a lost run is told by its share
+    with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is noticed by its share
         train(ClearEvaluator(), network, X[:cut], y[:cut], plan, Help(noisy), keep_scores=False)
         z = np.asarray(predict(ClearEvaluator(), network, X[cut:]))[:, 0]
     told = np.abs(z) < _limit(model)

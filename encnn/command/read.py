@@ -3,8 +3,8 @@
     encnn read owner/secret.key scores.encnn --labels texts.csv
 
 With --labels you learn the share of right answers, and with --out the scores go to a CSV file. Without
-either of these the scores are printed. A score above 0 stands for label 1.
-Of several classes, the one with the largest score is right.
+either of these the scores are printed. A score above 0 stands for label 1. If there are several classes,
+the class with the largest score is predicted.
 """
 
 import argparse
@@ -39,7 +39,9 @@ def run(options: argparse.Namespace) -> None:
     out, owner = None if options.out is None else new_file(options.out), Owner.load(options.secret)
     z = owner.load_scores(options.scores)
     if z.shape[1] != 1:
-        raise CapabilityError(f"the model has {z.shape[1]} outputs; this command reads one, so use Owner.load_scores in Python")
+        raise CapabilityError(
+            f"the model has {z.shape[1]} outputs, but this command reads one; use Owner.load_scores in Python"
+        )
     if options.labels is not None:
         print(f"right: {_accuracy(owner, z, CsvFile.of(options.labels, options))}")
     if out is not None:
@@ -56,7 +58,7 @@ def _accuracy(owner: Owner, z: np.ndarray, file: CsvFile) -> str:
         return _accuracy_of_classes(recipe, z, file)
     y = file.labels()
     if len(y) != len(z):
-        raise DataError(f"{len(z):,} scores, but {len(y):,} labels in {path}; pass the labels of the very same rows")
+        raise DataError(f"there are {len(z):,} scores, but {len(y):,} labels in {path}; pass the labels of the very same rows")
     found = owner.evaluate(z, y, TrainingPlan(owner.sigmoid))
     if not found.known.any():
         raise DivergenceError("all scores left the range of the scheme; ask the trainer to train with a lower learning rate")
@@ -65,11 +67,11 @@ def _accuracy(owner: Owner, z: np.ndarray, file: CsvFile) -> str:
 
 
 def _accuracy_of_classes(recipe: ClassFeatures, z: np.ndarray, file: CsvFile) -> str:
-    """Return how many rows have the right class; an unknown score says nothing for its class."""
+    """Return how many rows get the right class.  A class whose score is unknown is never predicted."""
     found, y = recipe.predicted(z), file.class_labels()
     if len(y) != len(found):
         raise DataError(
-            f"scores of {len(found):,} rows, but {len(y):,} labels in {file.path}; pass the labels of the very same rows"
+            f"there are scores of {len(found):,} rows, but {len(y):,} labels in {file.path}; pass the labels of the same rows"
         )
     return str(metrics.accuracy(np.array([a == b for a, b in zip(found, y, strict=True)])))
 
@@ -90,7 +92,7 @@ def _write_classes(stream: TextIO, recipe: ClassFeatures, z: np.ndarray) -> None
 
 
 def _write_scores(stream: TextIO, z: np.ndarray, p: np.ndarray) -> None:
-    """Write one line per score; an unknown score has no label."""
+    """Write one line per score.  An unknown score gets no label."""
     print("score,probability,label", file=stream)
     for score, probability in zip(z.tolist(), p.tolist(), strict=True):
         label = "" if np.isnan(score) else int(probability >= 0.5)

@@ -3,8 +3,8 @@
     encnn train model.encnn my-reviews.csv --out trained.encnn
 
 You see no weight, no score and no prediction. You need the owner only if the model was made for training
-with assistance; you then name a folder that both of you can reach (--with-owner). If you stop a run, it is
-kept in a folder beside the result, and the same command goes on with it. Rows are shuffled in a fixed order.
+with assistance. Then name a folder that both of you can reach (--with-owner). If you stop a run, it is kept
+in a folder beside the result, and the same command goes on with it. Rows are shuffled, always in the same way.
 """
 
 import argparse
@@ -32,11 +32,11 @@ from encnn.scaling.checkpoints import forget_run, scores_in, train_resumably
 
 BATCH_SIZE = 16
 KEEP_EVERY = 500
-"""After so many rows the model is kept, again and again."""
+"""The model is written to disk each time that this many rows have been trained on."""
 LONG = 2000
-"""A run on at least so many rows announces what it will cost.  The announcement itself takes some seconds."""
+"""A run on at least this many rows announces what it will cost.  The announcement itself takes some seconds."""
 CLEARLY = 3.0
-"""A rehearsal must beat the more frequent label by so many standard deviations; otherwise there is a warning."""
+"""If a rehearsal does not beat the more frequent label by this many standard deviations, there is a warning."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +89,7 @@ def _trained(
     folder: Path,
     lines: ProgressLines,
 ) -> EncryptedModel:
-    """Return the trained model; on Ctrl-C say where the run is kept."""
+    """Return the trained model.  On Ctrl-C, say where the run is kept."""
     if hasattr(model.evaluator, "threads"):
         model.evaluator.threads = options.threads
     try:
@@ -97,15 +97,15 @@ def _trained(
             return train_resumably(model, X, y, plan, folder, KEEP_EVERY, lines, help).model
     except KeyboardInterrupt:
         print(
-            f"\nStopped after {lines.done:,} of {len(y) * plan.epochs:,} rows. The run is kept in {folder}: the same command "
-            "goes on with it; to give it up, remove that folder.",
+            f"\nStopped after {lines.done:,} of {len(y) * plan.epochs:,} rows. The run is kept in {folder}. To go on with it, "
+            "give the same command again. To give it up, remove that folder.",
             file=sys.stderr,
         )
         raise
 
 
 def _check_help(options: argparse.Namespace, model: EncryptedModel) -> None:
-    """Raise `CapabilityError` unless the model trains with the help that the options name; before any data is read."""
+    """Raise `CapabilityError` unless the model trains with the help that the options name.  This precedes reading data."""
     p = model.evaluator.parameters
     if p.owner_help == "weights":
         raise CapabilityError(
@@ -133,7 +133,7 @@ def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help
     try:
         yield step
     finally:
-        if step.trips:  # else the owner has not come, and would take the end for that of the next run
+        if step.trips:  # without a trip the owner has not come yet, and would take this end for that of the next run
             channel.close()
 
 
@@ -141,15 +141,15 @@ def _with_rate(plan: TrainingPlan, model: EncryptedModel, X: Features, y: np.nda
     """Return the plan with a learning rate that is chosen on the data."""
     rate, right = chosen_rate(model, X, y, plan)
     print(
-        f"Learning rate {rate:g}: a rehearsal in the clear, with the noise to come, was right on {right:.1%} of rows held out.",
+        f"Learning rate {rate:g}: a rehearsal in the clear, with the noise to come, was right on {right:.1%} of held-out rows.",
         flush=True,
     )
     if right < max(y.mean(), 1 - y.mean()) + CLEARLY * 0.5 / np.sqrt(HELD_OUT * len(y)):
-        print("WARNING: that is not clearly more than the more frequent label alone; more data may help.", file=sys.stderr)
+        print("WARNING: always guessing the more frequent label is nearly as good; more data may help.", file=sys.stderr)
     return replace(plan, learning_rate=rate)
 
 
 def _shuffled(X: Features, y: np.ndarray) -> tuple[Features, np.ndarray]:
-    """Return the rows in another order, since labels must take turns.  It is always the same one, for runs that go on."""
+    """Return the rows shuffled, since labels must take turns.  The order is always the same, so that a run can go on."""
     order = np.random.default_rng(0).permutation(len(y))
     return X[order], y[order]

@@ -84,7 +84,7 @@ def largest_dimension(memory_bytes: int, like: IntegerVectorParameters = MODULUS
 def costs(
     dimensions: Iterable[int] = DIMENSIONS, like: IntegerVectorParameters = COMPACT_128, measure: bool = False
 ) -> pd.DataFrame:
-    """Return a table of bits of security and of bytes, with one line per dimension d.
+    """Return a table of security in bits and of sizes in bytes, with one line per dimension d.
 
     All other parameters are those of `like`, which must have a modulus.  Columns: log2 q; the fewest "bits" of the estimate,
     the attack and the model that give them, and "bits (core-SVP)"; bytes of a ciphertext of one scalar, of the public key for

@@ -21,9 +21,9 @@ STEP_S = 0.3
 MAX_REVIEWS = 4096
 ROUNDS = 3
 LONG_TRIP_S = 1.0
-"""During longer trips memory is idle for so long that a virtual machine may give it back to its host."""
+"""During trips longer than this, memory is idle for so long that a virtual machine may give it back to its host."""
 PAUSE_S = 3.0
-"""A rehearsal waits so many seconds instead of making such a trip."""
+"""A rehearsal waits for this many seconds instead of making such a trip."""
 NOTICEABLE = 1.4
 """Steps with twice the vocabulary must take longer by this factor before the difference counts."""
 
@@ -46,7 +46,7 @@ class Calibration:
     start_row_bytes: float  # per row of fresh weights in a file
     trained_row_bytes: float  # per row of trained weights in a file
     trip_bytes: tuple[float, float] = (0.0, 0.0)  # up and down; per review for answers, per row for refreshes
-    steps_a_trip: int = 1  # mini-batches between two trips
+    steps_a_trip: int = 1  # mini-batches from one trip to the next
     owner_trip_row_s: float = 0.0  # the owner, per row in a refresh
     trainer_trip_row_s: float = 0.0  # the trainer, per row in a refresh
 
@@ -130,9 +130,9 @@ def _packed_review_seconds(rehearsal: Rehearsal, batch: int) -> tuple[float, flo
 
 
 def _row_seconds(rehearsal: Rehearsal, batch: int, steps: int) -> float:
-    """Return the CPU seconds of a step per row of the vocabulary; 0 unless steps on very few words clearly show a cost.
+    """Return the CPU seconds of a step per row of the vocabulary, or 0 unless steps on very few words clearly show a cost.
 
-    Long reviews are no use here.  In a larger model their rows lie in a slower cache, and that is no cost of the vocabulary.
+    Long reviews would mislead here.  In a larger model their rows lie in a slower cache, which is not a cost per row.
     """
     rows = rehearsal.rows
     if rows < 4:

@@ -4,13 +4,13 @@
     CPU s before it   = keys + encryption of vocabulary rows
     bytes             = keys + vocabulary * bytes of a row
 
-A small owner with *the same parameters* makes keys and a network over a small vocabulary.  A trainer makes some steps on
-synthetic reviews, with all words of the task and with a quarter of them.  This gives a and b, on this machine and in this
-process.  Mini-batches have the size of the task.  If a step would take long they are smaller, and a review then costs the same.
+An owner with *the same parameters* makes keys and a network over a small vocabulary.  A trainer makes some steps on synthetic
+reviews, first with all words of the task and then with a quarter of them.  This gives a and b for this machine and process.
+Mini-batches have the size of the task, or are smaller if a step would take long, where a review costs the same.
 
 c is what each row of the vocabulary adds to a step, whether the step uses the row or not.  In most schemes this is nothing, so
-it only counts if twice the rows take noticeably longer.  In fixed point FV and YASHE bring all rows to a larger scale at every
-step, and first reduce what the step before left unreduced.  So their runs have as many steps as fresh weights allow.
+it only counts if twice the rows take noticeably longer.  In fixed point, FV and YASHE bring all rows to a larger scale at every
+step, and first reduce what the previous step left unreduced.  So their rehearsals have as many steps as fresh weights allow.
 
 e and f are the owner's cost of refreshing the weights, if a scheme needs it.  If the owner answers with the errors of each
 mini-batch (`encnn.parties.assistance.scores`), the trainer's part of that is in a.  Sizes are those of the small keys and rows.

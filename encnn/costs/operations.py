@@ -21,7 +21,7 @@ from encnn.schemes.integer_vector import MODULUS_TOY, CiphertextArray, IntegerVe
 from encnn.schemes.integer_vector.ring import SAMPLES, ZeroStream, make_zero_key
 
 WORDS = 100
-"""Words per review, about the mean of the real reviews."""
+"""How many words a review has, which is about the mean of the real reviews."""
 BLOCK = 64
 
 

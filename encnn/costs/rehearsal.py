@@ -20,12 +20,13 @@ from encnn.schemes.base import Encrypted
 from encnn.schemes.rings.array import RingArray
 
 SMALL_MODEL_BYTES = 64 << 20
-"""Bytes of the weights in a calibration.  They exceed the nearest caches, so sums of rows are as slow as in a large model."""
+"""How many bytes of weights a calibration has: more than the nearest caches hold, so sums of rows are as slow as in a large
+model."""
 BLOCK_ROWS = 16
 
 
 def rows_together(parameters: SchemeParameters) -> int:
-    """Return how many rows of weights are encrypted together: as many as share a ciphertext, or a few."""
+    """Return how many rows of weights are encrypted together: all that share a ciphertext, or a few."""
     return parameters.N if isinstance(parameters, bootstrapped.BootstrappedParameters) else BLOCK_ROWS
 
 
@@ -68,7 +69,7 @@ class Rehearsal:
 
     @property
     def answers(self) -> Tally:
-        """Counts of the owner's answers so far; zeros if it answers none."""
+        """The counts of the owner's answers so far, which are zero if it answers none."""
         return Tally() if self._assistant is None else self._assistant.tally
 
     def seconds(self, words: int, batch: int, steps: int, network: Network | None = None) -> tuple[float, float]:

@@ -35,8 +35,8 @@ class Task:
         check_types(self)
         if self.reviews < 1 or not 1 <= self.words <= self.architecture.features:
             raise ParameterError(
-                f"{self.reviews} reviews of {self.words} words over {self.architecture.features} features: expected at least "
-                "one review, of at least one word and at most all"
+                f"a task cannot have {self.reviews} reviews of {self.words} words over {self.architecture.features} features; "
+                "expected at least one review, with at least one word and at most all of them"
             )
 
     @classmethod

@@ -1,10 +1,9 @@
 """The check of all features and labels when they enter the package, and their conversion to one form.
 
-**Features** of shape (reviews, features) may be numpy arrays, nested lists, data frames, every sparse
-format of scipy.  `features_of` returns a dense array or a `csr_array`, of int64 where all entries are whole and of float64
-otherwise.  Sparse features stay sparse: their rows are bags of words, and `pooling="mean"` takes the mean over the words.
-Dense
-features stay dense: their rows are vectors, which have no words to count (see `data.batches`).
+**Features** of shape (reviews, features) may be numpy arrays, nested lists, data frames, or any of scipy's sparse matrices.
+`features_of` returns a dense array or a `csr_array`, of int64 if all entries are whole and of float64 otherwise.  Sparse
+features stay sparse: their rows are bags of words, and `pooling="mean"` takes the mean over the words.  Dense features stay
+dense: their rows are vectors, which have no words to count (see `data.batches`).
 
 **Labels** are one whole number per review.  `labels_of` returns them as int64.  Words, stars and categories are mapped first,
 with `mapped_labels` and a mapping from the caller.
@@ -69,7 +68,7 @@ def _check_shape(shape: tuple[int, ...], columns: int | None) -> None:
         )
     if columns is not None and shape[1] != columns:
         raise DataError(
-            f"features have shape {shape}, but the network has {columns} rows; use its own vocabulary to make features"
+            f"features have shape {shape}, but the network has {columns} features; make them with its own vocabulary"
         )
     if not shape[0]:
         raise DataError("there is no review to work on: features have no rows; pass at least one")

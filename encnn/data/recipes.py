@@ -1,9 +1,9 @@
-"""Recipes: a recipe says how texts or tables become the features of one network.
+"""Recipes say how texts or tables become the features of one network.
 
-A model carries its recipe, so nobody can use it with another vocabulary by mistake: `model.features(texts)` makes the right
-features in any process.  A recipe is plain and public.  An owner who does not want to publish its words hands out only the
-fingerprint, as `UnpublishedFeatures`.  (A vocabulary that was chosen with the labels reveals something about them, see
-`Owner.encrypt_labels`.)
+A model carries its recipe, so that nobody can use it with another vocabulary by mistake: `model.features(texts)` makes the
+right features in any process.  A recipe is plain and public.  An owner who does not want to publish its words hands out only
+their fingerprint, as `UnpublishedFeatures`.  (If the vocabulary was chosen with the labels, it reveals something about them;
+see `Owner.encrypt_labels`.)
 """
 
 import json
@@ -100,7 +100,10 @@ class ScaledFeatures:
         """Refuse names that are not distinct texts, and a scaling of other columns."""
         TableFeatures(self.columns)
         if len(self.columns) != len(self.scaling.steps):
-            raise DataError(f"{len(self.columns)} columns, but a scaling of {len(self.scaling.steps)}; scale all of them")
+            raise DataError(
+                f"there are {len(self.columns)} columns, but the scaling is for {len(self.scaling.steps)}; make it from all of "
+                "them (scaling_of)"
+            )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -119,9 +122,9 @@ class ScaledFeatures:
 class ClassFeatures:
     """Features of another recipe for several classes, each against the rest: logistic regression on rows (review, class).
 
-    Review r has one row per class.  Row r K + k holds feature i in column i K + k, so that each class has weights of its own in
-    one model under one key.  The label of a row says whether the review is of its class.  Two classes need one row only: its
-    label says whether the review is of the second class.
+    With K classes, review r has K rows.  Row r K + k holds feature i in column i K + k, so that each class has its own weights
+    in one model under one key.  The label of a row says whether the review is of the row's class.  Two classes need only one
+    row, whose label says whether the review is of the second class.
     """
 
     of: WordFeatures | ScaledFeatures
@@ -135,7 +138,7 @@ class ClassFeatures:
 
     @property
     def rows(self) -> int:
-        """Rows per review, K."""
+        """The number of rows per review, K."""
         return len(self.classes) if len(self.classes) > 2 else 1
 
     @cached_property
@@ -161,7 +164,7 @@ class ClassFeatures:
         return z.reshape(-1, self.rows)
 
     def predicted(self, z: np.ndarray) -> list[Label]:
-        """Return the class of each review, by the scores of its rows; an unknown score says nothing for its class."""
+        """Return the class of each review, by the scores of its rows.  A class whose score is unknown is never returned."""
         scores = np.nan_to_num(self.scores(z), nan=-np.inf)
         numbers = (scores[:, 0] >= 0).astype(int) if self.rows == 1 else scores.argmax(axis=1)
         return [self.classes[k] for k in numbers]
@@ -178,7 +181,7 @@ class ClassFeatures:
 
 @dataclass(frozen=True)
 class UnpublishedFeatures:
-    """The recipe that an owner hands out if it keeps the names of the features to itself."""
+    """The recipe that an owner hands out if it keeps the names of its features to itself."""
 
     fingerprint: str  # of the features
 
@@ -197,7 +200,7 @@ def check_width(recipe: Recipe, width: int) -> None:
     """Raise `DataError` unless the recipe makes features of this width."""
     found = width_of(recipe.fingerprint)
     if found != width:
-        raise DataError(f"the recipe makes {found} features, the network has {width}; use Architecture({found}, ...)")
+        raise DataError(f"the recipe makes {found} features, but the network has {width}; use Architecture({found}, ...)")
 
 
 # -- files
@@ -230,7 +233,10 @@ def export_recipe(recipe: Recipe) -> tuple[RecipeHeader, dict[str, np.ndarray]]:
 
 
 def restore_recipe(header: RecipeHeader, arrays: dict[str, np.ndarray]) -> Recipe:
-    """Return the recipe that `export_recipe` took apart, taking its arrays; `FileError` unless they have its fingerprint."""
+    """Return the recipe that `export_recipe` took apart, and remove its arrays from `arrays`.
+
+    Raises `FileError` unless they have the fingerprint of the header.
+    """
     recipe: Recipe = _published(header, arrays) if header.published else UnpublishedFeatures(header.fingerprint)
     if export_recipe(recipe)[0] != header:
         raise FileError(f"the names in the file are not those of its fingerprint {header.fingerprint}; get a new file")

@@ -1,14 +1,14 @@
-"""Real numbers as small whole ones, in public: features are factors of ciphertexts, and factors are whole.
+"""Turn real numbers into small whole ones, in public.  Features multiply ciphertexts, and such factors must be whole numbers.
 
 A number v of column i becomes
 
     x = (v - centre_i) / step_i,   rounded, and cut at +-largest
 
-so it is off by step_i / 2 at most, unless it was cut.  Half a step is the *stated error* of a column.  A constant column, the
-bias, follows.  It holds the number that stands for 1 in the other columns, so that its weight learns as fast as theirs.
+Unless it was cut, it is off by at most step_i / 2, which is the *stated error* of the column.  A constant column follows, the
+bias.  It holds the number that stands for 1 in the other columns, so that its weight learns as fast as theirs.
 
-Small numbers keep the noise small: the noise of a score grows with the sums |x x'| over two reviews, while a score itself does
-not change if the numbers get larger and the weights smaller.  So a few bits are better than many
+Small numbers keep the noise small.  The noise of a score grows with the sums |x x'| over two reviews, while the score itself
+stays the same if the numbers get larger and the weights smaller.  So a few bits are better than many
 (`schemes.bootstrapped.noise`).
 
 Centres and steps come from training data and are published with the model.  They tell the mean and the spread of each column.
@@ -24,7 +24,7 @@ from encnn.data.inputs import Features, features_of
 from encnn.errors import DataError
 
 WIDEST = 3.0
-"""Dense numbers are cut so many standard deviations from their mean."""
+"""Dense numbers are cut this many standard deviations from their mean."""
 MOST_BITS = 12
 COUNTS = 16
 """Sparse whole numbers stay as they are if nearly all are up to this size."""
@@ -45,7 +45,10 @@ class Scaling:
         checks.check_types(self)
         steps = np.array(self.steps)
         if len(self.centres) != len(steps) or not (np.isfinite(self.centres).all() and np.isfinite(steps).all()):
-            raise DataError(f"{len(self.centres)} centres and {len(steps)} steps; expected finite ones, one for each column")
+            raise DataError(
+                f"a scaling has {len(self.centres)} centres and {len(steps)} steps, or infinite ones; expected a finite centre "
+                "and step for each column"
+            )
         if not len(steps) or (steps <= 0).any() or not 1 <= self.bias <= self.largest < 1 << MOST_BITS:
             raise DataError(
                 f"steps from {steps.min(initial=0):g}, largest={self.largest}, bias={self.bias}: expected steps above 0, and "
@@ -75,7 +78,7 @@ class Scaling:
 
 
 def scaling_of(X: Features, bits: int) -> Scaling:
-    """Return a scaling for training features X to whole numbers of so many bits, the sign included.
+    """Return a scaling that turns training features X into whole numbers of so many bits, the sign included.
 
     Dense columns are standardised: they get their mean as centre, and `WIDEST` standard deviations are the largest number.
     Sparse columns keep their zeros: small whole numbers stay as they are, and others get one step for all columns.

@@ -1,6 +1,6 @@
-"""Runs by bootstrapping alone: what is trained, and a run under encryption beside its clear twin.
+"""Runs that train by bootstrapping alone: what is trained, and a run under encryption beside its clear twin.
 
-The jobs `unassisted` and `hidden` say which cases there are, and choose their settings.
+The jobs `unassisted` and `hidden` define the cases and choose their settings.
 """
 
 import argparse
@@ -44,8 +44,8 @@ class Recipe:
     """How reviews become features, and how the trainer conditions them."""
 
     name: str  # as tables show it
-    least: int = 0  # reviews that a gram is in at least; 0: single words that lean
-    conditioned: str = "no"  # or "by features" alone, or "by labels"
+    least: int = 0  # the fewest reviews that a gram is in; 0 means single words that lean to one class
+    conditioned: str = "no"  # "no", "by features" alone, or "by labels" too
 
     def dataset(self, corpus: Corpus) -> Dataset:
         """Return plain features of the corpus."""
@@ -72,10 +72,10 @@ class BootstrappedCase:
     recipe: Recipe  # of the features
     parameters: BootstrappedParameters  # of the scheme
     plan: TrainingPlan  # how it is trained
-    largest: int = 1  # multiplier
-    labels: str = "sent"  # to the trainer in plain, or "encrypted"
-    keys: int = 1  # how many runs there are, each with a key of its own
-    hidden: int = 0  # units of a linear hidden layer on the mean of rows, of rank one; 0: logistic regression on their sum
+    largest: int = 1  # the largest multiplier of a feature's steps
+    labels: str = "sent"  # "sent" to the trainer in plain, or "encrypted"
+    keys: int = 1  # how many runs there are, each with its own key
+    hidden: int = 0  # linear hidden units on the mean of rows, of rank one; 0 means logistic regression on their sum
 
     def start(self, data: Dataset, key: int) -> Network:
         """Return the start in the clear, which depends on the key if there is a hidden layer."""
@@ -106,7 +106,7 @@ def bootstrapped_run(
 ) -> tuple[dict[str, object], pd.DataFrame]:
     """Train under encryption beside the clear twin; return the line of the table and the running accuracies of both.
 
-    folder: where the run is written as it goes (keys, models, scores); a run that was cut short goes on from there.
+    folder: where keys, models and scores are written as the run goes on; a run that was cut short continues from there.
     """
     plan = case.plan
     start = case.start(data, key)
@@ -226,7 +226,7 @@ def curve(case: BootstrappedCase, key: int, training: Evaluation, twin: Evaluati
 
 @dataclass
 class _Clock:
-    """Counts reviews and time while a run goes on: an `on_scores`."""
+    """Counts reviews and time while a run goes on; it is passed as `on_scores`."""
 
     reviews: int = 0
 
@@ -260,7 +260,7 @@ def _owner(case: BootstrappedCase, start: Network, path: Path) -> Owner:
 
 
 def _prepared(owner: Owner, start: Network, threads: int) -> EncryptedModel:
-    """Return an encrypted start, its keys expanded and its loops compiled, so that no run is charged for it."""
+    """Return an encrypted start with its keys expanded and its loops compiled, so that no run is charged for that."""
     model = owner.encrypt(start)
     if isinstance(model.evaluator, BootstrappedEvaluator):
         model.evaluator.threads = threads
@@ -269,6 +269,6 @@ def _prepared(owner: Owner, start: Network, threads: int) -> EncryptedModel:
 
 
 def _decrypted_test(owner: Owner, trainer: Trainer, data: Dataset, rows: int = 5000) -> np.ndarray:
-    """Return the owner's view of encrypted test scores, some thousand at a time, since each is a wide ciphertext."""
+    """Return the decrypted test scores, made some thousands at a time, since each encrypted one takes much memory."""
     parts = [data.X_test[start : start + rows] for start in range(0, data.X_test.shape[0], rows)]
     return np.concatenate([owner.decrypt(trainer.predict(X)) for X in parts])

@@ -1,14 +1,15 @@
-"""The paper's own network, nobody in the loop: `python -m encnn.experiments hidden` trains its hidden layer on all reviews.
+"""Train the paper's own network on all reviews without the owner's help: `python -m encnn.experiments hidden`.
 
-Eight linear hidden units on the mean of a review's words, from W1 = 0, both layers encrypted and trained by bootstrapping
-alone, at 128 bits.  From that start the network stays of rank one (`network.rank_one`), so a review takes three rotations.
-Every run has a clear twin with eight hidden units: the same start, order and updates without encryption.
+The network has eight linear hidden units on the mean of a review's words and starts from W1 = 0.  Both layers are encrypted and
+trained by bootstrapping alone, at 128 bits.  From that start the network stays of rank one (`network.rank_one`), so a review
+takes three rotations.  Every run has a clear twin with eight hidden units: the same start, order and updates without
+encryption.
 
-Two learning rates: the paper's, and the one that does best on training reviews held out, in the clear with the noise that
-ciphertexts would have, over several starts.  Test reviews choose nothing.
+There are two learning rates: the paper's, and the one that does best on training reviews held out.  The second is chosen in the
+clear, with the noise that ciphertexts would have, over several starts.  Test reviews choose nothing.
 
-Writes hidden.csv (a line for each run), hidden_choice.csv (the choice) and hidden_curve.csv (running accuracy).  A run takes
-minutes, so each is written to a folder as it goes, and goes on there when the job is started again.
+The job writes hidden.csv (a line for each run), hidden_choice.csv (the choice) and hidden_curve.csv (running accuracy).  A run
+takes minutes.  It is kept in a folder while it goes on, and continues from there when the job is started again.
 """
 
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ def plan_at(rate: float) -> TrainingPlan:
 
 
 def choose(data: Dataset, rates: Sequence[float] = RATES, starts: int = STARTS) -> pd.DataFrame:
-    """Return how rates do on the last fifth of the training reviews, trained on the others: in the clear, and with noise."""
+    """Return how rates do on the last fifth of the training reviews, trained on the others in the clear and with noise."""
     part, lines = held_out(data), []
     for rate in progress(rates, "choosing a rate for the hidden layer", unit="rate"):
         clear, noisy = [], []
@@ -71,7 +72,7 @@ def cases(choice: pd.DataFrame, keys: int = KEYS) -> list[BootstrappedCase]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, print the tables and write them; return the exit status."""
     options = add_run_options(
-        job_options(__name__, "Train the paper's network with its hidden layer at 128 bits, nobody assisting.")
+        job_options(__name__, "Train the paper's network with its hidden layer at 128 bits, without the owner's help.")
     ).parse_args(arguments)
     corpus, results = begin(options)
     data = WORDS.dataset(corpus)

@@ -1,4 +1,4 @@
-"""Runs that last: each in a process of its own, so that its peak memory is its own, and kept, so that it is not made twice."""
+"""Long runs: each has its own process, so that its peak memory is measured alone, and is kept, so that it is made once."""
 
 import json
 import shutil
@@ -16,18 +16,18 @@ Result = TypeVar("Result")
 def in_a_process(run: Callable[..., Result], *arguments: object) -> Result:
     """Return `run(*arguments)`, or raise what it raises, from a new process that ends with it.
 
-    The process starts empty: it imports the module of `run` and is sent the arguments.  So `peak_memory_mb` there counts this
-    run and its data alone, and nothing that the job holds.
+    The process starts empty, imports the module of `run` and receives the arguments.  So `peak_memory_mb` counts this run and
+    its data alone, and nothing that the job holds.
     """
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(run, *arguments).result()
 
 
 def kept(folder: Path, run: Callable[[], tuple[dict[str, object], pd.DataFrame]]) -> tuple[dict[str, object], pd.DataFrame]:
-    """Return the line and the curve of a run that is done; or run it, keep both, and empty the folder of everything else.
+    """Return the line and the curve of a run.  If it is not done yet, run it first, and keep only these two.
 
-    folder: that of this run alone, where it may write as it goes.  What it writes there, the owner's secret above all, is
-    removed when the run is done.
+    folder: of this run alone, where it may write as it goes on.  Everything else that it writes there, the owner's secret above
+    all, is removed when it is done.
     """
     line, curve = folder / "line.json", folder / "curve.csv"
     if not line.exists():

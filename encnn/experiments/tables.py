@@ -1,14 +1,14 @@
-"""Tables and texts with labels of their own: `python -m encnn.experiments tables` trains `EncryptedClassifier` at 128 bits.
+"""Train `EncryptedClassifier` at 128 bits on tables and texts other than reviews: `python -m encnn.experiments tables`.
 
-Half of each data set is for training and half for the test; key k goes with split k.  Beside each run stands scikit-learn's
-`LogisticRegression` on the same split, on standardised columns or on the same words.  Settings are chosen on training rows held
-out; test rows choose nothing.
+Half of each data set is for training and half for the test, and run k has its own key and its own split.  Each run is compared
+with scikit-learn's `LogisticRegression` on the same split, on standardised columns or on the same words.  Settings are chosen
+on training rows held out.  Test rows choose nothing.
 
-The data sets come with scikit-learn and with scipy: breast cancer (2 classes), wine (3), handwritten digits (10), and the
-documentation of scipy, where each page is to be sorted into the part of the library that it belongs to (6).  The parts' own
-names are left out of the pages.
+The data sets come with scikit-learn and with scipy: breast cancer (2 classes), wine (3), handwritten digits (10), and scipy's
+documentation, whose pages are to be sorted into the 6 parts of the library that they belong to.  The names of the parts are
+left out of the pages.
 
-Writes tables.csv, a line for each run.
+The job writes tables.csv, with a line for each run.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from encnn.progress import progress
 KEYS = 3
 TOPICS = ("linalg", "ndimage", "optimize", "signal", "special", "stats")
 SHORTEST_PAGE = 200
-"""Characters below which a page of the documentation is left out."""
+"""A page of the documentation with fewer characters is left out."""
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,21 @@
-"""Nobody is in the loop: `python -m encnn.experiments unassisted` trains on all reviews by bootstrapping alone.
+"""Train on all reviews by bootstrapping alone, without the owner's help: `python -m encnn.experiments unassisted`.
 
-Logistic regression on the sum of a review's words, in mini-batches of 16.  The trainer holds encrypted weights and evaluation
-keys; each review's error is one bootstrap (`schemes.bootstrapped`), and the owner is asked nothing.  What the owner is told
-here are the encrypted scores, from which it reads the running accuracy.  Every run has a clear twin, the same training without
-encryption.
+The model is logistic regression on the sum of a review's words, trained in mini-batches of 16.  The trainer holds encrypted
+weights and evaluation keys.  The error of each review takes one bootstrap (`schemes.bootstrapped`), and the owner is asked
+nothing.  The owner only receives the encrypted scores, from which it reads the running accuracy.  Every run has a clear twin:
+the same training without encryption.
 
-Features are of two kinds.  **Words** that lean, as in the other jobs: one epoch with one rotation level, and more epochs with
-two levels, since the noise of one would drown them.  **Words and pairs of words**, conditioned by the trainer
-(`data.reviews.conditioning`), with two levels: once with plain labels, and once with labels that the owner encrypts, where
-features and conditioning look at no label.
+There are two kinds of features.  **Words** that lean to one class, as in the other jobs, are trained for one epoch with one
+rotation level, and for several epochs with two levels, since the noise of one level would drown those.  **Words and pairs of
+words**, conditioned by the trainer (`data.reviews.conditioning`), are trained with two levels: once with plain labels, and once
+with labels that the owner encrypts, where neither features nor conditioning depend on labels.
 
-Learning rates, epochs and the largest multiplier are chosen on training reviews held out, in the clear with the noise that
+Learning rates, epochs and the largest multiplier are chosen on training reviews held out, in the clear, with the noise that
 bootstraps would add (`simulation`).  Test reviews choose nothing.
 
-Writes unassisted.csv (a line for each run), unassisted_choice.csv (the choices) and unassisted_curve.csv (running accuracy).  A
-run takes minutes, so each is written to a folder as it goes, and goes on there when the job is started again.  Each has a
-process of its own, so that its peak memory is its own.
+The job writes unassisted.csv (a line for each run), unassisted_choice.csv (the choices) and unassisted_curve.csv (running
+accuracy).  A run takes minutes.  It is kept in a folder while it goes on, and continues from there when the job is started
+again.  Each run has its own process, so that its peak memory is measured alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -101,7 +101,7 @@ def plan_of(line: pd.Series) -> tuple[TrainingPlan, int]:
 
 
 def choose(of: Choice, data: Dataset, simulations: int = SIMULATIONS) -> pd.DataFrame:
-    """Return how plans do on the last fifth of the training reviews, trained on the others: in the clear, and with noise."""
+    """Return how plans do on the last fifth of the training reviews, trained on the others in the clear and with noise."""
     part, lines = held_out(data), []
     for plan, largest in progress(list(of.plans()), f"choosing for {of.recipe.name}", unit="plan"):
         prepared = of.recipe.prepared(part, largest)
@@ -113,7 +113,7 @@ def choose(of: Choice, data: Dataset, simulations: int = SIMULATIONS) -> pd.Data
 
 
 def simulated(data: Dataset, plan: TrainingPlan, p: BootstrappedParameters | None = None, seed: int = 0) -> tuple[float, float]:
-    """Return accuracy in the first epoch and on the test reviews, in percent: clear, or with the noise of parameters p."""
+    """Return the accuracy in the first epoch and on the test reviews, in percent, with the noise of p if p is given."""
     step = None if p is None else noisy_step(p, plan.sigmoid, np.random.default_rng(seed))
     twin = clear_twin(linear_start(data), data, plan, Help(step))
     return 100 * float(twin.training.right[: len(data.y)].mean()), twin.test.accuracy.percent
@@ -121,7 +121,7 @@ def simulated(data: Dataset, plan: TrainingPlan, p: BootstrappedParameters | Non
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, print the tables and write them; return the exit status."""
-    options = add_run_options(job_options(__name__, "Train at 128 bits, nobody assisting.")).parse_args(arguments)
+    options = add_run_options(job_options(__name__, "Train at 128 bits without the owner's help.")).parse_args(arguments)
     corpus, results = begin(options)
     plain = {of.recipe.name: of.recipe.dataset(corpus) for of in CHOICES}
     choice = pd.concat([choose(of, plain[of.recipe.name]) for of in CHOICES], ignore_index=True)

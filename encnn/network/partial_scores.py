@@ -1,9 +1,9 @@
 """Scores in parts, which show when a score leaves the range of a scheme.
 
-Some schemes give a number only modulo the width 2 R of their range: integer vectors with a modulus, and the bootstrapped
-scheme. They read 60 as 60 - 2 R, and nothing shows that this is wrong.  (The other schemes are right or raise an error, and
-have no limit R here.)  One such reading cannot show the error.  Readings of *parts* of a score can, since each is a sum over
-fewer words:
+Some schemes know a number only modulo the width 2 R of their range: integer vectors with a modulus, and the bootstrapped
+scheme.  With R = 50 they read 60 as 60 - 2 R = -40, and nothing shows that this is wrong.  (The other schemes are right or
+raise an error, and have no limit R here.)  One such reading cannot show the error.  Readings of *parts* of a score can, since
+each part is a sum over fewer words:
 
     z = z_1 + ... + z_k     z_j = sum over part j of x_i w_i     the owner decrypts each part and adds the parts in floats
 
@@ -18,15 +18,15 @@ score cuts its words, multiplicities included, into parts with B sum |x_i| <= 0.
   wrapped reading lie within R / 2 again.  If such parts fall evenly on the torus, each stays hidden with probability 1/2, and a
   score with k of them with probability 2^-k at most.
 
-Where B comes from.  `Owner.encrypt` announces the octave of the largest weight, at least `WEIGHT_BOUND`.  So B holds for a
+**Where B comes from.**  `Owner.encrypt` announces the octave of the largest weight, at least `WEIGHT_BOUND`.  So B holds for a
 model as it was handed out, and none of its scores is wrong.  In training weights grow.  One mini-batch moves a weight by at
 most the rate times the batch's sum of |x_i|, and training raises B to at least that (`raise_bound`).  So between two readings a
 part cannot jump from within R / 2 to beyond 3 R / 2.  For a whole run the proven bound is the number of updates times the rate,
 far above what weights reach, so after training B is an assumption.  The owner can turn it into a fact: `Owner.announce_bound`
 decrypts the weights and announces their octave.
 
-What it costs.  Each part takes one ciphertext and one decryption; the number of row additions does not grow.  The owner, who
-reads z in any case, also learns sums over parts of a review.
+**What it costs.**  Each part takes one ciphertext and one decryption.  The number of row additions does not grow.  The owner,
+who reads z in any case, also learns sums over parts of a review.
 """
 
 import math
@@ -91,7 +91,7 @@ class PartialScores:
         return PartialScores(self.parts[ends[start] : ends[max(start, stop)]], self.counts[start:stop], values)
 
     def read(self, decrypt: Callable[[Encrypted], np.ndarray], limit: float) -> np.ndarray:
-        """Return the scores (or `values`); not-a-number where a part was read beyond `WITHIN` of the limit."""
+        """Return the scores, or the `values`.  One is not-a-number if a part was read beyond `WITHIN` of the limit."""
         starts = np.cumsum(self.counts) - self.counts
         # Each part is judged before the sum: a wrapped part would be lost in it.  One not-a-number makes the whole score
         # unknown.
@@ -114,12 +114,12 @@ def check_counts(counts: object, parts: int) -> None:
 
 
 def readable(z: np.ndarray, limit: float) -> np.ndarray:
-    """Return decrypted numbers; not-a-number where they lie beyond `WITHIN` of the limit and may have wrapped."""
+    """Return decrypted numbers, with not-a-number for those beyond `WITHIN` of the limit, which may have wrapped."""
     return z if math.isinf(limit) else np.where(np.abs(z) <= WITHIN * limit, z, np.nan)
 
 
 def largest_part(evaluator: Evaluator, network: Network) -> float:
-    """Return the largest sum of |x_i| for which one part is enough; infinity if the scheme has no limit.
+    """Return the largest sum of |x_i| for which one part is enough, or infinity if the scheme has no limit.
 
     Behind a hidden layer of k units |z| <= k B^2 sum |x_i|, at the square of the scale.  Pooling by the mean needs fractions,
     which schemes with a limit refuse.
@@ -143,8 +143,8 @@ def in_parts(evaluator: Evaluator, network: Network, batch: Batch, largest: floa
     if network.architecture.hidden:
         raise CapabilityError(
             f"scheme {evaluator.scheme!r} with these parameters could wrap the score of a review with sum |x| of "
-            f"{batch.largest_row():g} behind a hidden layer (weights up to {network.weight_bound:g}), where nobody could tell; "
-            "use smaller features or smaller weights, or fold a public second layer in (encnn.network.folded)"
+            f"{batch.largest_row():g}, with weights up to {network.weight_bound:g}, and behind a hidden layer nobody could "
+            "tell; use smaller features or smaller weights, or fold a public second layer in (encnn.network.folded)"
         )
     parts, counts = split_rows(batch, int(largest))
     return PartialScores(evaluator.gather(parts, network.W1), counts)
@@ -179,7 +179,10 @@ def octave(network: Network) -> float:
 
 
 def raise_bound(evaluator: Evaluator, network: Network, X: TrainingFeatures, rate: float, batch_size: int) -> None:
-    """Raise the network's bound to the most that one mini-batch can move a weight; refuse a move beyond the range."""
+    """Raise the network's bound to the most that one mini-batch can move a weight.
+
+    Raises `ParameterError` if that is beyond the range of the scheme.
+    """
     if math.isinf(evaluator.score_limit):
         return
     move = checked_move(evaluator.score_limit, X, rate, batch_size)
@@ -187,14 +190,17 @@ def raise_bound(evaluator: Evaluator, network: Network, X: TrainingFeatures, rat
 
 
 def checked_move(limit: float, X: TrainingFeatures, rate: float, batch_size: int) -> float:
-    """Return the most that one mini-batch can move a weight; refuse a move beyond the range of a scheme with this limit."""
+    """Return the most that one mini-batch can move a weight.
+
+    Raises `ParameterError` if that is beyond the range of a scheme with this limit.
+    """
     largest = _largest_step(X)
     # Each error |sigmoid(z) - y| counts as 1 here.
     move = rate * largest * min(batch_size, X.shape[0])
     if move >= WITHIN * limit:
         raise ParameterError(
             f"one mini-batch could move a weight by {move:.3g} (rate {rate:g}, features up to {largest:g}, batches of "
-            f"{batch_size}), and the scheme here holds scores up to {limit:g}; lower the learning rate to below "
+            f"{batch_size}), but this scheme holds scores up to {limit:g}; lower the learning rate to below "
             f"{rate * WITHIN * limit / move:.3g}"
         )
     return move

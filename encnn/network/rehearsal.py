@@ -1,10 +1,12 @@
-"""A rehearsal: the trainer trains in the clear, from its own initial weights, before it trains anything encrypted.
+"""A rehearsal: before it trains anything encrypted, the trainer trains in the clear from its own initial weights.
 
-The bootstrapped scheme reads a table at z modulo the width of the torus.  Beyond half the width, `Evaluator.activation_limit`,
-it takes the error of another score, with the wrong sign.  The trainer cannot see this: ciphertexts do not show it, and scores
-wrap in the same way.  In the clear nothing wraps, so a rehearsal shows how far scores go.
+The bootstrapped scheme reads a table at z modulo the width of the torus.  If |z| is beyond half the width
+(`Evaluator.activation_limit`), it takes the error of another score, which has the wrong sign.  The trainer cannot see this,
+because ciphertexts do not show it and scores wrap in the same way.  In the clear nothing wraps, so a rehearsal shows how far
+scores go.
 
-A rehearsal is no proof, since the owner's initial weights differ.  It needs plain labels.  It costs what the clear twin costs.
+A rehearsal proves nothing, since the owner's initial weights differ.  It needs plain labels, and takes as long as the clear
+twin.
 """
 
 from dataclasses import replace
@@ -20,10 +22,10 @@ from encnn.network.training import OnScores, TrainingPlan, forward, predict, tra
 from encnn.schemes.clear import ClearEvaluator
 
 TOGETHER = 1024
-"""Reviews whose hidden layers are computed together."""
+"""How many hidden layers are computed together."""
 
 HALVINGS = 12
-"""The search for a learning rate to advise halves it at most this often."""
+"""The search for a learning rate that can be advised halves the rate at most this often."""
 
 
 def rehearse(
@@ -42,7 +44,7 @@ def predict_in_clear(network: Network[np.ndarray], X: Features, batch_size: int 
 def check_rehearsal(
     z: np.ndarray, limit: float, architecture: Architecture, X: TrainingFeatures, y: object, plan: TrainingPlan
 ) -> None:
-    """Raise `DivergenceError` if too many scores z of a rehearsal pass the limit; advise a rate at which few do."""
+    """Raise `DivergenceError` if too many scores z of a rehearsal pass the limit.  It advises a rate at which few do."""
     try:
         check_reach(z, limit)
     except DivergenceError as error:
@@ -50,7 +52,7 @@ def check_rehearsal(
 
 
 def typical_start(architecture: Architecture) -> Network[np.ndarray]:
-    """Return W1 = 0; and W2 standard normal, always the same, since from W2 = 0 a hidden layer would not learn."""
+    """Return W1 = 0 and a standard normal W2, always the same.  From W2 = 0 a hidden layer would not learn."""
     return Network.initial(architecture, np.random.default_rng(0))
 
 
@@ -60,7 +62,7 @@ def from_typical(architecture: Architecture, X: TrainingFeatures, y: object, pla
 
 
 def hidden_layer_of(network: Network[np.ndarray], X: TrainingFeatures) -> np.ndarray:
-    """Return the sums or means of rows of W1 that each review meets, before an activation, shape (reviews, hidden)."""
+    """Return the sum or mean of rows of W1 of each review, before an activation, shape (reviews, hidden)."""
     return np.concatenate([np.asarray(forward(ClearEvaluator(), network, batch)[0]) for _, batch in batches(X, TOGETHER)])
 
 

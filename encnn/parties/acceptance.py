@@ -13,10 +13,10 @@ from encnn.parties import EncryptedModel, Owner
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The verdict on a model, and its basis."""
+    """The verdict on a model, with the numbers that it is based on."""
 
     accuracy: metrics.Accuracy  # on reviews that the trainer has not seen
-    minimum: float  # share of right predictions that is required
+    minimum: float  # the share of right predictions that is required
 
     @property
     def accepted(self) -> bool:

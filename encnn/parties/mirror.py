@@ -1,14 +1,14 @@
-"""The mirror of this package: encrypted reviews and a clear model, as in CryptoNets, with the same objects.
+"""The mirror of this package: reviews are encrypted and the model is clear [GDL+16], with the same objects.
 
-Here the *client* has reviews that nobody else may read and holds the secret key; the *server* has a model in the clear and
+Here the *client* has reviews that nobody else may read and holds the secret key.  The *server* has a model in the clear and
 computes on ciphertexts.  The clear network is the `Network` that training gives.  Keys and arrays are those of CKKS:
 
 - **one review** is a vector of features in one ciphertext.  W1^T x takes hidden - 1 + log2(features / hidden) rotations;
 - **a batch** has one ciphertext per *feature* and one slot per review.  Every weight is then a plain number and nothing is
   rotated, so the cost per review is small.  But all reviews wait for the batch, and a few take ciphertexts as large as many do.
 
-The client learns scores.  From enough scores it learns the model, so a clear model behind an interface is no secret.  The
-scores are approximate, and their noise depends on the client's key, so the client shows the server none of them.
+The client learns scores.  From enough scores it can learn the model, so a clear model behind an interface is no secret.  The
+scores are approximate, and their noise depends on the client's key, so the client must show the server none of them.
 
 [GDL+16] R. Gilad-Bachrach, N. Dowlin, K. Laine, K. Lauter, M. Naehrig, J. Wernsing, "CryptoNets: applying neural networks to
 encrypted data with high throughput and accuracy", ICML 2016.
@@ -32,7 +32,7 @@ SHALLOW_128 = CKKSParameters(name="ckks-4096-mirror", degree=4096, modulus_bits=
 
 
 class Client:
-    """Holds the key and the reviews, of so many features at most.  The server gets `evaluator`, once."""
+    """Holds the key and the reviews, which have at most `features` features.  The server gets `evaluator`, once."""
 
     def __init__(self, parameters: CKKSParameters = MIRROR_128, features: int = 128) -> None:
         self._secret, self.evaluator = make_mirror_keys(parameters, features)
@@ -45,7 +45,7 @@ class Client:
         """Return one review's features, shape (features,) or one row, encrypted in one ciphertext."""
         row = _dense([x] if getattr(x, "ndim", 1) == 1 else x)
         if len(row) != 1:
-            raise DataError(f"{len(row)} reviews came, but a ciphertext holds one; encrypt each, or use encrypt_batch")
+            raise DataError(f"{len(row)} reviews came, but a ciphertext holds one; encrypt each alone, or use encrypt_batch")
         return self._secret.encrypt(row[0])
 
     def encrypt_batch(self, X: np.ndarray) -> list[PackedArray]:
@@ -71,7 +71,7 @@ class Server:
 
     @property
     def levels(self) -> int:
-        """Levels that a score needs; ciphertexts are lowered to this number, since fewer primes are faster."""
+        """The levels that a score needs.  Ciphertexts are lowered to this number, because fewer primes are faster."""
         a = self.network.architecture
         if not a.hidden:
             return 1

@@ -38,7 +38,7 @@ class EncryptedModel:
 
     @property
     def architecture(self) -> Architecture:
-        """Shape of the network."""
+        """The shape of the network."""
         return self.network.architecture
 
     def copy(self) -> "EncryptedModel":
@@ -118,8 +118,8 @@ class ModelHeader:
     architecture: Architecture  # of the network
     features: RecipeHeader | None  # their recipe, if the model has one
     weight_bound: Annotated[float, Within(WEIGHT_BOUND)]  # the announced bound on |weights|
-    W1: dict  # the scheme's description
-    W2: dict | None  # the same; None without a hidden layer
+    W1: dict  # the scheme's description of the first layer
+    W2: dict | None  # that of the second layer, or None without a hidden layer
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class SecretHeader:
 
     scheme: str  # its name
     secret: dict  # the scheme's description of the secret key
-    keys: dict  # and of the evaluation keys
+    keys: dict  # the scheme's description of the evaluation keys
     sigmoid: dict  # for which the keys were made
     architecture: Architecture  # of the network that they are for
     features: RecipeHeader | None  # their recipe, if the owner has one
@@ -229,7 +229,7 @@ def restored_recipe(header: RecipeHeader | None, a: Architecture, arrays: dict[s
 def check_encrypted(a: object, context: KeyContext | None) -> None:
     """Raise `DataError` unless `a` is encrypted, where the scheme has keys (a context) at all."""
     if a is None:
-        raise DataError("there are no scores: training forgot them, or kept none unasked; pass keep_scores=True, or on_scores")
+        raise DataError("there are no scores, because training did not keep them; pass keep_scores=True, or on_scores")
     if context is not None and not hasattr(a, "context"):
         raise DataError(f"expected ciphertexts of the scheme, got {type(a).__name__}; pass what train or predict returned")
 

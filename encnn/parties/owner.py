@@ -139,7 +139,7 @@ class Owner:
         answered at most (see `Assistant`).  Raises `CapabilityError` if these parameters train without it.
         """
         if self.parameters.owner_help != "errors" or not isinstance(self._secret, IntegerVectorSecretKey):
-            raise CapabilityError(f"models of {self.parameters.name!r} take no assistance with errors; {self._other_help()}")
+            raise CapabilityError(f"models of {self.parameters.name!r} take no encrypted errors from you; {self._other_help()}")
         return Assistant(self._secret, self.architecture.outputs, labels, max_rate, max_trips=max_trips)
 
     def refresher(self, model: EncryptedModel, limit: float | None = None, max_trips: int | None = None) -> OwnerOfWeights:
@@ -271,7 +271,9 @@ class Owner:
             if self.features is not None:
                 check_fingerprints(self.features.fingerprint, header.features)
             if header.shape[1] != self.architecture.outputs:
-                raise FileError(f"scores of shape {header.shape} are not of {self.architecture}; use another file")
+                raise FileError(
+                    f"scores of shape {header.shape} do not belong to {self.architecture}; ask for scores of this owner's model"
+                )
             return self.decrypt(restore_scores(self.evaluator, header, arrays))
 
     def evaluate(self, scores: Encrypted | None, y: np.ndarray, plan: TrainingPlan) -> Evaluation:
@@ -292,7 +294,7 @@ class Owner:
         """Return scores z, encrypted or already decrypted, of shape (reviews, outputs); raise `DataError` for anything else."""
         outputs = self.architecture.outputs
         if scores is None:
-            raise DataError("there are no scores: training kept none; train with keep_scores=True, or take them by on_scores")
+            raise DataError("there are no scores, because training kept none; pass keep_scores=True, or on_scores, to train")
         z = self.decrypt(scores) if hasattr(scores, "context") else np.asarray(scores)
         if z.ndim != 2 or z.shape[1] != outputs or z.dtype.kind not in "biuf":
             raise DataError(f"scores are {z.dtype} of shape {z.shape}, expected real numbers of shape (reviews, {outputs})")

@@ -60,8 +60,8 @@ class User:
         own = getattr(scores, "context", context)
         if own != context:
             raise KeyMismatchError(
-                f"the scores belong to key {own.key_id}, but the model to key {context.key_id}; save them by the user "
-                "of their own model"
+                f"the scores belong to key {own.key_id}, but the model to key {context.key_id}; save them with the User of the "
+                "model that they were computed with"
             )
         known = None if self.model.features is None else self.model.features.fingerprint
         header, arrays = describe_scores(evaluator, context.key_id, known, scores)
@@ -116,7 +116,7 @@ class Trainer(User):
         """
         a, limit = self.model.architecture, self.model.evaluator.activation_limit
         if math.isfinite(limit) and is_plain(y) and self.model.network.direction is None:
-            # before hours are spent on a plan that cannot work
+            # checked here, before hours are spent on a plan that cannot work
             self.model.evaluator.check_plan(X, plan.epochs, plan.learning_rate, self.model.network)
             start = typical_start(a)
             check_rehearsal(rehearse(start, X, y, plan), limit, a, X, y, plan)

@@ -1,4 +1,4 @@
-"""Pictures of what a classifier chose: how few bits a column needs, and which learning rate and epochs do best."""
+"""Figures on what a classifier chose: how few bits a column needs, and which learning rate and epochs do best."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,14 +7,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FormatStrFormatter, NullFormatter
 
 LARGEST_LOSS = 1.0
-"""A picture of losses ends here: settings that are worse are lost."""
+"""Settings with a larger loss than this are left out of a figure: their runs are lost."""
 TICKS = 6
 
 
 def bits_of_features(frame: pd.DataFrame) -> Figure:
     """Show how few bits a column needs.
 
-    Columns: bits, right (percent of rows with whole features), exact (percent with real ones), noise (deviation in scores).
+    Columns: bits, right (percent of rows that are right with whole features), exact (the same with real ones), noise (the
+    standard deviation in scores).
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
     left.plot(frame["bits"], frame["right"], marker="o", label="whole numbers")
@@ -27,9 +28,10 @@ def bits_of_features(frame: pd.DataFrame) -> Figure:
 
 
 def held_out_losses(tried: pd.DataFrame, chosen: pd.Series) -> Figure:
-    """Show the log loss of settings with the bits, width and parameters of the chosen one, a line for each number of epochs.
+    """Show the log loss of all settings that share bits, width and parameters with the chosen one, with a line per epochs.
 
-    tried: the table `EncryptedClassifier.tried_`.  chosen: one of its lines.  Crosses are settings that leave the range.
+    tried: the table `EncryptedClassifier.tried_`.  chosen: one of its lines.  Crosses are settings whose scores leave the
+    range.
     """
     like = tried[(tried[["parameters", "bits", "width"]] == chosen[["parameters", "bits", "width"]]).all(axis=1)]
     like = like[like["log loss"] <= LARGEST_LOSS].sort_values("learning_rate")

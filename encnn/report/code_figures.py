@@ -16,7 +16,7 @@ _RADII = (1.0, 0.8, 0.6)
 
 
 def circles(products: Sequence[Sequence[tuple[str, float]]]) -> Figure:
-    """How does a product become a sum?  A circle for each product: two codes as arcs, one after the other, and their sum.
+    """How does a product become a sum?  Each product has a circle: the codes of its factors as arcs in turn, and their sum.
 
     products: for each, (name, code) of both factors and of the product; codes between 0 and 1.
     """

@@ -1,4 +1,4 @@
-"""Figures on packed weights: a block, the trace, its noise, and accuracy against size.
+"""Figures on packed weights: a block, the trace and its noise, and accuracy against size.
 
 Every function takes numbers and returns a matplotlib `Figure`.
 """
@@ -15,7 +15,7 @@ from encnn.report.style import COLOURS, PALETTE
 
 
 def packed_block(parts: Mapping[str, np.ndarray]) -> Figure:
-    """What does a block show, and to whom?  A panel for each part: its numbers over the coefficient, shape (N,)."""
+    """What does a block show, and to whom?  Each part has a panel with its numbers by coefficient, shape (N,)."""
     figure, panels = plt.subplots(1, len(parts), figsize=(4 * len(parts), 3.2), squeeze=False)
     for axis, (name, numbers), colour in zip(panels[0], parts.items(), PALETTE, strict=False):
         axis.plot(np.arange(len(numbers)), numbers, ".", color=colour, markersize=5)
@@ -26,9 +26,9 @@ def packed_block(parts: Mapping[str, np.ndarray]) -> Figure:
 
 
 def trace_steps(phases: np.ndarray, exponents: list[int], noise: float) -> Figure:
-    """What does each step of a trace leave?  Sizes of all coefficients, a row for the start and one after each step.
+    """What does each step of a trace leave?  Rows show the sizes of all coefficients at the start and after each step.
 
-    phases: fractions of the torus, shape (steps + 1, N).  noise: the size below which all is drawn alike.
+    phases: fractions of the torus, shape (steps + 1, N).  noise: sizes below this are drawn alike.
     """
     figure, axis = plt.subplots(figsize=(9, 3.6))
     size = np.log2(np.maximum(np.abs(phases), noise))
@@ -42,7 +42,7 @@ def trace_steps(phases: np.ndarray, exponents: list[int], noise: float) -> Figur
 
 
 def trace_noise(measured: np.ndarray, predicted: np.ndarray) -> Figure:
-    """Is the noise of the trace what was predicted?  Deviations by the power of two in the place; the last is place 0."""
+    """Is the noise of the trace what was predicted?  Deviations by the power of two that divides the place; 0 comes last."""
     figure, axis = plt.subplots(figsize=(7, 3.4))
     places = np.arange(len(measured))
     axis.semilogy(places, predicted, "_", color=PREDICTED, markersize=22, markeredgewidth=2, base=2, label="predicted")
@@ -56,7 +56,7 @@ def trace_noise(measured: np.ndarray, predicted: np.ndarray) -> Figure:
 
 
 def accuracy_by_size(table: pd.DataFrame) -> Figure:
-    """How good is a model of a given size?  Hollow: a ciphertext for each weight (computed); full: packed.
+    """How good is a model of a given size?  Hollow marks: one ciphertext per weight (computed).  Full marks: packed.
 
     Columns `case`, `model MB`, `rows MB`, `test accuracy percent`, `clear twin test accuracy percent`.
     """
@@ -77,7 +77,7 @@ def accuracy_by_size(table: pd.DataFrame) -> Figure:
 
 
 def noise_in_scores(z: np.ndarray, twin: np.ndarray, predicted: float) -> Figure:
-    """How far are encrypted scores from those of the clear twin?  Left each score, right the distances and the prediction."""
+    """How far are encrypted scores from those of the clear twin?  Left: every score.  Right: the distances and a prediction."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
     ends = [float(twin.min()), float(twin.max())]
     left.plot(ends, ends, color=COLOURS["paper"], linewidth=1, label="equal")

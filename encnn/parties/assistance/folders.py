@@ -136,13 +136,13 @@ def _refuse(side: OwnersSide, folder: Path, error: Exception) -> None:
     """End the run and write a refusal; it gives the reason only if nothing was decrypted before the error."""
     side.closed = True
     tellable = isinstance(error, TELLABLE) and not side.tally.refused
-    reason = str(error) if tellable else "it ended the run for what it decrypted; ask it"
+    reason = str(error) if tellable else "it ended the run because of numbers that it decrypted; ask the owner about them"
     files.write(folder / REFUSAL, REFUSAL, describe(RefusalHeader(reason)), {})
 
 
 def _refuse_leftovers(folder: Path, pattern: str) -> None:
     for path in folder.glob(pattern):
-        raise FileError(f"{path} is of an earlier run, whose messages would be taken for this one's; use an empty folder")
+        raise FileError(f"{path} is from an earlier run, whose messages would be taken for this one's; use an empty folder")
 
 
 def _ended(folder: Path, trip: int, timeout: float) -> bool:
@@ -166,7 +166,7 @@ def _awaited(path: Path, timeout: float, meanwhile: Callable[[], None] = lambda:
 
 
 def _wait_until(there: Callable[[], bool], timeout: float, what: str) -> None:
-    """Check again and again, at first often."""
+    """Check again and again, at first often and then less often; raise `FileError` when the time is over."""
     begun, pause = time.monotonic(), 0.0002
     while not there():
         if time.monotonic() - begun > timeout:
@@ -382,4 +382,4 @@ def _form_of(speaker: object) -> _Form:
 
 def _check_key(key_id: str, context: IntegerVectorContext) -> None:
     if key_id != context.key_id:
-        raise KeyMismatchError(f"a message is under key {key_id}, expected {context.key_id}; take messages of one run")
+        raise KeyMismatchError(f"a message is under key {key_id}, but {context.key_id} was expected; use messages of one run")

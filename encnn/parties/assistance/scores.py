@@ -1,4 +1,4 @@
-"""Training with the owner's assistance needs only additions, so that the scheme can train at 128 bits.
+"""Training with the owner's assistance needs only additions of ciphertexts, so that integer vectors can train at 128 bits.
 
 A product of two ciphertexts costs d^3 in this scheme, and an addition d.  Without a hidden layer (or with a public second
 layer, see `network.folded`) the forward pass z = x W1 and the update W1[i] -= x_i e are additions.  Only the error e = a (p -
@@ -70,7 +70,7 @@ from encnn.schemes.integer_vector.ring import (
 from encnn.schemes.integer_vector.storage import entry_range
 
 _FIXED_BYTES = 16
-"""Bytes of the trip number and the learning rate, in each direction."""
+"""The bytes of the trip number and the learning rate, in each direction."""
 
 
 # -- messages
@@ -80,9 +80,9 @@ _FIXED_BYTES = 16
 class Opening:
     """The owner's first message."""
 
-    key_id: str  # name of its key
-    zero_key: ZeroKey | None = None  # public key for encryptions of zero; None from an owner who renews weights
-    kept_labels: int = 0  # number of reviews whose labels the owner keeps
+    key_id: str  # the name of its key
+    zero_key: ZeroKey | None = None  # the public key for encryptions of zero; None from an owner who renews weights
+    kept_labels: int = 0  # the number of reviews whose labels the owner keeps
 
 
 @dataclass(frozen=True)
@@ -312,11 +312,11 @@ class Assistant:
     def _check_rows(self, request: Request, reviews: int) -> None:
         rows, kept = request.rows, 0 if self._labels is None else len(self._labels)
         if request.labels is not None:
-            raise DataError("a request names reviews with labels kept here and sends labels too; do one of them")
+            raise DataError("a request names reviews with labels kept here and sends labels too; do only one of the two")
         if not isinstance(rows, np.ndarray) or rows.dtype != np.int64 or rows.shape != (reviews,):
-            raise DataError(f"numbers of reviews must be int64 of shape {(reviews,)}; send one for each score")
+            raise DataError(f"the numbers of reviews must be int64 of shape {(reviews,)}; send one for each score")
         if not 0 <= int(rows.min()) <= int(rows.max()) < kept:
-            raise DataError(f"reviews {rows.min()} to {rows.max()} were named, but labels are kept of {kept}; count from 0")
+            raise DataError(f"reviews {rows.min()} to {rows.max()} were named, but only {kept} labels are kept; count from 0")
 
 
 @contextmanager

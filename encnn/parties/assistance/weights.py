@@ -26,9 +26,9 @@ one step of logistic regression
     z = X W      d = c_0 + c_1 z - y      W <- W - a X^T d
 
 multiplies plaintexts and noise by at most  s + B n_2 (r n_1 + s),  where c_1 = n_1 / s_1, a = n_2 / s_2, s = s_1 s_2 in fixed
-point; in the fractional encoding the powers of two are shifts, s = 1, and n_1, n_2 count the digits of c_1 and a.  So a step
-costs about as many bits in either encoding, of noise and of plaintext both: between 10 and 20 for mini-batches.  When fewer
-are left, the trainer sends the weights to the owner (a trip), who sends fresh encryptions back.
+point.  In the fractional encoding powers of two are shifts, so s = 1, and n_1 and n_2 count the digits of c_1 and a.  A step
+costs about as many bits in either encoding, and as many bits of noise as of plaintext: between 10 and 20 for mini-batches.
+When fewer are left, the trainer sends the weights to the owner (a trip), who sends fresh encryptions back.
 """
 
 import json
@@ -56,10 +56,10 @@ from encnn.schemes.rings.evaluator import RingEvaluator
 from encnn.schemes.rings.parameters import RingParameters
 
 LIMIT = 16.0
-"""Default for the largest |weight| that the owner encrypts again: far above sound weights, and ciphertexts hold it."""
+"""The default for the largest |weight| that the owner encrypts again, far above sound weights.  Ciphertexts hold it."""
 
 Part = tuple[dict, np.ndarray, tuple[int, ...]]
-"""(header, array, shape) of an encrypted array."""
+"""An encrypted array as (header, array, shape)."""
 
 
 class TrainedModel(Protocol):
@@ -82,8 +82,8 @@ class Weights:
     """Encrypted weights on their way to the owner, or fresh encryptions of them on their way back."""
 
     trip: int  # 1, 2, ...
-    key_id: str  # name of their key
-    parts: Sequence[Part]  # W1 and, behind a hidden layer, W2
+    key_id: str  # the name of their key
+    parts: Sequence[Part]  # W1 and, if there is a hidden layer, W2
 
     @property
     def nbytes(self) -> int:
@@ -246,7 +246,8 @@ class WeightRefresh(Help):
         check_trip(answer.trip, self.trips)
         if answer.key_id != key_id or answer.shapes != [a.shape for a in arrays]:
             raise DataError(
-                "the owner's answer is of other arrays or another key than were sent; take the answer to this message"
+                "the owner's answer has other arrays or another key than the weights that were sent; take the answer to this "
+                "message, and use one folder per run"
             )
         fresh = [evaluator.restore_array(*part) for part in answer.parts]  # all of them, before any is replaced
         for a, b in zip(arrays, fresh, strict=True):
