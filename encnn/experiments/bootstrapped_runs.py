@@ -303,7 +303,7 @@ def _prepared(owner: Owner, start: Network, threads: int) -> EncryptedModel:
     return model
 
 
-def _decrypted_test(owner: Owner, trainer: Trainer, data: Dataset, rows: int = 5000) -> np.ndarray:
+def _decrypted_test(owner: Owner, trainer: Trainer, data: Dataset) -> np.ndarray:
     """Return the owner's view of encrypted test scores, some thousand at a time, since each is a wide ciphertext."""
-    parts = [data.X_test[start : start + rows] for start in range(0, data.X_test.shape[0], rows)]
+    parts = [data.X_test[start : start + 5000] for start in range(0, data.X_test.shape[0], 5000)]
     return np.concatenate([owner.decrypt(trainer.predict(X)) for X in parts])
