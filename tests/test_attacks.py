@@ -180,25 +180,6 @@ def test_columns_modulo_q_are_lwe_samples_that_regression_does_not_solve(paramet
         assert not np.array_equal(T, secret.T(2)) and not public_keys.explains(parameters, T, A, B)
 
 
-def fractional_columns(seed, modulus=None):
-    """Return T with fractions in [0, 1), A and B = T A - E as one published notebook draws them; A uniform with a modulus."""
-    rng = np.random.default_rng(seed)
-    T, A = rng.random(5), rng.integers(0, modulus or 10, 500)
-    return T, A, T[:, None] * A - rng.integers(0, 10, (5, 500))
-
-
-@given(seed=st.integers(0, 2**32))
-def test_fractions_of_t_survive_integers(seed):
-    T, A, B = fractional_columns(seed)
-    assert np.abs(public_keys.T_from_fractions(A, B) - T).max() < 2.0**-48
-
-
-def test_fractions_of_t_drown_in_large_masks():
-    _, A, B = fractional_columns(0, modulus=1 << 40)
-    with pytest.raises(ParameterError, match="masks are too large"):
-        public_keys.T_from_fractions(A, B)
-
-
 # -- the distinguishing game
 
 X0, X1 = np.array([1.0, 2, 3, 4]), np.array([4.0, 3, 2, 1])

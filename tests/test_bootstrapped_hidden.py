@@ -106,7 +106,7 @@ def test_products_of_a_layer_are_as_noisy_as_predicted():
         found.append(layer.first_layer_errors(W2.copy(), codes, None, 0.5, np.ones(16)).numbers)
     predicted = layer.noise()
     slope = predicted.score / 4  # of sigmoid(z), where it is steepest
-    relative = predicted.of_product((d, np.hypot(predicted.error, slope)), (1.5, predicted.weight))
+    relative = np.linalg.norm([predicted.product, np.hypot(predicted.error, slope) / d, predicted.weight / 1.5])
     expected = np.hypot(relative, predicted.update / (0.5 * d * 1.5))
     off = np.stack(found) / (0.5 * d * 1.5) - 1
     assert rms(off) == pytest.approx(expected, rel=0.1)

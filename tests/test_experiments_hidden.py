@@ -29,7 +29,7 @@ def test_the_rate_is_chosen_on_training_reviews_held_out(data):
 def test_the_cases_are_the_best_rate_under_noise_and_the_papers():
     names = ["learning rate", "held-out percent, clear", "held-out percent, with noise"]
     choice = pd.DataFrame([(0.02, 90.0, 80.0), (0.03, 70.0, 85.0), (0.04, 95.0, 60.0)], columns=names)
-    best, paper = hidden.cases(choice)
+    paper, best = hidden.cases(choice)
     assert (best.plan.learning_rate, best.parameters, best.hidden) == (0.03, HIDDEN_128, 8)
     assert (paper.plan.learning_rate, paper.parameters, paper.hidden) == (0.001, HIDDEN_SLOW_128, 8)
 

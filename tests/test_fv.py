@@ -33,6 +33,7 @@ from encnn.schemes.rings import reference
 from encnn.schemes.rings.array import Bounds
 from encnn.schemes.rings.parameters import primes_of_bits
 from encnn.schemes.rings.primes import find_primes
+from encnn.security.promise import STANDARD_128
 
 BOTH = pytest.mark.parametrize("scheme", ["fv", "yashe"])
 whole = st.lists(st.integers(-8, 8), min_size=8, max_size=8).map(lambda x: np.array(x, float))
@@ -309,7 +310,7 @@ def test_features_with_fractions_are_refused(scheme: str) -> None:
 
 def test_presets_of_128_bits_stay_within_the_standard() -> None:
     for p in fv.PRESETS.values():
-        assert p.insecure or (p.security.bits >= 128 and p.within_standard and p.sigma >= 3.19)
+        assert p.insecure or (p.security.bits >= 128 and p.modulus_bits <= STANDARD_128[p.N] and p.sigma >= 3.19)
         assert fv.preset(p.name) is p and p.name in str(p) and "q_primes" in repr(p)
     with pytest.raises(ParameterError, match="choose one of fv-depth-128"):
         fv.preset("other")

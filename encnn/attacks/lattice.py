@@ -91,13 +91,9 @@ def recover_row(
     A: np.ndarray,
     b: np.ndarray,
     block_sizes: Iterable[int] = BLOCK_SIZES,
-    samples: int | None = None,
 ) -> Reduction:
-    """Return the row of T behind the samples A, (d, N), and b, (N,), or that no block size found it.
-
-    samples: columns used in the lattice; by default what the estimate advises, and a quarter more.
-    """
-    s = min(A.shape[1], samples or _samples_to_use(parameters))
+    """Return the row of T behind the samples A, (d, N), and b, (N,), or that no block size found it."""
+    s = min(A.shape[1], _samples_to_use(parameters))
     basis = _embedding(parameters, A[:, :s], b[:s])
     started = time.process_time()
     for beta in _reduce(basis, block_sizes):
@@ -151,15 +147,15 @@ def measure(
     return pd.DataFrame(records, columns=names)
 
 
-def extrapolate(q_bits: int, dimensions: Sequence[int], anchor_d: int, anchor_s: float, sigma: float = 3.2) -> pd.DataFrame:
+def extrapolate(q_bits: int, dimensions: Sequence[int], anchor_d: int, anchor_s: float) -> pd.DataFrame:
     """Return seconds against d: the estimate's cost of the primal attack, scaled so that `anchor_d` takes `anchor_s`.
 
-    T is ternary; anchor_s was measured.
+    T is ternary and the noise has the deviation 3.2; anchor_s was measured.
 
     Columns `d`, `bits` (BDGL16), `log2_seconds`.
     """
-    bits = [_primal(d, q_bits, sigma, "ternary").bits for d in dimensions]
-    shift = math.log2(anchor_s) - _primal(anchor_d, q_bits, sigma, "ternary").bits
+    bits = [_primal(d, q_bits, 3.2, "ternary").bits for d in dimensions]
+    shift = math.log2(anchor_s) - _primal(anchor_d, q_bits, 3.2, "ternary").bits
     return pd.DataFrame({"d": dimensions, "bits": bits, "log2_seconds": np.array(bits) + shift})
 
 

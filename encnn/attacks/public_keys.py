@@ -19,7 +19,6 @@ import numpy as np
 
 from encnn.arithmetic.digits import expand_key
 from encnn.arithmetic.modular import centred
-from encnn.errors import ParameterError
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import IntegerVectorParameters, IntegerVectorSwitchKey, PublicKey
 
@@ -67,19 +66,6 @@ def lwe_columns(parameters: IntegerVectorParameters, public: PublicKey) -> tuple
 def T_from_regression(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """Return the integers T, shape (m, d), with the least squares |B - T A|^2; A is (d, N), B is (m, N)."""
     return _solve(A.T, B.T).T
-
-
-def T_from_fractions(A: np.ndarray, B: np.ndarray) -> np.ndarray:
-    """Return the fractions of T, shape (m,), for d = 1, from real B = T A - E with integer A and E, shapes (N,) and (m, N).
-
-    It reads the column with A = 1 and the smallest |B|, which has lost the fewest bits.  Raises `ParameterError` if no column
-    has A = 1, as with large A.
-    """
-    ones = B[:, A == 1]
-    if not ones.size:
-        raise ParameterError("no column has A = 1, so no fraction of T stands alone; masks are too large, try regression")
-    smallest = np.take_along_axis(ones, np.abs(ones).argmin(axis=1)[:, None], axis=1)
-    return smallest[:, 0] % 1.0
 
 
 def explains(parameters: IntegerVectorParameters, T: np.ndarray, A: np.ndarray, B: np.ndarray) -> bool:

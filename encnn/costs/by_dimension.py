@@ -17,21 +17,17 @@ MODULUS_TOY is an example of parameters for products, COMPACT_128 of parameters 
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
 
-from encnn.costs.timing import best_cpu_seconds
 from encnn.errors import ParameterError
 from encnn.progress import progress
 from encnn.schemes.bilinear import BilinearMap, elementwise, vector_matrix
 from encnn.schemes.integer_vector import (
     COMPACT_128,
     MODULUS_TOY,
-    IntegerVectorEvaluator,
     IntegerVectorParameters,
-    IntegerVectorSecretKey,
 )
 from encnn.security.estimate import minimum_dimension
 from encnn.security.promise import honest_name
@@ -81,25 +77,21 @@ def largest_dimension(memory_bytes: int, like: IntegerVectorParameters = MODULUS
     return low
 
 
-def costs(
-    dimensions: Iterable[int] = DIMENSIONS, like: IntegerVectorParameters = COMPACT_128, measure: bool = False
-) -> pd.DataFrame:
+def costs(dimensions: Iterable[int] = DIMENSIONS, like: IntegerVectorParameters = COMPACT_128) -> pd.DataFrame:
     """Return a table of security in bits and of sizes in bytes, with one line per dimension d.
 
     All other parameters are those of `like`, which must have a modulus.  Columns: log2 q; the fewest "bits" of the estimate,
     the attack and the model that give them, and "bits (core-SVP)"; bytes of a ciphertext of one scalar, of the public key for
     scalars, and of the evaluation keys for the product of two scalars and for vector (8) times matrix (8 x 1).
-    With `measure` there are also CPU milliseconds per scalar, out of a batch of 64: to encrypt it, to decrypt it, to add two,
-    and to switch one by the key of a linear map.  None of these needs a key that grows as d^3.
     """
     if like.q_bits is None:
         raise ParameterError(f"{like.name!r} has no modulus, so no dimension makes it secure; take COMPACT_128 or ADDITIVE_128")
-    rows = [_row(at_dimension(d, like), measure) for d in progress(list(dimensions), description="costs")]
+    rows = [_row(at_dimension(d, like)) for d in progress(list(dimensions), description="costs")]
     return pd.DataFrame(rows).set_index("d")
 
 
-def _row(p: IntegerVectorParameters, measure: bool) -> dict[str, object]:
-    row: dict[str, object] = {
+def _row(p: IntegerVectorParameters) -> dict[str, object]:
+    return {
         "d": p.d,
         "log2 q": p.q_bits or 0,
         "bits": round(p.security.bits, 1),
@@ -110,37 +102,22 @@ def _row(p: IntegerVectorParameters, measure: bool) -> dict[str, object]:
         "scalar product key bytes": product_key_bytes(p, SCALAR_PRODUCT),
         "vector-matrix 8x1 key bytes": product_key_bytes(p, VECTOR_MATRIX),
     }
-    return row | (_milliseconds(p) if measure else {})
 
 
-def _milliseconds(p: IntegerVectorParameters, batch: int = 64) -> dict[str, float]:
-    """Return CPU milliseconds of each operation for one ciphertext of a scalar."""
-    secret = IntegerVectorSecretKey(p, [1])
-    evaluator, key = IntegerVectorEvaluator(secret.context), secret.linear_key(np.ones((1, 1), dtype=np.int64))
-    v = np.linspace(-1.0, 1.0, batch)[:, None]
-    c = secret.encrypt(v)
-    operations: dict[str, Callable[[], object]] = {
-        "encrypt": lambda: secret.encrypt(v),
-        "decrypt": lambda: secret.decrypt(c),
-        "add": lambda: c + c,
-        "linear": lambda: evaluator.linear(c, key),
-    }
-    return {f"{name} ms": 1e3 * best_cpu_seconds(operation, runs=3) / batch for name, operation in operations.items()}
+def summary(memory_bytes: int) -> str:
+    """Return the sentence below the table, for a machine with this memory and the modulus of `MODULUS_TOY`.
 
-
-def summary(memory_bytes: int, like: IntegerVectorParameters = MODULUS_TOY, bits: float = 128.0) -> str:
-    """Return the sentence below the table, for a machine with this memory.
-
-    The dimension for these bits is the smallest by the estimate, which is optimistic (see `estimate`).
+    The dimension for 128 bits is the smallest by the estimate, which is optimistic (see `estimate`).
 
     >>> print(summary(2**30))
     1.0 GiB hold the key of one product of two scalars up to d = 321;
     128 bits at log2 q = 64 take d = 2465, and that key has 446.9 GiB.
     """
-    needed = minimum_dimension(bits, like.q_bits or 0, like.sigma or 0.0)
+    like = MODULUS_TOY
+    needed = minimum_dimension(128.0, like.q_bits or 0, like.sigma or 0.0)
     size = product_key_bytes(at_dimension(needed, like)) / 2**30
     return (
         f"{memory_bytes / 2**30:.1f} GiB hold the key of one product of two scalars up to d = "
         f"{largest_dimension(memory_bytes, like)};\n"
-        f"{bits:.0f} bits at log2 q = {like.q_bits} take d = {needed}, and that key has {size:.1f} GiB."
+        f"128 bits at log2 q = {like.q_bits} take d = {needed}, and that key has {size:.1f} GiB."
     )

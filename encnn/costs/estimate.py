@@ -37,13 +37,11 @@ from encnn.schemes import SchemeParameters
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a task under some parameters.  The trainer's CPU milliseconds per review are base_ms + word_ms * words."""
+    """The cost of a task under some parameters."""
 
     setup_cpu_s: float  # to make keys and to encrypt the weights
     trainer_cpu_s: float  # the trainer, in training
     owner_cpu_s: float  # the owner, in training
-    base_ms: float  # the trainer, per review
-    word_ms: float  # the trainer, per word of a review
     keys_bytes: int  # of the keys in memory
     model_bytes: int  # of the weights in memory
     keys_file_bytes: int  # of the keys in a file
@@ -104,8 +102,6 @@ def estimate_cost(task: Task, parameters: SchemeParameters) -> Cost:
         setup_cpu_s=c.keys_s + features * c.encrypt_row_s,
         trainer_cpu_s=trainer_s,
         owner_cpu_s=owner_s,
-        base_ms=1e3 * c.base_s,
-        word_ms=1e3 * c.word_s,
         keys_bytes=c.keys_bytes,
         model_bytes=round(c.fixed_bytes + features * c.row_bytes),
         keys_file_bytes=c.keys_file_bytes,

@@ -42,14 +42,14 @@ def addition_times(p: IntegerVectorParameters) -> dict[str, float]:
     }
 
 
-def product_costs(dimensions: Iterable[int], parameters: IntegerVectorParameters = MODULUS_TOY) -> pd.DataFrame:
+def product_costs(dimensions: Iterable[int]) -> pd.DataFrame:
     """Return the cost of a product of two encrypted numbers as d grows: key in MB and CPU milliseconds, beside those of a sum.
 
     The keys are really made, so they must fit into the memory of this machine.
     """
     lines = []
     for d in dimensions:
-        p = parameters.updated(d=d)
+        p = MODULUS_TOY.updated(d=d)
         f = elementwise(1)
         secret, evaluator = make_keys(p, [1], [f])
         a = secret.encrypt(np.array([0.5]))
@@ -59,7 +59,8 @@ def product_costs(dimensions: Iterable[int], parameters: IntegerVectorParameters
     return pd.DataFrame(lines, columns=["d", "bits", "key MB", "product ms", "sum ms"])
 
 
-def _answer_time(assistant: Assistant, c: CiphertextArray, repeats: int = 300) -> float:
+def _answer_time(assistant: Assistant, c: CiphertextArray) -> float:
+    repeats = 300
     first = Request(1, 0.01, c, np.ones((1, 1), np.int8))
     for trip in range(1, repeats + 1):
         assistant.answer(replace(first, trip=trip))

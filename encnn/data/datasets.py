@@ -39,9 +39,9 @@ class Dataset:
         return Dataset(self.name, self.X[:reviews], self.y[:reviews], self.X_test, self.y_test)
 
 
-def held_out(data: Dataset, share: float = HELD_OUT) -> Dataset:
-    """Return the training reviews, with the last share of them as test reviews, to make choices without the real test."""
-    cut = round(data.X.shape[0] * (1 - share))
+def held_out(data: Dataset) -> Dataset:
+    """Return the training reviews with the last `HELD_OUT` of them as test reviews, to make choices without the real test."""
+    cut = round(data.X.shape[0] * (1 - HELD_OUT))
     return Dataset(data.name, data.X[:cut], data.y[:cut], data.X[cut:], data.y[cut:])
 
 
@@ -56,9 +56,9 @@ def bags_of_words(corpus: Corpus, vocabulary: Vocabulary) -> Dataset:
     return Dataset(corpus.name, X, corpus.train.labels, X_test, corpus.test.labels)
 
 
-def grams_dataset(corpus: Corpus, least: int, most: int = MOST) -> Dataset:
-    """Return which words and pairs of words each review has; only those in `least` to `most` training reviews count."""
-    grams = select_grams(corpus.train, least=least, most=most)
+def grams_dataset(corpus: Corpus, least: int) -> Dataset:
+    """Return which words and pairs of words each review has; only those in `least` to `MOST` training reviews count."""
+    grams = select_grams(corpus.train, least=least, most=MOST)
     X, X_test = (bag_of_grams(reviews, grams) for reviews in (corpus.train, corpus.test))
     return Dataset(f"{corpus.name}, words and pairs", X, corpus.train.labels, X_test, corpus.test.labels)
 

@@ -24,7 +24,7 @@ from encnn.costs import announce
 from encnn.costs.timing import cpu_seconds
 from encnn.data.datasets import Dataset, held_out, words_dataset
 from encnn.experiments.columns import security
-from encnn.experiments.console import begin, heading, job_options
+from encnn.experiments.console import begin, heading, job_options, show
 from encnn.experiments.linear import LEARNING_RATE, linear_start
 from encnn.experiments.twin import WARM_UP, ClearTwin, clear_twin
 from encnn.network import TrainingPlan
@@ -152,9 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     corpus, results = begin(options)
     words, frequent = words_dataset(corpus), words_dataset(corpus, cutoff=None)
     rates = held_out_rates(words)
-    heading("Learning rates in the clear, on training reviews held out")
-    print(rates.to_string(index=False))
-    results.store("assisted_rates", rates)
+    show(results, "assisted_rates", "Learning rates in the clear, on training reviews held out", rates)
     plan = TrainingPlan(ExactSigmoid(), LEARNING_RATE)
     heading("What the runs will cost")
     for parameters in dict.fromkeys(case.parameters for case in CASES):
@@ -164,10 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         assisted_run(case, words if case.labels == "sent" else frequent, plan, key)
         for case, key in progress(jobs, "assisted training", unit="run")
     ]
-    heading(f"Assisted training at 128 bits, learning rate {LEARNING_RATE}")
-    table = pd.DataFrame(lines)
-    print(table.T.to_string(header=False))
-    results.store("assisted", table)
+    title = f"Assisted training at 128 bits, learning rate {LEARNING_RATE}"
+    show(results, "assisted", title, pd.DataFrame(lines), upright=True)
     results.finish()
     return 0
 

@@ -6,7 +6,9 @@ The jobs `unassisted` and `hidden` define the cases and choose their settings.
 import argparse
 import os
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +21,16 @@ from encnn.data.reviews import Corpus
 from encnn.data.reviews.cache import cache_folder
 from encnn.data.reviews.conditioning import with_labels, without_labels
 from encnn.experiments.columns import security
+from encnn.experiments.console import show
 from encnn.experiments.linear import linear_start
-from encnn.experiments.own_process import in_a_process
+from encnn.experiments.own_process import in_a_process, kept
+from encnn.experiments.results import Results
 from encnn.experiments.twin import ClearTwin, clear_twin
 from encnn.network import Architecture, Network, TrainingPlan, train
 from encnn.network.architecture import Pooling
 from encnn.network.rank_one import expanded, reduced
 from encnn.parties import EncryptedModel, Evaluation, Owner, Trainer
+from encnn.progress import progress
 from encnn.scaling.checkpoints import scores_in, train_resumably
 from encnn.schemes.base import Encrypted
 from encnn.schemes.bootstrapped import BootstrappedEvaluator, BootstrappedParameters, noise
@@ -80,6 +85,10 @@ class BootstrappedCase:
     def start(self, data: Dataset, key: int) -> Network:
         """Return the start in the clear, which depends on the key if there is a hidden layer."""
         return rank_one_start(data, self.hidden, key) if self.hidden else linear_start(data)
+
+    def folder_name(self, key: int) -> str:
+        """Return the name of the folder in which a run goes on."""
+        return f"{'hidden ' if self.hidden else ''}{self.name} {key}".replace(" ", "-").replace("'", "")
 
 
 def rank_one_start(data: Dataset, hidden: int, seed: int, pooling: Pooling = "mean") -> Network:
@@ -239,6 +248,32 @@ class _Clock:
         self.cpu_seconds, self.wall_seconds = time.process_time() - self._cpu, time.perf_counter() - self._wall
 
 
+def all_runs(
+    name: str,
+    title: str,
+    cases: Sequence[BootstrappedCase],
+    data: Mapping[str, Dataset],
+    options: argparse.Namespace,
+    corpus: Corpus,
+    results: Results,
+) -> None:
+    """Make the runs of all cases; write their lines (NAME.csv) and running accuracies (NAME_curve.csv) as they come.
+
+    data: plain features by the names of recipes.
+    """
+    lines, curves = [], []
+    jobs = [(case, key) for case in cases for key in range(case.keys)]
+    for case, key in progress(jobs, "training by bootstrapping", unit="run"):
+        folder = options.runs / corpus.name / case.folder_name(key)
+        line, points = kept(folder, partial(run_apart, case, data[case.recipe.name], key, folder, options.threads))
+        lines.append(line)
+        curves.append(points)
+        results.store(name, pd.DataFrame(lines))
+        results.store(f"{name}_curve", pd.concat(curves))
+    show(results, name, title, pd.DataFrame(lines), upright=True)
+    results.finish()
+
+
 def run_apart(
     case: BootstrappedCase, data: Dataset, key: int, folder: Path, threads: int
 ) -> tuple[dict[str, object], pd.DataFrame]:
@@ -268,7 +303,7 @@ def _prepared(owner: Owner, start: Network, threads: int) -> EncryptedModel:
     return model
 
 
-def _decrypted_test(owner: Owner, trainer: Trainer, data: Dataset, rows: int = 5000) -> np.ndarray:
+def _decrypted_test(owner: Owner, trainer: Trainer, data: Dataset) -> np.ndarray:
     """Return the decrypted test scores, made some thousands at a time, since each encrypted one takes much memory."""
-    parts = [data.X_test[start : start + rows] for start in range(0, data.X_test.shape[0], rows)]
+    parts = [data.X_test[start : start + 5000] for start in range(0, data.X_test.shape[0], 5000)]
     return np.concatenate([owner.decrypt(trainer.predict(X)) for X in parts])

@@ -19,7 +19,7 @@ from encnn.costs.timing import cpu_seconds
 from encnn.data.datasets import Dataset, whitened_dataset
 from encnn.experiments.ckks_cases import CASES, TOY_CASES, UNASSISTED, CKKSCase, held_out_choices
 from encnn.experiments.columns import distance_percent, right, security, significant
-from encnn.experiments.console import begin, heading, job_options
+from encnn.experiments.console import begin, heading, job_options, show
 from encnn.experiments.own_process import in_a_process
 from encnn.network import Network, TrainingPlan
 from encnn.network.rehearsal import predict_in_clear
@@ -108,16 +108,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     choices = pd.concat(tables.values(), ignore_index=True)
     heading("Choices in the clear, on training reviews held out: the best three of each case, of which the first is taken")
     print(choices.groupby("case", sort=False).head(3).to_string(index=False), flush=True)
+    results.store("ckks_choices", choices)
     cases = tuple(case.chosen(tables[case.in_the_clear()]) for case in cases)
     table = pd.DataFrame([_announced(case, data) for case in progress(cases, "CKKS", unit="run")])
-    heading("CKKS on word2vec features")
-    print(table.T.to_string(header=False))
+    show(results, "ckks", "CKKS on word2vec features", table, upright=True)
     logistic, hidden = (next(c for c in cases if c.hidden == h and c.reviews is None) for h in (0, 8))
     mirror = mirror_costs(data, *(case.clear_twin(data).network for case in (logistic, hidden)))
-    heading("The mirror: encrypted reviews, clear model")
-    print(mirror.to_string(index=False))
-    for name, frame in (("ckks_choices", choices), ("ckks", table), ("mirror", mirror)):
-        results.store(name, frame)
+    show(results, "mirror", "The mirror: encrypted reviews, clear model", mirror)
     results.finish()
     return 0
 

@@ -44,7 +44,7 @@ from encnn.data.reviews import Vocabulary, bag_of_words, load_reviews
 from encnn.experiments import ckks_cases, small_reviews
 from encnn.experiments.bootstrapped_runs import rank_one_start
 from encnn.experiments.columns import distance_percent, right_percent, security, significant
-from encnn.experiments.console import heading, job_options
+from encnn.experiments.console import job_options, show
 from encnn.experiments.helped import trained
 from encnn.experiments.linear import linear_start
 from encnn.experiments.results import Results
@@ -217,9 +217,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     real = options.hidden or "real" in set(found["comparison"]["task"])  # the hidden layer's task is always the toy one
     results = Results(options.folder, real=real)
     for name, lines in found.items():
-        heading("One network, every scheme" if name == "comparison" else "A hidden layer, every scheme that multiplies")
-        print(lines.T.to_string(header=False))
-        results.store(name, lines)
+        title = "One network, every scheme" if name == "comparison" else "A hidden layer, every scheme that multiplies"
+        show(results, name, title, lines, upright=True)
     results.finish()
     return 0
 

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+import pandas as pd
+
 from encnn.data.reviews import Corpus, load_reviews
 from encnn.errors import DataError
 from encnn.experiments.results import FRESH, Results
@@ -47,3 +49,10 @@ def load_or_toy(name: str) -> Corpus:
 def heading(text: str) -> None:
     """Print a heading."""
     print(f"\n{text}\n{'-' * len(text)}", flush=True)
+
+
+def show(results: Results, name: str, title: str, table: pd.DataFrame, upright: bool = False) -> None:
+    """Print a table under a heading, and write it.  upright: a column for each line, for tables of many columns."""
+    heading(title)
+    print(table.T.to_string(header=False) if upright else table.to_string(index=False), flush=True)
+    results.store(name, table)

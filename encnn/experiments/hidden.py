@@ -13,7 +13,6 @@ takes minutes.  It is kept in a folder while it goes on, and continues from ther
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -26,12 +25,11 @@ from encnn.experiments.bootstrapped_runs import (
     WORDS,
     BootstrappedCase,
     add_run_options,
+    all_runs,
     rank_one_start,
-    run_apart,
     simulated_hidden,
 )
-from encnn.experiments.console import begin, heading, job_options
-from encnn.experiments.own_process import kept
+from encnn.experiments.console import begin, job_options, show
 from encnn.experiments.twin import clear_twin
 from encnn.network import TrainingPlan
 from encnn.progress import progress
@@ -63,10 +61,10 @@ def choose(data: Dataset, rates: Sequence[float] = RATES, starts: int = STARTS) 
 
 
 def cases(choice: pd.DataFrame, keys: int = KEYS) -> list[BootstrappedCase]:
-    """Return the cases: the rate that was chosen, and the paper's."""
+    """Return the cases: the paper's rate, and the one that was chosen."""
     best = float(choice["learning rate"].iloc[int(choice["held-out percent, with noise"].argmax())])
     chosen = BootstrappedCase("rate chosen", WORDS, HIDDEN_128, plan_at(best), keys=keys, hidden=HIDDEN)
-    return [chosen, BootstrappedCase("the paper's rate", WORDS, HIDDEN_SLOW_128, plan_at(PAPER_RATE), keys=keys, hidden=HIDDEN)]
+    return [BootstrappedCase("the paper's rate", WORDS, HIDDEN_SLOW_128, plan_at(PAPER_RATE), keys=keys, hidden=HIDDEN), chosen]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,19 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     corpus, results = begin(options)
     data = WORDS.dataset(corpus)
     choice = choose(data)
-    heading("Learning rates in the clear and with noise, on training reviews held out")
-    print(choice.to_string(index=False))
-    results.store("hidden_choice", choice)
-    jobs = [(case, key) for key in range(options.keys) for case in cases(choice, options.keys)]
-    lines, curves = [], []
-    for case, key in progress(jobs, "training a hidden layer by bootstrapping", unit="run"):
-        folder = options.runs / corpus.name / f"hidden {case.name} {key}".replace(" ", "-").replace("'", "")
-        line, points = kept(folder, partial(run_apart, case, data, key, folder, options.threads))
-        lines.append(line)
-        curves.append(points)
-        results.store("hidden", pd.DataFrame(lines).sort_values(["case", "key"], ascending=[False, True]))
-        results.store("hidden_curve", pd.concat(curves))
-    heading("The paper's network by bootstrapping alone, at 128 bits")
-    print(pd.DataFrame(lines).T.to_string(header=False))
-    results.finish()
+    show(results, "hidden_choice", "Learning rates in the clear and with noise, on training reviews held out", choice)
+    title = "The paper's network by bootstrapping alone, at 128 bits"
+    all_runs("hidden", title, cases(choice, options.keys), {WORDS.name: data}, options, corpus, results)
     return 0

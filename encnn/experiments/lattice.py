@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from encnn.attacks.lattice import SWEEP, measure
-from encnn.experiments.console import heading, job_options
+from encnn.experiments.console import job_options, show
 from encnn.experiments.results import Results
 from encnn.schemes.integer_vector import IntegerVectorParameters
 
@@ -17,9 +17,7 @@ def main(arguments: Sequence[str] | None = None, sweep: Sequence[tuple[IntegerVe
     """Measure all of `sweep`; return the exit status."""
     options = job_options(__name__, "Recover keys by lattice reduction.", corpus=False).parse_args(arguments)
     table = pd.concat([measure(p, dimensions) for p, dimensions in sweep]).round({"cpu_s": 4})
-    heading("Keys recovered by lattice reduction, over the dimension")
-    print(table.to_string(index=False))
     results = Results(options.folder)
-    results.store("lattice_attack", table)
+    show(results, "lattice_attack", "Keys recovered by lattice reduction, over the dimension", table)
     results.finish()
     return 0

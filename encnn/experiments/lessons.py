@@ -105,14 +105,14 @@ def budgets(table: pd.DataFrame, limit_bits: float) -> pd.DataFrame:
     return table.drop(columns="predicted_bits").assign(**left)
 
 
-def watched_run(reviews: Reviews, sigmoid: Sigmoid, learning_rate: float, epochs: int = 2) -> Evaluation:
-    """Train a network of eight hidden units in the clear, watched by its owner; return what the owner reads.
+def watched_run(reviews: Reviews, sigmoid: Sigmoid, learning_rate: float) -> Evaluation:
+    """Train a network of eight hidden units in the clear for two epochs, watched by its owner; return what the owner reads.
 
     The owner stops a lost run.  The errors are those of `Owner.watch`.
     """
     vocabulary = Vocabulary.select(reviews, min_count=20)
     architecture = Architecture(len(vocabulary), hidden=8)
-    plan = TrainingPlan(sigmoid, learning_rate, epochs=epochs)
+    plan = TrainingPlan(sigmoid, learning_rate, epochs=2)
     owner = Owner(architecture, sigmoid, ClearParameters())
     trainer = Trainer(owner.encrypt(Network.initial(architecture, np.random.default_rng(1))))
     with np.errstate(over="ignore", invalid="ignore"):  # a lost run may overflow before the owner looks again

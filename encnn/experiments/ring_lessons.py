@@ -113,7 +113,7 @@ def _count_products(evaluator: Any) -> list[int]:
     return made
 
 
-def deepest(scheme: ModuleType, N: int, t_bits: int = 17) -> tuple[float, int] | tuple[None, None]:
+def deepest(scheme: ModuleType, N: int) -> tuple[float, int] | tuple[None, None]:
     """Return the bits of the largest modulus of 28-bit primes with 128 bits of security, and the products that it allows.
 
     (None, None) where not even two primes are left.
@@ -122,7 +122,7 @@ def deepest(scheme: ModuleType, N: int, t_bits: int = 17) -> tuple[float, int] |
     special = primes_of_bits(N, (28,))
     for count in range(1, 40):
         q = primes_of_bits(N, (28,) * count, special)
-        t = primes_of_bits(N, (t_bits,), (*special, *q))
+        t = primes_of_bits(N, (17,), (*special, *q))
         moduli = {"q_primes": q, "t_primes": t, "special_prime": special[0]}
         p = scheme.SCHEME.parameters(name="any-INSECURE", N=N, value_limit=1.0, **moduli)
         if p.security_bits < 128:

@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 
 from encnn.classifier import EncryptedClassifier
 from encnn.experiments.columns import security
-from encnn.experiments.console import heading, job_options
+from encnn.experiments.console import job_options, show
 from encnn.experiments.results import Results
 from encnn.progress import progress
 
@@ -126,8 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for data, help, key in progress(jobs, "training on tables", unit="run"):
         lines.append(measured(data, help, key))
         results.store("tables", pd.DataFrame(lines))
-    heading("Tables and texts at 128 bits, beside LogisticRegression on the same split")
-    print(pd.DataFrame(lines).to_string(index=False))
+    show(results, "tables", "Tables and texts at 128 bits, beside LogisticRegression on the same split", pd.DataFrame(lines))
     results.finish()
     return 0
 

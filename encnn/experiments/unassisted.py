@@ -20,7 +20,6 @@ again.  Each run has its own process, so that its peak memory is measured alone.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 
 import numpy as np
@@ -38,11 +37,10 @@ from encnn.experiments.bootstrapped_runs import (
     BootstrappedCase,
     Recipe,
     add_run_options,
-    run_apart,
+    all_runs,
 )
-from encnn.experiments.console import begin, heading, job_options
+from encnn.experiments.console import begin, job_options, show
 from encnn.experiments.linear import linear_start
-from encnn.experiments.own_process import kept
 from encnn.experiments.twin import clear_twin
 from encnn.network import Help, TrainingPlan
 from encnn.progress import progress
@@ -125,19 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     corpus, results = begin(options)
     plain = {of.recipe.name: of.recipe.dataset(corpus) for of in CHOICES}
     choice = pd.concat([choose(of, plain[of.recipe.name]) for of in CHOICES], ignore_index=True)
-    heading("Plans in the clear and with noise, on training reviews held out")
-    print(choice.to_string(index=False))
-    results.store("unassisted_choice", choice)
-    jobs = [(case, key) for case in cases(choice, options.keys) for key in range(case.keys)]
-    lines, curves = [], []
-    for case, key in progress(jobs, "training by bootstrapping", unit="run"):
-        folder = options.runs / corpus.name / f"{case.name} {key}".replace(" ", "-")
-        line, points = kept(folder, partial(run_apart, case, plain[case.recipe.name], key, folder, options.threads))
-        lines.append(line)
-        curves.append(points)
-        results.store("unassisted", pd.DataFrame(lines))
-        results.store("unassisted_curve", pd.concat(curves))
-    heading("Training by bootstrapping alone, at 128 bits")
-    print(pd.DataFrame(lines).T.to_string(header=False))
-    results.finish()
+    show(results, "unassisted_choice", "Plans in the clear and with noise, on training reviews held out", choice)
+    title = "Training by bootstrapping alone, at 128 bits"
+    all_runs("unassisted", title, cases(choice, options.keys), plain, options, corpus, results)
     return 0

@@ -12,7 +12,7 @@ import pandas as pd
 
 from encnn.data.datasets import HELD_OUT, Dataset
 from encnn.data.reviews import Reviews, word2vec_features
-from encnn.experiments.console import begin, heading, job_options
+from encnn.experiments.console import begin, job_options, show
 from encnn.experiments.table_three import run, word2vec_pair
 from encnn.progress import progress
 
@@ -57,8 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Make the choice, print it and write word2vec_choice.csv; return the exit status."""
     corpus, results = begin(job_options(__name__, "Choose settings of word2vec.").parse_args(arguments))
     choice = word2vec_choice(corpus.train)
-    heading("Settings of word2vec, on training reviews held out")
-    print(choice.to_string(index=False))
-    results.store("word2vec_choice", choice)
+    show(results, "word2vec_choice", "Settings of word2vec, on training reviews held out", choice)
     results.finish()
     return 0

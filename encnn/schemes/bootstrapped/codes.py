@@ -44,7 +44,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_ndtr, ndtr
+from scipy.special import log_ndtr
 
 from encnn.errors import ParameterError
 from encnn.schemes.bootstrapped import noise
@@ -216,8 +216,3 @@ def dithered(v: np.ndarray, least: float) -> np.ndarray:
     # many of the entries so far must be +least, and an entry is +least where this count, rounded, goes up.
     ups = np.cumsum(np.where(small, (v + least) / (2 * least), 0.0))
     return np.where(small, np.where(np.diff(np.floor(ups + 0.5), prepend=0) > 0, least, -least), v)
-
-
-def below_guard(p: BootstrappedParameters, codec: Codec, outputs: int = 1) -> float:
-    """Return the probability that a code at an end of its window is read beyond the guard."""
-    return float(ndtr(-codec.guard / math.sqrt(noise.table_input(p, outputs))))

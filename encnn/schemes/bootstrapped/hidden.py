@@ -152,10 +152,6 @@ class LayerNoise:
     product: float  # of the place at which a sum of codes is read, as a share of the product
     update: float  # of a weight of W1, from the fine rotation and the trace
 
-    def of_product(self, *factors: tuple[float, float]) -> float:
-        """Return the relative deviation of a product of factors, given as pairs (number, deviation of its read)."""
-        return math.hypot(self.product, *(s / v for v, s in factors))
-
 
 class CodedLayer(Generic[W, C, Z]):
     """The forward and the backward pass of a network with a hidden layer.

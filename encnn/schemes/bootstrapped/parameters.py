@@ -33,7 +33,6 @@ then the key switch needs more digits, which cost what the rotation gains.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import log2
 
 from encnn.arithmetic.checks import check_types
 from encnn.errors import CapabilityError, ParameterError
@@ -120,11 +119,6 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
     def owner_help(self) -> OwnerHelp:
         """Nothing: a table is the sigmoid, and a bootstrap makes a fresh ciphertext."""
         return "none"
-
-    @property
-    def key_entropy(self) -> float:
-        """log2 of the number of small keys: log2(block + 1) bits per block."""
-        return self.n / self.block * log2(self.block + 1)
 
     @cached_property
     def lwe_security(self) -> Estimate:

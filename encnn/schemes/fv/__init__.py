@@ -8,7 +8,7 @@ which tests compare this one.
 """
 
 from encnn.arithmetic.sigmoid import taylor
-from encnn.schemes.base import ComparedPreset, Scheme
+from encnn.schemes.base import ComparedPreset
 from encnn.schemes.fv.evaluator import FVEvaluator
 from encnn.schemes.fv.keys import FVSecretKey
 from encnn.schemes.fv.parameters import (
@@ -28,13 +28,8 @@ from encnn.schemes.rings.factory import Factory
 factory = Factory(FVParameters, FVSecretKey, FVEvaluator)
 make_keys = factory.make_keys
 
-SCHEME = Scheme(
-    FVEvaluator.scheme,
-    FVParameters,
-    make_keys,
-    factory.restore_evaluator,
-    factory.restore_secret_key,
-    list(PRESETS.values()),
+SCHEME = factory.scheme(
+    PRESETS,
     [
         ComparedPreset("FV, fixed point", ADDITIVE_128, taylor(1)),
         ComparedPreset("FV, fractional", FRACTIONAL_128, taylor(1)),

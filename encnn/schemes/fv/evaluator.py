@@ -10,13 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from encnn.arithmetic.sampling import for_key
-from encnn.errors import MissingKeyError
+from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.fv import noise
-from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.evaluator import RingEvaluator
 from encnn.schemes.rings.rns import Ring
-from encnn.schemes.rings.secret import encrypted
 
 
 class FVEvaluator(RingEvaluator):
@@ -25,20 +22,16 @@ class FVEvaluator(RingEvaluator):
     scheme: ClassVar[str] = "fv"
     parts = 2
 
-    def encrypt(self, v: np.ndarray, rng: np.random.Generator | None = None) -> RingArray:
-        """Return randomised public-key encryptions of real vectors v, shape (..., m).  Noise: `noise.fresh_public`."""
-        if self.public_key is None:
-            raise MissingKeyError("there is no public key; the owner makes one when make_keys is told of public widths")
-        randomness, p = for_key(self.context.experimental, rng), self.parameters
-        ring, key = p.cipher_ring, p.cipher_ring.ntt.forward(self.public_key)
+    def _encrypted_zeros(self, key: np.ndarray, randomness: Randomness, counts: tuple[int, ...]) -> np.ndarray:
+        p, ring = self.parameters, self.parameters.cipher_ring
+        # a new ternary u hides the key: (b u + e_1, a u + e_2) is an encryption of zero that nobody relates to (b, a)
+        u = ring.ntt.forward(ring.residues(randomness.integers(-1, 2, (*counts, p.N))))[..., None, :, :]
+        e = ring.residues(randomness.gaussian(p.sigma, (*counts, 2, p.N)))
+        return ring.add(ring.ntt.inverse(key * u % ring.p), e)
 
-        def zeros(counts: tuple[int, ...]) -> np.ndarray:
-            # a new ternary u hides the key: (b u + e_1, a u + e_2) is an encryption of zero that nobody relates to (b, a)
-            u = ring.ntt.forward(ring.residues(randomness.integers(-1, 2, (*counts, p.N))))[..., None, :, :]
-            e = ring.residues(randomness.gaussian(p.sigma, (*counts, 2, p.N)))
-            return ring.add(ring.ntt.inverse(key * u % ring.p), e)
-
-        return encrypted(self.context, np.asarray(v, np.float64), zeros, noise.fresh_public(p))
+    @property
+    def _fresh_noise(self) -> float:
+        return noise.fresh_public(self.parameters)
 
     @property
     def _switch_noise(self) -> float:

@@ -12,7 +12,7 @@ plaintext and noise in the worst case.  An operation raises `CiphertextOverflowE
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -327,3 +327,22 @@ def join(arrays: Sequence[RingArray]) -> RingArray:
 def blocks(count: int) -> list[slice]:
     """Return slices that cover `count` items, `BLOCK` at a time, so that intermediate results stay in the cache."""
     return [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
+
+
+def encrypted(context: RingContext, v: np.ndarray, zeros: Callable[[tuple[int, ...]], np.ndarray], noise: float) -> RingArray:
+    """Return encryptions of zero plus round(q m / t) for the plaintexts m of real vectors v."""
+    p = context.parameters
+    largest = float(np.abs(v).max(initial=0.0))
+    if not largest <= p.value_limit:
+        raise ParameterError(
+            f"a number reaches {largest:.3g}, but fresh ciphertexts of {p.name!r} hold up to {p.value_limit}; use smaller "
+            "numbers or parameters.updated(value_limit=...)"
+        )
+    plain = p.encoder.encode(v, p.scale)
+    counts = v.shape if p.encoder.per_number else v.shape[:-1]
+    data = np.concatenate([zeros((rows.stop - rows.start,)) for rows in blocks(math.prod(counts))])
+    data = data.reshape(*counts, *data.shape[1:])
+    top = data[..., 0, :, :]
+    top[..., plain.columns] = p.cipher_ring.add(top[..., plain.columns], scaled_up(p, plain))
+    bounds = Bounds(p.scale, p.fresh_magnitude, noise, p.fraction_digits, p.fresh_high)
+    return RingArray(data, context, v.shape[-1], bounds)

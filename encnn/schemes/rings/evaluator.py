@@ -12,10 +12,11 @@ per word, which cost more than the sums of rows that they replace, and more keys
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 
+from encnn.arithmetic.sampling import Randomness, for_key
 from encnn.arithmetic.sigmoid import Sigmoid
 from encnn.data.batches import Batch
 from encnn.errors import CapabilityError, CiphertextOverflowError, MissingKeyError, ParameterError
@@ -23,7 +24,7 @@ from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.encoders import GENERATOR, SlotEncoder
 from encnn.schemes.rings import storage
-from encnn.schemes.rings.array import SLACK_LIMIT, Bounds, RingArray, RingContext, blocks, join
+from encnn.schemes.rings.array import SLACK_LIMIT, Bounds, RingArray, RingContext, blocks, encrypted, join
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import Ring, base_conversion, rescaling
 from encnn.schemes.rings.switching import RingSwitchKey
@@ -66,11 +67,24 @@ class RingEvaluator(base.Evaluator[RingArray]):
         """Bytes of all public keys."""
         return sum(key.nbytes for key in self.keys.values()) + (0 if self.public_key is None else self.public_key.nbytes)
 
+    def encrypt(self, v: np.ndarray, rng: np.random.Generator | None = None) -> RingArray:
+        """Return randomised public-key encryptions of real vectors v, shape (..., m).  Noise: `_fresh_noise`."""
+        if self.public_key is None:
+            raise MissingKeyError("there is no public key; the owner makes one when make_keys is told of public widths")
+        key = self.parameters.cipher_ring.ntt.forward(self.public_key)
+        zeros = partial(self._encrypted_zeros, key, for_key(self.context.experimental, rng))
+        return encrypted(self.context, np.asarray(v, np.float64), zeros, self._fresh_noise)
+
     # -- what a scheme adds
 
     @abstractmethod
-    def encrypt(self, v: np.ndarray, rng: np.random.Generator | None = None) -> RingArray:
-        """Return randomised public-key encryptions of real vectors v, shape (..., m)."""
+    def _encrypted_zeros(self, key: np.ndarray, randomness: Randomness, counts: tuple[int, ...]) -> np.ndarray:
+        """Return encryptions of zero by the public key, whose values are given: residues of shape (*counts, parts, k, N)."""
+
+    @property
+    @abstractmethod
+    def _fresh_noise(self) -> float:
+        """A bound on the invariant noise of an encryption by the public key."""
 
     @property
     @abstractmethod

@@ -1,11 +1,12 @@
 """Make and restore both sides of a key of FV or YASHE: the owner's `RingSecretKey` and the public `RingEvaluator`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from encnn.files.schema import parse
+from encnn.schemes.base import ComparedPreset, Scheme
 from encnn.schemes.powers import Product
 from encnn.schemes.rings import storage
 from encnn.schemes.rings.evaluator import RingEvaluator
@@ -20,6 +21,11 @@ class Factory:
     parameters: type[RingParameters]  # the class of the scheme's parameters
     secret_key: type[RingSecretKey]  # the class of the owner's side
     evaluator: type[RingEvaluator]  # the class of the public side
+
+    def scheme(self, presets: Mapping[str, RingParameters], compared: Sequence[ComparedPreset]) -> Scheme:
+        """Return the scheme, with its presets and its lines in the comparison."""
+        restore = self.restore_evaluator, self.restore_secret_key
+        return Scheme(self.evaluator.scheme, self.parameters, self.make_keys, *restore, list(presets.values()), compared)
 
     def make_keys(
         self,

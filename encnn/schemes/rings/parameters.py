@@ -27,7 +27,7 @@ from encnn.schemes.parameters import NamedParameters
 from encnn.schemes.rings.primes import PRIME_BITS, check_primes, find_primes
 from encnn.schemes.rings.rns import MAX_TERMS, Ring, ring
 from encnn.security.estimate import AttackCost
-from encnn.security.promise import STANDARD_128, check_promise
+from encnn.security.promise import check_promise
 
 Bits: TypeAlias = tuple[int, ...]
 """Bits of primes."""
@@ -121,11 +121,6 @@ class RingParameters(NamedParameters):
     def modulus_bits(self) -> float:
         """log2 of the largest modulus under which anything is published: q times the special prime."""
         return math.log2(self.q) + (math.log2(self.special_prime) if self.special_prime else 0.0)
-
-    @property
-    def within_standard(self) -> bool:
-        """Whether modulus, noise and key stay within the table of the Homomorphic Encryption Standard for 128 bits."""
-        return self.sigma >= 3.19 and self.modulus_bits <= STANDARD_128.get(self.N, 0)
 
     @property
     def noise_bound(self) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar, Generic, Self, TypeVar
 
@@ -16,7 +16,7 @@ from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.encoders import SlotEncoder
 from encnn.schemes.powers import Product
 from encnn.schemes.rings import storage
-from encnn.schemes.rings.array import Bounds, RingArray, RingContext, blocks, scaled_up
+from encnn.schemes.rings.array import RingArray, blocks, encrypted
 from encnn.schemes.rings.evaluator import RELINEARISE, galois_element
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import Ring, rescaling
@@ -181,25 +181,6 @@ class RingSecretKey(base.SecretKey[RingArray], Generic[R]):
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
         """Return (header, arrays): *the secret*."""
         return storage.export_context(self.context), self._secret_part
-
-
-def encrypted(context: RingContext, v: np.ndarray, zeros: Callable[[tuple[int, ...]], np.ndarray], noise: float) -> RingArray:
-    """Return encryptions of zero plus round(q m / t) for the plaintexts m of real vectors v."""
-    p = context.parameters
-    largest = float(np.abs(v).max(initial=0.0))
-    if not largest <= p.value_limit:
-        raise ParameterError(
-            f"a number reaches {largest:.3g}, but fresh ciphertexts of {p.name!r} hold up to {p.value_limit}; use smaller "
-            "numbers or parameters.updated(value_limit=...)"
-        )
-    plain = p.encoder.encode(v, p.scale)
-    counts = v.shape if p.encoder.per_number else v.shape[:-1]
-    data = np.concatenate([zeros((rows.stop - rows.start,)) for rows in blocks(math.prod(counts))])
-    data = data.reshape(*counts, *data.shape[1:])
-    top = data[..., 0, :, :]
-    top[..., plain.columns] = p.cipher_ring.add(top[..., plain.columns], scaled_up(p, plain))
-    bounds = Bounds(p.scale, p.fresh_magnitude, noise, p.fraction_digits, p.fresh_high)
-    return RingArray(data, context, v.shape[-1], bounds)
 
 
 def uniform(randomness: Randomness, ring: Ring, counts: tuple[int, ...]) -> np.ndarray:

@@ -8,7 +8,7 @@ Read `fv` first, with which it shares the ring, arrays, encoders and key switchi
 """
 
 from encnn.arithmetic.sigmoid import taylor
-from encnn.schemes.base import ComparedPreset, Scheme
+from encnn.schemes.base import ComparedPreset
 from encnn.schemes.rings.factory import Factory
 from encnn.schemes.yashe.evaluator import YASHEEvaluator
 from encnn.schemes.yashe.keys import YASHESecretKey
@@ -27,13 +27,8 @@ from encnn.schemes.yashe.parameters import (
 factory = Factory(YASHEParameters, YASHESecretKey, YASHEEvaluator)
 make_keys = factory.make_keys
 
-SCHEME = Scheme(
-    YASHEEvaluator.scheme,
-    YASHEParameters,
-    make_keys,
-    factory.restore_evaluator,
-    factory.restore_secret_key,
-    list(PRESETS.values()),
+SCHEME = factory.scheme(
+    PRESETS,
     [
         ComparedPreset("YASHE, fixed point", ADDITIVE_128, taylor(1)),
         ComparedPreset("YASHE, fractional", FRACTIONAL_128, taylor(1)),

@@ -7,12 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from encnn.arithmetic.sampling import for_key
-from encnn.errors import MissingKeyError
+from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.evaluator import RingEvaluator
 from encnn.schemes.rings.rns import Ring, rescaling
-from encnn.schemes.rings.secret import encrypted
 from encnn.schemes.yashe import noise
 
 _LOOKED_AT, _NEAR = 4, 1 << 16
@@ -25,18 +23,14 @@ class YASHEEvaluator(RingEvaluator):
     scheme: ClassVar[str] = "yashe"
     parts = 1
 
-    def encrypt(self, v: np.ndarray, rng: np.random.Generator | None = None) -> RingArray:
-        """Return randomised public-key encryptions of real vectors v, shape (..., m): round(q m / t) + e + h s."""
-        if self.public_key is None:
-            raise MissingKeyError("there is no public key; the owner makes one when make_keys is told of public widths")
-        randomness, p = for_key(self.context.experimental, rng), self.parameters
-        ring, h = p.cipher_ring, p.cipher_ring.ntt.forward(self.public_key[0])
+    def _encrypted_zeros(self, key: np.ndarray, randomness: Randomness, counts: tuple[int, ...]) -> np.ndarray:
+        p, ring = self.parameters, self.parameters.cipher_ring
+        s, e = (ring.residues(randomness.gaussian(p.sigma, (*counts, p.N))) for _ in range(2))
+        return ring.add(e, ring.ntt.inverse(ring.ntt.forward(s) * key[0] % ring.p))[..., None, :, :]  # e + h s
 
-        def zeros(counts: tuple[int, ...]) -> np.ndarray:
-            s, e = (ring.residues(randomness.gaussian(p.sigma, (*counts, p.N))) for _ in range(2))
-            return ring.add(e, ring.ntt.inverse(ring.ntt.forward(s) * h % ring.p))[..., None, :, :]
-
-        return encrypted(self.context, np.asarray(v, np.float64), zeros, noise.fresh(p))
+    @property
+    def _fresh_noise(self) -> float:
+        return noise.fresh(self.parameters)
 
     def readable(self, a: RingArray) -> bool:
         """Return whether some ciphertext is round(q m / t) without h s, so that anybody reads it."""
