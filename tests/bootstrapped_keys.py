@@ -1,7 +1,11 @@
-"""Small sets and keys for the tests of the scheme with bootstrapping."""
+"""Small sets and keys, and other things that the tests of the scheme with bootstrapping share."""
+
+import operator
 
 import numpy as np
+import pytest
 
+from encnn.arithmetic import row_sums
 from encnn.schemes.bootstrapped import (
     BOOTSTRAP_TOY,
     ONE_LEVEL_128,
@@ -12,12 +16,20 @@ from encnn.schemes.bootstrapped import (
 )
 from encnn.schemes.bootstrapped.rotation import RotationKey
 
+NAME = operator.attrgetter("name")
+needs_numba = pytest.mark.skipif(not row_sums.available(), reason="numba is not installed")
+
 TINY = BOOTSTRAP_TOY.updated(name="tiny-INSECURE", d=128, n=6, block=2, k=2, N=64)
 """Several polynomials, and small enough for products by the schoolbook."""
 
 ONE_LEVEL = ONE_LEVEL_128.updated(name="one-level-INSECURE", n=20)
 TWO_LEVEL = TWO_LEVEL_128.updated(name="two-level-INSECURE", n=20)
 """The sizes that have compiled loops, with few bits to rotate by."""
+
+
+def seeded(seed: int = 0) -> np.random.Generator:
+    """Return a generator that repeats."""
+    return np.random.default_rng(seed)
 
 
 class UpperHalves(RotationKey):

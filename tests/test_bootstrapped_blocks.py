@@ -1,15 +1,12 @@
 """Blocks of numbers: arithmetic that is exact, files, and that nothing in them can be read without the key."""
 
-import operator
-
 import numpy as np
 import pytest
-from bootstrapped_keys import ONE_LEVEL, TINY, random_words, rms
+from bootstrapped_keys import NAME, ONE_LEVEL, TINY, needs_numba, random_words, rms, seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from encnn.arithmetic import row_sums
 from encnn.data.batches import Conditioned, DenseBatch, OneReview, SparseBatch, batches
 from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
 from encnn.schemes import make_keys
@@ -18,14 +15,8 @@ from encnn.schemes.bootstrapped.blocks import BlockArray, embed, extract, gather
 from encnn.schemes.bootstrapped.frequencies import COMPILED_N
 from encnn.schemes.bootstrapped.storage import restore_array
 
-NAME = operator.attrgetter("name")
-needs_numba = pytest.mark.skipif(not row_sums.available(), reason="numba is not installed")
 EXACT = TINY.updated(sigma=0.0, lwe_sigma=0.0, glwe_sigma=0.0, trace_bits=4, trace_levels=10)
 """No noise but roundings to 2^-32."""
-
-
-def seeded(seed=0):
-    return np.random.default_rng(seed)
 
 
 @pytest.fixture(scope="module")

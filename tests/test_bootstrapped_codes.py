@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from bootstrapped_keys import rms, typical_secret
+from bootstrapped_keys import rms, seeded, typical_secret
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,10 +19,6 @@ N = HIDDEN_TOY.N
 CODEC = Codec.fitting(12, guard=0.016)
 HALF_TURN = Codec(0.04, 0.02)
 QUARTER_TURN = Codec(0.0215, 0.0175, turn=0.25)
-
-
-def seeded(seed=0):
-    return np.random.default_rng(seed)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bootstrapped_keys import rms
+from bootstrapped_keys import rms, seeded
 from scipy.sparse import csr_array
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
@@ -21,10 +21,6 @@ EXACT, CLEAR = ExactSigmoid(), ClearEvaluator()
 PLAN = TrainingPlan(EXACT, 0.1, batch_size=8)
 RANGES = Ranges(hidden=2.0, score=8.0)
 WORDS = 40
-
-
-def seeded(seed=0):
-    return np.random.default_rng(seed)
 
 
 def reviews(count=48, seed=4, outputs=1):

@@ -1,14 +1,12 @@
 """Noise of every step: what is predicted is measured, in total over several keys."""
 
 import math
-import operator
 
 import numpy as np
 import pytest
-from bootstrapped_keys import ONE_LEVEL, TWO_LEVEL, glwe_phase, polynomials, random_words, typical_secret
+from bootstrapped_keys import NAME, ONE_LEVEL, TWO_LEVEL, glwe_phase, needs_numba, polynomials, random_words, typical_secret
 from scipy.sparse import csr_array
 
-from encnn.arithmetic import row_sums as kernels
 from encnn.arithmetic.sampling import Randomness
 from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data.batches import Conditioned
@@ -29,8 +27,6 @@ from encnn.schemes.bootstrapped import (
 from encnn.schemes.bootstrapped.rotation import blind_rotate, make_rotation_key
 from encnn.schemes.bootstrapped.switching import make_small_switch_key, switch_key, to_positions
 
-needs_numba = pytest.mark.skipif(not kernels.available(), reason="numba is not installed")
-NAME = operator.attrgetter("name")
 SETS = [BOOTSTRAP_TOY, ONE_LEVEL, TWO_LEVEL]
 PRESETS = [ONE_LEVEL_128, TWO_LEVEL_128]
 

@@ -5,7 +5,6 @@ the phase, which only the owner sees.
 """
 
 import math
-import operator
 import os
 import subprocess
 import sys
@@ -13,11 +12,13 @@ import sys
 import numpy as np
 import pytest
 from bootstrapped_keys import (
+    NAME,
     ONE_LEVEL,
     TINY,
     TWO_LEVEL,
     UpperHalves,
     glwe_phase,
+    needs_numba,
     polynomials,
     random_words,
     rms,
@@ -43,8 +44,6 @@ from encnn.schemes.bootstrapped.rotation import (
 )
 from encnn.schemes.bootstrapped.switching import switch_key, switch_key_numpy, to_positions
 
-NAME = operator.attrgetter("name")
-needs_numba = pytest.mark.skipif(not kernels.available(), reason="numba is not installed")
 FEW = settings(max_examples=25)
 int32s = st.integers(-(2**31), 2**31 - 1) | st.sampled_from([-(2**31), 2**31 - 1, -1, 0, 1, 2**30])
 

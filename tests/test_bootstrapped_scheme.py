@@ -1,12 +1,11 @@
 """The scheme with bootstrapping as owner, trainer and user meet it: keys, evaluator, training, files."""
 
 import copy
-import operator
 import pickle
 
 import numpy as np
 import pytest
-from bootstrapped_keys import ONE_LEVEL, TINY, TWO_LEVEL, rms
+from bootstrapped_keys import NAME, ONE_LEVEL, TINY, TWO_LEVEL, rms, seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
@@ -39,13 +38,8 @@ from encnn.schemes.bootstrapped import (
 )
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorEvaluator
 
-NAME = operator.attrgetter("name")
 EXACT = ExactSigmoid()
 PLAN = TrainingPlan(EXACT, 0.02, batch_size=8)
-
-
-def seeded(seed=0):
-    return np.random.default_rng(seed)
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,13 @@
 """The trace: exact reference, numpy and compiled loops; what it keeps and removes; what it adds, coefficient by coefficient."""
 
 import math
-import operator
 
 import numpy as np
 import pytest
-from bootstrapped_keys import ONE_LEVEL, TINY, TWO_LEVEL, polynomials, random_words, rms, typical_secret
+from bootstrapped_keys import NAME, ONE_LEVEL, TINY, TWO_LEVEL, needs_numba, polynomials, random_words, rms, typical_secret
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encnn.arithmetic import row_sums
 from encnn.arithmetic.sampling import TAIL, Randomness
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, TWO_LEVEL_128, engine, noise, transform
 from encnn.schemes.bootstrapped.trace import (
@@ -25,8 +23,6 @@ from encnn.schemes.bootstrapped.trace import (
     unit,
 )
 
-NAME = operator.attrgetter("name")
-needs_numba = pytest.mark.skipif(not row_sums.available(), reason="numba is not installed")
 SHORT = {"trace_bits": 3, "trace_levels": 4}
 """Digits so short that sums of products are exact in float64, under a key of few bits (`UpperHalves`)."""
 

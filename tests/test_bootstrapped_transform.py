@@ -6,6 +6,7 @@ import itertools
 import numba
 import numpy as np
 import pytest
+from bootstrapped_keys import needs_numba
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,8 +92,6 @@ def test_an_order_names_every_frequency_once(N):
 
 
 # Compiled
-
-needs_numba = pytest.mark.skipif(not kernels.available(), reason="numba is not installed")
 
 
 @needs_numba
