@@ -132,6 +132,24 @@ def test_scores_and_probabilities_of_a_trained_model(owner: Owner) -> None:
     assert np.abs(p - ExactSigmoid()(z)).max() < 0.05
 
 
+def test_probabilities_that_noise_would_drown_are_refused_and_the_advice_works(owner: Owner) -> None:
+    """A model from a file has no ranges, so nobody knows by how much the sums of short texts may be multiplied."""
+    X, y = reviews(80)
+    trainer = Trainer(owner.encrypt(start()))
+    trainer.train(X, y, PLAN)
+    trainer.model.network.ranges = None
+    for times, refused in ((1, True), (20, False)):
+        texts = times * X  # of so many times as many words, with the same means
+        z = predict(CLEAR, owner.decrypt_network(trainer.model), texts)
+        if refused:
+            with pytest.raises(ParameterError, match=r"ask for scores \(User.predict\)"):
+                trainer.predict_probabilities(texts)
+            p = owner.evaluate(trainer.predict(texts), y, PLAN).p
+        else:
+            p = owner.decrypt(trainer.predict_probabilities(texts))
+        assert np.abs(p - ExactSigmoid()(z)).max() < 0.15 and np.std(p) > 0.02
+
+
 def test_scores_beyond_the_ranges_of_training_are_known(owner: Owner) -> None:
     """Training clips at the largest numbers that it expects; a user's reviews may have larger ones."""
     X, y = reviews(80)

@@ -75,6 +75,8 @@ B_PHASE = SECOND_LAYER_SCALE / 2.0**TORUS_BITS
 """The phase of 1 in b."""
 B_MIDDLE = (LEAST + LARGEST) / 2
 """To be read, b is moved by this middle and doubled: 2 (b - B_MIDDLE) fills the quarters of the torus on both sides of 0."""
+MOST_OFF = 0.05
+"""The most that noise may move a probability, one standard deviation."""
 SQUASHED = 0.24
 """The largest phase of `_squashed`, a little below the quarter up to which a table holds any function."""
 HALF_TURN = 0.5
@@ -234,9 +236,17 @@ def probabilities(torus: Torus, sigmoid: Sigmoid, S: np.ndarray, gains: np.ndarr
 
     It takes two rotations per review, and one per b.  S: in quarters of the torus.  b: one per review.  Sums of short reviews
     are multiplied by whole numbers until they are as large, for the same s, as those of the longest review, so that an s is
-    read equally well in a review of any length.
+    read equally well in a review of any length.  Raises `ParameterError` if all are so short that noise would drown them.
     """
     _check_odd(sigmoid)
+    off = (
+        math.sqrt(noise.table_input(torus.p)) / (QUARTER * gains.max()) * B_MIDDLE / 4
+    )  # 4: the sigmoid's steepest slope is 1/4
+    if off > MOST_OFF:
+        raise ParameterError(
+            f"with {torus.p.name!r} and texts as short as these, noise would move probabilities by {off:.2g} (one standard "
+            f"deviation), more than {MOST_OFF:g}; ask for scores (User.predict), from which the owner has probabilities"
+        )
     m = np.maximum(np.floor(gains.max() / gains), 1.0)
     largest = LARGEST / gains.max()
     entries = torus.p.N
