@@ -185,7 +185,7 @@ def _of_a_transform(p: BootstrappedParameters) -> float:
 def _loops_of_a_rotation(
     p: BootstrappedParameters, key: RotationKey, B: int, forward: int, backward: int
 ) -> tuple[Callable[[], float], Callable[[], float]]:
-    """Return what measures the products of a rotation of B ciphertexts, and what measures so many transforms."""
+    """Return what measures the products of a rotation of B ciphertexts, and what measures a number of transforms."""
     from numba import njit
 
     from encnn.schemes.bootstrapped import compiled, compiled_transform, compiled_vectors

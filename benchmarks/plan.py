@@ -25,7 +25,7 @@ def scale(cases: tuple[BenchmarkCase, ...] = CASES, documents: int = DOCUMENTS, 
 
 
 def large(task: Task, documents: int = DOCUMENTS, vocabulary: int = VOCABULARY) -> Task:
-    """Return the task over so many documents, and over so large a vocabulary unless its features are dense."""
+    """Return the task over this many documents, and over this vocabulary unless its features are dense."""
     if task.dense:
         return replace(task, reviews=documents)
     architecture = replace(task.architecture, features=vocabulary)

@@ -68,7 +68,7 @@ def scaling(
 
 @contextmanager
 def _client(workers: int) -> Iterator[Any]:
-    """Yield a client of a new cluster on this machine with so many workers."""
+    """Yield a client of a new cluster on this machine with the given number of workers."""
     import dask  # imported here, because it is an optional extra
     from distributed import Client, LocalCluster
 

@@ -219,7 +219,7 @@ def reviews(rng, count, words, mean):
 
 
 def noise_of_an_epoch(secret, evaluator, X, y, plan):
-    """Return what bootstraps added to the scores of X, one row an epoch: trained minus ideal weights, times X.
+    """Return what bootstraps added to the scores of X, one row per epoch: trained minus ideal weights, times X.
 
     Ideal updates are read from the table at the places that the owner sees, so what leads there does not count (open loop).
     """

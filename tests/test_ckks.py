@@ -51,7 +51,7 @@ def narrow():
 
 @pytest.fixture(scope="module")
 def wide():
-    """Eight slots a row, for a hidden layer of five."""
+    """Eight slots per row, for a hidden layer of five."""
     return keys_for(hidden())
 
 

@@ -230,7 +230,7 @@ def integer_step(evaluator: Any, z: Any, targets: Any, rate: float) -> tuple[Any
 @pytest.mark.parametrize("parameters", [MODULUS_TOY, ADDITIVE_128], ids=lambda p: p.name)
 @pytest.mark.parametrize("encrypted_labels", [False, True])
 def test_additive_schemes_with_a_modulus_train_a_linear_network(parameters: Any, encrypted_labels: bool) -> None:
-    """One word a review: the word's weight becomes 4 y - 2 of the last review that has it, whatever it was before."""
+    """One word per review: the word's weight becomes 4 y - 2 of the last review that has it, whatever it was before."""
     owner = Owner(Architecture(4, hidden=0, pooling="sum"), taylor(1), parameters, rng=np.random.default_rng(0))
     model = owner.encrypt(Network(owner.architecture, np.array([[5.0], [0.0], [-3.0], [1.0]]), None))
     X, y = csr_array(np.eye(4, dtype=np.int64)[[0, 1, 0, 2]]), np.array([1, 1, 0, 1])

@@ -72,28 +72,29 @@ def test_the_difference_from_the_twin_is_drawn_in_order():
     assert ydata(right.lines[0]) == [-0.5, 1.0]
 
 
-def test_training_curve_draws_every_key_and_one_twin_a_case():
+def test_training_curve_draws_every_key_and_its_twin():
     curve = pd.DataFrame(
         {
             "case": ["one epoch"] * 4 + ["two levels"] * 2,
             "key": [0, 0, 1, 1, 0, 0],
             "reviews": [500, 1000] * 3,
             "encrypted": [80.0, 84.0, 81.0, 85.0, 78.0, 79.0],
-            "clear twin": [80.5, 84.5, 80.5, 84.5, 78.0, 79.0],
+            "clear twin": [80.5, 84.5, 81.25, 85.5, 78.0, 79.0],
         }
     )
     top, bottom = figures.training_curve(curve, {"the paper": 75.0}).axes
     assert [ydata(line) for line in top.lines] == [
         [80.0, 84.0],
-        [81.0, 85.0],
         [80.5, 84.5],
+        [81.0, 85.0],
+        [81.25, 85.5],
         [78.0, 79.0],
         [78.0, 79.0],
         [75.0, 75.0],
     ]
     assert [text.get_text() for text in top.get_legend().get_texts()] == ["one epoch", "two levels"]
     assert [text.get_text() for text in top.texts] == ["the paper"]
-    assert [ydata(line) for line in bottom.lines[:3]] == [[-0.5, -0.5], [0.5, 0.5], [0.0, 0.0]]
+    assert [ydata(line) for line in bottom.lines[:3]] == [[-0.5, -0.5], [-0.25, -0.5], [0.0, 0.0]]
 
 
 def test_choice_has_a_panel_for_each_number_of_epochs():

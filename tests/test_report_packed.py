@@ -18,7 +18,7 @@ def test_a_block_has_a_panel_for_each_part():
 def test_a_row_for_each_step_of_the_trace():
     axis, _ = figures.trace_steps(np.array([[0.5, 0.25], [-0.25, 0.0]]), [3], noise=2.0**-20).axes
     assert axis.images[0].get_array().tolist() == [[-1.0, -2.0], [-2.0, -20.0]]
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["start", "with X to X^3"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["start", "after X \N{RIGHTWARDS ARROW} X^3"]
 
 
 def test_measured_and_predicted_noise_side_by_side():
@@ -42,7 +42,8 @@ def test_accuracy_over_both_sizes_with_the_clear_ceiling():
     points = [(line.get_xdata()[0], line.get_ydata()[0]) for line in axis.lines if line.get_marker() == "o"]
     assert points == [(80.0, 87.0), (0.1, 87.0), (1300.0, 91.0), (2.0, 91.0)]
     assert [line.get_ydata()[0] for line in axis.lines if line.get_linestyle() == "-"][-1] == 91.1
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["words", "pairs"]
+    marks = ["packed", "one ciphertext per weight (computed)", "the same training in the clear"]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["words", "pairs", *marks]
 
 
 def test_scores_and_their_distances():

@@ -486,7 +486,7 @@ def test_bytes_are_counted() -> None:
     """A step of W1 alone: the scores and sums up, the sums of the other worker down."""
     workers = Workers(FakeCluster(2))
     _, model = pair(hidden=0)
-    n = 2  # numbers a ciphertext, of 8 bytes
+    n = 2  # numbers per ciphertext, of 8 bytes each
     Trainer(model).train(BINARY, LABELS, TrainingPlan(taylor(5), 0.02, batch_size=REVIEWS), help=workers)
     half = REVIEWS // 2
     sums = [

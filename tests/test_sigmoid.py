@@ -257,7 +257,7 @@ def test_the_check_agrees_with_training(degree, learning_rate, lost):
 
 
 def train(p: sg.PolynomialSigmoid, learning_rate: float, n_reviews: int = 400) -> np.ndarray:
-    """Return the z of every review until one is beyond bounds; random labels, 20 of 50 words a review, sum of rows."""
+    """Return the z of every review until one is beyond bounds; random labels, 20 of 50 words per review, sum of rows."""
     rng = np.random.default_rng(3)
     W1, W2, z = np.zeros((50, 4)), rng.normal(size=4), []
     for _ in range(n_reviews):

@@ -122,7 +122,7 @@ class LabelledRows:
         return replace(self, X=self.X[rows], y=self.y[rows])
 
     def whole(self, bits: int) -> "LabelledRows":
-        """Return the rows with features that are whole numbers of so many bits."""
+        """Return the rows with features that are whole numbers of `bits` bits."""
         X = scaling_of(self.X, bits).whole(self.X)
         return replace(self, X=X.toarray() if X.nnz > DENSE * X.shape[0] * X.shape[1] else X)
 

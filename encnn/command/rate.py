@@ -24,10 +24,10 @@ from encnn.schemes.clear import ClearEvaluator
 
 RATES = (0.0025, 0.005, 0.01, 0.02, 0.04)
 GAINS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Rates for scaled numbers, in units of 1 / |x|^2: a step on a row moves its own score by so many times its error."""
+"""Rates for scaled numbers, in units of 1 / |x|^2.  At the gain g a step on a row moves its own score by g times its error."""
 HELD_OUT = 0.2
 FEWEST = 20
-"""Rows from which a choice can be made."""
+"""The fewest rows from which a rate is chosen."""
 
 
 def chosen_rate(model: EncryptedModel, X: Features, y: np.ndarray, plan: TrainingPlan) -> tuple[float, float]:

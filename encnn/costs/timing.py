@@ -11,7 +11,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 LONG_ENOUGH_S = 0.01
-"""`mean_cpu_seconds` repeats a call for at least so many CPU seconds."""
+"""`mean_cpu_seconds` repeats a call for at least this many CPU seconds."""
 
 
 def cpu_seconds(action: Callable[..., Result], *arguments: object) -> tuple[Result, float]:

@@ -113,7 +113,7 @@ class ScaledFeatures:
         return fingerprint_of_names("scaled", [json.dumps([*column, s.largest, s.bias]) for column in each], bias=True)
 
     def __call__(self, table: "pd.DataFrame | Features") -> csr_array:
-        """Return the features of a data frame with these columns, or of a matrix with as many."""
+        """Return the features of a data frame with these columns, or of a matrix with as many columns."""
         numbers = table if isinstance(table, np.ndarray) or issparse(table) else TableFeatures(self.columns)(table)
         return marked(self.scaling.whole(numbers), self.fingerprint)
 

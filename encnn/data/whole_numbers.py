@@ -78,7 +78,7 @@ class Scaling:
 
 
 def scaling_of(X: Features, bits: int) -> Scaling:
-    """Return a scaling that turns training features X into whole numbers of so many bits, the sign included.
+    """Return a scaling that turns training features X into whole numbers of `bits` bits, the sign included.
 
     Dense columns are standardised: they get their mean as centre, and `WIDEST` standard deviations are the largest number.
     Sparse columns keep their zeros: small whole numbers stay as they are, and others get one step for all columns.

@@ -51,7 +51,7 @@ class CKKSCase:
         return Network.initial(self.architecture(features), np.random.default_rng(SEED), self.deviation)
 
     def plan(self, reviews: int) -> TrainingPlan:
-        """Return how to train on so many reviews: mini-batches that fill a ciphertext, or all reviews if they are fewer."""
+        """Return how to train on a number of reviews: mini-batches that fill a ciphertext, or all reviews if they are fewer."""
         batch = min(reviews, self.parameters.slots // (1 << (max(self.hidden, 1) - 1).bit_length()))
         return TrainingPlan(least_squares(3, self.radius), self.rate / batch, batch_size=batch, epochs=self.epochs)
 

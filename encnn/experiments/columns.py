@@ -33,7 +33,7 @@ def distance_percent(network: Network, twin: Network, start: Network) -> float:
 
 
 def significant(x: float, digits: int = 3) -> float:
-    """Return a number with so many significant digits.
+    """Return a number with a few significant digits.
 
     >>> significant(0.0123456), significant(4321.0, 2)
     (0.0123, 4300.0)

@@ -70,7 +70,7 @@ class TrainingPlan:
         checks.real("shrink", self.shrink, most=1, above=0)
 
     def rate(self, epochs_done: float) -> float:
-        """Return the learning rate after so many epochs."""
+        """Return the learning rate after `epochs_done` epochs."""
         return self.learning_rate / (1.0 + self.decay * epochs_done)
 
     def error_step(self, scores_wanted: bool = True) -> ErrorStep:

@@ -162,7 +162,7 @@ def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
             label = str(case) if key == runs["key"].iloc[0] else None
             top.plot(run["reviews"], run["encrypted"], color=colour, linewidth=1.5, label=label)
             bottom.plot(run["reviews"], run["encrypted"] - run["clear twin"], color=colour, linewidth=1)
-        top.plot(run["reviews"], run["clear twin"], "--", color=colour, linewidth=1)
+            top.plot(run["reviews"], run["clear twin"], "--", color=colour, linewidth=1)  # with a hidden layer one per key
     for name, percent in lines.items():
         _mark(top, name, percent)
     bottom.axhline(0, color=COLOURS["paper"], linewidth=0.8)

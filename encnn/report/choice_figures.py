@@ -20,10 +20,11 @@ def bits_of_features(frame: pd.DataFrame) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
     left.plot(frame["bits"], frame["right"], marker="o", label="whole numbers")
     left.plot(frame["bits"], frame["exact"], linestyle="--", label="real numbers")
-    left.set(xlabel="bits of a feature", ylabel="right on rows held out (%)", title="in the clear")
+    left.set(xlabel="bits of a feature", ylabel="held-out rows that are right (%)", title="accuracy in the clear")
     left.legend()
     right.semilogy(frame["bits"], frame["noise"], marker="o")
-    right.set(xlabel="bits of a feature", ylabel="deviation in a score", title="noise after one epoch, predicted")
+    right.set(xlabel="bits of a feature", ylabel="standard deviation of a score", title="predicted noise after one epoch")
+    figure.suptitle("How few bits does a column need?")
     return figure
 
 
@@ -42,10 +43,11 @@ def held_out_losses(tried: pd.DataFrame, chosen: pd.Series) -> Figure:
     if beyond.any():
         axes.loglog(like["learning_rate"][beyond], like["log loss"][beyond], "x", color="grey", label="out of range")
     axes.loglog(chosen["learning_rate"], chosen["log loss"], "*", markersize=16, color="black", label="chosen")
-    for axis, numbers in ((axes.xaxis, like["learning_rate"]), (axes.yaxis, like["log loss"])):
+    rates, losses = like["learning_rate"].unique(), like["log loss"]
+    for axis, ticks in ((axes.xaxis, rates), (axes.yaxis, np.geomspace(losses.min(), losses.max(), TICKS))):
         axis.set_minor_formatter(NullFormatter())
-        axis.set_major_locator(FixedLocator(np.geomspace(numbers.min(), numbers.max(), TICKS).tolist()))
+        axis.set_major_locator(FixedLocator(ticks.tolist()))
         axis.set_major_formatter(FormatStrFormatter("%.2g"))
-    axes.set(xlabel="learning rate", ylabel="log loss on rows held out")
+    axes.set(xlabel="learning rate", ylabel="log loss on held-out rows", title="Which learning rate, and how many epochs?")
     axes.legend()
     return figure

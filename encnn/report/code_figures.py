@@ -45,10 +45,8 @@ def product_errors(errors: np.ndarray) -> Figure:
     """How far are products off?  Errors in units of their predicted deviations, beside the standard Gaussian."""
     figure, axis = plt.subplots(figsize=(8, 3.8))
     edges = np.linspace(-4, 4, 41)
-    axis.hist(
-        errors, bins=edges.tolist(), density=True, color=MEASURED, alpha=0.5, label=f"measured, deviation {errors.std():.2f}"
-    )
-    axis.plot(*gaussian_density(edges, 1.0), color=PREDICTED, label="predicted")
-    axis.set(xlabel="error / predicted deviation", ylabel="density", title="How far is a product by codes off?")
+    axis.hist(errors, bins=edges.tolist(), density=True, color=MEASURED, alpha=0.5, label=f"measured, sd {errors.std():.2f}")
+    axis.plot(*gaussian_density(edges, 1.0), color=PREDICTED, label="predicted, sd 1")
+    axis.set(xlabel="error, in predicted standard deviations", ylabel="density", title="How far off are products by codes?")
     axis.legend()
     return figure

@@ -12,6 +12,8 @@ STEP_POINTS = 4.0
 """How much farther from the point each further place for a name is."""
 FARTHEST_POINTS = 160.0
 ROOM_POINTS = 3.0
+SIDE_ROOM_POINTS = 12.0
+"""More room to the sides than above, since two names on one line would read like one."""
 ANGLES = np.deg2rad([0, 180, 90, 270, 30, 150, 210, 330, 60, 120, 240, 300])
 
 
@@ -93,7 +95,7 @@ def _size(axes: Axes, name: str, size: float) -> tuple[float, float]:
     text = axes.figure.text(0, 0, name, fontsize=size)
     extent, unit = text.get_window_extent(), axes.figure.dpi / 72
     text.remove()
-    return extent.width / unit + ROOM_POINTS, extent.height / unit + ROOM_POINTS
+    return extent.width / unit + SIDE_ROOM_POINTS, extent.height / unit + ROOM_POINTS
 
 
 def _box(x: float, y: float, width: float, height: float, unit: float) -> Bbox:

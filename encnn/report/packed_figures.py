@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from encnn.report.scheme_figures import MEASURED, PREDICTED, gaussian_density
 from encnn.report.style import COLOURS, PALETTE
@@ -33,11 +34,11 @@ def trace_steps(phases: np.ndarray, exponents: list[int], noise: float) -> Figur
     figure, axis = plt.subplots(figsize=(9, 3.6))
     size = np.log2(np.maximum(np.abs(phases), noise))
     image = axis.imshow(size, aspect="auto", cmap="viridis", interpolation="nearest")
-    names = ["start", *(f"with X to X^{d}" for d in exponents)]
+    names = ["start", *(f"after X \N{RIGHTWARDS ARROW} X^{d}" for d in exponents)]
     axis.set_yticks(range(len(phases)), names[: len(phases)])
     axis.set(xlabel="coefficient", title="Each step of the trace cancels half of the coefficients that are left")
     axis.grid(visible=False)
-    figure.colorbar(image, label="log2 of |phase|")
+    figure.colorbar(image, label="log2 of the size of the phase")
     return figure
 
 
@@ -49,8 +50,8 @@ def trace_noise(measured: np.ndarray, predicted: np.ndarray) -> Figure:
     axis.semilogy(places, measured, "o", color=MEASURED, base=2, label="measured")
     names = [*("odd", *(f"{1 << v}" for v in places[1:-1])), "place 0"]
     axis.set_xticks(places, names[: len(places)])
-    axis.set(xlabel="largest power of two that divides the place", ylabel="deviation, of the torus")
-    axis.set_title("What a trace adds to each weight of a block")
+    axis.set(xlabel="largest power of two that divides the place", ylabel="standard deviation\n(fraction of the torus)")
+    axis.set_title("The noise that a trace adds to each coefficient of a block")
     axis.legend()
     return figure
 
@@ -68,11 +69,14 @@ def accuracy_by_size(table: pd.DataFrame) -> Figure:
         axis.plot(sizes[1:], [y], "o", color=colour, markersize=8, label=line["case"])
         axis.axhline(line["clear twin test accuracy percent"], color=colour, linewidth=0.8, alpha=0.7)
     axis.set_xscale("log")
-    axis.set(xlabel="size of the encrypted model, MB", ylabel="right of the test reviews, percent")
-    axis.set_title(
-        "Full: packed. Hollow: a ciphertext per weight (computed). Lines: the same training in the clear", fontsize="medium"
-    )
-    axis.legend(loc="center", fontsize="small")
+    axis.set(xlabel="size of the encrypted model (MB)", ylabel="test reviews that are right (%)")
+    axis.set_title("How good is an encrypted model of a given size?")
+    marks = [
+        Line2D([], [], marker="o", linestyle="", color="grey", label="packed"),
+        Line2D([], [], marker="o", linestyle="", color="grey", mfc="white", label="one ciphertext per weight (computed)"),
+        Line2D([], [], color="grey", linewidth=0.8, label="the same training in the clear"),
+    ]
+    axis.legend(handles=[*axis.get_legend_handles_labels()[0], *marks], loc="center", fontsize="small", ncols=2)
     return figure
 
 
@@ -89,7 +93,8 @@ def noise_in_scores(z: np.ndarray, twin: np.ndarray, predicted: float) -> Figure
     edges = np.linspace(-reach, reach, 41)
     right.hist(noise, bins=list(edges), density=True, color=MEASURED, alpha=0.45, label=f"measured, sd {np.std(noise):.2g}")
     right.plot(*gaussian_density(edges, predicted), color=PREDICTED, linewidth=2, label=f"predicted, sd {predicted:.2g}")
-    right.set(xlabel="distance, in units of z", yticks=[], title="distances")
+    right.set(xlabel="decrypted score less the twin's", yticks=[], title="distances")
+    right.locator_params(axis="x", nbins=6)
     right.legend(fontsize="small")
     figure.suptitle("The noise in scores after training under encryption")
     return figure

@@ -27,7 +27,7 @@ def learning_curves(clear: np.ndarray, encrypted: np.ndarray, inputs: Sequence[s
         left.plot(epochs, clear[:, k], color=colour, lw=5, alpha=0.3)
         left.plot(epochs, encrypted[:, k], color=colour, lw=1.3, label=name)
     left.set(xscale="log", xlabel="epoch", ylabel="prediction p", title="in the clear (wide) and encrypted (thin)")
-    left.legend(title="input", loc="upper left")
+    left.legend(title="input", loc="best")
     right.plot(epochs, np.abs(clear - encrypted).max(axis=1), color=COLOURS["PP"])
     right.set(
         xscale="log", yscale="log", xlabel="epoch", ylabel="largest difference of predictions", title="what encryption changes"

@@ -32,7 +32,7 @@ from encnn.parties import EncryptedModel, Trainer
 from encnn.schemes.base import Encrypted
 
 EVERY = 5000
-"""A model is written every so many reviews."""
+"""A model is written each time that this many reviews are done."""
 
 _MODEL, _SCORES = "model-", "scores-"
 
@@ -108,7 +108,7 @@ class _Writer:
         self._trainer, self._folder, self._on_scores = trainer, folder, on_scores
         self._done = self._written = done
         self._every, self._total = every, total
-        self.whole = 1  # a model is written only when a multiple of so many reviews is done
+        self.whole = 1  # a model is written only when a multiple of this many reviews is done
 
     def __call__(self, first: int, scores: Encrypted) -> None:
         self._trainer.save_scores(scores, self._folder / f"{_SCORES}{first:08d}")

@@ -402,7 +402,7 @@ class Evaluator(ABC, Generic[A]):
     def check_plan(  # noqa: B027  most schemes have nothing to say
         self, X: TrainingFeatures, epochs: int, rate: float, network: PublicNetwork | None = None
     ) -> None:
-        """Raise `ParameterError` if training on X for so many epochs, at rates up to this one, is known to fail."""
+        """Raise `ParameterError` if training on X for these epochs, at rates up to this one, is known to fail."""
 
 
 W = TypeVar("W")

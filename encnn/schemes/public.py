@@ -69,4 +69,4 @@ class PublicPlan(Protocol):
         """Whether updates are divided by the number of words."""
 
     def rate(self, epochs_done: float, /) -> float:
-        """Return the learning rate after so many epochs."""
+        """Return the learning rate after `epochs_done` epochs."""

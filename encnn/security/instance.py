@@ -21,7 +21,7 @@ LOG_DELTA = np.log2(root_hermite_factor(BETA))
 
 _POINTS = (33, 9)  # points of a grid: on its first axis, and on every other axis
 _NEAR = 8  # neighbours to each side of the best point that the last round tries
-_SPREAD = 2.0  # the next grid covers so many steps to each side of the best point
+_SPREAD = 2.0  # the next grid covers this many steps to each side of the best point
 
 
 @dataclass(frozen=True)

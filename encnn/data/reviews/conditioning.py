@@ -19,7 +19,7 @@ from encnn.data.batches import Conditioned
 from encnn.errors import DataError
 
 RAREST = 25.0
-"""Steps of a rare feature are at most so many times those of one that all reviews have, before they are made whole."""
+"""Steps of a rare feature are at most this many times those of one that all reviews have, before they are made whole."""
 CUT = 0.98
 """Quantile of leanings above which all steps are equally large."""
 NARROWEST, WIDEST = 0.4, 3.0

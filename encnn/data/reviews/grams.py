@@ -21,7 +21,7 @@ PAIRS = 2
 
 
 def grams_of(text: str, longest: int = PAIRS) -> list[str]:
-    """Return all grams of a text of up to so many words, repetitions included, the short ones first.
+    """Return all grams of a text, of up to `longest` words each, repetitions included, the short ones first.
 
     >>> grams_of("a good film  . good")
     ['a', 'good', 'film', 'good', 'a good', 'good film', 'film good']

@@ -286,7 +286,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         self.ranges.check(h, W2)
 
     def check_plan(self, X: TrainingFeatures, epochs: int, rate: float, network: PublicNetwork | None = None) -> None:
-        """Raise `ParameterError` if noise would drown the scores, on features X after so many epochs, or errors at the rate."""
+        """Raise `ParameterError` if noise would drown the scores, on features X after these epochs, or errors at the rate."""
         layer = None if network is None else self.hidden_layer(network)
         if layer is not None:
             return layer.check_plan(X, epochs, rate)

@@ -72,7 +72,7 @@ def key_switch(p: BootstrappedParameters) -> float:
 
 
 def modulus_switch(p: BootstrappedParameters, outputs: int = 1) -> float:
-    """Return the variance that rounding to positions adds, if tables of so many outputs share them."""
+    """Return the variance that rounding to positions adds, if a table of several outputs shares them."""
     return (1 + p.n / (p.block + 1)) / 12 / (2 * p.N / outputs) ** 2
 
 
@@ -162,7 +162,7 @@ class TrainingNoise:
     limit: float  # the deviation in z that a run may reach
 
     def deviation(self, epochs: float) -> float:
-        """Return the predicted standard deviation of the noise in z after so many epochs, in units of z."""
+        """Return the predicted standard deviation of the noise in z after a number of epochs, in units of z."""
         return math.sqrt(epochs * self.variance_per_epoch)
 
     @property
@@ -171,7 +171,7 @@ class TrainingNoise:
         return self.limit**2 / self.variance_per_epoch if self.variance_per_epoch else math.inf
 
     def check(self, epochs: float) -> None:
-        """Raise `ParameterError` if a run of so many epochs passes the limit."""
+        """Raise `ParameterError` if a run of this many epochs passes the limit."""
         if epochs > self.epochs_allowed:
             raise ParameterError(
                 f"{epochs:g} epochs would leave noise of {self.deviation(epochs):.3g} in the scores (one standard deviation), "
@@ -227,12 +227,12 @@ def _multiplied(X: Conditioned) -> csr_array:
 
 
 def _spread(reviews: int, count: int) -> np.ndarray:
-    """Return so many reviews, evenly spread."""
+    """Return `count` reviews, evenly spread."""
     return np.linspace(0, reviews - 1, min(count, reviews)).astype(int)
 
 
 def check_plan(p: BootstrappedParameters, X: TrainingFeatures, epochs: int, rate: float) -> None:
-    """Raise `ParameterError` if noise would drown the scores on features X after so many epochs, or errors at the rate.
+    """Raise `ParameterError` if noise would drown the scores on features X after these epochs, or errors at the rate.
 
     A review of width s has errors rate / s (sigmoid - y); the median width counts.
     """

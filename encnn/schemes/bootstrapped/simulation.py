@@ -64,7 +64,7 @@ class SimulatedTorus:
         return to_torus(a * phase)[..., None]
 
     def copies(self, a: np.ndarray, count: int) -> np.ndarray:
-        """Return a second layer so many times."""
+        """Return `count` copies of a second layer."""
         return np.repeat(self.numbers(a, SECOND_LAYER)[None], count, axis=0)
 
     def read(self, x: np.ndarray, table: np.ndarray, outputs: int = 1, fine: bool = False) -> np.ndarray:

@@ -46,7 +46,7 @@ def make_keys(
 
 
 def make_mirror_keys(parameters: CKKSParameters, features: int) -> tuple[CKKSSecretKey, CKKSEvaluator]:
-    """Return keys for up to so many encrypted features and a clear model (`encnn.parties.mirror`).
+    """Return keys for up to this many encrypted features and a clear model (`encnn.parties.mirror`).
 
     There are keys for rotations by powers of two.
     """

@@ -80,7 +80,7 @@ class CKKSSecretKey(base.SecretKey[PackedArray]):
         return ring.decode(plain)
 
     def rotation_keys(self, steps: Iterable[int]) -> SealObject:
-        """Return SEAL's Galois keys for rotations by so many slots to the left (negative: to the right), public.
+        """Return SEAL's Galois keys for rotations by these numbers of slots to the left (negative: to the right), public.
 
         SEAL wants elements of the Galois group here, not steps: 3^k mod 2N moves the slots by k.
         """

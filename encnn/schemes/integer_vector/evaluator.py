@@ -299,7 +299,7 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         return concatenate(arrays)
 
     def scores_bytes(self, reviews: int, outputs: int) -> int:
-        """Return the bytes of the scores of so many reviews: one ciphertext each."""
+        """Return the bytes of the scores of that many reviews: one ciphertext each."""
         p = self.parameters
         return reviews * (outputs + p.d) * np.dtype(p.dtype).itemsize
 

@@ -29,7 +29,7 @@ MAX_MONOMIALS = 2000
 
 
 def count_monomials(f: PowerSum, d: int) -> int:
-    """Return the number of monomials: the key switch of f takes so many entries."""
+    """Return the number of monomials: the key switch of f takes that many entries."""
     n = f.width + d
     return sum(comb(n + k - 1, k) for k in f.exponents)
 

@@ -252,7 +252,7 @@ class RingEvaluator(base.Evaluator[RingArray]):
         return join(arrays)
 
     def scores_bytes(self, reviews: int, outputs: int) -> int:
-        """Return the bytes of the scores of so many reviews: one ciphertext each, or one for each number."""
+        """Return the bytes of the scores of that many reviews: one ciphertext each, or one for each number."""
         p = self.parameters
         return reviews * (outputs if p.encoder.per_number else 1) * self.parts * p.cipher_ring.k * p.N * 8
 

@@ -25,7 +25,7 @@ from encnn.schemes.rings.primes import check_primes, root_of_unity
 _32 = np.uint64(32)
 
 NEIGHBOURS = 16
-"""Stages that combine numbers less than so many places apart are the late ones (see `compiled.forward_loop`)."""
+"""Stages that combine numbers fewer than this many places apart are the late ones (see `compiled.forward_loop`)."""
 
 
 class Transform:
