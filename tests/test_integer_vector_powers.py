@@ -66,7 +66,7 @@ def test_the_tensor_holds_the_monomials_in_order(shape) -> None:
     x, coefficients = z.data / z.unit, taylor(3).coefficients
     chosen = [[i] for i in range(5)] + [[i, j, k] for i in range(5) for j in range(i, 5) for k in range(j, 5)]
     expected = np.stack([coefficients[len(m)] * z.unit * x[..., m].prod(axis=-1) for m in chosen], axis=-1)
-    np.testing.assert_allclose(prepared.tensor(z), expected, rtol=1e-14)
+    np.testing.assert_allclose(prepared.tensor(z.data, z.unit), expected, rtol=1e-14)
 
 
 def test_the_source_key_is_the_power_of_the_key() -> None:

@@ -20,7 +20,7 @@ from encnn.data.batches import Batch
 from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, MissingKeyError, ParameterError
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
-from encnn.schemes.integer_vector import noise, powers, storage
+from encnn.schemes.integer_vector import noise, powers, products, storage
 from encnn.schemes.integer_vector.ciphertext import (
     FLOAT_ERROR,
     CiphertextArray,
@@ -170,14 +170,18 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
             )
         if gain != 1 and p.q_bits is not None:
             self._refuse_fractions(f"a gain of {gain}")
-        divisor = p.w if p.q_bits is not None else p.unit / gain
-        summed = _batch_size(a, b) if total else 0
-        t, largest, rounding = self._tensor(a, b, divisor, summed, p.entry_limit / (2 * key.key_norm))
-        data, bound, added = self._switch(t, key, key.key_norm * largest, largest + 1)
-        terms = key.terms * (summed or 1)
-        added += noise.product(p, terms, a, b, divisor) + rounding * key.key_norm
-        scale = a.scale if p.q_bits is None else a.scale * b.scale
-        return CiphertextArray(data, self.context, scale, bound, abs(gain) * terms * a.value * b.value, added)
+        count = products.batch_size(a.data, b.data) if total else 1
+        terms = key.terms * count
+        value = abs(gain) * terms * a.value * b.value
+        if p.q_bits is not None:
+            t = self._modular_tensor(a.data, b.data, total)
+            added = key.noise + noise.product(p, terms, a, b, p.w) + 0.5 * count * key.key_norm
+            return CiphertextArray(self._reduce(key.apply(t)), self.context, a.scale * b.scale, 0.0, value, added)
+        divisor = p.unit / gain
+        data, largest, rounding = products.product(a.data, b.data, divisor, key, total)
+        bound = self._bound_after(key, key.key_norm * largest)
+        added = key.noise + noise.product(p, terms, a, b, divisor) + rounding * key.key_norm
+        return CiphertextArray(data, self.context, a.scale, bound, value, added)
 
     def polynomial(self, z: CiphertextArray, coefficients: Sequence) -> CiphertextArray:
         """Return sum_k coefficients[k] z^k, entry by entry: by one key switch if there is a key for it, else by Horner's rule.
@@ -188,12 +192,9 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         if prepared is None:
             return z * coefficients[1] + coefficients[0] if len(coefficients) == 2 else super().polynomial(z, coefficients)
         key = self.products[prepared.f.name]
-        t = prepared.tensor(z)
-        largest = magnitude(t)
-        self._check_product(largest)
-        message = magnitude(np.abs(t).dot(prepared.bounds))
-        data, bound, added = self._switch(np.rint(t, out=t).astype(np.int64), key, message, largest + 1)
-        added += prepared.noise(z) + (0.5 + prepared.float_error * largest) * key.key_norm
+        data, largest, message = products.polynomial(prepared, z.data, z.unit, key)
+        bound = self._bound_after(key, message)
+        added = key.noise + prepared.noise(z) + (0.5 + prepared.float_error * largest) * key.key_norm
         return CiphertextArray(data, self.context, z.scale, bound, prepared.value(z), added) + coefficients[0]
 
     def _prepared(self, z: CiphertextArray, plain: tuple[float, ...]) -> PreparedPolynomial | None:
@@ -206,61 +207,31 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
             self._polynomials[name] = powers.prepare(self.parameters, z.shape[-1], plain) if known else None
         return self._polynomials[name]
 
-    def _check_product(self, largest: float) -> None:
-        """Raise `CiphertextOverflowError` unless the entries of a tensor are within the limit."""
-        p = self.context.parameters
-        if not largest < p.entry_limit:
-            raise CiphertextOverflowError(
-                f"an entry of a product reached {largest:.3g}, but the limit of {p.name!r} is {p.entry_limit:.3g}; the values "
-                "multiplied have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
-            )
+    def _modular_tensor(self, left: np.ndarray, right: np.ndarray, total: bool) -> np.ndarray:
+        """Return round(c1 (x) c2 / w) modulo q, shape (..., n1 n2); with `total` the sum over the first axis."""
+        p = self.parameters
+        left, right = centred(left, p.q_bits), centred(right, p.q_bits)
+        t = rounded_product(left[..., :, None], right[..., None, :], p.w_bits)
+        t = t.sum(axis=0) if total and t.ndim > 2 else t
+        return self._reduce(t.reshape(*t.shape[:-2], -1))
 
-    def _tensor(
-        self, a: CiphertextArray, b: CiphertextArray, divisor: float, summed: int, limit: float
-    ) -> tuple[np.ndarray, float, float]:
-        """Return round(c1 (x) c2 / divisor) as (..., n1 n2), a bound on its entries, and one on their rounding errors.
+    def _switch(self, c: np.ndarray, key: IntegerVectorSwitchKey, message_bound: float) -> tuple[np.ndarray, float, float]:
+        """Return c' = M c*, a bound on its entries, and the added noise; raise `CiphertextOverflowError` if c' may not fit."""
+        bound = self._bound_after(key, message_bound)
+        return self._reduce(key.apply(c)), bound, key.noise
 
-        summed: the number of ciphertexts whose tensors are added up, or 0.  The bound on entries may be loose below `limit`.
-        """
-        p = self.context.parameters
-        if p.q_bits is not None:
-            left, right = centred(a.data, p.q_bits), centred(b.data, p.q_bits)
-            t = rounded_product(left[..., :, None], right[..., None, :], p.w_bits)
-            t = t.sum(axis=0) if summed and t.ndim > 2 else t
-            return self._reduce(t.reshape(*t.shape[:-2], -1)), 0.0, 0.5 * (summed or 1)
-        left, right = a.data.astype(np.float64), b.data / divisor
-        if summed > 1:
-            left, right = _same_batch(left, right)
-            quotient, batch = left.T @ right, ()
-            # entries may cancel, so their errors are bounded by |c1| |c2| (Cauchy-Schwarz) and not by the remaining sum
-            float_error = (summed + 5) * 2.0**-53 * math.sqrt(np.vdot(left, left) * np.vdot(right, right))
-        elif right.ndim == 1:  # one ciphertext serves the whole batch: a matrix product takes a third of the time
-            quotient, batch = left.reshape(-1, 1).dot(right[None]), left.shape[:-1]
-        else:
-            quotient = left[..., :, None] * right[..., None, :]
-            batch = quotient.shape[:-2]
-        largest = magnitude(quotient, limit)
-        self._check_product(largest)
-        t = np.rint(quotient, out=quotient).astype(np.int64).reshape(*(() if summed else batch), -1)
-        return t, largest, 0.5 + (float_error if summed > 1 else FLOAT_ERROR * largest)
-
-    def _switch(
-        self, c: np.ndarray, key: IntegerVectorSwitchKey, message_bound: float, largest: float = math.inf
-    ) -> tuple[np.ndarray, float, float]:
-        """Return c' = M c*, a bound on its entries, and the added noise; raise `CiphertextOverflowError` if c' may not fit.
-
-        largest: a bound on |c|, if one is known.
-        """
+    def _bound_after(self, key: IntegerVectorSwitchKey, message_bound: float) -> float:
+        """Return a bound on the entries of a key switch, 0 with a modulus; raise `CiphertextOverflowError` if it may not fit."""
         p = self.context.parameters
         if p.q_bits is not None:
-            return self._reduce(key.apply(c)), 0.0, key.noise
+            return 0.0
         bound = message_bound + key.noise + key.mask
         if not bound < p.entry_limit:
             raise CiphertextOverflowError(
                 f"a key switch could give entries up to {bound:.3g}, but the limit of {p.name!r} is {p.entry_limit:.3g}; the "
                 "values have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
             )
-        return key.apply(c, largest), bound, key.noise
+        return bound
 
     # -- what the network needs besides
 
@@ -350,17 +321,3 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
     def _reduce(self, data: np.ndarray) -> np.ndarray:
         p = self.parameters
         return data if p.q_bits is None or p.q_bits == 64 else centred(data, p.q_bits).astype(p.dtype, copy=False)
-
-
-def _batch_size(a: CiphertextArray, b: CiphertextArray) -> int:
-    """Return the number of ciphertexts of a batch; one side may be a single ciphertext."""
-    left, right = a.data.shape, b.data.shape
-    return max(left[0] if len(left) > 1 else 1, right[0] if len(right) > 1 else 1)
-
-
-def _same_batch(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as (B, n); a single ciphertext is repeated."""
-    if left.ndim == right.ndim == 2 and len(left) == len(right):
-        return left, right
-    B = max(left.size // left.shape[-1], right.size // right.shape[-1])
-    return np.broadcast_to(left, (B, left.shape[-1])), np.broadcast_to(right, (B, right.shape[-1]))

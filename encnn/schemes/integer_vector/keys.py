@@ -12,15 +12,15 @@ key vec(S1^T H_k S2) and the ciphertext round(c1 (x) c2 / w)).
 Only `IntegerVectorSecretKey` holds the secret key; `repr` never shows it.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 
 import numpy as np
 
+from encnn.arithmetic import row_sums
 from encnn.arithmetic.digits import digits_lowest_first, expand_key
-from encnn.arithmetic.digits import largest as largest_of
 from encnn.arithmetic.modular import centred
 from encnn.arithmetic.sampling import Randomness
 from encnn.errors import KeyMismatchError, ParameterError
@@ -66,45 +66,31 @@ class IntegerVectorSwitchKey:
         """The number N of entries of the ciphertexts that it switches."""
         return self.M_transposed.shape[0] // self.parameters.n_digits
 
-    def apply(self, c: np.ndarray, largest: float = math.inf) -> np.ndarray:
+    def apply(self, c: np.ndarray) -> np.ndarray:
         """Return c* M^T modulo 2^64 for int64 c of shape (..., N).  The result is exact, though BLAS multiplies in float64.
 
-        M is cut into limbs so small that no sum of digits times limbs can reach 2^53.  largest: a bound on |c|, if one is
-        known.  If it shows that the leading digits are zero, they are left out, and one limb can be enough.
+        M is cut into limbs so small that no sum of digits times limbs can reach 2^53.
         """
         p = self.parameters
-        if largest < math.inf:  # a small c has few digits, whose products with all of M fit 53 bits: one product, no limbs
-            for bound, n_digits, M in self._single_limbs:
-                if largest <= bound:
-                    d = digits_lowest_first(c, p.base_bits, n_digits, p.balanced)
-                    return d.astype(np.float64).dot(M).astype(np.int64)
         limbs, recombine = self._limbs
         d = digits_lowest_first(c, p.base_bits, p.n_digits, p.balanced)
         # float64 products are exact below 2^53; int64 then joins the limbs, and wraps modulo 2^64 as ciphertexts do
         return d.astype(np.float64).dot(limbs).astype(np.int64) @ recombine
 
     @cached_property
-    def _single_limbs(self) -> list[tuple[float, int, np.ndarray]]:
-        """Return (bound on |c|, number of digits to take, their part of M^T as float64), the fewest digits first.
+    def loops(self) -> ModuleType | None:
+        """The compiled products; None without numba, and for signed digits, which serve to show the paper's form."""
+        if not (self.parameters.balanced and row_sums.available()):
+            return None
+        from encnn.schemes.integer_vector import compiled  # not at the top, because importing numba is slow
 
-        Either half of the digits or all are taken: both sizes are machine integers, and fewer digits would not be faster.
-        Digits beyond the bound would need more than one limb.  They are zero for such c, so their rows of M are set to zero.
-        """
-        p = self.parameters
-        M = self._lowest_first().reshape(self.entries, p.n_digits, -1).astype(np.float64)
-        # the largest sum that the lowest 1, 2, ... digits can give
-        reach = p.digit_bound * np.abs(M).sum(axis=0).cumsum(axis=0).max(axis=1)
-        exact = int(np.searchsorted(reach, 2.0**52))  # not 2^53, because `reach` itself is rounded
-        M[:, exact:] = 0.0
-        return [
-            (float(largest_of(p.base_bits, min(exact, k), p.balanced)), k, M[:, :k].reshape(self.entries * k, -1))
-            for k in (p.n_digits // 2, p.n_digits)
-        ]
+        return compiled
 
-    def _lowest_first(self) -> np.ndarray:
-        """Return M^T with its rows in the order of `digits_lowest_first`."""
-        rows, n_new = self.M_transposed.shape
-        return self.M_transposed.reshape(self.entries, -1, n_new)[:, ::-1].reshape(rows, n_new)
+    @cached_property
+    def by_digit(self) -> np.ndarray:
+        """M, int64 of shape (n', digits, N), with the least significant digit first."""
+        M = self.M_transposed.reshape(self.entries, self.parameters.n_digits, -1)
+        return np.ascontiguousarray(M[:, ::-1].T)
 
     @cached_property
     def _limbs(self) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +99,7 @@ class IntegerVectorSwitchKey:
         # a sum of `rows` products of a digit and a limb must stay below 2^53, where float64 is exact
         limb_bits = 53 - (rows * self.parameters.digit_bound).bit_length()
         shifts = range(0, 64, limb_bits)
-        M = self._lowest_first()
+        M = self.by_digit.T.reshape(rows, n_new)  # in the order of `digits_lowest_first`
         low = [(M >> s) & ((1 << limb_bits) - 1) for s in shifts[:-1]]
         limbs = np.concatenate([*low, M >> shifts[-1]], axis=1)  # the last one keeps the sign
         recombine = np.concatenate([np.eye(n_new, dtype=np.int64) << s for s in shifts])

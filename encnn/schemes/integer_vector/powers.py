@@ -65,19 +65,24 @@ class PreparedPolynomial:
     bounds: np.ndarray  # public bounds on |R|, float64 of shape (monomials,)
 
     @cached_property
+    def monomials(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Indices, weights and bounds, for compiled loops."""
+        return self.indices, self.weights, self.bounds
+
+    @cached_property
     def float_error(self) -> float:
         """Relative error of an entry of the tensor: three roundings of 2^-53 per factor, and one more."""
         return (3 * self.indices.shape[1] + 1) * 2.0**-53
 
-    def tensor(self, c: CiphertextArray) -> np.ndarray:
+    def tensor(self, c: np.ndarray, unit: float) -> np.ndarray:
         """Return c_k u (c / u)^k for all monomials of all exponents, in float64, shape (..., monomials)."""
-        n, unit = c.data.shape[-1], c.unit
+        n = c.shape[-1]
         # the first axis is the entry of the ciphertext, so that numpy multiplies whole rows at a time
-        entries = np.empty((n + 1, c.data.size // n))
-        np.divide(c.data.reshape(-1, n).T, unit, out=entries[:n])
+        entries = np.empty((n + 1, c.size // n))
+        np.divide(c.reshape(-1, n).T, unit, out=entries[:n])
         entries[n] = 1.0  # the constant one, with which short monomials are padded
         monomials = np.multiply.reduce(entries.take(self.indices, axis=0), axis=1)
-        return np.multiply(monomials.T, self.weights, order="C").reshape(*c.data.shape[:-1], -1)
+        return np.multiply(monomials.T, self.weights, order="C").reshape(*c.shape[:-1], -1)
 
     def noise(self, c: CiphertextArray) -> float:
         """Return the noise before rounding and switching: sum_k |c_k| ((u v + e)^k - (u v)^k) / u^(k-1)."""
