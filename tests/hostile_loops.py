@@ -11,6 +11,7 @@ import numpy as np
 from encnn.arithmetic import row_sums
 from encnn.errors import EncnnError
 from encnn.schemes.bootstrapped import compiled, compiled_blocks
+from encnn.schemes.integer_vector import compiled as vectors
 from encnn.schemes.rings.ntt import transform
 from encnn.schemes.rings.parameters import primes_of_bits
 from encnn.schemes.rings.rns import base_conversion, ring
@@ -117,7 +118,28 @@ def join():
     compiled_blocks.join(np.zeros(mutated((2, 3, 1024))), half, step, key, 8)
 
 
+def product():
+    n_1, n_2 = int(rng.integers(1, 4)), int(rng.integers(1, 4))
+    left, right = (rng.choice(BIG, mutated((int(rng.choice([1, 3])), n))) for n in (n_1, n_2))
+    key = rng.choice(BIG, mutated((2, 8, n_1 * n_2)))
+    vectors.product(
+        left, right, float(rng.choice([0.0, 1.0, -7.5, 2.0**35, np.nan])), key, int(rng.choice([8, 8, 32, 0, -1, 99]))
+    )
+
+
+def polynomial():
+    n, count = int(rng.integers(1, 4)), int(rng.integers(1, 5))
+    indices = rng.integers(0, n + 1, (count, 3))
+    if rng.random() < 0.3:
+        indices.flat[rng.integers(indices.size)] = rng.choice(BIG)
+    sizes = [np.ones(mutated((count,))) for _ in range(2)]
+    key = rng.choice(BIG, mutated((2, 8, count)))
+    vectors.polynomial(rng.choice(BIG, mutated((3, n))), float(rng.choice([0.0, 1.0, 2.0**35])), (indices, *sizes), key, 8)
+
+
 run = {
+    "integer_vector.compiled.product": product,
+    "integer_vector.compiled.polynomial": polynomial,
     "compiled_blocks.gather": lambda: compiled_blocks.gather(*places(), int(rng.choice([1, 1, 1, 8, 0, -1, 1025, 2**40]))),
     "compiled_blocks.scatter_subtract": lambda: compiled_blocks.scatter_subtract(*places()),
     "compiled_blocks.trace": trace,

@@ -40,6 +40,10 @@ GUARDS = {
         "subtract_rows": "row_sums.scatter_subtract",
         "fits": "none: it looks at no entry beyond the lengths of its own arguments",
     },
+    "schemes/integer_vector/compiled.py": {
+        "_product": "integer_vector.compiled.product",
+        **dict.fromkeys(["_polynomial", "_switch"], "integer_vector.compiled.polynomial"),
+    },
     "schemes/rings/compiled.py": {
         "forward_loop": "ntt.Transform.forward",
         "inverse_loop": "ntt.Transform.inverse",

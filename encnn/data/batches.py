@@ -3,7 +3,7 @@
 With X of shape (B, features) a network needs X W (the rows of W, pooled per review) and W -= X^T G (the update, spread over
 the rows).  Both are products of *plain* numbers with the entries of W, which are floats or the integers of ciphertexts.  So
 they are written once here, for every scheme that keeps W as rows of a numpy array.  If every entry of X is one and the rows are
-wide ciphertexts, `arithmetic.row_sums` computes them, with equal results.
+ciphertexts, `arithmetic.row_sums` computes them, with equal results.
 """
 
 from collections.abc import Callable, Iterator
@@ -126,24 +126,21 @@ class OneReview(_Plain):
 
     def entries(self) -> "Entries":
         """Return (columns, pointers, None): the row holds ones."""
-        return self.indices, self._pointers(), None
+        return self.indices, _pointers(len(self.indices)), None
 
     def gather(self, W: np.ndarray) -> np.ndarray:
         """Return the sum of the rows of W, shape (1, k)."""
         if row_sums.worthwhile(W):
-            return row_sums.gather(W, self.indices, self._pointers())
+            return row_sums.gather(W, self.indices, _pointers(len(self.indices)))
         # for few rows, a product with ones takes half the time of a sum
         return _ones(len(self.indices), W.dtype).dot(W.take(self.indices, axis=0))
 
     def scatter_subtract(self, W: np.ndarray, G: np.ndarray) -> None:
         """Subtract G, of shape (1, k), from the rows of W in place."""
         if row_sums.worthwhile(W):
-            row_sums.scatter_subtract(W, self.indices, self._pointers(), G)
+            row_sums.scatter_subtract(W, self.indices, _pointers(len(self.indices)), G)
         else:
             _subtract_rows(W, self.indices, G)
-
-    def _pointers(self) -> np.ndarray:
-        return np.array([0, len(self.indices)], np.int32)
 
 
 class SparseBatch(_Plain):
@@ -384,6 +381,11 @@ def with_bias(X: Features) -> Features:
 @cache
 def _ones(count: int, dtype: np.dtype) -> np.ndarray:
     return np.ones((1, count), dtype)
+
+
+@cache
+def _pointers(count: int) -> np.ndarray:
+    return np.array([0, count], np.int32)
 
 
 def _like(W: np.ndarray, update: np.ndarray) -> np.ndarray:

@@ -96,7 +96,7 @@ def _switch(t, words, M, base_bits, out):
     """
     size = 0.0
     for x in t:
-        size = max(size, abs(x))
+        size = max(size, abs(x)) if x == x else np.inf  # what differs from itself is not a number, and `max` forgets it
     if not size < LIMIT:
         return size
     half, balance, differ = 1 << (base_bits - 1), 0, 0

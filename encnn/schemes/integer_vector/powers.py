@@ -82,7 +82,7 @@ class PreparedPolynomial:
         np.divide(c.reshape(-1, n).T, unit, out=entries[:n])
         entries[n] = 1.0  # the constant one, with which short monomials are padded
         monomials = np.multiply.reduce(entries.take(self.indices, axis=0), axis=1)
-        return np.multiply(monomials.T, self.weights, order="C").reshape(*c.shape[:-1], -1)
+        return np.multiply(monomials.T, self.weights, order="C").reshape(*c.shape[:-1], len(self.weights))
 
     def noise(self, c: CiphertextArray) -> float:
         """Return the noise before rounding and switching: sum_k |c_k| ((u v + e)^k - (u v)^k) / u^(k-1)."""

@@ -37,7 +37,7 @@ def product(
 def by_numpy(left: np.ndarray, right: np.ndarray, divisor: float, key: IntegerVectorSwitchKey) -> tuple[np.ndarray, float]:
     """Return (M t* of shape (..., n'), largest |t|) for the tensors of `product`."""
     t = left.astype(np.float64)[..., :, None] * (right / divisor)[..., None, :]
-    return _switched(t.reshape(*t.shape[:-2], -1), key)
+    return _switched(t.reshape(*t.shape[:-2], key.entries), key)
 
 
 def polynomial(
@@ -52,7 +52,7 @@ def polynomial(
     rows, base_bits = c.reshape(-1, c.shape[-1]), key.parameters.base_bits
     data, largest, phase = key.loops.polynomial(rows, unit, prepared.monomials, key.by_digit, base_bits)
     check_tensor(largest, key.parameters)
-    return data.reshape(*c.shape[:-1], -1), largest, phase
+    return data if c.ndim == 2 else data.reshape(*c.shape[:-1], data.shape[-1]), largest, phase
 
 
 def polynomial_by_numpy(
@@ -60,8 +60,8 @@ def polynomial_by_numpy(
 ) -> tuple[np.ndarray, float, float]:
     """Return what `polynomial` does."""
     t = prepared.tensor(c, unit)
-    phase = float(np.abs(t).dot(prepared.bounds).max(initial=0))
-    return *_switched(t, key), phase
+    data, largest = _switched(t, key)
+    return data, largest, float(np.abs(t).dot(prepared.bounds).max(initial=0))
 
 
 def check_tensor(largest: float, parameters: IntegerVectorParameters) -> None:
