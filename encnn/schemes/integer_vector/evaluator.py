@@ -22,13 +22,11 @@ from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import noise, powers, products, storage
 from encnn.schemes.integer_vector.ciphertext import (
-    FLOAT_ERROR,
     CiphertextArray,
     IntegerVectorContext,
     concatenate,
     declared_bound,
     encode,
-    magnitude,
 )
 from encnn.schemes.integer_vector.keys import IntegerVectorSwitchKey, PublicKey
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
@@ -209,9 +207,8 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
 
     def _modular_tensor(self, left: np.ndarray, right: np.ndarray, total: bool) -> np.ndarray:
         """Return round(c1 (x) c2 / w) modulo q, shape (..., n1 n2); with `total` the sum over the first axis."""
-        p = self.parameters
-        left, right = centred(left, p.q_bits), centred(right, p.q_bits)
-        t = rounded_product(left[..., :, None], right[..., None, :], p.w_bits)
+        left, right = self._reduce(left), self._reduce(right)
+        t = rounded_product(left[..., :, None], right[..., None, :], self.parameters.w_bits)
         t = t.sum(axis=0) if total and t.ndim > 2 else t
         return self._reduce(t.reshape(*t.shape[:-2], -1))
 
@@ -221,7 +218,7 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         return self._reduce(key.apply(c)), bound, key.noise
 
     def _bound_after(self, key: IntegerVectorSwitchKey, message_bound: float) -> float:
-        """Return a bound on the entries of a key switch, 0 with a modulus; raise `CiphertextOverflowError` if it may not fit."""
+        """Return a bound on the entries of a key switch (0 with a modulus); raise `CiphertextOverflowError` beyond the limit."""
         p = self.context.parameters
         if p.q_bits is not None:
             return 0.0

@@ -1,7 +1,7 @@
 """Products of ciphertexts without a modulus: a tensor t, rounded, and its key switch M t* as one operation.
 
-`compiled` does it in one pass over each ciphertext if numba is installed.  numpy, below, is the reference, and its ciphertexts are
-equal bit for bit.
+`compiled` does it in one pass over each ciphertext if numba is installed.  numpy, below, is the reference, and gives the same
+ciphertexts bit for bit.
 """
 
 import math
@@ -68,8 +68,9 @@ def check_tensor(largest: float, parameters: IntegerVectorParameters) -> None:
     """Raise `CiphertextOverflowError` unless the entries of a tensor are within the limit."""
     if not largest < parameters.entry_limit:
         raise CiphertextOverflowError(
-            f"an entry of a product reached {largest:.3g}, but the limit of {parameters.name!r} is {parameters.entry_limit:.3g}; "
-            "the values multiplied have grown too large (a diverging run?): lower the learning rate, w_bits or scale"
+            f"an entry of a product reached {largest:.3g}, but the limit of {parameters.name!r} is "
+            f"{parameters.entry_limit:.3g}; the values multiplied have grown too large (a diverging run?): lower the learning "
+            "rate, w_bits or scale"
         )
 
 
