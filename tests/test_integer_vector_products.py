@@ -12,8 +12,8 @@ from encnn.arithmetic.sigmoid import ancestor_misplaced, taylor
 from encnn.errors import CiphertextOverflowError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan, train
 from encnn.parties import Owner
-from encnn.schemes.bilinear import scalar_vector, vector_matrix
-from encnn.schemes.integer_vector import PAPER, PAPER_BITS, IntegerVectorSecretKey, make_keys, powers, products
+from encnn.schemes.bilinear import vector_matrix
+from encnn.schemes.integer_vector import PAPER, PAPER_BITS, IntegerVectorSecretKey, powers, products
 
 needs_numba = pytest.mark.skipif(not row_sums.available(), reason="numba is not installed")
 
@@ -81,22 +81,13 @@ def test_polynomials_are_those_of_numpy(sigmoid, width) -> None:
 
 
 @needs_numba
-def test_the_tensor_of_a_batch_is_switched_once_and_is_the_sum() -> None:
-    f, rng = scalar_vector(3), np.random.default_rng(2)
-    secret, evaluator = make_keys(PAPER, f.widths, [f], rng)
-    d, h = rng.normal(size=(5, 1)), rng.normal(size=(5, 3))
-    one = evaluator.bilinear(f, secret.encrypt(d), secret.encrypt(h), total=True)
-    np.testing.assert_allclose(secret.decrypt(one), d[:, 0] @ h, atol=1e-4)
-
-
-@needs_numba
 @pytest.mark.parametrize("without", [False, True], ids=["numba", "numpy"])
 @pytest.mark.parametrize("size", [1.0, 2.0, 1e10])
 def test_entries_from_the_limit_on_are_refused_alike(size, without, monkeypatch) -> None:
     if without:
         monkeypatch.setattr(row_sums, "available", lambda: False)
     key = switch_of(8, 1)
-    assert (key.loops is None) == without
+    assert (products.compiled_loops(PAPER) is None) == without
     entry = np.array([[PAPER.entry_limit]])
     with pytest.raises(CiphertextOverflowError, match="lower the learning rate"):
         products.product(entry, np.array([1]), 1 / size, key, False)
@@ -106,20 +97,20 @@ def test_entries_from_the_limit_on_are_refused_alike(size, without, monkeypatch)
 
 @needs_numba
 def test_what_is_not_a_number_is_never_switched() -> None:
-    key = switch_of(8, 2)
+    key, loops = switch_of(8, 2), products.compiled_loops(PAPER)
     for entry in ([[0, 1]], [[1, 0]]):
         with np.errstate(invalid="ignore"):  # 0 times infinity
-            _, most = key.loops.product(np.array(entry), np.array([[1]]), 0.0, key.by_digit, 8)
+            _, most = loops.product(np.array(entry), np.array([[1]]), 0.0, key.by_digit, 8)
             assert most == np.inf
     prepared = powers.prepare(PAPER, 1, taylor(3).coefficients[1:])
     wrong = prepared.indices + 1, prepared.weights, prepared.bounds
     power_key = IntegerVectorSecretKey(PAPER, [1], np.random.default_rng(0)).power_key(prepared.f)
     with pytest.raises(ParameterError, match="names an entry"):
-        key.loops.polynomial(np.array([[1, 2]]), 1.0, wrong, power_key.by_digit, 8)
+        loops.polynomial(np.array([[1, 2]]), 1.0, wrong, power_key.by_digit, 8)
 
 
 def test_signed_digits_stay_with_numpy() -> None:
-    assert IntegerVectorSecretKey(PAPER_BITS, [1], np.random.default_rng(0)).public_key(1).switch.loops is None
+    assert products.compiled_loops(PAPER_BITS) is None
 
 
 @needs_numba
@@ -138,5 +129,5 @@ def test_training_gives_the_same_ciphertexts_without_numba(batch_size, degree, m
         model = owner.encrypt(start)
         scores = train(model.evaluator, model.network, X, y, plan)
         trained.append((scores.data, model.network.W1.data, model.network.W2.data))
-        assert all((key.loops is None) == without for key in model.evaluator.products.values())
+        assert (products.compiled_loops(PAPER) is None) == without
     equal(*trained)

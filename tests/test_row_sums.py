@@ -74,6 +74,8 @@ def test_rows_that_are_not_there_are_refused(indices):
         kernels.scatter_subtract(W, np.array(indices), pointers, W[:1])
     with pytest.raises(DataError, match="one row per review"):
         kernels.scatter_subtract(W, np.array([0, 1]), pointers, W[:1, :-1])
+    with pytest.raises(DataError, match="updates are float64 .* expected int64"):
+        kernels.scatter_subtract(W, np.array([0, 1]), pointers, W[:1] / 2)
     assert np.array_equal(W, before)
 
 

@@ -47,8 +47,11 @@ def gather(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray) -> np.ndarr
 def scatter_subtract(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray, G: np.ndarray) -> None:
     """Subtract row r of G, of shape (reviews, width), from the rows of W that review r names, in place."""
     check_rows(len(W), indices, pointers)
-    if G.shape != (len(pointers) - 1, W.shape[1]):
-        raise DataError(f"updates have shape {G.shape}, expected {(len(pointers) - 1, W.shape[1])}: one row per review")
+    if G.shape != (len(pointers) - 1, W.shape[1]) or G.dtype.kind != W.dtype.kind:
+        raise DataError(
+            f"updates are {G.dtype} of shape {G.shape}, expected {W.dtype} of shape {(len(pointers) - 1, W.shape[1])}: one row "
+            "per review"
+        )
     compiled(subtract_rows)(W, indices, pointers, G)
 
 

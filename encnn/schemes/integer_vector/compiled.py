@@ -1,9 +1,10 @@
 """Compiled products: tensor, digits and key switch of one ciphertext after the other, in one pass without arrays in between.
 
 Per-review training multiplies a few numbers at a time, and each call of numpy takes longer than its arithmetic.  Here one call
-takes the place of ten.  `products` holds the same operations in numpy, which are the reference.  Tensors come from
-the same float64 operations in the same order, and digits are integers, which wrap in the same way.  So results are equal bit
-for bit.
+takes the place of ten.  `products` holds the same operations in numpy, which are the reference.  Tensors come from the same
+float64 operations in the same order, and digits are integers, which wrap in the same way.  So results are equal bit for bit.
+
+Compiled code has no bounds.  `product` and `polynomial` check all sizes first, and `_polynomial` each index.
 """
 
 from typing import Any

@@ -218,7 +218,7 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         return self._reduce(key.apply(c)), bound, key.noise
 
     def _bound_after(self, key: IntegerVectorSwitchKey, message_bound: float) -> float:
-        """Return a bound on the entries of a key switch (0 with a modulus); raise `CiphertextOverflowError` beyond the limit."""
+        """Return a bound on the entries of a key switch (0 with a modulus); raise `CiphertextOverflowError` if too large."""
         p = self.context.parameters
         if p.q_bits is not None:
             return 0.0

@@ -15,11 +15,9 @@ Only `IntegerVectorSecretKey` holds the secret key; `repr` never shows it.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from types import ModuleType
 
 import numpy as np
 
-from encnn.arithmetic import row_sums
 from encnn.arithmetic.digits import digits_lowest_first, expand_key
 from encnn.arithmetic.modular import centred
 from encnn.arithmetic.sampling import Randomness
@@ -78,17 +76,8 @@ class IntegerVectorSwitchKey:
         return d.astype(np.float64).dot(limbs).astype(np.int64) @ recombine
 
     @cached_property
-    def loops(self) -> ModuleType | None:
-        """The compiled products; None without numba, and for signed digits, which serve to show the paper's form."""
-        if not (self.parameters.balanced and row_sums.available()):
-            return None
-        from encnn.schemes.integer_vector import compiled  # not at the top, because importing numba is slow
-
-        return compiled
-
-    @cached_property
     def by_digit(self) -> np.ndarray:
-        """M, int64 of shape (n', digits, N), with the least significant digit first."""
+        """M for compiled loops, int64 of shape (n', digits, N), with the least significant digit first."""
         M = self.M_transposed.reshape(self.entries, self.parameters.n_digits, -1)
         return np.ascontiguousarray(M[:, ::-1].T)
 
@@ -99,7 +88,7 @@ class IntegerVectorSwitchKey:
         # a sum of `rows` products of a digit and a limb must stay below 2^53, where float64 is exact
         limb_bits = 53 - (rows * self.parameters.digit_bound).bit_length()
         shifts = range(0, 64, limb_bits)
-        M = self.by_digit.T.reshape(rows, n_new)  # in the order of `digits_lowest_first`
+        M = self.M_transposed.reshape(self.entries, -1, n_new)[:, ::-1].reshape(rows, n_new)  # as `digits_lowest_first`
         low = [(M >> s) & ((1 << limb_bits) - 1) for s in shifts[:-1]]
         limbs = np.concatenate([*low, M >> shifts[-1]], axis=1)  # the last one keeps the sign
         recombine = np.concatenate([np.eye(n_new, dtype=np.int64) << s for s in shifts])

@@ -5,14 +5,29 @@ ciphertexts bit for bit.
 """
 
 import math
+from functools import cache
+from types import ModuleType
 
 import numpy as np
 
+from encnn.arithmetic import row_sums
 from encnn.errors import CiphertextOverflowError
 from encnn.schemes.integer_vector.ciphertext import FLOAT_ERROR
 from encnn.schemes.integer_vector.keys import IntegerVectorSwitchKey
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.powers import PreparedPolynomial
+
+
+def compiled_loops(parameters: IntegerVectorParameters) -> ModuleType | None:
+    """Return the compiled loops; None without numba, and for signed digits, which are there to show the paper's form."""
+    return _loops() if parameters.balanced and row_sums.available() else None
+
+
+@cache
+def _loops() -> ModuleType:
+    from encnn.schemes.integer_vector import compiled  # not at the top, because importing numba is slow
+
+    return compiled
 
 
 def product(
@@ -25,11 +40,13 @@ def product(
     """
     if total and (rows := batch_size(left, right)) > 1:
         return _summed(*_same_batch(left.astype(np.float64), right / divisor, rows), key)
-    if key.loops is None or max(left.ndim, right.ndim) > 2:
+    p = key.parameters
+    loops = compiled_loops(p)
+    if loops is None or left.ndim > 2 or right.ndim > 2:
         data, largest = by_numpy(left, right, divisor, key)
     else:
-        data, largest = key.loops.product(_rows(left), _rows(right), divisor, key.by_digit, key.parameters.base_bits)
-        check_tensor(largest, key.parameters)
+        data, largest = loops.product(_rows(left), _rows(right), divisor, key.by_digit, p.base_bits)
+        check_tensor(largest, p)
     single = total or left.ndim == right.ndim == 1
     return data.reshape(-1) if single else data, largest, 0.5 + FLOAT_ERROR * largest
 
@@ -47,11 +64,13 @@ def polynomial(
 
     Raises `CiphertextOverflowError` if an entry of t passes the limit.
     """
-    if key.loops is None:
+    p = key.parameters
+    loops = compiled_loops(p)
+    if loops is None:
         return polynomial_by_numpy(prepared, c, unit, key)
-    rows, base_bits = c.reshape(-1, c.shape[-1]), key.parameters.base_bits
-    data, largest, phase = key.loops.polynomial(rows, unit, prepared.monomials, key.by_digit, base_bits)
-    check_tensor(largest, key.parameters)
+    rows = c if c.ndim == 2 else c.reshape(-1, c.shape[-1])
+    data, largest, phase = loops.polynomial(rows, unit, prepared.monomials, key.by_digit, p.base_bits)
+    check_tensor(largest, p)
     return data if c.ndim == 2 else data.reshape(*c.shape[:-1], data.shape[-1]), largest, phase
 
 
