@@ -137,7 +137,7 @@ class CiphertextArray:
         largest = magnitude(factor)
         bound = self.tightened(largest)
         rounding = (0.5 + FLOAT_ERROR * bound) * self.context.parameters.key_row_bound
-        data = np.rint(self.data * factor).astype(np.int64)
+        data = np.rint(self.data.astype(np.float64) * factor).astype(np.int64)  # numpy converts in small pieces if left to
         return CiphertextArray(data, self.context, self.scale, bound + 1, largest * self.value, largest * self.noise + rounding)
 
     __rmul__ = __mul__
