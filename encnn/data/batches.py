@@ -280,9 +280,9 @@ Batch = OneReview | SparseBatch | DenseBatch
 
 def batches(X: TrainingFeatures, size: int) -> Iterator[tuple[slice, Batch]]:
     """Yield (rows, batch) over X from the first review to the last, `size` reviews per batch."""
-    cut = cutter(X)
-    for start in range(0, X.shape[0], size):
-        stop = min(start + size, X.shape[0])
+    cut, reviews = cutter(X), X.shape[0]
+    for start in range(0, reviews, size):
+        stop = min(start + size, reviews)
         yield slice(start, stop), cut(start, stop)
 
 

@@ -217,13 +217,9 @@ class _Scores:
 
     def __init__(self, evaluator: Evaluator, on_scores: OnScores | None, keep: bool, first: int) -> None:
         self._evaluator, self._on_scores, self._keep, self.reported = evaluator, on_scores, keep, first
+        self.wanted = keep or on_scores is not None  # whether anyone wants them
         self._reports: list[Encrypted] = []
         self._pending: list[Encrypted] = []
-
-    @property
-    def wanted(self) -> bool:
-        """Whether anyone wants them."""
-        return self._keep or self._on_scores is not None
 
     def add(self, z: Encrypted) -> None:
         """Take the scores of the next mini-batch."""
