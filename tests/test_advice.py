@@ -489,7 +489,7 @@ def rotations_without_a_second_key(_: Path) -> Case:
 @case("schemes/bootstrapped/hidden.py:layer_for")
 def many_hidden_units(_: Path) -> Case:
     return lambda: hidden_learns(17), {
-        "start so (Network.initial(architecture, rng))": lambda: rank_one_learns(17),
+        "use such a start (Network.initial(architecture, rng))": lambda: rank_one_learns(17),
         "use fewer units": lambda: hidden_learns(16),
         "ckks.HIDDEN_128, with help=refresh_for(...)": lambda: hidden_learns(17, CUBIC, ckks.HIDDEN_128, BAG.toarray() * 1.0),
         "integer_vector.PAPER": lambda: hidden_learns(17, taylor(1), PAPER),
@@ -504,7 +504,7 @@ def sigmoids_that_are_not_odd(_: Path) -> Case:
         owner, model = rank_one_learns(sigmoid=uneven)
         expected = predict(ClearEvaluator(), owner.decrypt_network(model), BAG)
         close(owner.decrypt(User(model).predict(BAG)), expected, 0.01)
-        with pytest.raises(CapabilityError, match="for probabilities"):
+        with pytest.raises(CapabilityError, match="labels and probabilities need a sigmoid"):
             User(model).predict_probabilities(BAG)
 
     return lambda: rank_one_learns(hide_labels=True, sigmoid=uneven), {

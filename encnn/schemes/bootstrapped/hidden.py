@@ -330,7 +330,7 @@ def layer_for(architecture: PublicArchitecture, torus: Torus[W, C, Z], ranges: R
     if a.hidden > MOST_HIDDEN:
         raise CapabilityError(
             f"scheme 'bootstrapped' trains up to {MOST_HIDDEN} hidden units, not {a.hidden}, unless the hidden layer is "
-            "linear, has one output and starts from W1 = 0; use such a start (Network.initial(architecture, rng)) or fewer "
+            "linear, has one output and starts from W1 = 0; use such a start (Network.initial(architecture, rng)), use fewer "
             "units, or take a polynomial sigmoid and ckks.HIDDEN_128, with help=refresh_for(...) in Trainer.train, or "
             "integer_vector.PAPER, which protects nothing (insecure)"
         )
