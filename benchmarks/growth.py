@@ -181,7 +181,7 @@ def _hidden(case: BenchmarkCase) -> Callable[[int], Callable[[], float]]:
 def _dimension(d: int) -> Callable[[], float]:
     p = COMPACT_128.updated(d=d, name=f"d{d}-INSECURE")
     task = replace(ASSISTED_TASK, architecture=replace(ASSISTED_TASK.architecture, features=4000))
-    r = Rehearsal(task, p, "answers", rows=4000)
+    r = Rehearsal(task, p, "errors", rows=4000)
     batch = r.batch(16)
     G = r.evaluator.gather(batch, r.network.W1)
 

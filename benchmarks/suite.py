@@ -117,7 +117,7 @@ def operations(r: Rehearsal, batch_sizes: tuple[int, ...] = BATCHES) -> Iterator
     X = r.reviews_of(words, r.task.plan.batch_size if r.task.dense else 64)
     scores = predict(evaluator, r.network, X)
     yield Operation("prediction", len(scores), timed(lambda: predict(evaluator, r.network, X)), scores.nbytes)
-    if r.assistance == "refresh":
+    if r.assistance == "weights":
         yield Operation("refresh of weights", n, lambda: sum(r.refreshed()[:2]))
 
 
@@ -129,13 +129,13 @@ def update(r: Rehearsal, *batches: Batch) -> Callable[[], float]:
     """
     evaluator, W = r.evaluator, r.network.W1.copy()
     G = evaluator.gather(batches[0], W)
-    G = G if r.assistance == "refresh" else G - G
+    G = G if r.assistance == "weights" else G - G
 
     def act(V: Any) -> None:
         for batch in batches:
             evaluator.scatter_subtract(V, batch, G)
 
-    if r.assistance == "refresh":
+    if r.assistance == "weights":
         return timed(act, lambda: (W.copy(),))  # repeated updates would spend the budget
     return timed(lambda: act(W))
 
@@ -174,7 +174,7 @@ def new_keys(r: Rehearsal) -> Owner:
 def step_seconds(r: Rehearsal, size: int, words: int | None = None) -> float:
     """Return the trainer's CPU seconds per mini-batch: the mean over enough mini-batches to share the costs of a call."""
     steps = 1
-    if r.assistance == "answers":
+    if r.assistance == "errors":
         steps = -(-r.owner.parameters.d // size)  # type: ignore[attr-defined]  # one polynomial of masks
     elif r.assistance == "none":
         steps = max(1, (256 if isinstance(r.parameters, bootstrapped.BootstrappedParameters) else 1024) // size)

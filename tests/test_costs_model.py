@@ -141,10 +141,10 @@ def test_dense_counts_are_rehearsed_as_whole_numbers(short) -> None:
 def test_who_needs_the_owner() -> None:
     task = Task(linear(32), PACKED_PLAN, 4096, 32.0, dense=True)
     assert assistance(task, PAPER) == "none"
-    assert assistance(task, COMPACT_128) == "answers"
+    assert assistance(task, COMPACT_128) == "errors"
     assert assistance(task, ckks.LOGISTIC_128) == "none"  # a single step
-    assert assistance(replace(task, reviews=4097), ckks.LOGISTIC_128) == "refresh"
-    assert assistance(task, fv.ADDITIVE_128) == "refresh"
+    assert assistance(replace(task, reviews=4097), ckks.LOGISTIC_128) == "weights"
+    assert assistance(task, fv.ADDITIVE_128) == "weights"
     assert assistance(task, BOOTSTRAP_TOY) == "none"
 
 

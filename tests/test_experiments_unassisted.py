@@ -60,9 +60,9 @@ def test_the_cases_cover_what_the_scheme_is_for(data):
 
 def test_noise_changes_what_a_low_rate_learns(data):
     low = TrainingPlan(ExactSigmoid(), 0.0005, batch_size=16)
-    noisy = [unassisted.simulated(data, low, ONE_LEVEL_128, seed)[0] for seed in range(5)]
+    noisy = [unassisted.simulated(data, low, ONE_LEVEL_128, seed).training.accuracy.percent for seed in range(5)]
     assert np.std(noisy) > 0
-    assert unassisted.simulated(data, PLANS[0])[0] > np.mean(noisy)
+    assert unassisted.simulated(data, PLANS[0]).training.accuracy.percent > np.mean(noisy)
 
 
 @pytest.mark.slow

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from encnn.costs.rehearsal import Rehearsal
-from encnn.costs.task import Assistance, Task
+from encnn.costs.task import Task
 from encnn.network import Network
 from encnn.parties.assistance import weights
 from encnn.progress import progress
 from encnn.schemes import SchemeParameters, ckks, integer_vector
+from encnn.schemes.base import OwnerHelp
 from encnn.schemes.ckks import PackedArray
 from encnn.schemes.rings.parameters import RingParameters
 
@@ -32,7 +33,7 @@ NOTICEABLE = 1.4
 class Calibration:
     """What a rehearsal measured.  All seconds are CPU seconds."""
 
-    assistance: Assistance  # what the owner does in training
+    assistance: OwnerHelp  # what the owner does in training
     keys_s: float  # to make the keys
     encrypt_row_s: float  # to encrypt one row of weights
     base_s: float  # the trainer, per review, apart from words and rows
@@ -57,7 +58,7 @@ def calibrated_task(task: Task) -> Task:
 
 
 @lru_cache(maxsize=64)
-def calibrate(task: Task, parameters: SchemeParameters, how: Assistance) -> Calibration:
+def calibrate(task: Task, parameters: SchemeParameters, how: OwnerHelp) -> Calibration:
     """Return what a rehearsal of this task measures if the owner helps in this way.  The process keeps the result."""
     with progress(total=5, description=f"estimating costs ({parameters.name})", unit="part") as bar:
         rehearsal = Rehearsal(task, parameters, how)
@@ -96,13 +97,13 @@ def _run_size(rehearsal: Rehearsal, words: int) -> tuple[int, int]:
     wanted, p = rehearsal.task.plan.batch_size, rehearsal.parameters
     if isinstance(p, ckks.CKKSParameters):
         return wanted, 1  # a ciphertext costs the same whether it is full or not
-    if isinstance(p, integer_vector.IntegerVectorParameters) and rehearsal.assistance == "answers":
+    if isinstance(p, integer_vector.IntegerVectorParameters) and rehearsal.assistance == "errors":
         batch = min(wanted, p.d)
         return batch, -(-p.d // batch)  # one polynomial of masks
     batch = 1
     while (spent := rehearsal.seconds(words, batch, 1)[0]) < STEP_S and batch < wanted:
         batch = min(2 * batch, wanted)
-    if rehearsal.assistance == "refresh":
+    if rehearsal.assistance == "weights":
         return batch, rehearsal.steps_a_trip()
     return batch, max(1, min(round(RUN_S / max(spent, 1e-6)), MAX_REVIEWS // batch))
 
@@ -162,7 +163,7 @@ def _bytes(rehearsal: Rehearsal) -> dict[str, Any]:
 
 def _trips(rehearsal: Rehearsal) -> dict[str, Any]:
     """Return what trips to the owner cost: nothing, bytes of answers per review, or a refresh per row."""
-    if rehearsal.assistance == "answers":
+    if rehearsal.assistance == "errors":
         tally = rehearsal.answers
         return {"trip_bytes": (tally.bytes_up / rehearsal.reviews, tally.bytes_down / rehearsal.reviews)}
     if rehearsal.assistance == "none":

@@ -91,9 +91,9 @@ def estimate_cost(task: Task, parameters: SchemeParameters) -> Cost:
     review_s = c.base_s + c.word_s * task.words
     trips, up, down, owner_s = 0, 0.0, 0.0, epochs * task.reviews * c.answer_s
     trainer_s = epochs * task.reviews * review_s + task.steps * features * c.row_s
-    if c.assistance == "answers":
+    if c.assistance == "errors":
         trips, (up, down) = task.steps, (epochs * task.reviews * b for b in c.trip_bytes)
-    if c.assistance == "refresh":
+    if c.assistance == "weights":
         trips = -(-task.steps // c.steps_a_trip) - 1
         up, down = (trips * features * b for b in c.trip_bytes)
         owner_s += trips * features * c.owner_trip_row_s

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_array
 
-from encnn.costs.task import Assistance, Task, synthetic_features
+from encnn.costs.task import Task, synthetic_features
 from encnn.data import Features
 from encnn.data.batches import Batch, batches
 from encnn.network import Help, Network, train
@@ -16,7 +16,7 @@ from encnn.parties import EncryptedModel, Owner
 from encnn.parties.assistance import weights
 from encnn.parties.assistance.scores import Assistant, AssistedStep, DirectChannel, Tally
 from encnn.schemes import SchemeParameters, bootstrapped, ckks
-from encnn.schemes.base import Encrypted
+from encnn.schemes.base import Encrypted, OwnerHelp
 from encnn.schemes.rings.array import RingArray
 
 SMALL_MODEL_BYTES = 64 << 20
@@ -39,7 +39,7 @@ class Rehearsal:
     """
 
     def __init__(
-        self, task: Task, parameters: SchemeParameters, how: Assistance, rows: int | None = None, together: int | None = None
+        self, task: Task, parameters: SchemeParameters, how: OwnerHelp, rows: int | None = None, together: int | None = None
     ) -> None:
         self.task, self.parameters, self.assistance = task, parameters, how
         self._together = together or rows_together(parameters)
@@ -57,7 +57,7 @@ class Rehearsal:
         self.reviews = 0
         self._assistant: Assistant | None = None
         self.help: Help = NOBODY
-        if self.assistance == "answers":
+        if self.assistance == "errors":
             self._assistant = self.owner.assistant()
             self.help = AssistedStep(DirectChannel(self._assistant))
         self._warm_up()

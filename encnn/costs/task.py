@@ -1,7 +1,7 @@
 """What is to be trained, and what the owner must do in it: the public description of a run."""
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -13,9 +13,7 @@ from encnn.errors import ParameterError
 from encnn.network import Architecture, TrainingPlan
 from encnn.parties.assistance import weights
 from encnn.schemes import SchemeParameters
-
-Assistance = Literal["none", "answers", "refresh"]
-"""What the owner does in training: nothing, answer each mini-batch with its encrypted errors, or refresh the weights."""
+from encnn.schemes.base import OwnerHelp
 
 
 @dataclass(frozen=True)
@@ -56,15 +54,12 @@ class Task:
         return self.plan.epochs * -(-self.reviews // self.plan.batch_size)
 
 
-def assistance(task: Task, parameters: SchemeParameters) -> Assistance:
-    """Return what the owner must do in training under these parameters."""
-    if parameters.owner_help == "errors":
-        return "none" if task.architecture.hidden else "answers"
-    if parameters.owner_help == "none":
-        return "none"
+def assistance(task: Task, parameters: SchemeParameters) -> OwnerHelp:
+    """Return what the owner must do in training under these parameters: what they ask for, unless this task needs none."""
     levels = getattr(parameters, "levels", 0)  # leveled schemes make some steps before they need fresh weights
     enough = levels and task.steps * weights.step_levels(task.architecture, task.plan.sigmoid) <= levels
-    return "none" if enough else "refresh"
+    alone = task.architecture.hidden if parameters.owner_help == "errors" else enough
+    return "none" if alone else parameters.owner_help
 
 
 def synthetic_features(

@@ -6,7 +6,7 @@ The jobs `unassisted` and `hidden` define the cases and choose their settings.
 import argparse
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -208,7 +208,7 @@ def _noise(case: BootstrappedCase, data: Dataset, start: Network, test: Evaluati
         "scores out of range": test.out_of_range,
         "simulated deviation": round(float(np.mean(deviations)), 4),
         "simulated running percent": round(float(np.mean([run.training.accuracy.percent for run in simulated])), 3),
-        "simulated test percent": round(float(np.mean([run.test.accuracy.percent for run in simulated])), 3),
+        "simulated test percent": mean_percent(simulated),
         "update noise in sigmoid - y": round(update_noise(p, plan.learning_rate, b), 4),
     }
 
@@ -219,6 +219,11 @@ def simulated_hidden(start: Network, data: Dataset, plan: TrainingPlan, p: Boots
     one.direction = w
     z = train(SimulatedEvaluator(p, np.random.default_rng(seed)), one, data.X, data.y, plan)
     return ClearTwin(data, plan, expanded(one, w), np.asarray(z), 0.0)
+
+
+def mean_percent(runs: Iterable[ClearTwin]) -> float:
+    """Return the mean of how many test reviews the runs get right, in percent."""
+    return round(float(np.mean([run.test.accuracy.percent for run in runs])), 3)
 
 
 def curve(case: BootstrappedCase, key: int, training: Evaluation, twin: Evaluation, reviews: int) -> pd.DataFrame:

@@ -14,7 +14,6 @@ takes minutes.  It is kept in a folder while it goes on, and continues from ther
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from encnn.arithmetic.sigmoid import ExactSigmoid
@@ -26,6 +25,7 @@ from encnn.experiments.bootstrapped_runs import (
     BootstrappedCase,
     add_run_options,
     all_runs,
+    mean_percent,
     rank_one_start,
     simulated_hidden,
 )
@@ -49,13 +49,11 @@ def plan_at(rate: float) -> TrainingPlan:
 def choose(data: Dataset, rates: Sequence[float] = RATES, starts: int = STARTS) -> pd.DataFrame:
     """Return how rates do on the last fifth of the training reviews, trained on the others in the clear and with noise."""
     part, lines = held_out(data), []
+    inits = [rank_one_start(part, HIDDEN, seed) for seed in range(starts)]
     for rate in progress(rates, "choosing a rate for the hidden layer", unit="rate"):
-        clear, noisy = [], []
-        for seed in range(starts):
-            start = rank_one_start(part, HIDDEN, seed)
-            clear.append(clear_twin(start, part, plan_at(rate)).test.accuracy.percent)
-            noisy.append(simulated_hidden(start, part, plan_at(rate), HIDDEN_128, seed).test.accuracy.percent)
-        lines.append((HIDDEN_128.name, rate, starts, round(float(np.mean(clear)), 3), round(float(np.mean(noisy)), 3)))
+        clear = mean_percent(clear_twin(start, part, plan_at(rate)) for start in inits)
+        noisy = mean_percent(simulated_hidden(start, part, plan_at(rate), HIDDEN_128, seed) for seed, start in enumerate(inits))
+        lines.append((HIDDEN_128.name, rate, starts, clear, noisy))
     columns = ["parameters", "learning rate", "starts", "held-out percent, clear", "held-out percent, with noise"]
     return pd.DataFrame(lines, columns=columns)
 

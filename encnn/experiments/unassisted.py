@@ -38,10 +38,11 @@ from encnn.experiments.bootstrapped_runs import (
     Recipe,
     add_run_options,
     all_runs,
+    mean_percent,
 )
 from encnn.experiments.console import begin, job_options, show
 from encnn.experiments.linear import linear_start
-from encnn.experiments.twin import clear_twin
+from encnn.experiments.twin import ClearTwin, clear_twin
 from encnn.network import Help, TrainingPlan
 from encnn.progress import progress
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, TWO_LEVEL_128, BootstrappedParameters
@@ -103,18 +104,17 @@ def choose(of: Choice, data: Dataset, simulations: int = SIMULATIONS) -> pd.Data
     part, lines = held_out(data), []
     for plan, largest in progress(list(of.plans()), f"choosing for {of.recipe.name}", unit="plan"):
         prepared = of.recipe.prepared(part, largest)
-        noisy = [simulated(prepared, plan, of.parameters, seed)[1] for seed in range(simulations)]
-        settings = of.recipe.name, of.parameters.name, plan.learning_rate, largest, plan.decay, plan.epochs
-        lines.append((*settings, round(simulated(prepared, plan)[1], 3), round(float(np.mean(noisy)), 3)))
+        clear = mean_percent([simulated(prepared, plan)])
+        noisy = mean_percent(simulated(prepared, plan, of.parameters, seed) for seed in range(simulations))
+        lines.append((of.recipe.name, of.parameters.name, plan.learning_rate, largest, plan.decay, plan.epochs, clear, noisy))
     columns = ["features", "parameters", "learning rate", "largest multiplier", "decay", "epochs"]
     return pd.DataFrame(lines, columns=[*columns, "held-out percent, clear", "held-out percent, with noise"])
 
 
-def simulated(data: Dataset, plan: TrainingPlan, p: BootstrappedParameters | None = None, seed: int = 0) -> tuple[float, float]:
-    """Return the accuracy in the first epoch and on the test reviews, in percent, with the noise of p if p is given."""
+def simulated(data: Dataset, plan: TrainingPlan, p: BootstrappedParameters | None = None, seed: int = 0) -> ClearTwin:
+    """Return a run in the clear, without noise or with that of parameters p."""
     step = None if p is None else noisy_step(p, plan.sigmoid, np.random.default_rng(seed))
-    twin = clear_twin(linear_start(data), data, plan, Help(step))
-    return 100 * float(twin.training.right[: len(data.y)].mean()), twin.test.accuracy.percent
+    return clear_twin(linear_start(data), data, plan, Help(step))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

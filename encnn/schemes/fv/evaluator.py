@@ -11,7 +11,6 @@ from typing import ClassVar
 import numpy as np
 
 from encnn.arithmetic.sampling import Randomness
-from encnn.schemes.fv import noise
 from encnn.schemes.rings.evaluator import RingEvaluator
 from encnn.schemes.rings.rns import Ring
 
@@ -29,20 +28,9 @@ class FVEvaluator(RingEvaluator):
         e = ring.residues(randomness.gaussian(p.sigma, (*counts, 2, p.N)))
         return ring.add(ring.ntt.inverse(key * u % ring.p), e)
 
-    @property
-    def _fresh_noise(self) -> float:
-        return noise.fresh_public(self.parameters)
-
-    @property
-    def _switch_noise(self) -> float:
-        return noise.switch(self.parameters)
-
     def _multiply_polynomials(self, ring: Ring, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         # (a_0 + a_1 s)(b_0 + b_1 s): the coefficients of 1, s and s^2
         parts = np.empty((3, *a.shape[1:]), np.uint64)
         for part, (x, y) in zip(parts, ((a[:1], b[:1]), (a, b[::-1]), (a[1:], b[1:])), strict=True):
             ring.sum_products(x, y, out=part)
         return parts
-
-    def _product_noise(self, a: float, b: float) -> float:
-        return noise.product(self.parameters, a, b)

@@ -36,12 +36,18 @@ class FVParameters(RingParameters):
         return 0.5 * self.t / self.q
 
     @property
-    def depth(self) -> int:
-        """How often a fresh ciphertext can be squared, one square after the other, by the predicted noise."""
-        v, depth = noise.fresh_public(self), 0
-        while self.special_prime and (v := noise.product(self, v, v) + noise.switch(self)) < 0.5:
-            depth += 1
-        return depth
+    def public_noise(self) -> float:
+        """See `noise`."""
+        return noise.fresh_public(self)
+
+    @property
+    def switch_noise(self) -> float:
+        """See `noise`."""
+        return noise.switch(self)
+
+    def product_noise(self, a: float, b: float) -> float:
+        """See `noise`."""
+        return noise.product(self, a, b)
 
 
 DEPTH_128 = FVParameters.of_bits("fv-depth-128", 8192, (30,) * 6, 30, (20,))

@@ -68,12 +68,12 @@ class RingEvaluator(base.Evaluator[RingArray]):
         return sum(key.nbytes for key in self.keys.values()) + (0 if self.public_key is None else self.public_key.nbytes)
 
     def encrypt(self, v: np.ndarray, rng: np.random.Generator | None = None) -> RingArray:
-        """Return randomised public-key encryptions of real vectors v, shape (..., m).  Noise: `_fresh_noise`."""
+        """Return randomised public-key encryptions of real vectors v, shape (..., m).  Noise: `parameters.public_noise`."""
         if self.public_key is None:
             raise MissingKeyError("there is no public key; the owner makes one when make_keys is told of public widths")
         key = self.parameters.cipher_ring.ntt.forward(self.public_key)
         zeros = partial(self._encrypted_zeros, key, for_key(self.context.experimental, rng))
-        return encrypted(self.context, np.asarray(v, np.float64), zeros, self._fresh_noise)
+        return encrypted(self.context, np.asarray(v, np.float64), zeros, self.parameters.public_noise)
 
     # -- what a scheme adds
 
@@ -81,23 +81,9 @@ class RingEvaluator(base.Evaluator[RingArray]):
     def _encrypted_zeros(self, key: np.ndarray, randomness: Randomness, counts: tuple[int, ...]) -> np.ndarray:
         """Return encryptions of zero by the public key, whose values are given: residues of shape (*counts, parts, k, N)."""
 
-    @property
-    @abstractmethod
-    def _fresh_noise(self) -> float:
-        """A bound on the invariant noise of an encryption by the public key."""
-
-    @property
-    @abstractmethod
-    def _switch_noise(self) -> float:
-        """A bound on the invariant noise that a key switch adds."""
-
     @abstractmethod
     def _multiply_polynomials(self, ring: Ring, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the parts of the product of two ciphertexts in the transform's domain, (parts, k, N)."""
-
-    @abstractmethod
-    def _product_noise(self, a: float, b: float) -> float:
-        """Return a bound on the invariant noise of a product before relinearisation."""
 
     # -- products
 
@@ -128,7 +114,7 @@ class RingEvaluator(base.Evaluator[RingArray]):
     def _switched(self, bounds: Bounds, like: RingArray, data: np.ndarray, key: RingSwitchKey, operation: str) -> RingArray:
         """Return ciphertexts whose last part is switched by the key and added to the parts before it."""
         p = self.parameters
-        bounds = replace(bounds, noise=bounds.noise + self._switch_noise).check(p, operation)
+        bounds = replace(bounds, noise=bounds.noise + self.parameters.switch_noise).check(p, operation)
         flat = data.reshape(-1, *data.shape[-3:])
         result = np.stack([key.apply(c[-1]) for c in flat])
         kept = flat[:, :-1]
@@ -294,7 +280,7 @@ class RingEvaluator(base.Evaluator[RingArray]):
 
     def _product_bounds(self, a: RingArray, b: RingArray) -> Bounds:
         x, y = a.bounds, b.bounds
-        noise = self._product_noise(x.noise, y.noise)
+        noise = self.parameters.product_noise(x.noise, y.noise)
         terms = min(x.low + x.high, y.low + y.high) + 1 if self.parameters.encoder.per_number else 1
         magnitude = terms * max(x.magnitude, 1.0) * max(y.magnitude, 1.0)
         return Bounds(x.scale * y.scale, magnitude, noise, x.low + y.low, x.high + y.high, degree=2)

@@ -97,6 +97,28 @@ class RingParameters(NamedParameters):
         """The invariant noise that adding a plain number adds at most: the rounding of q m / t."""
 
     @property
+    @abstractmethod
+    def public_noise(self) -> float:
+        """A bound on the invariant noise of an encryption by the public key."""
+
+    @property
+    @abstractmethod
+    def switch_noise(self) -> float:
+        """A bound on the invariant noise that a key switch adds."""
+
+    @abstractmethod
+    def product_noise(self, a: float, b: float) -> float:
+        """Return a bound on the invariant noise of the product of ciphertexts with these noises, before relinearisation."""
+
+    @property
+    def depth(self) -> int:
+        """How often a fresh ciphertext can be squared, one square after the other, by the predicted noise."""
+        v, depth = self.public_noise, 0
+        while self.special_prime and (v := self.product_noise(v, v) + self.switch_noise) < 0.5:
+            depth += 1
+        return depth
+
+    @property
     def protection(self) -> str:
         """The bits of security, and the sizes; INSECURE first where the name says it."""
         sizes = f"N={self.N}, log2 q={self.modulus_bits:.1f}, log2 t={math.log2(self.t):.1f}"

@@ -11,7 +11,6 @@ from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.rings.array import RingArray
 from encnn.schemes.rings.evaluator import RingEvaluator
 from encnn.schemes.rings.rns import Ring, rescaling
-from encnn.schemes.yashe import noise
 
 _LOOKED_AT, _NEAR = 4, 1 << 16
 """Four coefficients tell whether a ciphertext is plain: they are then within 2^16 of a plaintext's, even after many sums."""
@@ -28,10 +27,6 @@ class YASHEEvaluator(RingEvaluator):
         s, e = (ring.residues(randomness.gaussian(p.sigma, (*counts, p.N))) for _ in range(2))
         return ring.add(e, ring.ntt.inverse(ring.ntt.forward(s) * key[0] % ring.p))[..., None, :, :]  # e + h s
 
-    @property
-    def _fresh_noise(self) -> float:
-        return noise.fresh(self.parameters)
-
     def readable(self, a: RingArray) -> bool:
         """Return whether some ciphertext is round(q m / t) without h s, so that anybody reads it."""
         p = self.parameters
@@ -40,12 +35,5 @@ class YASHEEvaluator(RingEvaluator):
         plain = rescaling(p.plain_ring, p.cipher_ring, p.q)(rescaling(p.cipher_ring, p.plain_ring, p.t)(c))
         return bool((np.abs(p.cipher_ring.lift(p.cipher_ring.subtract(c, plain))) < _NEAR).all(axis=-1).any())
 
-    @property
-    def _switch_noise(self) -> float:
-        return noise.switch(self.parameters)
-
     def _multiply_polynomials(self, ring: Ring, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return ring.sum_products(a, b)[None]
-
-    def _product_noise(self, a: float, b: float) -> float:
-        return noise.product(self.parameters, a, b)

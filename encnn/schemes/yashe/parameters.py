@@ -38,12 +38,18 @@ class YASHEParameters(RingParameters):
         return noise.enlargement(self) / 2 * self.t / self.q
 
     @property
-    def depth(self) -> int:
-        """How often a fresh ciphertext can be squared, one square after the other, by the predicted noise."""
-        v, depth = noise.fresh(self), 0
-        while self.special_prime and (v := noise.product(self, v, v) + noise.switch(self)) < 0.5:
-            depth += 1
-        return depth
+    def public_noise(self) -> float:
+        """See `noise`."""
+        return noise.fresh(self)
+
+    @property
+    def switch_noise(self) -> float:
+        """See `noise`."""
+        return noise.switch(self)
+
+    def product_noise(self, a: float, b: float) -> float:
+        """See `noise`."""
+        return noise.product(self, a, b)
 
 
 ADDITIVE_128 = YASHEParameters.of_bits("yashe-additive-128", 16384, (28,) * 5, 0, (21, 21), scale=1 << 10).updated(
