@@ -41,7 +41,10 @@ _CACHE_NAME = f"imdb-{archive.CONTENT_SHA256[:16]}-v{_FORMAT}.bin"
 _CACHED = ("sources", "train_texts", "train_labels", "test_texts", "test_labels")
 _LABELS = {"positive": 1, "pos": 1, "negative": 0, "neg": 0}
 _LABELS_HELP = "expected 0 or 1, False or True, 'negative' or 'positive', 'neg' or 'pos'"
-_MAPPING_HELP = "For other labels say what they mean, by labels={...} or encnn.data.mapped_labels."
+_MAPPING_HELP = (
+    "For other labels say what they mean, by labels={...} or encnn.data.mapped_labels (in the command by --positive, or by "
+    "--classes of `encnn init`)."
+)
 _MOST_CLASSES = 128  # labels are int8
 _BLOCK = 5  # ten reviews in random order come sorted once in a hundred times
 _BREAKS = re.compile(r"[^\S ]+")
@@ -263,7 +266,7 @@ def read_table(
         raise DataError(
             f"{path} cannot be read as a CSV file in {encoding.upper()} with {sep!r} between fields ({str(error).strip()}). "
             f"Put texts that contain {sep!r} between double quotes, remove {sep!r} at the ends of lines, name another sep= or "
-            "encoding=, or get the file again if it was cut."
+            "encoding= (in the command --sep, --encoding), or get the file again if it is empty or was cut."
         ) from error
     names = table.iloc[0].tolist() if header is None else list(header)
     if len(names) != table.shape[1]:
@@ -289,7 +292,8 @@ def _warn_of_other_scripts(texts: Sequence[str]) -> None:
     if lost:
         warnings.warn(
             f"{len(lost):,} of {len(texts):,} texts are mostly written in letters other than a to z (the first is text "
-            f"{lost[0]}), which the paper's text form deletes; pass raw=False, and texts as words separated by blanks",
+            f"{lost[0]}), which the paper's text form deletes; pass raw=False (in the command --any-letters), and "
+            "texts as words separated by blanks",
             DataWarning,
             stacklevel=3,
         )
