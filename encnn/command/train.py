@@ -71,6 +71,7 @@ def run(options: argparse.Namespace) -> None:
         plan = plan if options.learning_rate is not None else _with_rate(plan, model, X, y)
         total = len(y) * plan.epochs
         if total >= LONG and not rows_kept(folder):
+            print("Measuring what a row costs here ...", flush=True)
             announce("training", X, plan, model.architecture, model.evaluator.parameters)
     with _kept(folder, f" of {total:,}"):
         trained = _trained(options, model, X, y, plan, folder, ProgressLines(total))
