@@ -231,7 +231,7 @@ def test_a_model_of_whole_numbers_takes_no_fractions(walk: Walk) -> None:
         (["text;label", "good;1"], "by --sep"),
         (
             ["body,label", "good,1"],
-            "has no column 'text', or several; its columns are ['body', 'label']: name one of them by --text",
+            "has no column 'text', or several of that name; its columns are ['body', 'label']: name one of them by --text",
         ),
         (["text,label,label", "good,1,1"], "name one of them by --label"),
         (["text,label", "good,1", "bad,"], "data.csv: Label 1 is nan"),
@@ -404,7 +404,7 @@ def test_ctrl_c_before_a_model_was_kept_leaves_nothing(walk: Walk, monkeypatch: 
         with monkeypatch.context() as patched:
             patched.setattr(place, stop)
             said = walk.train(status=130)
-        assert "nothing is kept; the same command begins again" in said
+        assert "nothing is kept. The same command begins again" in said
         assert {path.name for path in walk.trainer.iterdir()} == {"data.csv"}
     walk.train("--epochs", "2", "--learning-rate", "0.01")
 

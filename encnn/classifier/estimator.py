@@ -135,9 +135,10 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
     def _entered(self, X: object, y: object) -> tuple[Features, np.ndarray]:
         """Return checked features, a matrix or an array of texts, and labels."""
         if _are_texts(X):
-            data, labels = np.array(_checked_texts(X), dtype=object), column_or_1d(y, warn=True)
+            texts = _checked_texts(X)
+            data, labels = np.array(texts, dtype=object), column_or_1d(y, warn=True)
             check_consistent_length(data, labels)
-            warn_of_other_scripts(data)
+            warn_of_other_scripts(texts)
         else:
             _check_no_column_of_texts(X)
             data, labels = validate_data(self, X, y, accept_sparse="csr")

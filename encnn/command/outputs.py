@@ -10,6 +10,7 @@ from pathlib import Path
 
 from encnn.costs.units import duration_text, size_text
 from encnn.errors import FileError
+from encnn.schemes.base import Evaluator
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_TO_WAIT = 600.0
@@ -36,7 +37,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def use_threads(evaluator: Any, threads: int) -> None:
+def use_threads(evaluator: Evaluator, threads: int) -> None:
     """Let threads share the work of an evaluator, if it can share work."""
     if hasattr(evaluator, "threads"):
         evaluator.threads = threads

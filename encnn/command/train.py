@@ -104,8 +104,8 @@ def _kept(folder: Path, of: str = "") -> Iterator[None]:
         kept = rows_kept(folder)
         if kept:
             said = (
-                f"Stopped after {kept:,}{of} rows. The run is kept in {folder}. To go on with it, give the same command again. To "
-                "give it up, remove that folder."
+                f"Stopped after {kept:,}{of} rows. The run is kept in {folder}. To go on with it, give the same command again. "
+                "To give it up, remove that folder."
             )
         else:
             forget_run(folder)
