@@ -31,6 +31,7 @@ myst_heading_anchors = 4
 autodoc_member_order = "bysource"
 maximum_signature_line_length = 80
 viewcode_follow_imported_members = False
+highlight_language = "none"  # a block whose language is not named is no Python: pictures and formulas in letters
 default_role = "literal"  # tables of docstrings say `code`
 python_use_unqualified_type_names = True
 add_module_names = False

@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -492,3 +493,27 @@ def test_a_missing_numba_is_told_once(monkeypatch):
     with pytest.warns(SpeedWarning, match="many times as long.*pip install 'encnn\\[fast\\]'"):
         assert engine.compiled(1024) is None
     assert engine.compiled(1024) is None
+
+
+@pytest.mark.skipif(not kernels.available(), reason="numba is not installed")
+def test_compilation_is_told_once_and_only_that_of_our_own_loops(capsys):
+    from numba.core import event
+
+    from encnn.schemes.bootstrapped import compiled_transform
+
+    engine._tell_of_compiling.cache_clear()
+    engine._tell_of_compiling()
+    ours = compiled_transform.forward
+    foreign = SimpleNamespace(py_func=np.mean)
+    for dispatcher, said in ((foreign, ""), (ours, "compiling loops for this machine"), (ours, "")):
+        with event.trigger_event("numba:compile", data={"dispatcher": dispatcher}):
+            pass
+        err = capsys.readouterr().err
+        assert said in err and bool(err) == bool(said)
+
+
+def test_no_threads_are_refused():
+    _, key = keys(TINY)
+    two = np.zeros((2, 1 + TINY.d), np.int32)
+    with pytest.raises(ParameterError, match="threads=0: expected a whole number of at least 1"):
+        bootstrap(key, two, np.zeros(TINY.N, np.int32), threads=0)

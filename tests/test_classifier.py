@@ -1,6 +1,7 @@
 """`EncryptedClassifier`: scikit-learn's own checks, what it learns, what travels, and what it refuses before it trains."""
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from encnn.classifier.choice import LabelledRows
 from encnn.data.recipes import ClassFeatures, ScaledFeatures, WordFeatures
 from encnn.data.reviews import load_reviews
 from encnn.data.whole_numbers import scaling_of
-from encnn.errors import DataError, DivergenceError, ParameterError
+from encnn.errors import DataError, DataWarning, DivergenceError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan, train
 from encnn.parties import EncryptedModel, Owner, Trainer, User
 from encnn.schemes.clear import ClearEvaluator
@@ -258,6 +259,35 @@ def test_one_class_is_refused(wine: Any) -> None:
     X, _, _, _ = wine
     with pytest.raises(DataError, match="of one class"):
         insecure().fit(X, np.zeros(len(X)))
+
+
+# -- texts with faults
+
+
+def test_texts_with_faults() -> None:
+    texts, labels = ["good one", "bad one"] * 20, [1, 0] * 20
+    with pytest.raises(DataError, match="text 3 is None"):
+        insecure().fit([*texts[:3], None, *texts[4:]], labels)
+    frame = pd.DataFrame({"text": texts})
+    with pytest.raises(DataError, match=re.escape("pass the column itself, X['text']")):
+        insecure().fit(frame, labels)
+    insecure(**FEW_CHOICES).fit(frame["text"], labels)  # as advised
+
+
+def test_letters_that_would_be_deleted_are_told_of() -> None:
+    texts, labels = ["хорошо кино", "плохо кино"] * 20, [1, 0] * 20
+    with pytest.warns(DataWarning, match="a CountVectorizer before it"):
+        insecure(**FEW_CHOICES).fit(texts, labels)
+    advised = make_pipeline(CountVectorizer(), insecure(**FEW_CHOICES)).fit(texts, labels)
+    assert advised.predict(["хорошо", "плохо"]).tolist() == [1, 0]
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_cross_validation(wine: Any) -> None:
+    """Unfitted classifiers have no key, so they go to other processes."""
+    X, _, y, _ = wine
+    found = cross_val_score(insecure(**FEW_CHOICES), X, y, cv=2, n_jobs=2)
+    assert found.min() > 0.85
 
 
 # -- at 128 bits

@@ -8,6 +8,9 @@ from scipy.sparse import csr_array
 
 pytest.importorskip("sklearn")
 
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import train_test_split
+
 from encnn.classifier import choice
 from encnn.classifier.choice import Choices, LabelledRows, RunSetting, check_setting, chosen, epochs_in_the_clear
 from encnn.errors import DivergenceError, ParameterError
@@ -68,6 +71,20 @@ def test_scores_beyond_the_torus_are_not_admitted() -> None:
     rows = rows_of()
     with pytest.raises(DivergenceError, match="range of the scheme"):
         chosen(replace(rows, X=rows.X @ np.ones((3, 400))), far)
+
+
+def test_a_run_that_noise_would_lead_out_of_range_is_not_chosen() -> None:
+    """The scores of a run without noise reach the end of the range, and stay; with noise some are read with the wrong sign."""
+    X, _, y, _ = train_test_split(
+        *load_breast_cancer(return_X_y=True), test_size=0.5, stratify=load_breast_cancer().target, random_state=4
+    )
+    order = np.random.RandomState(4).permutation(len(y))
+    rows, setting = LabelledRows(X[order], y[order], 2, 16).whole(4), RunSetting(TWO_LEVEL_128, 4, 0.5, 0.00657, 2)
+    *_, last = epochs_in_the_clear(Network.zeros(rows.architecture), rows, setting)
+    assert np.mean(np.abs(last) > 2 * TWO_LEVEL_128.z_half) < 0.01
+    with pytest.raises(DivergenceError, match="range"):
+        choice._check_run(setting, rows)
+    choice._check_run(replace(setting, learning_rate=0.003), rows)
 
 
 @pytest.mark.parametrize(

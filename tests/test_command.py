@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,15 +20,16 @@ from encnn.command import demo, main
 from encnn.command.init import MODEL, SECRET
 from encnn.command.outputs import ProgressLines
 from encnn.command.program import COMMANDS
-from encnn.command.rate import RATES, chosen_rate
+from encnn.command.rate import RATES, _above_noise, chosen_rate
 from encnn.data.recipes import ClassFeatures, ScaledFeatures, TableFeatures, WordFeatures
 from encnn.data.reviews import Vocabulary, load_reviews
+from encnn.errors import ParameterError
 from encnn.experiments.__main__ import JOBS
 from encnn.network import Architecture, Network, TrainingPlan
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.progress import progress
 from encnn.scaling import checkpoints
-from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, BootstrappedParameters
 
 TOY = ("--parameters", BOOTSTRAP_TOY.name)
 TRAINED = 200
@@ -218,6 +220,61 @@ def test_a_model_of_whole_numbers_takes_no_fractions(walk: Walk) -> None:
     assert "row 1 of column 'a' holds 0.5; expected small whole numbers" in walk.train(status=1)
 
 
+# -- files with faults
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "data.csv cannot be read"),
+        (["text,label"], "data.csv: There are no reviews"),
+        (["text;label", "good;1"], "by --sep"),
+        (
+            ["body,label", "good,1"],
+            "has no column 'text', or several of that name; its columns are ['body', 'label']: name one of them by --text",
+        ),
+        (["text,label,label", "good,1,1"], "name one of them by --label"),
+        (["text,label", "good,1", "bad,"], "data.csv: Label 1 is nan"),
+        (["text,label", "good,1", ",0"], "data.csv: Text 1 is nan"),
+        (["text,label", "good,1", "bad,-1"], "--positive"),
+    ],
+)
+def test_faults_of_a_file_are_told_with_its_name(walk: Walk, lines: list[str], message: str) -> None:
+    (walk.owner / "data.csv").write_text("\n".join(lines))
+    said = walk.say("init", walk.owner / "data.csv", "--out", walk.owner, *TOY, status=1)
+    assert message in said and not (walk.owner / SECRET).exists()
+
+
+@pytest.mark.filterwarnings("default:.*mostly written in letters")
+def test_texts_of_other_letters(walk: Walk) -> None:
+    """Told of by a warning, whose advice is followed here."""
+    rows = [f"хорошо кино {i},1\nплохо кино {i},0" for i in range(TRAINED // 2)]
+    for folder in (walk.owner, walk.trainer, walk.user):
+        (folder / "data.csv").write_text("\n".join(["text,label", *rows]))
+    assert "--any-letters" in walk.say("init", walk.owner / "data.csv", "--out", walk.owner, *TOY, status=1)
+    walk.init("--any-letters")
+    features = EncryptedModel.load(walk.owner / MODEL).features
+    assert isinstance(features, WordFeatures) and "хорошо" in features.vocabulary.words
+    walk.train()
+    walk.predict()
+    assert right_in(walk.read("--labels", walk.user / "data.csv")) == TRAINED
+
+
+def test_bits_are_for_numbers(walk: Walk) -> None:
+    said = walk.say("init", walk.owner / "data.csv", "--out", walk.owner, *TOY, "--bits", "4", status=1)
+    assert "--bits is for numbers" in said
+
+
+def test_classes_with_commas_and_classes_that_the_file_has_besides(three_tables: Walk) -> None:
+    walk = three_tables
+    (walk.owner / "data.csv").write_text((walk.owner / "data.csv").read_text().replace(",blue", ',"sky, blue"'))
+    columns = "init", walk.owner / "data.csv", "--out", walk.owner, *TOY, "--columns", "small,large", "--classes"
+    assert "data.csv: label 2 is 'sky, blue'" in walk.say(*columns, "red,green,sky, blue", status=1)
+    walk.say(*columns, 'red,green,"sky, blue"')
+    recipe = EncryptedModel.load(walk.owner / MODEL).features
+    assert isinstance(recipe, ClassFeatures) and recipe.classes == ("red", "green", "sky, blue")
+
+
 # -- real numbers, and several classes
 
 
@@ -336,6 +393,40 @@ def test_a_run_that_is_stopped_goes_on_and_ends_as_if_it_had_not_been(walk: Walk
     np.testing.assert_array_equal(EncryptedModel.load(walk.trainer / "trained").network.W1.data, resumed)
 
 
+def test_ctrl_c_before_a_model_was_kept_leaves_nothing(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the choice of the rate as in training; the next run may be any other."""
+    walk.init()
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for place in ("encnn.command.train.chosen_rate", "encnn.command.train.ProgressLines.__call__"):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, stop)
+            said = walk.train(status=130)
+        assert "nothing is kept. The same command begins again" in said
+        assert {path.name for path in walk.trainer.iterdir()} == {"data.csv"}
+    walk.train("--epochs", "2", "--learning-rate", "0.01")
+
+
+def test_ctrl_c_later_tells_what_is_kept_and_not_what_is_lost(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was kept is told of even if the second attempt is stopped before its first step."""
+    walk.init()
+    _stopped_after(walk, 112, monkeypatch)
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("encnn.command.train.chosen_rate", stop)
+    assert "Stopped after 112 rows. The run is kept" in walk.train(status=130)
+
+
+def test_a_refused_run_does_not_stand_in_the_way(walk: Walk) -> None:
+    walk.init()
+    assert "more than" in walk.train("--learning-rate", "0.00001", status=1)
+    walk.train("--learning-rate", "0.01")
+
+
 def test_another_run_is_not_gone_on_with(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
     walk.init()
     _stopped_after(walk, 112, monkeypatch)
@@ -384,6 +475,33 @@ def test_a_rate_is_chosen_that_learns_and_is_the_same_again() -> None:
     assert chosen_rate(model, X, y, plan) == (rate, right)
 
 
+def test_a_rate_that_noise_would_drown_is_not_chosen() -> None:
+    """The right labels do not matter here: at 128 bits the least of the rates is below the noise, so it is never the answer."""
+    _, X, y = linear_model(200)
+    model = replace_parameters(ONE_LEVEL_128, X)
+    tried = _above_noise(model, X, [TrainingPlan(model.sigmoid, rate, batch_size=16) for rate in RATES])
+    assert [plan.learning_rate for plan in tried] == [rate for rate in RATES if rate >= 0.004]
+    with pytest.raises(ParameterError, match="epochs"):
+        _above_noise(model, X, [TrainingPlan(model.sigmoid, 0.01, batch_size=16, epochs=10**6)])
+
+
+def replace_parameters(p: BootstrappedParameters, X: Any) -> EncryptedModel:
+    a = Architecture(X.shape[1], hidden=0, pooling="sum")
+    return Owner(a, ExactSigmoid(), p).encrypt(Network.zeros(a))
+
+
+def test_labels_of_one_class_are_refused(walk: Walk) -> None:
+    lines = (walk.trainer / "data.csv").read_text().splitlines()
+    one = "\n".join([lines[0], *(f"{line[:-1]}1" for line in lines[1:])])
+    (walk.trainer / "data.csv").write_text(one)
+    (walk.owner / "one.csv").write_text(one)
+    said = walk.say("init", walk.owner / "one.csv", "--out", walk.owner, *TOY, status=1)
+    assert "one.csv: all labels are 1" in said and "--polarity-cutoff 0" in said
+    walk.say("init", walk.owner / "one.csv", "--out", walk.owner, *TOY, "--polarity-cutoff", "0")  # as advised
+    assert "all labels are 1, so there is no rate to choose" in walk.train(status=1)
+    walk.train("--learning-rate", "0.01")  # as advised
+
+
 def test_a_rate_is_not_chosen_on_a_few_rows(walk: Walk) -> None:
     walk.init()
     lines = (walk.trainer / "data.csv").read_text().splitlines()
@@ -408,6 +526,14 @@ def test_two_parties_train_with_assistance(walk: Walk, tmp_path: Path) -> None:
     assert owner.returncode == 0 and not list(shared.iterdir())
     walk.predict()
     assert right_in(walk.read("--labels", walk.user / "data.csv")) > 0.9 * TESTED
+
+
+def test_an_owner_who_waited_in_vain_may_wait_again(walk: Walk, tmp_path: Path) -> None:
+    walk.say("init", walk.owner / "data.csv", "--out", walk.owner, "--parameters", "compact-128")
+    for _ in range(2):
+        said = walk.say("assist", walk.owner / SECRET, tmp_path / "shared", "--wait", "0.1", status=1)
+        assert "Waiting for a trainer" in said and "did not come within 0.1 s" in said
+        assert not list((tmp_path / "shared").iterdir())
 
 
 def test_models_that_train_alone_are_not_assisted(walk: Walk, tmp_path: Path) -> None:
@@ -579,6 +705,41 @@ def test_help_names_everything(command: str, capsys: pytest.CaptureFixture) -> N
         assert all(name in said for name in (*COMMANDS, *JOBS))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "m", "d", "--out", "o", "--threads", "0"],
+        ["assist", "s", "f", "--trips", "x"],
+        ["assist", "s", "f", "--wait", "-1"],
+    ],
+)
+def test_numbers_that_make_no_sense_are_wrong_usage(words: Sequence[str], capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert f"argument {words[-2]}" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_demo_and_a_command_that_has_not_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("encnn.command.init.Owner", stop)
+    assert main(["demo", *TOY]) == 130 and "error" not in capsys.readouterr().err
+    monkeypatch.setattr("encnn.command.program._parser", stop)
+    assert main(["info", "x"]) == 130 and capsys.readouterr().err == "encnn: stopped\n"
+
+
+def test_whoever_reads_the_output_may_stop_reading(walk: Walk) -> None:
+    walk.init()
+    walk.train()
+    walk.predict()
+    read = f"{sys.executable} -m encnn read {walk.owner / SECRET} {walk.user / 'scores'}"
+    found = subprocess.run(f"{read} | true; exit ${{PIPESTATUS[0]}}", shell=True, executable="/bin/bash", capture_output=True)
+    assert found.returncode == 0 and found.stderr == b""
+
+
 def test_version(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
@@ -588,7 +749,8 @@ def test_version(capsys: pytest.CaptureFixture) -> None:
 def test_jobs_are_reached_by_their_names(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["reproduce", "--help"])
-    assert "--first-seed" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "--first-seed" in said and "usage: encnn reproduce" in said
 
 
 def test_the_command_is_installed_under_its_name() -> None:

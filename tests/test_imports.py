@@ -107,7 +107,7 @@ SLOW_TO_IMPORT = ("pandas", "matplotlib", "seaborn", "pooch", "numba", "tenseal"
 
 def test_importing_the_package_imports_nothing_slow() -> None:
     """A trainer needs no picture, and `encnn --help` no data frame."""
-    line = f"import encnn, sys; print([m for m in {SLOW_TO_IMPORT!r} if m in sys.modules])"
+    line = f"import sys; from encnn import Trainer; print([m for m in {SLOW_TO_IMPORT!r} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert found.stdout.strip() == "[]"
 
@@ -118,9 +118,19 @@ def test_importing_the_package_computes_no_estimates() -> None:
 import sys
 called = set()
 sys.setprofile(lambda frame, event, _: called.add(frame.f_code.co_name))
-import encnn
+from encnn import Trainer
 sys.setprofile(None)
 print(sorted(called & {"estimate", "estimate_ntru", "lwe_costs", "ntru_costs"}))
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert found.stdout.strip() == "['estimate', 'estimate_ntru']"
+
+
+def test_a_public_name_is_imported_when_it_is_first_used() -> None:
+    """Before that the package costs nothing: not even numpy is imported."""
+    line = "import encnn, sys; before = 'numpy' in sys.modules; encnn.Trainer; print(before, 'numpy' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert found.stdout.strip() == "False True"
+    assert all(getattr(encnn, name).__name__ == name for name in encnn.__all__) and set(encnn.__all__) <= set(dir(encnn))
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        encnn.Nothing  # noqa: B018

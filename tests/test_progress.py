@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from encnn.progress import progress
+from encnn.progress import note, progress
 
 
 class Terminal:
@@ -68,3 +68,16 @@ def test_notebooks_are_watched_unless_they_are_being_stored(
         monkeypatch.setenv("TQDM_DISABLE", disable)
     with progress(total=1) as bar:
         assert bar.disable is not shown
+
+
+@pytest.mark.parametrize(("disable", "said"), [(None, "encnn: waiting\n"), ("1", "")])
+def test_a_note_is_not_for_stored_notebooks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, disable: str | None, said: str
+) -> None:
+    note("waiting")
+    assert capsys.readouterr().err == "encnn: waiting\n"
+    monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+    if disable:
+        monkeypatch.setenv("TQDM_DISABLE", disable)
+    note("waiting")
+    assert capsys.readouterr().err == said

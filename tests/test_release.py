@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import encnn
+from encnn.data.reviews.archive import ARCHIVE_URL
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -46,3 +47,9 @@ def test_every_target_that_makes_no_file_is_phony_and_told() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     assert phony and targets == set(phony[1].split())
     assert targets == set(re.findall(r"^([a-z-]+):[^#\n]*## ", text, re.MULTILINE))
+
+
+def test_the_links_are_those_of_the_citation_and_of_the_data() -> None:
+    links = PROJECT["urls"]
+    assert f'url: "{links["The paper"]}"' in (ROOT / "CITATION.cff").read_text()
+    assert ARCHIVE_URL.startswith(links["The reviews"])

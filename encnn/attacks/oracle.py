@@ -2,7 +2,7 @@
 
 **Idea.**  An oracle answers x = round(S c / w) (2) for any c.  The ciphertext c = a e_(m+j), a unit vector, has S c = a T_j:
 the answer shows column j of T.  The first m entries of c add public numbers to the rows, so known parts can be subtracted.
-  Let an answer have b bits (log2(q / w) for full answers, 1 for signs).
+Let an answer have b bits (log2(q / w) for full answers, 1 for signs).
 
 - small T (span T_high - T_low = B): k columns travel in one query, w (1, B, B^2, ...), as long as B^k <= q / w;
 - T uniform modulo q: with a = q / 2^(known + b) the next b bits are the highest ones, exactly; this takes log2(q) / b queries

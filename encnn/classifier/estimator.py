@@ -28,6 +28,7 @@ from encnn.data.fingerprints import width_of
 from encnn.data.inputs import Features
 from encnn.data.recipes import ClassFeatures, Label, ScaledFeatures, WordFeatures
 from encnn.data.reviews import Reviews, Vocabulary
+from encnn.data.reviews.corpus import warn_of_other_scripts
 from encnn.data.reviews.text import paper_form
 from encnn.data.whole_numbers import scaling_of
 from encnn.errors import DataError, DivergenceError, ParameterError
@@ -101,7 +102,7 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
         data, labels = self._entered(X, y)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise DataError(f"all labels are of one class, {self.classes_[0]!r}; pass rows of two classes or more")
+            raise DataError(f"all labels are of one class, {self.classes_.tolist()[0]!r}; pass rows of two classes or more")
         order = check_random_state(self.random_state).permutation(len(numbers))
         data, numbers = data[order], numbers[order]
         words = _words_of(data, self.max_words) if _are_texts(data) else None
@@ -134,9 +135,12 @@ class EncryptedClassifier(ClassifierMixin, BaseEstimator):
     def _entered(self, X: object, y: object) -> tuple[Features, np.ndarray]:
         """Return checked features, a matrix or an array of texts, and labels."""
         if _are_texts(X):
-            data, labels = np.array(list(X), dtype=object), column_or_1d(y, warn=True)
+            texts = _checked_texts(X)
+            data, labels = np.array(texts, dtype=object), column_or_1d(y, warn=True)
             check_consistent_length(data, labels)
+            warn_of_other_scripts(texts)
         else:
+            _check_no_column_of_texts(X)
             data, labels = validate_data(self, X, y, accept_sparse="csr")
         check_classification_targets(labels)
         return data, labels
@@ -204,6 +208,21 @@ def _are_texts(X: Any) -> TypeGuard[Collection[str]]:
     if sparse.issparse(X) or isinstance(X, str) or not hasattr(X, "__len__") or getattr(X, "ndim", 1) != 1 or not len(X):
         return False
     return isinstance(next(iter(X)), str)
+
+
+def _checked_texts(texts: Iterable[Any]) -> list[str]:
+    """Return texts as a list; `DataError` for anything else among them."""
+    known = list(texts)
+    for row, text in enumerate(known):
+        if not isinstance(text, str):
+            raise DataError(f"text {row} is {text!r:.80}; expected a string: fill in or drop missing texts")
+    return known
+
+
+def _check_no_column_of_texts(X: Any) -> None:
+    """Raise `DataError` for a table whose only column holds texts, since the column itself was meant."""
+    if getattr(X, "shape", ())[1:] == (1,) and hasattr(X, "iloc") and _are_texts(X.iloc[:, 0].to_numpy()):
+        raise DataError(f"X is a table with a column of texts; pass the column itself, X[{X.columns[0]!r}]")
 
 
 def _words_of(texts: Iterable[str], most: int) -> WordFeatures:

@@ -9,6 +9,20 @@ Every subcommand is a module with `add_arguments` and `run`, and has one line in
 what subcommands share: `inputs` reads CSV files, `outputs` writes files and progress lines, and `rate` chooses a learning rate.
 """
 
-from encnn.command.program import main
+import sys
+from collections.abc import Sequence
+
+from encnn.command.status import STOPPED
 
 __all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments, by default those of the process; return the exit status."""
+    try:
+        from encnn.command.program import run  # here and not above, so that Ctrl-C has an answer while it is imported
+
+        return run(list(sys.argv[1:] if arguments is None else arguments), main)
+    except KeyboardInterrupt:
+        print("encnn: stopped", file=sys.stderr)
+        return STOPPED

@@ -12,28 +12,32 @@ an agreement, and limit the number of answers to the number of steps that you ag
 import argparse
 from pathlib import Path
 
-from encnn.command.outputs import add_wait
+from encnn.command.outputs import add_wait, whole
 from encnn.costs.units import size_text
 from encnn.parties import Owner
-from encnn.parties.assistance.folders import serve
+from encnn.parties.assistance.folders import REFUSAL, serve
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `encnn assist`."""
     parser.add_argument("secret", type=Path, metavar="SECRET", help="your secret, written by `encnn init`")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder for messages")
-    parser.add_argument("--trips", type=int, metavar="N", help="answer at most N requests (default: any number)")
+    parser.add_argument("--trips", type=whole, metavar="N", help="answer at most N requests (default: any number)")
     add_wait(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Answer until the trainer is done, and remove the messages."""
+    """Answer until the trainer is done, and remove the messages, also after Ctrl-C."""
     owner = Owner.load(options.secret)
     assistant = owner.assistant(max_trips=options.trips)
     options.folder.mkdir(parents=True, exist_ok=True)
-    serve(assistant, options.folder, options.wait)
-    for path in options.folder.glob("assist-*"):
-        path.unlink()
+    print(f"Waiting for a trainer who runs `encnn train ... --with-owner` on {options.folder} ...", flush=True)
+    try:
+        serve(assistant, options.folder, options.wait)
+    finally:
+        if not (options.folder / REFUSAL).exists():  # the trainer has yet to read that
+            for path in options.folder.glob("assist-*"):
+                path.unlink()
     tally = assistant.tally
     print(
         f"Answered {tally.trips:,} requests on {len(assistant.scores):,} rows. Received {size_text(tally.bytes_up)} and sent "

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from encnn.command.outputs import new_file
+from encnn.command.status import STOPPED
 from encnn.costs.units import duration_text
 from encnn.data.reviews import Reviews, load_reviews
 from encnn.errors import EncnnError
@@ -84,7 +85,10 @@ def write_csv(path: Path, reviews: Reviews) -> None:
 def _command(main: Main, line: str) -> None:
     """Show a command and run it."""
     print(f"\n$ encnn {line}", flush=True)
-    if main(line.split()):
+    status = main(line.split())
+    if status == STOPPED:
+        raise KeyboardInterrupt
+    if status:
         raise EncnnError("the demonstration ended here, for the reason above")
 
 

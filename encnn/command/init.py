@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from encnn.arithmetic.sigmoid import ExactSigmoid
-from encnn.command.inputs import CsvFile, add_data, classes_in, numbers_in
+from encnn.command.inputs import CsvFile, add_data, classes_in, names_in
 from encnn.command.outputs import new_file, told_size
 from encnn.data.datasets import POLARITY_CUTOFF
 from encnn.data.recipes import ClassFeatures, Recipe, ScaledFeatures, TableFeatures, WordFeatures
 from encnn.data.reviews import Vocabulary
 from encnn.data.whole_numbers import COUNTS, scaling_of
-from encnn.errors import ParameterError
+from encnn.errors import DataError, ParameterError
 from encnn.network import Architecture, Network
 from encnn.parties import Owner
 from encnn.schemes.bootstrapped import LOGISTIC_PRESETS, ONE_LEVEL_128, TWO_LEVEL_128, BootstrappedParameters
@@ -69,6 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-words", type=int, default=MAX_WORDS, metavar="N", help=f"keep at most N words (default: {MAX_WORDS:,})"
     )
     parser.add_argument(
+        "--any-letters", action="store_true", help="take words as they stand between blanks (default: letters from a to z only)"
+    )
+    parser.add_argument(
         "--parameters",
         choices=list(PARAMETERS),
         help=f"parameter set (default: {ONE_LEVEL_128.name}, or for rounded numbers {TWO_LEVEL_128.name}, which has less noise "
@@ -106,14 +109,21 @@ def _usual(recipe: Recipe) -> BootstrappedParameters:
 def _recipe(options: argparse.Namespace) -> Recipe:
     """Return the recipe of features that the options and the data ask for."""
     file = CsvFile.of(options.data, options)
+    if options.bits is not None and options.columns is None:
+        raise ParameterError("--bits is for numbers; name their columns by --columns, or leave --bits out")
     of = _words(options, file) if options.columns is None else _columns(options, file)
-    return of if options.classes is None or isinstance(of, TableFeatures) else ClassFeatures(of, classes_in(options.classes))
+    if options.classes is None or isinstance(of, TableFeatures):
+        return of
+    classes = ClassFeatures(of, classes_in(options.classes))
+    if options.label in file.table.columns:
+        file.labels_for(classes)  # a label that is not among the classes is refused now, and not at the trainer
+    return classes
 
 
 def _columns(options: argparse.Namespace, file: CsvFile) -> TableFeatures | ScaledFeatures:
     """Return the columns of the options.  If numbers are not whole and small, those of the file decide how they are scaled."""
-    columns = tuple(options.columns.split(","))
-    numbers = numbers_in(columns, file.table()).to_numpy()
+    columns = tuple(names_in(options.columns))
+    numbers = file.numbers(columns)
     small = numbers.size and (numbers == np.rint(numbers)).all() and np.abs(numbers).max() <= COUNTS
     if options.bits is None and options.classes is None and small:
         return TableFeatures(columns)
@@ -125,6 +135,12 @@ def _words(options: argparse.Namespace, file: CsvFile) -> WordFeatures:
     if options.max_words < 1:
         raise ParameterError(f"--max-words is {options.max_words}; expected at least 1")
     cutoff = None if options.classes else options.polarity_cutoff or None
-    reviews = file.texts() if cutoff is None else file.reviews()
+    raw = not options.any_letters
+    reviews = file.texts(raw) if cutoff is None else file.reviews(raw)
+    if cutoff is not None and (reviews.labels == reviews.labels[0]).all():
+        raise DataError(
+            f"{file.path}: all labels are {reviews.labels[0]}, so no word leans to one class; pass --polarity-cutoff 0, which "
+            "needs no labels, or take rows of both classes"
+        )
     least = max(2, len(reviews) // 1000) if options.min_count is None else options.min_count
-    return WordFeatures(Vocabulary.select(reviews, least, cutoff, options.max_words), bias=options.classes is not None)
+    return WordFeatures(Vocabulary.select(reviews, least, cutoff, options.max_words), bias=options.classes is not None, raw=raw)

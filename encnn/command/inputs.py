@@ -1,10 +1,13 @@
 """Read data from CSV files: labels, and features by the recipe of a model."""
 
 import argparse
+import csv
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -47,7 +50,12 @@ def classes_in(option: str) -> tuple[Label, ...]:
     """Return the labels that an option names, numbers or words as in a file."""
     import pandas as pd  # here and not above, since it takes a second to import
 
-    return tuple(numbers_or_words(pd.Series(option.split(","))).tolist())
+    return tuple(numbers_or_words(pd.Series(names_in(option))).tolist())
+
+
+def names_in(option: str) -> list[str]:
+    """Return the names that an option lists; a name with a comma stands between double quotes, as in a CSV file."""
+    return next(csv.reader([option]), [])
 
 
 def recipe_of(model: EncryptedModel) -> Recipe:
@@ -58,6 +66,24 @@ def recipe_of(model: EncryptedModel) -> Recipe:
             "model made by `encnn init`, or make the features in Python"
         )
     return model.features
+
+
+Method = TypeVar("Method", bound=Callable[..., object])
+
+
+def _naming_the_file(method: Method) -> Method:
+    """Return a method of `CsvFile` whose errors name the file."""
+
+    @wraps(method)
+    def named(self: "CsvFile", *given: object) -> object:
+        try:
+            return method(self, *given)
+        except DataError as error:
+            if str(error).startswith(str(self.path)):
+                raise
+            raise DataError(f"{self.path}: {error}") from error
+
+    return cast(Method, named)
 
 
 @dataclass(frozen=True)
@@ -77,15 +103,17 @@ class CsvFile:
         given = {name: getattr(options, name) for name in ("text", "label", "positive", "sep", "encoding") if name in options}
         return cls(path, **given)
 
+    @_naming_the_file
     def labelled(self, recipe: Recipe) -> tuple[Features, np.ndarray]:
         """Return features, shape (rows, features), and labels of shape (rows,), one row for each class that has weights."""
         if isinstance(recipe, ClassFeatures):
-            return self.unlabelled(recipe), recipe.labels(self.class_labels())
+            return self.unlabelled(recipe), self.labels_for(recipe)
         if not isinstance(recipe, WordFeatures):
             return self.unlabelled(recipe), self.labels()
         reviews = self.reviews(recipe.raw)
         return recipe(reviews), reviews.labels
 
+    @_naming_the_file
     def unlabelled(self, recipe: Recipe) -> Features:
         """Return features, shape (rows, features), one row for each class that has weights."""
         if isinstance(recipe, ClassFeatures):
@@ -93,54 +121,71 @@ class CsvFile:
         if isinstance(recipe, WordFeatures):
             return recipe(self.texts(recipe.raw))
         if isinstance(recipe, ScaledFeatures):
-            return recipe(numbers_in(recipe.columns, self.table()))
-        return _whole_numbers(recipe, self.table()) if isinstance(recipe, TableFeatures) else recipe(self.path)
+            return recipe(numbers_in(recipe.columns, self.table))
+        return _whole_numbers(recipe, self.table) if isinstance(recipe, TableFeatures) else recipe(self.path)
 
+    @_naming_the_file
     def reviews(self, raw: bool = True) -> Reviews:
         """Return the texts with their labels.  raw: bring the texts into the paper's text form."""
-        table = self._with_numbers(self.table())
+        table = self._with_numbers(self.table)
+        self._check_column(table, "text", self.text)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*labels come sorted", DataWarning)  # `encnn train` shuffles
             return Reviews.from_frame(table, self.text, self.label, raw=raw)
 
+    @_naming_the_file
     def texts(self, raw: bool = True) -> Reviews:
         """Return the texts with labels that are all 0; labels in the file are not used."""
-        table = self.table()
-        self._check_column(table, self.text)
+        table = self.table
+        self._check_column(table, "text", self.text)
         return Reviews.from_frame(table.assign(**{self.label: 0}), self.text, self.label, raw=raw)
 
+    @_naming_the_file
     def labels(self) -> np.ndarray:
         """Return the labels, int8 of shape (rows,)."""
-        table = self._with_numbers(self.table())
+        table = self._with_numbers(self.table)
         return Reviews(("",) * len(table), table[self.label].to_numpy()).labels  # `Reviews` checks the labels
 
+    @_naming_the_file
     def class_labels(self) -> list[Label]:
         """Return the labels as they are, numbers or words."""
         if self.positive is not None:
             raise DataError(
                 "--positive names one class against all others, but this model has weights for each class; leave it out"
             )
-        table = self.table()
-        self._check_column(table, self.label)
+        table = self.table
+        self._check_column(table, "label", self.label)
         found: list[Label] = numbers_or_words(table[self.label]).tolist()
         return found
 
+    @_naming_the_file
+    def labels_for(self, recipe: ClassFeatures) -> np.ndarray:
+        """Return the labels 0 and 1 of all rows of a recipe; `DataError` for a label that is none of its classes."""
+        return recipe.labels(self.class_labels())
+
+    @_naming_the_file
+    def numbers(self, columns: tuple[str, ...]) -> np.ndarray:
+        """Return columns as finite numbers, float64 of shape (rows, columns)."""
+        return numbers_in(columns, self.table).to_numpy()
+
+    @cached_property
     def table(self) -> "pd.DataFrame":
-        """Return the whole table, as a data frame of strings."""
+        """The whole table, as a data frame of strings."""
         return read_table(self.path, self.sep, self.encoding)
 
     def _with_numbers(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """Return the table with 0 and 1 in the column of labels.  Missing labels stay missing, and are refused later."""
-        self._check_column(table, self.label)
+        self._check_column(table, "label", self.label)
         labels = table[self.label]
         if self.positive is None:
             return table.assign(**{self.label: numbers_or_words(labels)})
         return table.assign(**{self.label: labels.map(lambda found: int(found == self.positive), na_action="ignore")})
 
-    def _check_column(self, table: "pd.DataFrame", name: str) -> None:
+    def _check_column(self, table: "pd.DataFrame", option: str, name: str) -> None:
         if list(table.columns).count(name) != 1:
             raise DataError(
-                f"{self.path} has no column {name!r}, or several of that name; name one of its columns {list(table)!r:.200}"
+                f"{self.path} has no column {name!r}, or several of that name; its columns are {list(table)!r:.200}: name one "
+                f"of them by --{option}, or the character between fields by --sep"
             )
 
 

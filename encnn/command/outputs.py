@@ -1,6 +1,8 @@
-"""What commands share when they write: new files, progress lines for a log, and the option that says how long to wait."""
+"""What commands share beside data: files that must be new, lines in a log that say how far a run is, waiting, threads."""
 
 import argparse
+import math
+import os
 import sys
 import time
 from collections.abc import Callable, Sized
@@ -8,6 +10,7 @@ from pathlib import Path
 
 from encnn.costs.units import duration_text, size_text
 from encnn.errors import FileError
+from encnn.schemes.base import Evaluator
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_TO_WAIT = 600.0
@@ -16,8 +19,35 @@ SECONDS_TO_WAIT = 600.0
 def add_wait(parser: argparse.ArgumentParser) -> None:
     """Add the option that says how long owner and trainer wait for each other."""
     parser.add_argument(
-        "--wait", type=float, default=SECONDS_TO_WAIT, metavar="SECONDS", help="how long to wait (default: %(default)g)"
+        "--wait", type=_seconds, default=SECONDS_TO_WAIT, metavar="SECONDS", help="how long to wait (default: %(default)g)"
     )
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds that an option names."""
+    if not 0 < float(text) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no time to wait; expected seconds above 0")
+    return float(text)
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how many threads share the work."""
+    parser.add_argument(
+        "--threads", type=whole, default=os.cpu_count() or 1, metavar="N", help="threads (default: all processors)"
+    )
+
+
+def use_threads(evaluator: Evaluator, threads: int) -> None:
+    """Let threads share the work of an evaluator, if it can share work."""
+    if hasattr(evaluator, "threads"):
+        evaluator.threads = threads
+
+
+def whole(text: str) -> int:
+    """Return the whole number from 1 on that an option names."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 def new_file(path: Path) -> Path:

@@ -6,11 +6,10 @@ The data needs no labels. Only the owner of the model can read the scores, so se
 """
 
 import argparse
-import os
 from pathlib import Path
 
 from encnn.command.inputs import CsvFile, add_data, recipe_of
-from encnn.command.outputs import new_file, told_size
+from encnn.command.outputs import add_threads, new_file, told_size, use_threads
 from encnn.parties import EncryptedModel, User
 
 
@@ -19,16 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="an encrypted model")
     add_data(parser, labels=False)
     parser.add_argument("--out", type=Path, required=True, metavar="SCORES", help="the file of encrypted scores")
-    parser.add_argument(
-        "--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="threads (default: all processors)"
-    )
+    add_threads(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Write the encrypted scores of all rows, in their order."""
     out, user = new_file(options.out), User(EncryptedModel.load(options.model))
-    if hasattr(user.model.evaluator, "threads"):
-        user.model.evaluator.threads = options.threads
+    use_threads(user.model.evaluator, options.threads)
     X = CsvFile.of(options.data, options).unlabelled(recipe_of(user.model))
     user.save_scores(user.predict(X), out)
     print(f"{X.shape[0]:,} encrypted scores. Send {told_size(out)} to the owner.")

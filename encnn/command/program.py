@@ -1,25 +1,19 @@
-"""The command line: the subcommands, how errors are reported, and the exit status.
-
-0      done
-1      an error of the package or of the system, which is reported in one sentence
-2      wrong usage
-130    stopped by Ctrl-C
-"""
+"""The command line: the subcommands, and how errors are reported."""
 
 import argparse
+import os
 import sys
 import warnings
-from collections.abc import Sequence
 from types import ModuleType
 from typing import TextIO
 
 import encnn
 from encnn.command import assist, demo, info, init, open, predict, read, train
+from encnn.command.demo import Main
+from encnn.command.status import DONE, FAILED
 from encnn.errors import EncnnError
 from encnn.experiments.__main__ import JOBS
 from encnn.experiments.__main__ import main as run_job
-
-DONE, FAILED, STOPPED = 0, 1, 130
 
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "init": (init, "owner: make keys and an encrypted model that others can train"),
@@ -34,28 +28,28 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
 """The module and the help of each subcommand.  A new subcommand is a module and a line here."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments, by default those of the process; return the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+def run(given: list[str], main: Main) -> int:
+    """Run the command with these arguments; return the exit status.  main: the command itself, for `demo`."""
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            return _run(given)
+            return _run(given, main)
+    except BrokenPipeError:  # such as in `encnn read ... | head`: whoever reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except EncnnError as error:
         return _failed(str(error))
     except OSError as error:
         return _failed(str(error) if error.filename is None else f"{error.filename}: {error.strerror}")
-    except KeyboardInterrupt:
-        print("encnn: stopped", file=sys.stderr)
-        return STOPPED
 
 
-def _run(given: list[str]) -> int:
+def _run(given: list[str], main: Main) -> int:
     """Run a job or a subcommand; return the exit status."""
     if given and given[0] in JOBS:
         return run_job(given)
-    options = _parser().parse_args(given)
+    options = _parser().parse_args(given, argparse.Namespace(main=main))
     options.run(options)
+    sys.stdout.flush()  # here, where a reader who has gone is answered
     return DONE
 
 
@@ -88,5 +82,5 @@ def _parser() -> argparse.ArgumentParser:
         formatter = argparse.RawDescriptionHelpFormatter
         command = commands.add_parser(name, help=what, description=module.__doc__, formatter_class=formatter)
         module.add_arguments(command)
-        command.set_defaults(run=module.run, main=main)  # `demo` runs the others
+        command.set_defaults(run=module.run)
     return parser

@@ -12,12 +12,14 @@ from dataclasses import replace
 import numpy as np
 
 from encnn.arithmetic.sigmoid import check_reach
+from encnn.data.batches import training_features
 from encnn.data.inputs import Features
 from encnn.data.recipes import ClassFeatures, ScaledFeatures
-from encnn.errors import CapabilityError, DataError, DivergenceError
+from encnn.errors import CapabilityError, DataError, DivergenceError, ParameterError
 from encnn.network import Help, Network, TrainingPlan, predict, train
 from encnn.network.rehearsal import from_typical
 from encnn.parties import EncryptedModel
+from encnn.progress import progress
 from encnn.schemes.bootstrapped import BootstrappedParameters
 from encnn.schemes.bootstrapped.simulation import noisy_step
 from encnn.schemes.clear import ClearEvaluator
@@ -41,11 +43,28 @@ def chosen_rate(model: EncryptedModel, X: Features, y: np.ndarray, plan: Trainin
         )
     if len(y) < FEWEST:
         raise DataError(f"{len(y)} rows are too few to choose a learning rate on; expected {FEWEST}, or name --learning-rate")
-    plans = [replace(plan, learning_rate=rate) for rate in _rates(model, X)]
-    shares = {plan.learning_rate: _share_right(model, X, y, plan) for plan in plans}
+    if (y == y[0]).all():
+        raise DataError(f"all labels are {y[0]}, so there is no rate to choose; expected rows of both, or name --learning-rate")
+    plans = _above_noise(model, X, [replace(plan, learning_rate=rate) for rate in _rates(model, X)])
+    rehearsals = progress(plans, "choosing a learning rate", unit="rehearsal")
+    shares = {plan.learning_rate: _share_right(model, X, y, plan) for plan in rehearsals}
     ranked = sorted(plans, key=lambda plan: shares[plan.learning_rate], reverse=True)
     best = next((plan for plan in ranked if _stays(model, X, y, plan)), plans[0])
     return best.learning_rate, shares[best.learning_rate]
+
+
+def _above_noise(model: EncryptedModel, X: Features, plans: list[TrainingPlan]) -> list[TrainingPlan]:
+    """Return the plans that the noise would not drown; raise the error of the last one if there are none."""
+    possible = []
+    for plan in plans:
+        try:
+            model.evaluator.check_plan(training_features(X, X.shape[1]), plan.epochs, plan.learning_rate, model.network)
+            possible.append(plan)
+        except ParameterError as error:
+            refused = error
+    if not possible:
+        raise refused
+    return possible
 
 
 def _rates(model: EncryptedModel, X: Features) -> Sequence[float]:

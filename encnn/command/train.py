@@ -8,7 +8,6 @@ in a folder beside the result, and the same command goes on with it. Rows are sh
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from encnn.command.inputs import CsvFile, add_data, recipe_of
-from encnn.command.outputs import ProgressLines, add_wait, new_file, told_size
+from encnn.command.outputs import ProgressLines, add_threads, add_wait, new_file, told_size, use_threads
 from encnn.command.rate import HELD_OUT, RATES, chosen_rate
 from encnn.costs import announce
 from encnn.data.inputs import Features
@@ -28,7 +27,7 @@ from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel
 from encnn.parties.assistance.folders import FolderChannel
 from encnn.parties.assistance.scores import AssistedStep
-from encnn.scaling.checkpoints import forget_run, scores_in, train_resumably
+from encnn.scaling.checkpoints import forget_run, rows_kept, train_resumably
 
 BATCH_SIZE = 16
 KEEP_EVERY = 500
@@ -56,9 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--with-owner", type=Path, metavar="FOLDER", help="have the owner assist through this folder")
     add_wait(parser)
-    parser.add_argument(
-        "--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="threads (default: all processors)"
-    )
+    add_threads(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -69,15 +66,18 @@ def run(options: argparse.Namespace) -> None:
     _check_help(options, model)
     rate = RATES[0] if options.learning_rate is None else options.learning_rate
     plan = TrainingPlan(model.sigmoid, rate, batch_size=options.batch_size, epochs=options.epochs)
-    X, y = _shuffled(*CsvFile.of(options.data, options).labelled(recipe_of(model)))
-    plan = plan if options.learning_rate is not None else _with_rate(plan, model, X, y)
-    if len(y) * plan.epochs >= LONG and not scores_in(folder):
-        announce("training", X, plan, model.architecture, model.evaluator.parameters)
-    lines = ProgressLines(len(y) * plan.epochs)
-    trained = _trained(options, model, X, y, plan, folder, lines)
-    trained.save(out)
+    with _kept(folder):
+        X, y = _shuffled(*CsvFile.of(options.data, options).labelled(recipe_of(model)))
+        plan = plan if options.learning_rate is not None else _with_rate(plan, model, X, y)
+        total = len(y) * plan.epochs
+        if total >= LONG and not rows_kept(folder):
+            print("Measuring what a row costs here ...", flush=True)
+            announce("training", X, plan, model.architecture, model.evaluator.parameters)
+    with _kept(folder, f" of {total:,}"):
+        trained = _trained(options, model, X, y, plan, folder, ProgressLines(total))
+        trained.save(out)
     forget_run(folder)
-    print(f"Trained on {len(y) * plan.epochs:,} rows. Send {told_size(out)} to whoever is to use it, or to the owner.")
+    print(f"Trained on {total:,} rows. Send {told_size(out)} to whoever is to use it, or to the owner.")
 
 
 def _trained(
@@ -89,18 +89,28 @@ def _trained(
     folder: Path,
     lines: ProgressLines,
 ) -> EncryptedModel:
-    """Return the trained model.  On Ctrl-C, say where the run is kept."""
-    if hasattr(model.evaluator, "threads"):
-        model.evaluator.threads = options.threads
+    """Return the trained model."""
+    use_threads(model.evaluator, options.threads)
+    with _helped(options, model) as help:
+        return train_resumably(model, X, y, plan, folder, KEEP_EVERY, lines, help).model
+
+
+@contextmanager
+def _kept(folder: Path, of: str = "") -> Iterator[None]:
+    """On Ctrl-C say what is kept of the run, and how to go on.  of: how many rows there are, in words."""
     try:
-        with _helped(options, model) as help:
-            return train_resumably(model, X, y, plan, folder, KEEP_EVERY, lines, help).model
+        yield
     except KeyboardInterrupt:
-        print(
-            f"\nStopped after {lines.done:,} of {len(y) * plan.epochs:,} rows. The run is kept in {folder}. To go on with it, "
-            "give the same command again. To give it up, remove that folder.",
-            file=sys.stderr,
-        )
+        kept = rows_kept(folder)
+        if kept:
+            said = (
+                f"Stopped after {kept:,}{of} rows. The run is kept in {folder}. To go on with it, give the same command again. "
+                "To give it up, remove that folder."
+            )
+        else:
+            forget_run(folder)
+            said = f"Stopped before {KEEP_EVERY:,} rows were done, so nothing is kept. The same command begins again."
+        print(f"\n{said}", file=sys.stderr)
         raise
 
 
@@ -128,6 +138,7 @@ def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help
         yield NOBODY
         return
     context = model.evaluator.context
+    print(f"Waiting for the owner, who runs `encnn assist` on {options.with_owner} ...", flush=True)
     channel = FolderChannel(options.with_owner, context, options.wait)
     step = AssistedStep(channel)
     try:
@@ -139,6 +150,7 @@ def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help
 
 def _with_rate(plan: TrainingPlan, model: EncryptedModel, X: Features, y: np.ndarray) -> TrainingPlan:
     """Return the plan with a learning rate that is chosen on the data."""
+    print("Choosing a learning rate by rehearsals in the clear ...", flush=True)
     rate, right = chosen_rate(model, X, y, plan)
     print(
         f"Learning rate {rate:g}: a rehearsal in the clear, with the noise to come, was right on {right:.1%} of held-out rows.",

@@ -21,7 +21,7 @@ TOY = """
 def job_options(module: str, description: str, corpus: bool = True) -> argparse.ArgumentParser:
     """Return a parser with the options that all jobs have.  module: `__name__`.  corpus: whether the reviews can be chosen."""
     name = module.rpartition(".")[2]
-    parser = argparse.ArgumentParser(prog=f"python -m encnn.experiments {name}", description=description)
+    parser = argparse.ArgumentParser(prog=f"encnn {name}", description=description)
     if corpus:
         parser.add_argument("--corpus", default="imdb", choices=["imdb", "toy"], help="the reviews (default: imdb)")
     parser.add_argument("--folder", type=Path, default=FRESH, help=f"where results go (default: {FRESH})")

@@ -338,7 +338,7 @@ def _read_contents(source: "_Source") -> tuple[Contents, bytes]:
     """Read header.json; return it parsed and raw.  The file is then known to have the size its header implies."""
     start = source.take(min(source.size, _LOCAL.size + len(_HEADER_NAME)))
     if not (start.startswith(b"PK\x03\x04") and start.endswith(_HEADER_NAME)):
-        raise FileError(f"{source.name} is not an encnn file; expected one that encnn.files.write made")
+        raise FileError(f"{source.name} is not an encnn file; expected one that encnn wrote")
     size = _LOCAL.unpack_from(start)[8]  # the only number that is read from a zip record, and it is checked below
     if size > MAX_HEADER_BYTES:
         raise _damaged(source, f"its header claims {size} bytes, at most {MAX_HEADER_BYTES} are allowed")
@@ -562,13 +562,13 @@ def _check_key(mac_key: bytes | None) -> None:
 def _open(path: str | os.PathLike[str], follow_links: bool = True) -> io.BufferedReader:
     """Open a regular file for reading; refuse pipes (they would block), devices (they never end) and, if asked, links."""
     if not stat.S_ISREG(os.stat(path, follow_symlinks=follow_links).st_mode):
-        raise FileError(f"{path} is not a regular file; expected one that encnn.files.write made")
+        raise FileError(f"{path} is not a regular file; expected one that encnn wrote")
     # Somebody may replace the file between the check and the opening, so the opened one is checked again.
     flags = getattr(os, "O_NONBLOCK", 0) | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0))
     stream = open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags))
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
-        raise FileError(f"{path} is not a regular file; expected one that encnn.files.write made")
+        raise FileError(f"{path} is not a regular file; expected one that encnn wrote")
     return stream
 
 

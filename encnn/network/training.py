@@ -209,7 +209,7 @@ def _train_epochs(run: TrainingRun, update: UpdateBatch, scores: "_Scores", bar:
                 run.network.W1 = run.evaluator.shrink(run.network.W1, plan.shrink)
             if done - scores.reported >= SCORES_PER_REPORT or rows.stop == reviews:
                 scores.report(done)
-                bar.update(done - bar.n)
+            bar.update(done - bar.n)
 
 
 class _Scores:

@@ -75,7 +75,7 @@ def train_resumably(
     newest = _newest(folder)
     if newest is not None:
         model = EncryptedModel.load(newest)
-    done = 0 if newest is None else _number(newest)
+    done = rows_kept(folder)
     for path in scores_in(folder):
         if _number(path) >= done:
             path.unlink()
@@ -90,6 +90,12 @@ def train_resumably(
 def scores_in(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the files of encrypted scores, in the order of training."""
     return sorted(Path(folder).glob(_SCORES + "*"), key=_number)
+
+
+def rows_kept(folder: str | os.PathLike[str]) -> int:
+    """Return how many reviews the newest model of a run in this folder has learnt from, of all epochs together."""
+    newest = _newest(Path(folder))
+    return 0 if newest is None else _number(newest)
 
 
 def forget_run(folder: str | os.PathLike[str]) -> None:
@@ -140,18 +146,19 @@ def _number(path: Path) -> int:
 
 def _check_same_run(folder: Path, digest: str) -> None:
     path, known = folder / RUN, None
-    if path.exists():
+    if _newest(folder) is None:  # a run that ended before it kept a model does not stand in the way of another one
+        path.unlink(missing_ok=True)
+        files.write(path, RUN, describe(RunHeader(digest)), {})
+        known = digest
+    elif path.exists():
         header, arrays = files.read(path, RUN)
         with naming(path):
             check_names("the file", arrays, set())
             known = parse(RunHeader, header).run
-    elif _newest(folder) is None:
-        files.write(path, RUN, describe(RunHeader(digest)), {})
-        known = digest
     if known != digest:
         raise DataError(
-            f"{folder} holds a run with another model or plan, or other reviews or labels; go on with those, or "
-            "use an empty folder"
+            f"{folder} holds a run with another model or plan, or other reviews or labels; go on with those, remove the folder "
+            "if nobody needs that run, or use an empty folder"
         )
 
 

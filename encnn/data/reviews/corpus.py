@@ -41,7 +41,10 @@ _CACHE_NAME = f"imdb-{archive.CONTENT_SHA256[:16]}-v{_FORMAT}.bin"
 _CACHED = ("sources", "train_texts", "train_labels", "test_texts", "test_labels")
 _LABELS = {"positive": 1, "pos": 1, "negative": 0, "neg": 0}
 _LABELS_HELP = "expected 0 or 1, False or True, 'negative' or 'positive', 'neg' or 'pos'"
-_MAPPING_HELP = "For other labels say what they mean, by labels={...} or encnn.data.mapped_labels."
+_MAPPING_HELP = (
+    "For other labels say what they mean, by labels={...} or encnn.data.mapped_labels (in the command by --positive, or by "
+    "--classes of `encnn init`)."
+)
 _MOST_CLASSES = 128  # labels are int8
 _BLOCK = 5  # ten reviews in random order come sorted once in a hundred times
 _BREAKS = re.compile(r"[^\S ]+")
@@ -107,7 +110,7 @@ class Reviews:
                 raise DataError(f"Expected exactly one column {column!r}; the columns are {list(frame.columns)}.")
         texts = tuple(_BREAKS.sub(" ", t) for t in _checked_texts(frame[text]))
         if raw:
-            _warn_of_other_scripts(texts)
+            warn_of_other_scripts(texts)
             texts = tuple(map(paper_form, texts))
         numbers = frame[label].to_numpy() if labels is None else mapped_labels(frame[label], labels)
         reviews = cls(texts, numbers, 2 if labels is None else max(2, *(k + 1 for k in labels.values())))
@@ -263,7 +266,7 @@ def read_table(
         raise DataError(
             f"{path} cannot be read as a CSV file in {encoding.upper()} with {sep!r} between fields ({str(error).strip()}). "
             f"Put texts that contain {sep!r} between double quotes, remove {sep!r} at the ends of lines, name another sep= or "
-            "encoding=, or get the file again if it was cut."
+            "encoding= (in the command --sep, --encoding), or get the file again if it was cut or is empty."
         ) from error
     names = table.iloc[0].tolist() if header is None else list(header)
     if len(names) != table.shape[1]:
@@ -283,13 +286,14 @@ def numbers_or_words(column: "pd.Series") -> "pd.Series":
     return truths if truths.notna().equals(column.notna()) else column
 
 
-def _warn_of_other_scripts(texts: Sequence[str]) -> None:
+def warn_of_other_scripts(texts: Sequence[str]) -> None:
     """Warn of texts that the paper's form would empty without a word: letters other than a-z are deleted."""
     lost = [row for row, text in enumerate(texts) if not text.isascii() and _mostly_foreign(text)]
     if lost:
         warnings.warn(
             f"{len(lost):,} of {len(texts):,} texts are mostly written in letters other than a to z (the first is text "
-            f"{lost[0]}), which the paper's text form deletes; pass raw=False, and texts as words separated by blanks",
+            f"{lost[0]}), which the paper's text form deletes; pass raw=False, and texts as words separated by "
+            "blanks (in the command --any-letters; for EncryptedClassifier a CountVectorizer before it)",
             DataWarning,
             stacklevel=3,
         )

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from encnn.arithmetic import checks
 from encnn.schemes.bootstrapped import transform
 from encnn.schemes.bootstrapped.blocks import embed, extract
 from encnn.schemes.bootstrapped.rotation import RotationKey, blind_rotate
@@ -117,7 +118,7 @@ def packed(key: BootstrapKey, ciphertexts: np.ndarray) -> np.ndarray:
 
 def _shared(work: Callable[[slice], np.ndarray], batch: int, threads: int) -> np.ndarray:
     """Return the results of `work` for a batch, which the threads share."""
-    if threads == 1 or batch <= 1:
+    if checks.whole("threads", threads, 1) == 1 or batch <= 1:
         return work(slice(None))
     parts = min(threads, batch)
     bounds = [batch * i // parts for i in range(parts + 1)]
