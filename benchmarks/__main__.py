@@ -5,6 +5,7 @@ there.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import growth, machine, parts, peers, plan, suite, twin, workers
+from benchmarks import bootstraps, growth, machine, parts, peers, plan, suite, twin, workers
 from encnn.data.datasets import words_dataset
 from encnn.experiments.console import heading, load_or_toy
 from encnn.experiments.results import FRESH, PUBLISHED, Results, copy_tables
@@ -25,7 +26,7 @@ KEYS = {
     "results": ("benchmark", "scheme", "parameters", "n"),
     "growth": ("against", "series", "size"),
     "machine": ("peak",),
-    "peers": ("operation",),
+    "peers": ("operation", "parameters", "peer"),
     "profile": ("scheme", "batch", "part"),
     "workers": ("batch", "workers"),
     "scale": ("scheme",),
@@ -65,8 +66,13 @@ def measure_operations(results: Results) -> None:
 
 
 def measure_peers(results: Results) -> None:
-    """Write peers.csv: operations under FV beside SEAL's."""
-    _store(results, "peers", peers.table())
+    """Write peers.csv: operations under FV beside SEAL's, and bootstraps beside TFHE-go's if its program is there."""
+    tables, program = [peers.table()], os.environ.get(bootstraps.PROGRAM)
+    if program:
+        tables.append(bootstraps.table(program))
+    else:
+        print(f"no bootstraps beside TFHE-go: {bootstraps.PROGRAM} names no program; build that of benchmarks/tfhe_go/main.go")
+    _store(results, "peers", pd.concat(tables))
 
 
 def measure_growth(results: Results) -> None:

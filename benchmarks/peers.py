@@ -1,4 +1,4 @@
-"""Operations under FV beside those of SEAL with the same primes: peers.csv.
+"""Operations under FV beside those of SEAL with the same primes: lines of peers.csv.  `bootstraps` measures the others.
 
 Each round measures both, one after the other, and the medians over the rounds count.  The ratios depend on the machine as well:
 SEAL's loops are compiled for all machines of a kind, and ours for the one that runs them.
@@ -20,7 +20,10 @@ ROUNDS = 7
 
 
 def table(p: fv.FVParameters = fv.DEPTH_128, rounds: int = ROUNDS) -> pd.DataFrame:
-    """Return columns operation, parameters, ours_ms, seal_ms, ours_to_seal: CPU milliseconds per call.  It needs TenSEAL."""
+    """Return columns operation, parameters, peer, ours_ms, peer_ms, ours_to_peer: CPU milliseconds per call.
+
+    It needs TenSEAL.
+    """
     lines = []
     for name, both in progress(list(_operations(p).items()), "beside SEAL", unit="operation"):
         measure = [timed(act) for act in both]
@@ -28,8 +31,8 @@ def table(p: fv.FVParameters = fv.DEPTH_128, rounds: int = ROUNDS) -> pd.DataFra
             act()  # compiles
         seconds = np.array([[act() for act in measure] for _ in range(rounds)])
         ours, theirs = 1e3 * np.median(seconds, axis=0)
-        lines.append((name, p.name, ours, theirs, float(np.median(seconds[:, 0] / seconds[:, 1]))))
-    return pd.DataFrame(lines, columns=["operation", "parameters", "ours_ms", "seal_ms", "ours_to_seal"]).round(3)
+        lines.append((name, p.name, "SEAL", ours, theirs, float(np.median(seconds[:, 0] / seconds[:, 1]))))
+    return pd.DataFrame(lines, columns=["operation", "parameters", "peer", "ours_ms", "peer_ms", "ours_to_peer"]).round(3)
 
 
 def _operations(p: fv.FVParameters) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:

@@ -1,26 +1,31 @@
 """The benchmark compares like with like, and every table of the suite can be made, drawn and shown."""
 
 import importlib.util
+import json
+import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks import __main__ as suite_door
-from benchmarks import cases, growth, machine, parts, peers, plan, suite, twin, workers
+from benchmarks import bootstraps, cases, growth, machine, parts, peers, plan, suite, twin, workers
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.costs import Task, calibration, estimate, rehearsal
 from encnn.data.datasets import Dataset, words_dataset
 from encnn.data.reviews import load_reviews
+from encnn.errors import DataError
 from encnn.experiments.results import difference
 from encnn.network import Architecture, Network, TrainingPlan, train
 from encnn.network import training as network
 from encnn.report import bench_figures
 from encnn.schemes import ClearParameters, fv
-from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, noise
 from encnn.schemes.clear import ClearEvaluator
 from encnn.schemes.integer_vector import COMPACT_128, PAPER
 
@@ -204,9 +209,54 @@ def test_the_plan_on_paper_grows_with_the_documents(short: None) -> None:
 @pytest.mark.slow
 def test_operations_stand_beside_those_of_seal() -> None:
     pytest.importorskip("tenseal.sealapi")
-    table = peers.table(rounds=1)
-    assert set(table["operation"]) == set(pd.read_csv(ROOT / "benchmarks" / "peers.csv")["operation"])
-    assert (table[["ours_ms", "seal_ms", "ours_to_seal"]] > 0).all(axis=None)
+    table, published = peers.table(rounds=1), pd.read_csv(ROOT / "benchmarks" / "peers.csv")
+    assert set(table["operation"]) == set(published[published["peer"] == "SEAL"]["operation"])
+    assert (table[["ours_ms", "peer_ms", "ours_to_peer"]] > 0).all(axis=None)
+
+
+def peer_program(folder: Path, first_line: str) -> str:
+    """Return a program that describes itself by this line and says that a bootstrap takes 250 s."""
+    program = folder / "peer"
+    program.write_text(
+        f"#!{sys.executable}\nprint({first_line!r}, flush=True)\nwhile True: print(250 * int(input()), flush=True)\n"
+    )
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_bootstraps_stand_beside_those_of_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstraps, "BATCHES", (1, 2))
+    described = {"n": 820, "k": 2, "N": 1024, "block": 4, "lwe_sigma": 2.5e-6, "glwe_sigma": 2.8e-15, "deviation": 2.0**-15}
+    program = peer_program(tmp_path, json.dumps(described))
+    table = bootstraps.table(program, (BOOTSTRAP_TOY,), rounds=1)
+    assert list(table["operation"]) == ["bootstrap, 1 at a time"] * 2 + ["bootstrap, 2 at a time"] * 2
+    assert set(table["peer"]) == {"TFHE-go, n = 820"} and (table["peer_ms"] == 250e3).all()
+    np.testing.assert_allclose(table["ours_to_peer"] * 250e3, table["ours_ms"], atol=250)
+    assert (table["peer_bits"] == 117).all() and (table["peer_noise"] == -15).all()
+    assert (table["bits"] < 80).all()
+    assert table["noise"].to_numpy() == pytest.approx(math.log2(noise.rotation(BOOTSTRAP_TOY)) / 2, abs=0.3)
+    published = pd.read_csv(ROOT / "benchmarks" / "peers.csv")
+    assert set(table.columns) == set(published.columns)
+
+
+@pytest.mark.parametrize("first_line", ["", "[]", "no JSON", '{"n": 820}'])
+def test_another_program_is_refused(tmp_path: Path, first_line: str) -> None:
+    with pytest.raises(DataError, match=r"does not answer like the program of benchmarks/tfhe_go/main\.go.*build it"):
+        bootstraps.Peer([peer_program(tmp_path, first_line)], "peer")
+    with pytest.raises(DataError, match="build it as the file says"):
+        bootstraps.Peer([str(tmp_path / "missing")], "peer")
+
+
+def test_without_the_program_a_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    measured = pd.DataFrame({"operation": ["a"], "parameters": ["b"], "peer": ["SEAL"], "ours_ms": [1.0]})
+    monkeypatch.setattr(peers, "table", lambda: measured)
+    monkeypatch.delenv(bootstraps.PROGRAM, raising=False)
+    assert suite_door.main(["--only", "peers", "--folder", str(tmp_path)]) == 0
+    assert "no bootstraps beside TFHE-go: ENCNN_TFHE_GO names no program" in capsys.readouterr().out
+    monkeypatch.setenv(bootstraps.PROGRAM, "program")
+    monkeypatch.setattr(bootstraps, "table", lambda program: measured.assign(peer=program))
+    assert suite_door.main(["--only", "peers", "--folder", str(tmp_path)]) == 0
+    assert list(pd.read_csv(tmp_path / "peers.csv")["peer"]) == ["SEAL", "program"]
 
 
 def test_the_door_runs_what_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +353,8 @@ def test_the_pages_have_the_stored_numbers(tool: ModuleType) -> None:
     [
         ("scale", "model_bytes"),
         ("machine", "rate"),
-        ("peers", "seal_ms"),
+        ("peers", "peer_ms"),
+        ("bootstraps", "ours_to_peer"),
         ("profile", "cpu_us"),
         ("workers", "wall_ms"),
         ("predictions", "predicted trainer CPU ms per review"),

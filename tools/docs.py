@@ -44,9 +44,25 @@ def profile(table: pd.DataFrame) -> str:
 
 def peers(table: pd.DataFrame) -> str:
     """Return operations beside SEAL's as Markdown."""
-    lines = table.to_dict("records")
-    rows = [(o["operation"], f"{o['ours_ms']:.3g}", f"{o['seal_ms']:.3g}", f"{o['ours_to_seal']:.2f} x") for o in lines]
+    lines = table[table["peer"] == "SEAL"].to_dict("records")
+    rows = [(o["operation"], f"{o['ours_ms']:.3g}", f"{o['peer_ms']:.3g}", f"{o['ours_to_peer']:.2f} x") for o in lines]
     return _markdown(["operation", "here, ms", "SEAL, ms", "of SEAL's time"], rows)
+
+
+def bootstraps(table: pd.DataFrame) -> str:
+    """Return bootstraps beside those of the other peers as Markdown."""
+    rows = [
+        (
+            o["operation"],
+            f"{o['parameters']} ({o['bits']:.0f} bits, 2^{o['noise']:.1f})",
+            f"{o['peer']} ({o['peer_bits']:.0f} bits, 2^{o['peer_noise']:.1f})",
+            f"{o['ours_ms']:.3g}",
+            f"{o['peer_ms']:.3g}",
+            f"{1 / o['ours_to_peer']:.2f} x",
+        )
+        for o in table[table["peer"] != "SEAL"].to_dict("records")
+    ]
+    return _markdown(["operation", "here (security, noise)", "peer (security, noise)", "here, ms", "peer, ms", "as fast"], rows)
 
 
 def results(table: pd.DataFrame) -> str:
@@ -162,6 +178,7 @@ BLOCKS: dict[str, tuple[str, str, Callable[[pd.DataFrame], str]]] = {
     "profile": ("performance.md", "benchmarks/profile.csv", profile),
     "results": ("performance.md", "benchmarks/results.csv", results),
     "peers": ("performance.md", "benchmarks/peers.csv", peers),
+    "bootstraps": ("performance.md", "benchmarks/peers.csv", bootstraps),
     "growth": ("performance.md", "benchmarks/growth.csv", growth),
     "predictions": ("performance.md", "figures/comparison.csv", predictions),
     "workers": ("performance.md", "benchmarks/workers.csv", workers),
