@@ -14,7 +14,8 @@ divided by the measured time.  A part at 1 is limited by memory traffic or by ar
 
 A transform of M = N / 2 complex numbers counts 5 M log2 M additions and multiplications, and two of these as a multiply-add.
 It has more additions than multiplications, so it cannot reach the peak.  The parts of a rotation are timed alone, on small
-arrays; its rest are digits, powers of X, rounding, and what the parts lose because they follow one another.
+arrays, and a transform back rounds and adds its result; the rest of a rotation are digits, powers of X, and what the parts lose
+because they follow one another.
 """
 
 from collections.abc import Callable, Iterator
@@ -190,8 +191,8 @@ def _loops_of_a_rotation(
 
     from encnn.schemes.bootstrapped import compiled, compiled_transform, compiled_vectors
 
-    d, _, w, x, v, factors, sums = compiled.room(p.block, p.rotation_levels)
-    for array in (d, w, x, v, factors, sums):
+    d, _, w, v, factors, sums = compiled.room(p.block, p.rotation_levels)
+    for array in (d, w, v, factors, sums):
         array[:] = 0
     blocks, block, levels = key.transforms.reshape(p.n // p.block, -1), p.block, p.rotation_levels
 
@@ -199,17 +200,17 @@ def _loops_of_a_rotation(
     def products(v, factors, key, sums):  # type: ignore[no-untyped-def]
         for step in range(key.shape[0]):
             for first in range(0, B, compiled_vectors.TOGETHER):
-                compiled.add_products(v, factors, key, step, first, B, block, levels, sums)
+                compiled.sum_products(v, factors, key, step, first, B, block, levels, sums)
 
     @njit
-    def transforms(d, w, x, v):  # type: ignore[no-untyped-def]
+    def transforms(d, w, v):  # type: ignore[no-untyped-def]
         for _ in range(forward):
             compiled_transform.forward(d, w, v)
         for _ in range(backward):
-            compiled_transform.backward(v, w, x)
+            compiled_transform.add_backward(v, w, d)
 
-    products(v, factors, blocks, sums), transforms(d, w, x, v)  # compiles
-    return timed(lambda: products(v, factors, blocks, sums)), timed(lambda: transforms(d, w, x, v))
+    products(v, factors, blocks, sums), transforms(d, w, v)  # compiles
+    return timed(lambda: products(v, factors, blocks, sums)), timed(lambda: transforms(d, w, v))
 
 
 def _time(spent: float, whole: float, batch: int) -> dict[str, float]:

@@ -155,7 +155,7 @@ def plain_transpose(source, first, pace, target, place, step):
 def plain_products(bits, together):
     """Return what `compiled_vectors` writes in LLVM's language, in numpy."""
 
-    def add(v, p, factors, q, key, r, sums, s):
+    def add(v, p, factors, q, key, r, sums, s, fresh):
         def number(a, at, apart):
             lanes = at + np.arange(vectors.WIDTH)
             return a[lanes] + 1j * a[lanes + apart]
@@ -165,8 +165,9 @@ def plain_products(bits, together):
             product = sum(number(v, p + at + c * vectors.PACE, 64) * number(key, row + 16 * c, 8) for c in range(3))
             total = product * number(factors, q + (vectors.TOGETHER * i + b) * vectors.PACE, 64)
             lanes = s + at + np.arange(vectors.WIDTH)
-            sums[lanes] += total.real
-            sums[lanes + 64] += total.imag
+            new = fresh and i == 0
+            sums[lanes] = total.real + (0 if new else sums[lanes])
+            sums[lanes + 64] = total.imag + (0 if new else sums[lanes + 64])
 
     return add
 
@@ -183,12 +184,12 @@ def plain(module, monkeypatch, **replaced):
 
 @pytest.fixture
 def plain_loops(monkeypatch):
-    transforms = plain(loops, monkeypatch, transpose_square=plain_transpose)
+    transforms = plain(loops, monkeypatch, transpose_square=plain_transpose, low_word=lambda x: np.array([x]).view(np.int32)[0])
     return plain(
         compiled,
         monkeypatch,
         forward=transforms.forward,
-        backward=transforms.backward,
+        add_backward=transforms.add_backward,
         prefetch=lambda array, index: None,
         add_bit=plain_products(1, 1),
         add_four_bits=plain_products(4, 1),

@@ -23,16 +23,15 @@ needs_numba = pytest.mark.skipif(not row_sums.available(), reason="numba is not 
 PACKAGE = Path(encnn.__file__).parent
 
 INSIDE_TRANSFORM = (
-    "_eight _load _store _put _store_turned _turned _load_turned _twisted _load_twisted _put_untwisted _store_untwisted "
-    "_middle_stage _transpose _transpose_back forward backward"
+    "_eight _load _store _put _store_turned _turned _load_turned _twisted _load_twisted _store_number _add_on_torus "
+    "_put_untwisted _put_all_untwisted _middle_stage _transpose _transpose_back forward _backward backward add_backward"
 ).split()
 
 INSIDE_ROTATION = (
-    "_shifted _round_to_digits _take_digits _monomial_less_one _add_rows add_products _add_to_torus _digit_transforms "
-    "_blind_rotate"
+    "_shifted _round_to_digits _take_digits _monomial_less_one _add_rows sum_products _digit_transforms _blind_rotate"
 ).split()
 
-INSIDE_TRACE = "_trace _step _turn _digit_transforms _inner_product _add_fractions _to_torus".split()
+INSIDE_TRACE = "_trace _step _turn _digit_transforms _inner_products _add_fractions _to_torus".split()
 
 GUARDS = {
     "arithmetic/row_sums.py": {
@@ -55,9 +54,10 @@ GUARDS = {
         **dict.fromkeys(["_digits", "_add_four_rows", "_switch_key"], "compiled.switch_key"),
     },
     "schemes/bootstrapped/compiled_transform.py": dict.fromkeys(INSIDE_TRANSFORM, "compiled.blind_rotate"),
-    "schemes/bootstrapped/compiled_vectors.py": dict.fromkeys(
-        ["transpose_square", "prefetch", "add_products"], "compiled.blind_rotate"
-    ),
+    "schemes/bootstrapped/compiled_vectors.py": {
+        **dict.fromkeys(["transpose_square", "prefetch", "low_word", "add_products"], "compiled.blind_rotate"),
+        "add_two_rows": "compiled_blocks.trace",
+    },
     "schemes/bootstrapped/compiled_blocks.py": {
         **dict.fromkeys(["_add", "_gather"], "compiled_blocks.gather"),
         "_scatter_subtract": "compiled_blocks.scatter_subtract",

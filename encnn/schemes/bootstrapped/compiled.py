@@ -13,7 +13,7 @@ from numba import njit
 from encnn.arithmetic.negacyclic import roots
 from encnn.arithmetic.placement import check_array, placed
 from encnn.errors import ParameterError
-from encnn.schemes.bootstrapped.compiled_transform import OPTIONS, ORDER, ROUND, M, N, backward, forward
+from encnn.schemes.bootstrapped.compiled_transform import OPTIONS, ORDER, M, N, add_backward, forward
 from encnn.schemes.bootstrapped.compiled_vectors import (
     COMPONENTS,
     PACE,
@@ -80,24 +80,26 @@ def _monomial_less_one(a, w):
 
 
 @njit(inline="always")
-def _add_rows(v, p, factors, q, key, r, sums, s, count, block):
+def _add_rows(v, p, factors, q, key, r, sums, s, count, block, fresh):
     """Add the products with the rows of a block, in a stretch of a line, to the sums of `count` ciphertexts."""
     for i in range(0, block - 3, 4):
+        new = fresh and i == 0
         for w in range(0, LINE, WIDTH):
             if count == TOGETHER:
-                add_four_bits_of_two(v, p + w, factors, q + w + i * TOGETHER * PACE, key, r + w + i * ROW, sums, s + w)
+                add_four_bits_of_two(v, p + w, factors, q + w + i * TOGETHER * PACE, key, r + w + i * ROW, sums, s + w, new)
             else:
-                add_four_bits(v, p + w, factors, q + w + i * TOGETHER * PACE, key, r + w + i * ROW, sums, s + w)
+                add_four_bits(v, p + w, factors, q + w + i * TOGETHER * PACE, key, r + w + i * ROW, sums, s + w, new)
     for i in range(block // 4 * 4, block):
+        new = fresh and i == 0
         for w in range(0, LINE, WIDTH):
             for b in range(count):
                 c, f = b * COMPONENTS * PACE + w, (i * TOGETHER + b) * PACE + w
-                add_bit(v, p + c, factors, q + f, key, r + w + i * ROW, sums, s + c)
+                add_bit(v, p + c, factors, q + f, key, r + w + i * ROW, sums, s + c, new)
 
 
 @njit(**OPTIONS)
-def add_products(v, factors, key, step, first, B, block, levels, sums):
-    """Add the products of a block of the key, number `step`, to the sums of at most TOGETHER of B ciphertexts, from `first` on.
+def sum_products(v, factors, key, step, first, B, block, levels, sums):
+    """Write the sums of products with block `step` of the key, for at most TOGETHER of B ciphertexts, from `first` on.
 
     v: transforms of digits, (levels, TOGETHER, 3, PACE).  factors: those of the bits, (block, TOGETHER, PACE).
     sums: (TOGETHER, 3, PACE).  key: the rows of blocks, (blocks, (512 / LINE, 3, levels, block, ROW)).  Axes in one pair of
@@ -115,19 +117,8 @@ def add_products(v, factors, key, step, first, B, block, levels, sums):
                 for t in range(levels):
                     for line in range(ahead, ahead + lines * LINE, LINE):
                         prefetch(following, line)
-                    _add_rows(v, t * _DIGIT + p, factors, p, rows, r, sums, s, count, block)
+                    _add_rows(v, t * _DIGIT + p, factors, p, rows, r, sums, s, count, block, t == 0)
                     ahead, r = ahead + lines * LINE, r + block * ROW
-
-
-@njit(**OPTIONS)
-def _add_to_torus(x, w, p):
-    """Add x, in units of the torus, to p, int32; w is a work array."""
-    for j in range(N):
-        fraction = x[j] - ((x[j] + ROUND) - ROUND)  # only the fraction counts on the torus, and it must fit 32 bits
-        w[j] = fraction * 2.0**32 + ROUND
-    low_bits = w.view(np.int32)[::2]  # adding ROUND put the rounded whole number into the low 32 bits
-    for j in range(N):
-        p[j] += low_bits[j]
 
 
 @njit(**OPTIONS)
@@ -183,14 +174,14 @@ def _check_digits(bits: int, levels: int) -> None:
 def room(block: int, levels: int) -> Iterator[np.ndarray]:
     """Yield the work arrays, each at another offset within its page: at equal offsets the loops take up to twice the time."""
     transforms = [(float, (TOGETHER * count * PACE,)) for count in (levels * COMPONENTS, block, COMPONENTS)]
-    arrays = [(np.int32, (N,)), (np.int32, (N,)), (float, (N,)), (float, (N,)), *transforms]
+    arrays = [(np.int32, (N,)), (np.int32, (N,)), (float, (N,)), *transforms]
     for i, (dtype, shape) in enumerate(arrays, start=1):
         yield placed(shape, dtype, place=512 * i)
 
 
 @njit(**OPTIONS)
-def _blind_rotate(acc, exponents, key, block, bits, levels, d, digits, w, x, v, factors, sums):
-    """Do what `blind_rotate` does, with the key as an array of shape (blocks, numbers); the last seven are work arrays."""
+def _blind_rotate(acc, exponents, key, block, bits, levels, d, digits, w, v, factors, sums):
+    """Do what `blind_rotate` does, with the key as an array of shape (blocks, numbers); the last six are work arrays."""
     # blocks outside, ciphertexts inside: the part of the key that a block needs stays in the cache for the whole batch
     for step in range(key.shape[0]):
         for first in range(0, acc.shape[0], TOGETHER):
@@ -201,13 +192,11 @@ def _blind_rotate(acc, exponents, key, block, bits, levels, d, digits, w, x, v, 
                     _digit_transforms(acc[first + b, c], bits, levels, v[(b * COMPONENTS + c) * PACE :], d, digits, w)
                 for i in range(block):  # (X^a_i - 1) C is what must be added if s_i is set
                     _monomial_less_one(exponents[first + b, step * block + i], factors[(i * TOGETHER + b) * PACE :])
-            sums[:] = 0.0
-            add_products(v, factors, key, step, first, acc.shape[0], block, levels, sums)
+            sum_products(v, factors, key, step, first, acc.shape[0], block, levels, sums)
             # sums of values are values of sums, so one transform back per component is enough
             for b in range(count):
                 for c in range(COMPONENTS):
-                    backward(sums[(b * COMPONENTS + c) * PACE :], w, x)
-                    _add_to_torus(x, w, acc[first + b, c])
+                    add_backward(sums[(b * COMPONENTS + c) * PACE :], w, acc[first + b, c])
 
 
 @njit(**OPTIONS)

@@ -14,7 +14,7 @@ from encnn.arithmetic.row_sums import check_rows
 from encnn.errors import ParameterError
 from encnn.schemes.bootstrapped.automorphisms import exponents, permutation, unit
 from encnn.schemes.bootstrapped.compiled_transform import OPTIONS, ROUND, N, backward, forward
-from encnn.schemes.bootstrapped.compiled_vectors import COMPONENTS
+from encnn.schemes.bootstrapped.compiled_vectors import COMPONENTS, WIDTH, add_two_rows
 from encnn.schemes.bootstrapped.frequencies import GROUP
 
 TOGETHER = 4
@@ -177,8 +177,8 @@ def _step(C, s, key, base, rest, x, w, v, sums):
         _turn(C[c + 1], s, rest)
         _digit_transforms(rest, base, levels, x, w, v[c * levels : (c + 1) * levels])
     _turn(C[0], s, rest)  # before C[0] changes below
+    _inner_products(v, key, sums)
     for o in range(COMPONENTS):
-        _inner_product(v, key.reshape(2 * levels, COMPONENTS, N), o, sums[o])
         backward(sums[o], w, x)
         _add_fractions(x, C[o])
     for j in range(N):
@@ -207,16 +207,12 @@ def _digit_transforms(rest, base, levels, digits, w, v):
 
 
 @njit(**OPTIONS)
-def _inner_product(v, key, o, total):
-    """Write sum_r v[r] key[r, o], products of transforms, to total; v has shape (rows, N) with an even number of rows."""
-    total[:] = 0.0
+def _inner_products(v, key, sums):
+    """Write sum_r v[r] key[r, o], products of transforms, to sums[o]; v has shape (rows, N) with an even number of rows."""
     for r in range(0, v.shape[0], 2):
-        a, b, f, g = v[r], v[r + 1], key[r, o], key[r + 1, o]
         for group in range(0, N, 2 * GROUP):
-            for j in range(group, group + GROUP):
-                i = j + GROUP
-                total[j] += a[j] * f[j] - a[i] * f[i] + b[j] * g[j] - b[i] * g[i]
-                total[i] += a[j] * f[i] + a[i] * f[j] + b[j] * g[i] + b[i] * g[j]
+            for p in range(group, group + GROUP, WIDTH):
+                add_two_rows(v, r * N + p, key, r * COMPONENTS * N + p, sums, p, r == 0)
 
 
 @njit(**OPTIONS)

@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 
 from encnn.arithmetic.negacyclic import roots
-from encnn.schemes.bootstrapped.compiled_vectors import transpose_square
+from encnn.schemes.bootstrapped.compiled_vectors import low_word, transpose_square
 from encnn.schemes.bootstrapped.frequencies import COMPILED_N, GROUP, frequency_order
 
 N, M = COMPILED_N, COMPILED_N // 2
@@ -161,23 +161,36 @@ def _load_twisted(p, j):
 
 
 @njit(inline="always")
-def _put_untwisted(p, j, q, x, y):
-    """Store x + i y divided by 512 exp(i pi j / 1024) as coefficients j and j + 512."""
-    p[j] = (x * _TWIST[q] + y * _TWIST[q + 64]) * (1.0 / 512)
-    p[j + 512] = (y * _TWIST[q] - x * _TWIST[q + 64]) * (1.0 / 512)
+def _store_number(p, j, x):
+    """Store a number."""
+    p[j] = x
 
 
 @njit(inline="always")
-def _store_untwisted(p, j, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):
-    """Store eight pairs of coefficients, those of j, j + 64, ..."""
-    _put_untwisted(p, j, j, x0, y0)
-    _put_untwisted(p, j + 64, j + 128, x1, y1)
-    _put_untwisted(p, j + 128, j + 256, x2, y2)
-    _put_untwisted(p, j + 192, j + 384, x3, y3)
-    _put_untwisted(p, j + 256, j + 512, x4, y4)
-    _put_untwisted(p, j + 320, j + 640, x5, y5)
-    _put_untwisted(p, j + 384, j + 768, x6, y6)
-    _put_untwisted(p, j + 448, j + 896, x7, y7)
+def _add_on_torus(p, j, x):
+    """Add a number in units of the torus to one of int32, in units of 2^-32."""
+    fraction = x - ((x + ROUND) - ROUND)  # only the fraction counts on the torus, and it must fit 32 bits
+    p[j] += low_word(fraction * 2.0**32 + ROUND)  # adding ROUND put the rounded whole number into the low 32 bits
+
+
+@njit(inline="always")
+def _put_untwisted(put, p, j, q, x, y):
+    """Put x + i y divided by 512 exp(i pi j / 1024) as coefficients j and j + 512."""
+    put(p, j, (x * _TWIST[q] + y * _TWIST[q + 64]) * (1.0 / 512))
+    put(p, j + 512, (y * _TWIST[q] - x * _TWIST[q + 64]) * (1.0 / 512))
+
+
+@njit(inline="always")
+def _put_all_untwisted(put, p, j, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7):
+    """Put eight pairs of coefficients, those of j, j + 64, ..."""
+    _put_untwisted(put, p, j, j, x0, y0)
+    _put_untwisted(put, p, j + 64, j + 128, x1, y1)
+    _put_untwisted(put, p, j + 128, j + 256, x2, y2)
+    _put_untwisted(put, p, j + 192, j + 384, x3, y3)
+    _put_untwisted(put, p, j + 256, j + 512, x4, y4)
+    _put_untwisted(put, p, j + 320, j + 640, x5, y5)
+    _put_untwisted(put, p, j + 384, j + 768, x6, y6)
+    _put_untwisted(put, p, j + 448, j + 896, x7, y7)
 
 
 @njit(inline="always")
@@ -219,9 +232,9 @@ def forward(p, w, v):
         _store(v, j, 128, 0, 64, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7)
 
 
-@njit(**OPTIONS)
-def backward(v, w, p):
-    """Write to p the polynomial, float64, that has the values v.  v is overwritten, and w is a work array of 1024 numbers.
+@njit(inline="always")
+def _backward(put, v, w, p):
+    """Put the polynomial that has the values v into p, coefficient by coefficient.
 
     The stages are those of `forward` in reverse order with conjugate factors.  Exchanging real and imaginary parts, on the way
     in and on the way out, has the effect of conjugating every factor, so the same butterflies and tables serve both ways.
@@ -233,4 +246,16 @@ def backward(v, w, p):
     _middle_stage(w, 64, 0)
     for j in range(64):
         y0, x0, y1, x1, y2, x2, y3, x3, y4, x4, y5, x5, y6, x6, y7, x7 = _load_turned(w, _FIRST, j, 64, 0)
-        _store_untwisted(p, j, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7)
+        _put_all_untwisted(put, p, j, x0, y0, x1, y1, x2, y2, x3, y3, x4, y4, x5, y5, x6, y6, x7, y7)
+
+
+@njit(**OPTIONS)
+def backward(v, w, p):
+    """Write to p the polynomial, float64, that has the values v.  v is overwritten, and w is a work array of 1024 numbers."""
+    _backward(_store_number, v, w, p)
+
+
+@njit(**OPTIONS)
+def add_backward(v, w, p):
+    """Add the polynomial with the values v, in units of the torus, to p, int32.  v is overwritten, and w is a work array."""
+    _backward(_add_on_torus, v, w, p)

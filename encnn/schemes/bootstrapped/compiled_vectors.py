@@ -113,34 +113,53 @@ def prefetch(_, array, index):
     return types.void(array, types.int64), code
 
 
+@intrinsic
+def low_word(_, number):
+    """Return the low 32 bits of a float64, int32."""
+
+    def code(context, builder, signature, arguments):
+        return builder.trunc(builder.bitcast(arguments[0], ir.IntType(64)), ir.IntType(32))
+
+    return types.int32(types.float64), code
+
+
 def _products(bits: int, together: int) -> Callable[..., None]:
     """Return a function for compiled loops that adds products with `bits` bits of the key to sums of `together` ciphertexts."""
 
     @intrinsic
-    def add_products(_, v, p, factors, q, key, r, sums, s):
+    def add_products(_, v, p, factors, q, key, r, sums, s, fresh):
         """Add to the sums at s the products of transforms v at p with rows of the key at r, times the factors at q.
 
         Ciphertext b has its sum at s + 3 b PACE, component c of its transforms at p + (3 b + c) PACE, and its factor for bit i
-        at q + (2 i + b) PACE.
+        at q + (2 i + b) PACE.  Fresh sums begin at zero, whatever the array holds.
         """
 
         def code(context, builder, signature, arguments):
-            pairs = zip((v, factors, key, sums), arguments[::2], arguments[1::2], strict=True)
+            pairs = zip((v, factors, key, sums), arguments[:-1:2], arguments[1::2], strict=True)
             arrays = (_Vectors(context, builder, kind, array, index, WIDTH) for kind, array, index in pairs)
-            _add_products(builder, *arrays, bits=bits, together=together)
+            _add_products(builder, *arrays, fresh=arguments[-1], bits=bits, together=together)
             return context.get_dummy_value()
 
         index = types.int64
-        return types.void(v, index, factors, index, key, index, sums, index), code
+        return types.void(v, index, factors, index, key, index, sums, index, types.boolean), code
 
     return add_products
 
 
 def _add_products(
-    builder: ir.IRBuilder, v: _Vectors, factors: _Vectors, key: _Vectors, sums: _Vectors, *, bits: int, together: int
+    builder: ir.IRBuilder,
+    v: _Vectors,
+    factors: _Vectors,
+    key: _Vectors,
+    sums: _Vectors,
+    *,
+    fresh: ir.Value,
+    bits: int,
+    together: int,
 ) -> None:
     """Write the instructions of `_products`."""
-    totals = [sums.load_complex(b * COMPONENTS * PACE, GROUP) for b in range(together)]
+    before = [sums.load_complex(b * COMPONENTS * PACE, GROUP) for b in range(together)]
+    totals = [(_unless(builder, fresh, x), _unless(builder, fresh, y)) for x, y in before]
     for i in range(bits):
         rows = [key.load_complex(i * ROW + 2 * c * LINE, LINE) for c in range(COMPONENTS)]
         for b in range(together):
@@ -151,6 +170,38 @@ def _add_products(
     for b, (x, y) in enumerate(totals):
         sums.store(x, b * COMPONENTS * PACE)
         sums.store(y, b * COMPONENTS * PACE + GROUP)
+
+
+@intrinsic
+def add_two_rows(_, v, p, key, r, sums, s, fresh):
+    """Add to three sums, from s on, the products of two transforms, from p on, with two rows of three transforms, from r on.
+
+    All lie one after the other, a row being the three factors of a transform.  Fresh sums begin at zero.
+    """
+
+    def code(context, builder, signature, arguments):
+        pairs = zip((v, key, sums), arguments[:-1:2], arguments[1::2], strict=True)
+        _add_two_rows(builder, *(_Vectors(context, builder, kind, a, i, WIDTH) for kind, a, i in pairs), fresh=arguments[-1])
+        return context.get_dummy_value()
+
+    index = types.int64
+    return types.void(v, index, key, index, sums, index, types.boolean), code
+
+
+def _add_two_rows(builder: ir.IRBuilder, v: _Vectors, key: _Vectors, sums: _Vectors, *, fresh: ir.Value) -> None:
+    """Write the instructions of `add_two_rows`."""
+    N = COMPILED_N
+    transforms = [v.load_complex(row * N, GROUP) for row in range(2)]
+    for o in range(COMPONENTS):
+        rows = [key.load_complex((row * COMPONENTS + o) * N, GROUP) for row in range(2)]
+        for half, part in enumerate(_inner_product(builder, zip(transforms, rows, strict=True))):
+            place = o * N + half * GROUP
+            sums.store(builder.fadd(_unless(builder, fresh, sums.load(place)), part), place)
+
+
+def _unless(builder: ir.IRBuilder, condition: ir.Value, vector: ir.Value) -> ir.Value:
+    """Return a vector, or zeros if the condition holds."""
+    return builder.select(condition, vector.type(None), vector)
 
 
 def _inner_product(builder: ir.IRBuilder, pairs: Iterable[tuple[Complex, Complex]]) -> Complex:
