@@ -150,9 +150,7 @@ def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help
         remove_messages(options.with_owner)
         raise FileError(f"{error}. The run is kept: to go on, start both sides again, by the same commands") from error
     finally:
-        if (
-            step.trips and not gone
-        ):  # without a trip the owner has not come yet, and would misread this end
+        if step.trips and not gone:  # without a trip the owner has not come yet, and would misread this end
             channel.close()
 
 
