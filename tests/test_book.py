@@ -1,6 +1,7 @@
 """The book: its contents name every page and notebook, its reference every module, and docstrings become reStructuredText."""
 
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def test_the_reference_describes_every_module(tmp_path: Path) -> None:
     ("plain", "rest"),
     [
         (["Use `x`, *y* and z*_."], ["", r"Use \ ``x``\ , \ *y*\  and z\*\_."]),
+        (["*the paper's own* sets"], ["", r"\ *the paper's own*\  sets"]),
         (["**Now** `a`^2 | b"], ["", r"\ **Now**\  \ ``a``\ ^2 \| b"]),
         (["So:", "", "    a  *b", "", "end"], ["", "So:", "", "", "::", "", "    a  *b", "", "", "end"]),
         (["===  ===", "a    `b`", "===  ==="], ["", "===  ===", "a    `b`", "===  ==="]),
@@ -54,3 +56,10 @@ def test_the_reference_describes_every_module(tmp_path: Path) -> None:
 )
 def test_docstrings_become_rest(plain: list[str], rest: list[str]) -> None:
     assert book.as_rest(plain) == rest
+
+
+def test_no_docstring_has_a_table_of_another_form() -> None:
+    """Tables of bars would be shown as running text."""
+    barred = re.compile(r"^ *\|.*\|$", re.MULTILINE)
+    paths = [path for path in (ROOT / "encnn").rglob("*.py") if barred.search(path.read_text())]
+    assert barred.search("| a | b |") and not paths

@@ -1,7 +1,10 @@
 """The command `encnn`: three parties who exchange files, each in a folder of its own."""
 
+import signal
 import subprocess
 import sys
+import threading
+import time
 import tomllib
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
@@ -526,6 +529,37 @@ def test_two_parties_train_with_assistance(walk: Walk, tmp_path: Path) -> None:
     assert owner.returncode == 0 and not list(shared.iterdir())
     walk.predict()
     assert right_in(walk.read("--labels", walk.user / "data.csv")) > 0.9 * TESTED
+
+
+@pytest.mark.slow
+def test_an_owner_who_stops_is_told_of_and_both_go_on(walk: Walk, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    walk.say("init", walk.owner / "data.csv", "--out", walk.owner, "--parameters", "compact-128")
+    line = [str(word) for word in (sys.executable, "-m", "encnn", "assist", walk.owner / SECRET, shared, "--wait", "60")]
+    train = "--with-owner", shared, "--wait", "60", "--epochs", "40", "--learning-rate", "0.01"
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL) as owner:
+        threading.Thread(target=_stop_once, args=(owner, walk.trainer / "trained.run")).start()
+        said = walk.train(*train, status=1)
+    assert owner.returncode == 130
+    assert "'it was stopped'. The run is kept: to go on, start both sides again" in said
+    assert not list(shared.iterdir())
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL) as owner:
+        assert f"Trained on {40 * TRAINED:,} rows" in walk.train(*train)
+    assert owner.returncode == 0 and not list(shared.iterdir())
+
+
+def _stop_once(process: subprocess.Popen, run: Path) -> None:
+    """Press Ctrl-C for a process as soon as a model is kept in the folder of a run."""
+    while not list(run.glob("model-*")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+
+
+def test_messages_of_another_run_are_not_removed(walk: Walk, tmp_path: Path) -> None:
+    walk.say("init", walk.owner / "data.csv", "--out", walk.owner, "--parameters", "compact-128")
+    (tmp_path / "assist-opening").touch()
+    said = walk.say("assist", walk.owner / SECRET, tmp_path, status=1)
+    assert "earlier run" in said and (tmp_path / "assist-opening").exists()
 
 
 def test_an_owner_who_waited_in_vain_may_wait_again(walk: Walk, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def _escaped(line: str) -> str:
 
 
 _ITEM = re.compile(r"(-|\d+\.) ")
-_MARKED = re.compile(r"(``[^`]+``|`[^`]+`|\*\*[^*\s](?:[^*]*[^*\s])?\*\*|(?<![\w)*])\*[A-Za-z](?:[\w -]*\w)?\*(?![\w*]))")
+_MARKED = re.compile(r"(``[^`]+``|`[^`]+`|\*\*[^*\s](?:[^*]*[^*\s])?\*\*|(?<![\w)*])\*[A-Za-z](?:[\w' -]*\w)?\*(?![\w*]))")
 _OPENING = {"table": [""], "block": ["", "::", ""], "session": ["", ".. code-block:: pycon", ""]}
 _SHOWN: dict[str, Callable[[str], str]] = {
     "": str,

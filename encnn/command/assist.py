@@ -12,10 +12,10 @@ an agreement, and limit the number of answers to the number of steps that you ag
 import argparse
 from pathlib import Path
 
-from encnn.command.outputs import add_wait, whole
+from encnn.command.outputs import MESSAGES, add_wait, remove_messages, whole
 from encnn.costs.units import size_text
 from encnn.parties import Owner
-from encnn.parties.assistance.folders import REFUSAL, serve
+from encnn.parties.assistance.folders import REFUSAL, refuse, serve
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,12 +32,16 @@ def run(options: argparse.Namespace) -> None:
     assistant = owner.assistant(max_trips=options.trips)
     options.folder.mkdir(parents=True, exist_ok=True)
     print(f"Waiting for a trainer who runs `encnn train ... --with-owner` on {options.folder} ...", flush=True)
+    first = not any(options.folder.glob(MESSAGES))
     try:
         serve(assistant, options.folder, options.wait)
+    except KeyboardInterrupt:
+        if assistant.tally.trips:
+            refuse(options.folder, "it was stopped")  # so that the trainer does not wait
+        raise
     finally:
-        if not (options.folder / REFUSAL).exists():  # the trainer has yet to read that
-            for path in options.folder.glob("assist-*"):
-                path.unlink()
+        if first:  # else these are the messages of another run
+            remove_messages(options.folder, keep=REFUSAL)
     tally = assistant.tally
     print(
         f"Answered {tally.trips:,} requests on {len(assistant.scores):,} rows. Received {size_text(tally.bytes_up)} and sent "

@@ -14,6 +14,8 @@ from encnn.schemes.base import Evaluator
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_TO_WAIT = 600.0
+MESSAGES = "assist-*"
+"""The files in a folder through which the owner assists."""
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +30,13 @@ def _seconds(text: str) -> float:
     if not 0 < float(text) < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is no time to wait; expected seconds above 0")
     return float(text)
+
+
+def remove_messages(folder: Path, keep: str = "") -> None:
+    """Remove the messages between owner and trainer from a folder, but for one of this name."""
+    for path in folder.glob(MESSAGES):
+        if path.name != keep:
+            path.unlink(missing_ok=True)
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:

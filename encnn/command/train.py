@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 
 from encnn.command.inputs import CsvFile, add_data, recipe_of
-from encnn.command.outputs import ProgressLines, add_threads, add_wait, new_file, told_size, use_threads
+from encnn.command.outputs import ProgressLines, add_threads, add_wait, new_file, remove_messages, told_size, use_threads
 from encnn.command.rate import HELD_OUT, RATES, chosen_rate
 from encnn.costs import announce
 from encnn.data.inputs import Features
-from encnn.errors import CapabilityError
+from encnn.errors import CapabilityError, EncnnError, FileError
 from encnn.network import Help, TrainingPlan
 from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel
-from encnn.parties.assistance.folders import FolderChannel
+from encnn.parties.assistance.folders import REFUSAL, FolderChannel
 from encnn.parties.assistance.scores import AssistedStep
 from encnn.scaling.checkpoints import forget_run, rows_kept, train_resumably
 
@@ -140,11 +140,17 @@ def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help
     context = model.evaluator.context
     print(f"Waiting for the owner, who runs `encnn assist` on {options.with_owner} ...", flush=True)
     channel = FolderChannel(options.with_owner, context, options.wait)
-    step = AssistedStep(channel)
+    step, gone = AssistedStep(channel), False
     try:
         yield step
+    except EncnnError as error:
+        gone = isinstance(error, FileError) or (options.with_owner / REFUSAL).exists()
+        if not gone or not step.trips:
+            raise
+        remove_messages(options.with_owner)
+        raise FileError(f"{error}. The run is kept: to go on, start both sides again, by the same commands") from error
     finally:
-        if step.trips:  # without a trip the owner has not come yet, and would take this end for that of the next run
+        if step.trips and not gone:  # without a trip the owner has not come yet, and would misread this end
             channel.close()
 
 

@@ -1,10 +1,8 @@
 """Who holds what: owner, trainer, user.
 
-| party   | holds                                     | does                                                       |
-|---------|-------------------------------------------|------------------------------------------------------------|
-| owner   | the secret key                            | encrypts a network; decrypts scores or the trained network |
-| trainer | an `EncryptedModel`, its own reviews      | trains the encrypted network, sees no weight and no score  |
-| user    | an `EncryptedModel`                       | gets encrypted scores                                      |
+- owner: holds the secret key; encrypts a network, and decrypts scores or the trained network
+- trainer: holds an `EncryptedModel` and its own reviews; trains the encrypted network, and sees no weight and no score
+- user: holds an `EncryptedModel`; gets encrypted scores
 
 An `EncryptedModel` is all that leaves the owner: encrypted weights and evaluation keys.  Nothing secret is reachable from it.
 (With the *paper's own parameters* the published keys do reveal the secret: see SECURITY.md.)  Parties exchange files, or live

@@ -137,6 +137,11 @@ def _refuse(side: OwnersSide, folder: Path, error: Exception) -> None:
     side.closed = True
     tellable = isinstance(error, TELLABLE) and not side.tally.refused
     reason = str(error) if tellable else "it ended the run because of numbers that it decrypted; ask the owner about them"
+    refuse(folder, reason)
+
+
+def refuse(folder: Path, reason: str) -> None:
+    """Tell the trainer that no answers follow, and why; the owner's process calls this if it ends by itself."""
     files.write(folder / REFUSAL, REFUSAL, describe(RefusalHeader(reason)), {})
 
 
