@@ -27,6 +27,7 @@ from encnn.network.training import NOBODY
 from encnn.parties import EncryptedModel
 from encnn.parties.assistance.folders import REFUSAL, FolderChannel
 from encnn.parties.assistance.scores import AssistedStep
+from encnn.progress import note
 from encnn.scaling.checkpoints import forget_run, rows_kept, train_resumably
 
 BATCH_SIZE = 16
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
         plan = plan if options.learning_rate is not None else _with_rate(plan, model, X, y)
         total = len(y) * plan.epochs
         if total >= LONG and not rows_kept(folder):
-            print("Measuring what a row costs here ...", flush=True)
+            note("measuring what a row costs here")
             announce("training", X, plan, model.architecture, model.evaluator.parameters)
     with _kept(folder, f" of {total:,}"):
         trained = _trained(options, model, X, y, plan, folder, ProgressLines(total))
@@ -156,7 +157,7 @@ def _helped(options: argparse.Namespace, model: EncryptedModel) -> Iterator[Help
 
 def _with_rate(plan: TrainingPlan, model: EncryptedModel, X: Features, y: np.ndarray) -> TrainingPlan:
     """Return the plan with a learning rate that is chosen on the data."""
-    print("Choosing a learning rate by rehearsals in the clear ...", flush=True)
+    note("choosing a learning rate by rehearsals in the clear")
     rate, right = chosen_rate(model, X, y, plan)
     print(
         f"Learning rate {rate:g}: a rehearsal in the clear, with the noise to come, was right on {right:.1%} of held-out rows.",
