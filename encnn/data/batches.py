@@ -9,6 +9,7 @@ ciphertexts, `arithmetic.row_sums` computes them, with equal results.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -100,6 +101,7 @@ class OneReview(_Plain):
     """One row of ones at `indices`, the words of one review.  Per-review training makes many, so it is kept small."""
 
     __slots__ = ("indices",)
+    values = None
 
     def __init__(self, indices: np.ndarray) -> None:
         self.indices = indices
@@ -107,6 +109,11 @@ class OneReview(_Plain):
     def __len__(self) -> int:
         """Return 1."""
         return 1
+
+    @property
+    def columns(self) -> int:
+        """One more than the last column that it names."""
+        return int(self.indices.max()) + 1 if len(self.indices) else 1
 
     def inverse_counts(self) -> float:
         """Return 1 / (number of words); 1 for a review without words."""
@@ -335,6 +342,8 @@ def split_rows(batch: Batch, most: int) -> tuple[SparseBatch, np.ndarray]:
     side by side on a line, each as long as its |x|.  The line is cut at every multiple of `most`.  An entry across a cut is
     shared by two parts or more.  A row without entries is one part.
     """
+    if not isinstance(batch, DenseBatch) and batch.values is None:
+        return _split_ones(batch, most)
     indices, values, pointers, columns = _entries(batch)
     lengths = np.diff(pointers)
     ends = np.cumsum(np.abs(values))  # one line for all rows at first
@@ -356,10 +365,16 @@ def split_rows(batch: Batch, most: int) -> tuple[SparseBatch, np.ndarray]:
     return SparseBatch(np.repeat(indices, pieces), bounds, None if (shares == 1).all() else shares, columns), counts
 
 
+def _split_ones(batch: OneReview | SparseBatch, most: int) -> tuple[SparseBatch, np.ndarray]:
+    """Return what `split_rows` returns for rows of ones, of which every `most` entries are a part: only pointers are new."""
+    bounds = batch.entries()[1].tolist()  # training cuts every review, and for few rows Python is faster than numpy
+    cuts = [range(first, stop, most) or (first,) for first, stop in pairwise(bounds)]
+    pointers = np.array([*chain.from_iterable(cuts), bounds[-1]], np.int32)
+    return SparseBatch(batch.indices, pointers, None, batch.columns), np.array([len(parts) for parts in cuts])
+
+
 def _entries(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Return a batch's entries: their columns, values (int64 or float64), where rows begin, and the number of columns."""
-    if isinstance(batch, OneReview):
-        batch = SparseBatch(batch.indices, np.array([0, len(batch.indices)]), None, int(batch.indices.max(initial=0)) + 1)
     if isinstance(batch, DenseBatch):
         X = csr_array(batch.X)
         batch = SparseBatch(X.indices.astype(np.intp), X.indptr, X.data, X.shape[1])
