@@ -196,8 +196,8 @@ class ZeroStream:
         p, draw, (samples, m, d) = self._parameters, self._randomness, self._b.shape
         # one u for all a_k, transformed once; each sample gets noise of its own, so the masks stay independent
         u, e = draw.ternary((d,)), draw.small_gaussian(p.sigma or 0.0, (samples, m + d))
-        zeros = np.empty((samples, m + d), p.dtype)
-        zeros[:, :m] = self._b @ u.astype(np.int64)  # only coefficient 0 of b_k u is needed: an inner product, no transform
-        zeros[:, m:] = self._times_a(u)
-        zeros += e.astype(p.dtype, copy=False)
+        zeros = e.astype(p.dtype)
+        # only coefficient 0 of b_k u is needed: an inner product, no transform
+        zeros[:, :m] += (self._b @ u.astype(np.int64)).astype(p.dtype, copy=False)
+        self._times_a.add_to(zeros[:, m:], u)
         return zeros
