@@ -186,18 +186,20 @@ class ZeroStream:
         parts, missing = [], count
         while missing:
             if not len(self._ready):
-                self._ready = np.concatenate([self._made() for _ in range(_AHEAD)])
+                self._ready = self._made()
             parts.append(self._ready[:missing])
             self._ready, missing = self._ready[missing:], missing - len(parts[-1])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _made(self) -> np.ndarray:
-        """Return one encryption of zero for each a_k."""
+        """Return one encryption of zero for each a_k and each of `_AHEAD` u."""
         p, draw, (samples, m, d) = self._parameters, self._randomness, self._b.shape
-        # one u for all a_k, transformed once; each sample gets noise of its own, so the masks stay independent
-        u, e = draw.ternary((d,)), draw.small_gaussian(p.sigma or 0.0, (samples, m + d))
-        zeros = e.astype(p.dtype)
-        # only coefficient 0 of b_k u is needed: an inner product, no transform
-        zeros[:, :m] += (self._b @ u.astype(np.int64)).astype(p.dtype, copy=False)
-        self._times_a.add_to(zeros[:, m:], u)
-        return zeros
+        made = np.empty((_AHEAD, samples, m + d), p.dtype)
+        for zeros in made:
+            # one u for all a_k, transformed once; each sample gets noise of its own, so the masks stay independent
+            u = draw.ternary((d,))
+            zeros[:] = draw.small_gaussian(p.sigma or 0.0, (samples, m + d))
+            # only coefficient 0 of b_k u is needed: an inner product, no transform
+            zeros[:, :m] += (self._b @ u.astype(np.int64)).astype(p.dtype, copy=False)
+            self._times_a.add_to(zeros[:, m:], u)
+        return made.reshape(-1, m + d)
