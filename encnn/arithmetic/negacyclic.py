@@ -97,6 +97,22 @@ def multiply(a: np.ndarray, small: np.ndarray, q_bits: int) -> np.ndarray:
     return centred(Multiplier(a, q_bits)(small), q_bits)
 
 
+def monomial_product(p: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
+    """Return X^exponent p modulo X^N + 1 in the type of p, shape (..., N); exponents of shape (...) count modulo 2 N.
+
+    >>> monomial_product(np.array([1, 2, 3, 4]), np.array(5))
+    array([ 4, -1, -2, -3])
+    """
+    N = p.shape[-1]
+    if np.ndim(exponent) == 0:  # two runs
+        sign, i = (-1, int(exponent) % N) if int(exponent) // N % 2 else (1, int(exponent) % N)
+        return np.concatenate([-sign * p[..., N - i :], sign * p[..., : N - i]], axis=-1, dtype=p.dtype)
+    source = (np.arange(N) - np.asarray(exponent)[..., None]) % (2 * N)
+    shape = np.broadcast_shapes(p.shape, source.shape)
+    taken = np.take_along_axis(np.broadcast_to(p, shape), np.broadcast_to(source % N, shape), axis=-1)
+    return np.where(source < N, taken, -taken)
+
+
 def roots(numerators: np.ndarray, denominator: int) -> np.ndarray:
     """Return exp(2 pi i numerators / denominator), computed in extended precision and rounded once: errors would add up."""
     angle = 2 * np.longdouble("3.14159265358979323846264338327950288") * (numerators % denominator) / denominator
