@@ -100,6 +100,11 @@ class Randomness:
         return stream
 
     @classmethod
+    def derived(cls, secret: bytes) -> "Randomness":
+        """Return the secret stream that SHAKE-128 expands from a secret key: for keys that follow from it."""
+        return cls.from_public_seed(b"derived" + secret)
+
+    @classmethod
     def in_bulk(cls) -> "Randomness":
         """Return a stream of OpenSSL's generator, ten times as fast as the system's, for many short-lived secret numbers.
 

@@ -101,7 +101,6 @@ class OneReview(_Plain):
     """One row of ones at `indices`, the words of one review.  Per-review training makes many, so it is kept small."""
 
     __slots__ = ("indices",)
-    values = None
 
     def __init__(self, indices: np.ndarray) -> None:
         self.indices = indices
@@ -342,7 +341,7 @@ def split_rows(batch: Batch, most: int) -> tuple[SparseBatch, np.ndarray]:
     side by side on a line, each as long as its |x|.  The line is cut at every multiple of `most`.  An entry across a cut is
     shared by two parts or more.  A row without entries is one part.
     """
-    if not isinstance(batch, DenseBatch) and batch.values is None:
+    if isinstance(batch, OneReview) or (isinstance(batch, SparseBatch) and batch.values is None):
         return _split_ones(batch, most)
     indices, values, pointers, columns = _entries(batch)
     lengths = np.diff(pointers)
@@ -373,7 +372,7 @@ def _split_ones(batch: OneReview | SparseBatch, most: int) -> tuple[SparseBatch,
     return SparseBatch(batch.indices, pointers, None, batch.columns), np.array([len(parts) for parts in cuts])
 
 
-def _entries(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def _entries(batch: SparseBatch | DenseBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Return a batch's entries: their columns, values (int64 or float64), where rows begin, and the number of columns."""
     if isinstance(batch, DenseBatch):
         X = csr_array(batch.X)

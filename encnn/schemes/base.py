@@ -352,6 +352,10 @@ class Evaluator(ABC, Generic[A]):
         """Return an array in the smallest form that an owner can read, as scores are sent."""
         return a
 
+    def condense(self, a: A) -> Any:
+        """Return scores as they are written to a file: packed, and under the smallest modulus that keeps their precision."""
+        return self.pack(a)
+
     def unpack(self, a: A) -> A:
         """Return an array as single ciphertexts; this undoes `pack` and `SecretKey.encrypt_many`."""
         return a

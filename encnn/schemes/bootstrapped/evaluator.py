@@ -305,14 +305,14 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
         """Return (header, arrays): parameters, name of the key, bodies of the evaluation keys and seeds of their masks."""
         header, arrays = super().export()
-        del header["products"], header["public_widths"]
+        header = {name: header[name] for name in ("parameters", "key_id")}
         parts = self.key.parts()
         header |= {f"{name}_seed": part.seed.hex() for name, part in parts.items()}
         header |= {"ranges": describe(self.ranges)}
         header.setdefault("fine_seed", None)
         return header, arrays | {name: part.bodies for name, part in parts.items()}
 
-    def export_array(self, a: Numbers) -> tuple[dict, np.ndarray]:
+    def export_array(self, a: Any) -> tuple[dict, np.ndarray]:
         """Return (header, int32 array) of ciphertexts, or of blocks of them."""
         return storage.export_array(a) if isinstance(a, BlockArray) else super().export_array(a)
 

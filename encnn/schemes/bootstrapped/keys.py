@@ -108,7 +108,7 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
         value = 2.0 ** (TORUS_BITS - 1) / scale  # not measured, because that would tell something about the numbers
         return BlockArray(data.astype(np.int32), rows, self.context, value, p.noise_bound, None, seed, row, scale)
 
-    def decrypt(self, c: CiphertextArray | BlockArray) -> np.ndarray:
+    def decrypt(self, c: Any) -> np.ndarray:
         """Return the real numbers, shape (..., 1), or the shape of an array in blocks."""
         if isinstance(c, CiphertextArray):
             return super().decrypt(c)
