@@ -60,7 +60,7 @@ def test_numbers_at_the_ends_of_the_range_wrap_as_they_did_before():
 
 def test_without_the_key_nothing_is_read():
     v = np.full((1000, 1), 5.0)
-    (secret, _, found), (other, _, _) = packed(SMALL, v), packed(SMALL, v)
+    (_, _, found), (other, _, _) = packed(SMALL, v), packed(SMALL, v)
     with pytest.raises(KeyMismatchError):
         other.decrypt(found)
     wrong = packing.opened(other._T, found)
@@ -166,7 +166,10 @@ def test_changed_files_are_refused(tmp_path):
             owner.load_scores(tmp_path / f"{i}")
     random = np.random.default_rng(0).integers(0, 256, data.shape, dtype=np.uint8)
     files.write(tmp_path / "random", SCORES, header, arrays | {"scores": random})
-    assert owner.load_scores(tmp_path / "random").shape == (20, 1)  # numbers are numbers: nothing else shows that these are no scores
+    assert owner.load_scores(tmp_path / "random").shape == (
+        20,
+        1,
+    )  # numbers are numbers: nothing else shows that these are no scores
 
 
 @pytest.mark.parametrize("change", ["seed", "widths", "more widths", "shape", "type", "missing", "entries", "descending"])
@@ -197,6 +200,4 @@ def test_a_packing_key_for_parameters_that_have_none_is_refused(tmp_path):
     header, arrays = evaluator.export()
     own = make_keys(SMALL, [1])[1].export()
     with pytest.raises(FileError, match="does not fit"):
-        factory.restore_evaluator(
-            header | {"packing_seed": own[0]["packing_seed"], "packing_widths": [1]}, arrays | own[1], []
-        )
+        factory.restore_evaluator(header | {"packing_seed": own[0]["packing_seed"], "packing_widths": [1]}, arrays | own[1], [])
