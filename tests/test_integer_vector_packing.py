@@ -30,7 +30,7 @@ def packed(p: Any, v: np.ndarray, rng: np.random.Generator | None = None) -> tup
 # -- values and noise
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (2048, 1), (2050, 1), (700, 3), (1, 2049)])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (2048, 1), (2050, 1), (700, 3), (300, 7)])
 def test_every_number_is_read_where_it_stood(shape):
     v = np.random.default_rng(1).uniform(-30, 30, shape)
     secret, c, found = packed(SMALL, v)
@@ -101,6 +101,13 @@ def test_other_parameters_have_no_such_key_and_keep_their_scores(p):
     secret, evaluator = make_keys(p, [1])
     c = secret.encrypt(np.ones((3, 1)))
     assert evaluator.packing_key is None and evaluator.condense(c) is c
+
+
+def test_vectors_too_wide_to_be_scores_get_no_key():
+    wide = packing.MOST_OUTPUTS + 1
+    secret, evaluator = make_keys(SMALL, [1, wide])
+    assert set(evaluator.packing_key.bodies) == {0, 1} and make_keys(SMALL, [wide])[1].packing_key is None
+    assert (c := secret.encrypt(np.ones((2, wide)))) is evaluator.condense(c)
 
 
 def test_products_and_vectors_without_a_key_stay_as_they_are():

@@ -26,7 +26,7 @@ from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import noise, powers
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray, IntegerVectorContext, declared_bound, encode
-from encnn.schemes.integer_vector.packing import PackedScores, PackingKey, make_packing_key, opened, packs
+from encnn.schemes.integer_vector.packing import PackedScores, PackingKey, make_packing_key, opened
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.storage import expand_masks, export_context
 from encnn.schemes.powers import PowerSum
@@ -238,7 +238,7 @@ class IntegerVectorSecretKey(base.SecretKey[CiphertextArray]):
 
     def packing_key(self) -> PackingKey | None:
         """Return the key with which scores are packed for files; None for parameters whose scores are not."""
-        return make_packing_key(self.parameters, self._T) if packs(self.parameters) and self._T else None
+        return make_packing_key(self.parameters, self._T)
 
     def linear_key(self, G: np.ndarray) -> IntegerVectorSwitchKey:
         """Return the key for x -> G x, a switch from the key G S, for integers G of shape (m', m).

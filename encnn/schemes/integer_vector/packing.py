@@ -52,6 +52,8 @@ FFT_ERROR = 3.5
 """Relative deviation of a sum of products that float64 transforms compute, in units of 2^-53 (as in `bootstrapped.noise`)."""
 MOST_BYTES = 6
 """The most bytes that a number may take in a file."""
+MOST_OUTPUTS = 64
+"""Wider vectors are no scores, and get no key."""
 _TOGETHER = 32
 """Ciphertexts that are switched together: their transforms fit the cache."""
 
@@ -128,11 +130,17 @@ def body_shape(p: IntegerVectorParameters, m: int) -> tuple[int, int, int]:
     return m or len(STEPS), digits_of(p)[1], N
 
 
-def make_packing_key(p: IntegerVectorParameters, T: Mapping[int, np.ndarray]) -> PackingKey:
-    """Return the key for vectors of each width m, whose T has shape (m, d).  It follows from T, by SHAKE-128."""
+def make_packing_key(p: IntegerVectorParameters, T: Mapping[int, np.ndarray]) -> PackingKey | None:
+    """Return the key for vectors of each width m, whose T has shape (m, d); None if these parameters and widths have none.
+
+    It follows from T, by SHAKE-128.
+    """
+    widths = [m for m in sorted(T) if m <= MOST_OUTPUTS]
+    if not packs(p) or not widths:
+        return None
     s, stream = _ring_key(T)
     seed, messages = stream.token(), {0: np.stack([automorphism(s, d) for d in STEPS])}
-    messages |= {m: np.pad(T[m], ((0, 0), (0, N - p.d))) for m in sorted(T)}
+    messages |= {m: np.pad(T[m], ((0, 0), (0, N - p.d))) for m in widths}
     return PackingKey(p, seed, {m: _bodies(p, seed, m, rows, s, stream) for m, rows in messages.items()})
 
 
