@@ -109,11 +109,6 @@ class OneReview(_Plain):
         """Return 1."""
         return 1
 
-    @property
-    def columns(self) -> int:
-        """One more than the last column that it names."""
-        return int(self.indices.max()) + 1 if len(self.indices) else 1
-
     def inverse_counts(self) -> float:
         """Return 1 / (number of words); 1 for a review without words."""
         return 1.0 / max(len(self.indices), 1)
@@ -150,7 +145,7 @@ class OneReview(_Plain):
 
 
 class SparseBatch(_Plain):
-    """Rows of a sparse matrix; `values` is None when every stored entry is one.
+    """Rows of a sparse matrix; `values` is None when every stored entry is one, and `columns` if only the named ones count.
 
     Both products use only the rows of W that the batch uses, which are renumbered once for both.  One pass copies these rows
     out of a large W, and another writes the update back.
@@ -158,7 +153,7 @@ class SparseBatch(_Plain):
 
     __slots__ = ("_renumbered", "columns", "indices", "indptr", "values")
 
-    def __init__(self, indices: np.ndarray, indptr: np.ndarray, values: np.ndarray | None, columns: int) -> None:
+    def __init__(self, indices: np.ndarray, indptr: np.ndarray, values: np.ndarray | None, columns: int | None) -> None:
         self.indices, self.indptr, self.values, self.columns = indices, indptr, values, columns
         self._renumbered: tuple[np.ndarray, csr_array] | None = None
 
@@ -205,7 +200,8 @@ class SparseBatch(_Plain):
     def _over_used_rows(self) -> tuple[np.ndarray, csr_array]:
         """Return the rows of W that the batch uses, and X with only their columns."""
         if self._renumbered is None:
-            used, local = _renumber(self.indices, self.columns)
+            columns = self.columns or int(self.indices.max(initial=0)) + 1
+            used, local = _renumber(self.indices, columns)
             values = np.ones(len(local), np.uint8) if self.values is None else self.values  # products keep the type of W
             self._renumbered = used, csr_array((values, local, self.indptr), shape=(len(self), len(used)))
         return self._renumbered
@@ -366,13 +362,16 @@ def split_rows(batch: Batch, most: int) -> tuple[SparseBatch, np.ndarray]:
 
 def _split_ones(batch: OneReview | SparseBatch, most: int) -> tuple[SparseBatch, np.ndarray]:
     """Return what `split_rows` returns for rows of ones, of which every `most` entries are a part: only pointers are new."""
-    bounds = batch.entries()[1].tolist()  # training cuts every review, and for few rows Python is faster than numpy
+    # training cuts every review, and for few rows Python is faster than numpy
+    bounds, columns = (
+        ([0, len(batch.indices)], None) if isinstance(batch, OneReview) else (batch.indptr.tolist(), batch.columns)
+    )
     cuts = [range(first, stop, most) or (first,) for first, stop in pairwise(bounds)]
     pointers = np.array([*chain.from_iterable(cuts), bounds[-1]], np.int32)
-    return SparseBatch(batch.indices, pointers, None, batch.columns), np.array([len(parts) for parts in cuts])
+    return SparseBatch(batch.indices, pointers, None, columns), np.array([len(parts) for parts in cuts])
 
 
-def _entries(batch: SparseBatch | DenseBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def _entries(batch: SparseBatch | DenseBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray, int | None]:
     """Return a batch's entries: their columns, values (int64 or float64), where rows begin, and the number of columns."""
     if isinstance(batch, DenseBatch):
         X = csr_array(batch.X)

@@ -485,8 +485,9 @@ class AssistedStep(Help):
 
     def _randomised(self, z: CiphertextArray) -> CiphertextArray:
         """Return z with an encryption of zero added to each ciphertext."""
-        zeros = self._zeros.take(len(z))
-        return z + CiphertextArray(zeros, z.context, z.scale, 0.0, 0.0, zero_noise(z.parameters))
+        sums = self._zeros.take(len(z))  # each row is given out once, so it may be changed
+        sums += z.data  # right modulo q, though not reduced
+        return CiphertextArray(sums, z.context, z.scale, z.bound, z.value, z.noise + zero_noise(z.parameters))
 
     def _decoded(self, answer: Answer, context: IntegerVectorContext, shape: tuple[int, ...]) -> CiphertextArray:
         """Return the ciphertexts of an answer, after checking that it answers this request."""

@@ -183,6 +183,9 @@ class ZeroStream:
             raise ParameterError(f"{count} encryptions of zero were asked for; ask for 1 or more")
         if self._drawn_in is not sampling.process():  # after a fork both processes would use the same zeros
             self._drawn_in, self._ready = sampling.process(), self._ready[:0]
+        if count <= len(self._ready):
+            taken, self._ready = self._ready[:count], self._ready[count:]
+            return taken
         parts, missing = [], count
         while missing:
             if not len(self._ready):
