@@ -184,6 +184,8 @@ def test_masks_of_a_request_do_not_show_which_words_were_added():
     assert np.allclose(owner.decrypt(sums[0]), owner.decrypt(plain), atol=1e-2)
     for masks in (sums[0].data[0, 1:] - plain.data[1:], sums[1].data[0, 1:] - sums[0].data[0, 1:]):
         assert np.abs(masks.astype(np.int64)).mean() > COMPACT_128.q / 8  # uniform: q / 4
+    for scores in sums:  # residues: higher bits of a machine integer would not be hidden
+        assert -COMPACT_128.q // 2 <= scores.data.min() <= scores.data.max() < COMPACT_128.q // 2
 
 
 def test_answers_are_fresh_and_say_nothing_without_the_key():
