@@ -14,6 +14,9 @@ from encnn.network import Architecture, Network
 from encnn.network.partial_scores import PartialScores
 from encnn.parties import EncryptedModel, Owner, User
 from encnn.parties.model import MODEL, SCORES
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
+from encnn.schemes.bootstrapped.blocks import BlockArray
+from encnn.schemes.bootstrapped.factory import make_keys as make_bootstrapped_keys
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER, factory, make_keys, packing
 from encnn.security import estimate
 
@@ -101,6 +104,14 @@ def test_other_parameters_have_no_such_key_and_keep_their_scores(p):
     secret, evaluator = make_keys(p, [1])
     c = secret.encrypt(np.ones((3, 1)))
     assert evaluator.packing_key is None and evaluator.condense(c) is c
+
+
+def test_the_bootstrapped_scheme_packs_in_its_own_way():
+    secret, evaluator = make_bootstrapped_keys(BOOTSTRAP_TOY)
+    c = secret.encrypt(np.array([[1.0], [-1.5], [0.5]]))
+    found = evaluator.condense(c)
+    assert isinstance(found, BlockArray) and found.nbytes < c.nbytes and evaluator.packing_key is None
+    np.testing.assert_allclose(secret.decrypt(found), secret.decrypt(c), atol=0.05)
 
 
 def test_vectors_too_wide_to_be_scores_get_no_key():

@@ -170,7 +170,9 @@ def describe_scores(
         arrays["parts"] = scores.counts.astype(np.min_scalar_type(scores.counts.max()))  # one byte is nearly always enough
         if scores.values is not None:
             values, arrays["values"] = evaluator.export_array(evaluator.condense(scores.values))
-    return ScoresHeader(evaluator.scheme, key_id, parts.shape, features, described, in_parts, values), arrays
+    return ScoresHeader(
+        evaluator.scheme, key_id, (parts.shape[0], parts.shape[1]), features, described, in_parts, values
+    ), arrays
 
 
 def _describe_factored(

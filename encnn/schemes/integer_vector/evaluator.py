@@ -277,7 +277,7 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         """Return scores packed for a file, thousands under one mask (`packing`), if there is a key for it."""
         key = self.packing_key
         fits = key is not None and len(a.shape) == 2 and a.shape[1] in key.bodies and a.scale == self.parameters.scale
-        return packing.pack(key, a) if key is not None and fits else a
+        return packing.pack(key, a) if key is not None and fits else self.pack(a)
 
     def scores_bytes(self, reviews: int, outputs: int) -> int:
         """Return the bytes of the scores of that many reviews: one ciphertext each."""
@@ -308,7 +308,7 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         """Return (header, array) of an array of ciphertexts, or of packed scores."""
         return packing.export_packed(a) if isinstance(a, PackedScores) else storage.export_array(a)
 
-    def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> Any:
+    def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> CiphertextArray | PackedScores:
         """Return what `export_array` took apart, of vectors of `shape`."""
         if isinstance(header, dict) and "packed_bytes" in header:
             return packing.restore_packed(self.context, header, array, shape)
