@@ -12,6 +12,7 @@ Two forms of digits:
 With base_bits * n_digits = 64 balanced digits hold every int64, and all identities hold modulo 2^64.
 """
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -98,3 +99,19 @@ def _balance(base_bits: int, n_digits: int) -> np.ndarray:
     """
     total = sum(1 << (base_bits * i + base_bits - 1) for i in range(n_digits))
     return np.array(total % (1 << 64), np.uint64).astype(_WORDS.get(base_bits * n_digits, np.int64))
+
+
+def fraction_digits(x: np.ndarray, bits: int, levels: int) -> Iterator[np.ndarray]:
+    """Yield the balanced digits of fractions x of the torus in [-1/2, 1/2], float64, the most significant first.
+
+    x = sum_t digit_t 2^-((t + 1) bits), up to the bits below the last digit.  Halves are rounded to even numbers, so that the
+    digits have the mean 0.
+
+    >>> [d.tolist() for d in fraction_digits(np.array([0.3125, -0.0625]), bits=2, levels=2)]
+    [[1.0, -0.0], [1.0, -1.0]]
+    """
+    rest = x
+    for t in range(1, levels + 1):
+        digit = np.rint(rest * 2.0 ** (bits * t))
+        rest = rest - digit * 2.0 ** (-bits * t)
+        yield digit

@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 
+from encnn.arithmetic import row_sums
 from encnn.arithmetic.modular import centred
 
 LIMB_BITS = 27
@@ -57,6 +58,18 @@ class Multiplier:
             total += _whole(limb * values) << np.int64(LIMB_BITS * i)
         return total
 
+    def add_to(self, out: np.ndarray, small: np.ndarray) -> None:
+        """Add a * small to `out`, integers of shape (rows, N), in place; sums wrap in their type.
+
+        Compiled, for who makes many products: it takes a third less time than `__call__` and the addition.
+        """
+        if not self._values or not row_sums.available():
+            np.add(out, self(small), out=out, casting="unsafe")
+            return
+        values, untwist = forward(small), _untwist(out.shape[-1])
+        for i, limb in enumerate(self._values):
+            row_sums.compiled(add_whole)(out, np.fft.ifft(limb * values), untwist, LIMB_BITS * i)
+
 
 def _whole(values: np.ndarray) -> np.ndarray:
     """Return the polynomials of whole numbers that have these values, int64; the values are overwritten."""
@@ -69,9 +82,35 @@ def _whole(values: np.ndarray) -> np.ndarray:
     return whole
 
 
+def add_whole(out: np.ndarray, z: np.ndarray, untwist: np.ndarray, shift: int) -> None:
+    """Add to `out` the polynomials of whole numbers whose values have the inverse transforms z, times 2^shift: one pass."""
+    half = z.shape[1]
+    for r in range(len(z)):
+        for j in range(half):
+            x, w = z[r, j], untwist[j]
+            out[r, j] += np.int64(np.rint(x.real * w.real - x.imag * w.imag)) << shift
+            out[r, half + j] += np.int64(np.rint(x.real * w.imag + x.imag * w.real)) << shift
+
+
 def multiply(a: np.ndarray, small: np.ndarray, q_bits: int) -> np.ndarray:
     """Return the products a * small in Z[X] / (X^N + 1), modulo 2^q_bits, int64 of shape (..., N), for |small| <= 1."""
     return centred(Multiplier(a, q_bits)(small), q_bits)
+
+
+def monomial_product(p: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
+    """Return X^exponent p modulo X^N + 1 in the type of p, shape (..., N); exponents of shape (...) count modulo 2 N.
+
+    >>> monomial_product(np.array([1, 2, 3, 4]), np.array(5))
+    array([ 4, -1, -2, -3])
+    """
+    N = p.shape[-1]
+    if np.ndim(exponent) == 0:  # two runs
+        sign, i = (-1, int(exponent) % N) if int(exponent) // N % 2 else (1, int(exponent) % N)
+        return np.concatenate([-sign * p[..., N - i :], sign * p[..., : N - i]], axis=-1, dtype=p.dtype)
+    source = (np.arange(N) - np.asarray(exponent)[..., None]) % (2 * N)
+    shape = np.broadcast_shapes(p.shape, source.shape)
+    taken = np.take_along_axis(np.broadcast_to(p, shape), np.broadcast_to(source % N, shape), axis=-1)
+    return np.where(source < N, taken, -taken)
 
 
 def roots(numerators: np.ndarray, denominator: int) -> np.ndarray:

@@ -36,6 +36,7 @@ try:
 except ImportError:  # pragma: no cover - a Python that was built without OpenSSL
     ssl = None  # type: ignore[assignment]
 
+from encnn.arithmetic import row_sums
 from encnn.errors import ParameterError
 
 TAIL = 8.3
@@ -99,6 +100,11 @@ class Randomness:
         return stream
 
     @classmethod
+    def derived(cls, secret: bytes) -> "Randomness":
+        """Return the secret stream that SHAKE-128 expands from a secret key: for keys that follow from it."""
+        return cls.from_public_seed(b"derived" + secret)
+
+    @classmethod
     def in_bulk(cls) -> "Randomness":
         """Return a stream of OpenSSL's generator, ten times as fast as the system's, for many short-lived secret numbers.
 
@@ -156,8 +162,7 @@ class Randomness:
             return self.gaussian(sigma, shape)
         count = math.prod(shape)
         first = self._words(count // 4 + 1).view(np.uint16)[:count]
-        e = _gaussian_table(sigma).take(first)
-        (undecided,) = np.nonzero(e == _UNDECIDED)
+        e, undecided = _looked_up(_gaussian_table(sigma), first)
         # the 36 further bits complete u to the same midpoints as in `gaussian`, so the distribution is the same
         rest = self._words(len(undecided)) >> np.uint64(28)
         e[undecided] = np.rint(sigma * ndtri((first[undecided] + (rest + 0.5) * 2.0**-36) * 2.0**-16))
@@ -200,6 +205,26 @@ def _gaussian_table(sigma: float) -> np.ndarray:
     # the clip keeps Phi^-1 finite at 0 and 1; Phi^-1 rises, so equal ends mean a constant value between them
     ends = np.rint(sigma * ndtri(np.clip(np.arange((1 << 16) + 1) * 2.0**-16, 2.0**-53, 1 - 2.0**-53)))
     return np.where(ends[:-1] == ends[1:], ends[:-1], _UNDECIDED).astype(np.int8)
+
+
+def _looked_up(table: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the entries of a table at places `first`, and where they are undecided."""
+    if not row_sums.available():
+        e = table.take(first)
+        return e, np.flatnonzero(e == _UNDECIDED)
+    e, undecided = np.empty(len(first), table.dtype), np.empty(len(first), np.intp)
+    return e, undecided[: row_sums.compiled(look_up)(e, undecided, table, first)]
+
+
+def look_up(e: np.ndarray, undecided: np.ndarray, table: np.ndarray, first: np.ndarray) -> int:
+    """Write table[first] to e and the places of undecided entries to `undecided`; return how many these are."""
+    count = 0
+    for i in range(len(first)):
+        e[i] = table[first[i]]
+        if e[i] == _UNDECIDED:
+            undecided[count] = i
+            count += 1
+    return count
 
 
 def _shake_words(seed: bytes) -> Callable[[int], np.ndarray]:

@@ -9,6 +9,7 @@ ciphertexts, `arithmetic.row_sums` computes them, with equal results.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -144,7 +145,7 @@ class OneReview(_Plain):
 
 
 class SparseBatch(_Plain):
-    """Rows of a sparse matrix; `values` is None when every stored entry is one.
+    """Rows of a sparse matrix; `values` is None when every stored entry is one, and `columns` if only the named ones count.
 
     Both products use only the rows of W that the batch uses, which are renumbered once for both.  One pass copies these rows
     out of a large W, and another writes the update back.
@@ -152,7 +153,7 @@ class SparseBatch(_Plain):
 
     __slots__ = ("_renumbered", "columns", "indices", "indptr", "values")
 
-    def __init__(self, indices: np.ndarray, indptr: np.ndarray, values: np.ndarray | None, columns: int) -> None:
+    def __init__(self, indices: np.ndarray, indptr: np.ndarray, values: np.ndarray | None, columns: int | None) -> None:
         self.indices, self.indptr, self.values, self.columns = indices, indptr, values, columns
         self._renumbered: tuple[np.ndarray, csr_array] | None = None
 
@@ -199,7 +200,8 @@ class SparseBatch(_Plain):
     def _over_used_rows(self) -> tuple[np.ndarray, csr_array]:
         """Return the rows of W that the batch uses, and X with only their columns."""
         if self._renumbered is None:
-            used, local = _renumber(self.indices, self.columns)
+            columns = self.columns or int(self.indices.max(initial=0)) + 1
+            used, local = _renumber(self.indices, columns)
             values = np.ones(len(local), np.uint8) if self.values is None else self.values  # products keep the type of W
             self._renumbered = used, csr_array((values, local, self.indptr), shape=(len(self), len(used)))
         return self._renumbered
@@ -335,6 +337,8 @@ def split_rows(batch: Batch, most: int) -> tuple[SparseBatch, np.ndarray]:
     side by side on a line, each as long as its |x|.  The line is cut at every multiple of `most`.  An entry across a cut is
     shared by two parts or more.  A row without entries is one part.
     """
+    if isinstance(batch, OneReview) or (isinstance(batch, SparseBatch) and batch.values is None):
+        return _split_ones(batch, most)
     indices, values, pointers, columns = _entries(batch)
     lengths = np.diff(pointers)
     ends = np.cumsum(np.abs(values))  # one line for all rows at first
@@ -356,10 +360,19 @@ def split_rows(batch: Batch, most: int) -> tuple[SparseBatch, np.ndarray]:
     return SparseBatch(np.repeat(indices, pieces), bounds, None if (shares == 1).all() else shares, columns), counts
 
 
-def _entries(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def _split_ones(batch: OneReview | SparseBatch, most: int) -> tuple[SparseBatch, np.ndarray]:
+    """Return what `split_rows` returns for rows of ones, of which every `most` entries are a part: only pointers are new."""
+    # training cuts every review, and for few rows Python is faster than numpy
+    bounds, columns = (
+        ([0, len(batch.indices)], None) if isinstance(batch, OneReview) else (batch.indptr.tolist(), batch.columns)
+    )
+    cuts = [range(first, stop, most) or (first,) for first, stop in pairwise(bounds)]
+    pointers = np.array([*chain.from_iterable(cuts), bounds[-1]], np.int32)
+    return SparseBatch(batch.indices, pointers, None, columns), np.array([len(parts) for parts in cuts])
+
+
+def _entries(batch: SparseBatch | DenseBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray, int | None]:
     """Return a batch's entries: their columns, values (int64 or float64), where rows begin, and the number of columns."""
-    if isinstance(batch, OneReview):
-        batch = SparseBatch(batch.indices, np.array([0, len(batch.indices)]), None, int(batch.indices.max(initial=0)) + 1)
     if isinstance(batch, DenseBatch):
         X = csr_array(batch.X)
         batch = SparseBatch(X.indices.astype(np.intp), X.indptr, X.data, X.shape[1])

@@ -163,14 +163,16 @@ def describe_scores(
     if isinstance(scores, FactoredScores):
         return _describe_factored(evaluator, key_id, features, scores)
     in_parts = isinstance(scores, PartialScores)
-    parts = evaluator.pack(scores.parts if isinstance(scores, PartialScores) else scores)
+    parts = evaluator.condense(scores.parts if isinstance(scores, PartialScores) else scores)
     described, array = evaluator.export_array(parts)
     arrays, values = {"scores": array}, None
     if isinstance(scores, PartialScores):
-        arrays["parts"] = scores.counts
+        arrays["parts"] = scores.counts.astype(np.min_scalar_type(scores.counts.max()))  # one byte is nearly always enough
         if scores.values is not None:
-            values, arrays["values"] = evaluator.export_array(evaluator.pack(scores.values))
-    return ScoresHeader(evaluator.scheme, key_id, parts.shape, features, described, in_parts, values), arrays
+            values, arrays["values"] = evaluator.export_array(evaluator.condense(scores.values))
+    return ScoresHeader(
+        evaluator.scheme, key_id, (parts.shape[0], parts.shape[1]), features, described, in_parts, values
+    ), arrays
 
 
 def _describe_factored(
@@ -201,8 +203,11 @@ def restore_scores(evaluator: Evaluator, header: ScoresHeader, arrays: dict[str,
     parts = evaluator.restore_array(header.scores, arrays["scores"], header.shape)
     if not header.in_parts:
         return parts
-    check_counts(arrays["parts"], len(parts))
-    scores = PartialScores(parts, arrays["parts"])
+    if arrays["parts"].dtype.kind != "u":
+        raise FileError(f"counts of parts are {arrays['parts'].dtype}, expected no sign; get a new file from its sender")
+    counts = arrays["parts"].astype(np.int64)
+    check_counts(counts, len(parts))
+    scores = PartialScores(parts, counts)
     if header.values is None:
         return scores
     return replace(scores, values=evaluator.restore_array(header.values, arrays["values"], (len(scores), header.shape[1])))

@@ -73,6 +73,14 @@ class EncryptedNumbers(TrainableArray, Protocol):
         """Return the product with a plain number."""
 
 
+class Condensed(Protocol):
+    """Scores in the form in which files hold them; only their owner does anything with them."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the real vectors it stands for."""
+
+
 A = TypeVar("A", bound=EncryptedNumbers)
 """The arrays of a scheme."""
 
@@ -351,6 +359,10 @@ class Evaluator(ABC, Generic[A]):
     def pack(self, a: A) -> A:
         """Return an array in the smallest form that an owner can read, as scores are sent."""
         return a
+
+    def condense(self, a: A) -> "Condensed":
+        """Return scores as they are written to a file: packed, and under the smallest modulus that keeps their precision."""
+        return self.pack(a)
 
     def unpack(self, a: A) -> A:
         """Return an array as single ciphertexts; this undoes `pack` and `SecretKey.encrypt_many`."""

@@ -485,8 +485,12 @@ class AssistedStep(Help):
 
     def _randomised(self, z: CiphertextArray) -> CiphertextArray:
         """Return z with an encryption of zero added to each ciphertext."""
-        zeros = self._zeros.take(len(z))
-        return z + CiphertextArray(zeros, z.context, z.scale, 0.0, 0.0, zero_noise(z.parameters))
+        sums = self._zeros.take(len(z))  # each row is given out once, so it may be changed
+        sums += z.data
+        p = z.parameters
+        # bits above q would tell something of the words, since only the residues of a zero are random
+        data = centred(sums, p.q_bits or 64)
+        return CiphertextArray(data, z.context, z.scale, z.bound, z.value, z.noise + zero_noise(p))
 
     def _decoded(self, answer: Answer, context: IntegerVectorContext, shape: tuple[int, ...]) -> CiphertextArray:
         """Return the ciphertexts of an answer, after checking that it answers this request."""

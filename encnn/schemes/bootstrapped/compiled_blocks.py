@@ -9,13 +9,14 @@ from collections.abc import Iterator
 import numpy as np
 from numba import njit
 
+from encnn.arithmetic.automorphisms import exponents, permutation
 from encnn.arithmetic.placement import check_array, placed
 from encnn.arithmetic.row_sums import check_rows
 from encnn.errors import ParameterError
-from encnn.schemes.bootstrapped.automorphisms import exponents, permutation, unit
 from encnn.schemes.bootstrapped.compiled_transform import OPTIONS, ROUND, N, backward, forward
 from encnn.schemes.bootstrapped.compiled_vectors import COMPONENTS, WIDTH, add_two_rows
 from encnn.schemes.bootstrapped.frequencies import GROUP
+from encnn.schemes.bootstrapped.tables import unit
 
 TOGETHER = 4
 """Number of ciphertexts that take the same step of the trace in turn, while that step's key is in the cache."""

@@ -30,6 +30,7 @@ from encnn.schemes.bootstrapped.tables import around_zero, make_table
 from encnn.schemes.bootstrapped.torus import EncryptedTorus
 from encnn.schemes.factored import FactoredScores
 from encnn.schemes.integer_vector import CiphertextArray, IntegerVectorEvaluator
+from encnn.schemes.integer_vector.packing import PackedScores
 from encnn.schemes.public import PublicNetwork, PublicPlan
 
 Numbers = CiphertextArray | BlockArray
@@ -305,14 +306,14 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def export(self) -> tuple[dict, dict[str, np.ndarray]]:
         """Return (header, arrays): parameters, name of the key, bodies of the evaluation keys and seeds of their masks."""
         header, arrays = super().export()
-        del header["products"], header["public_widths"]
+        header = {name: header[name] for name in ("parameters", "key_id")}
         parts = self.key.parts()
         header |= {f"{name}_seed": part.seed.hex() for name, part in parts.items()}
         header |= {"ranges": describe(self.ranges)}
         header.setdefault("fine_seed", None)
         return header, arrays | {name: part.bodies for name, part in parts.items()}
 
-    def export_array(self, a: Numbers) -> tuple[dict, np.ndarray]:
+    def export_array(self, a: Numbers | PackedScores) -> tuple[dict, np.ndarray]:
         """Return (header, int32 array) of ciphertexts, or of blocks of them."""
         return storage.export_array(a) if isinstance(a, BlockArray) else super().export_array(a)
 
@@ -321,7 +322,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         if isinstance(header, dict) and "blocks" in header:
             return storage.restore_array(self.context, header, array, shape)
         if self.parameters.has_fine and isinstance(header, dict) and storage.is_scale(header.get("scale")):
-            found = super().restore_array(header | {"scale": float(self.parameters.scale)}, array, shape)
+            found: Any = super().restore_array(header | {"scale": float(self.parameters.scale)}, array, shape)
             found.scale = header["scale"]  # numbers of a hidden layer have scales of their own
             return found
         return super().restore_array(header, array, shape)

@@ -20,6 +20,7 @@ from encnn.schemes.bootstrapped.switching import make_small_switch_key
 from encnn.schemes.bootstrapped.trace import make_trace_key
 from encnn.schemes.integer_vector import CiphertextArray
 from encnn.schemes.integer_vector.ciphertext import encode
+from encnn.schemes.integer_vector.packing import PackedScores
 from encnn.schemes.integer_vector.storage import expand_masks
 
 
@@ -108,9 +109,9 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
         value = 2.0 ** (TORUS_BITS - 1) / scale  # not measured, because that would tell something about the numbers
         return BlockArray(data.astype(np.int32), rows, self.context, value, p.noise_bound, None, seed, row, scale)
 
-    def decrypt(self, c: CiphertextArray | BlockArray) -> np.ndarray:
+    def decrypt(self, c: CiphertextArray | BlockArray | PackedScores) -> np.ndarray:
         """Return the real numbers, shape (..., 1), or the shape of an array in blocks."""
-        if isinstance(c, CiphertextArray):
+        if not isinstance(c, BlockArray):
             return super().decrypt(c)
         self._check_own(c.context)
         phases = self.glwe_phase(c.data).ravel()

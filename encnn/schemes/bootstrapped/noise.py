@@ -47,8 +47,8 @@ from encnn.arithmetic.sampling import TAIL
 from encnn.data.batches import Conditioned, TrainingFeatures
 from encnn.data.inputs import features_of
 from encnn.errors import ParameterError
-from encnn.schemes.bootstrapped.automorphisms import unit
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
+from encnn.schemes.bootstrapped.tables import unit
 
 FFT_ERROR = 3.5
 """Relative deviation of a sum of products that float64 transforms compute, in units of 2^-53.  It is measured (in the tests) in

@@ -101,3 +101,8 @@ def to_torus(x: np.ndarray | float) -> np.ndarray:
     """Return real numbers modulo 1 as int32 fractions of 2^32."""
     x = np.asarray(x, dtype=np.float64)
     return np.rint((x - np.rint(x)) * 2.0**TORUS_BITS).astype(np.int64).astype(np.int32)
+
+
+def unit(N: int) -> float:
+    """Return the unit of the refined torus: a trace multiplies what it keeps by N, so it first divides everything by N."""
+    return 2.0**-TORUS_BITS / N

@@ -21,19 +21,19 @@ Fractions of the finer torus are float64, which holds them exactly.  The result 
 [CDKS21] Chen, Dai, Kim, Song, Efficient Homomorphic Conversion between (Ring) LWE Ciphertexts, ACNS 2021 (ePrint 2020/015).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from encnn.arithmetic.automorphisms import automorphism, exponents
+from encnn.arithmetic.digits import fraction_digits
 from encnn.arithmetic.negacyclic import multiply
 from encnn.arithmetic.placement import placed
 from encnn.arithmetic.sampling import Randomness
 from encnn.schemes.bootstrapped import engine, transform
-from encnn.schemes.bootstrapped.automorphisms import automorphism, exponents, unit
 from encnn.schemes.bootstrapped.parameters import KEY_BITS, TORUS_BITS, BootstrappedParameters
-from encnn.schemes.bootstrapped.tables import to_torus
+from encnn.schemes.bootstrapped.tables import to_torus, unit
 
 
 @dataclass(frozen=True)
@@ -172,22 +172,6 @@ def trace_exact(key: TraceKey, acc: np.ndarray) -> np.ndarray:
         C += (total + (1 << fine >> 1)) >> fine << fine
         C[:, 0] += turned[:, 0]
     return to_torus(C * 2.0**-KEY_BITS)
-
-
-def fraction_digits(x: np.ndarray, bits: int, levels: int) -> Iterator[np.ndarray]:
-    """Yield the balanced digits of fractions x of the torus in [-1/2, 1/2], float64, the most significant first.
-
-    x = sum_t digit_t 2^-((t + 1) bits), up to the bits below the last digit.  Halves are rounded to even numbers, so that the
-    digits have the mean 0 (see `rotation.decompose`).
-
-    >>> [d.tolist() for d in fraction_digits(np.array([0.3125, -0.0625]), bits=2, levels=2)]
-    [[1.0, -0.0], [1.0, -1.0]]
-    """
-    rest = x
-    for t in range(1, levels + 1):
-        digit = np.rint(rest * 2.0 ** (bits * t))
-        rest = rest - digit * 2.0 ** (-bits * t)
-        yield digit
 
 
 def _reduced(x: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ float64 rounds.  A product of digits below 2^b with fractions of the torus has a
 
 import numpy as np
 
-from encnn.arithmetic.negacyclic import all_roots, backward, forward, roots
+from encnn.arithmetic.negacyclic import all_roots, backward, forward, monomial_product, roots
 from encnn.schemes.bootstrapped.frequencies import GROUP, frequency_order
 
 __all__ = ["backward", "forward", "monomial_product", "monomial_values", "roots", "schoolbook", "stored", "unstored"]
@@ -48,19 +48,3 @@ def schoolbook(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     for j in range(N):
         product += a[..., j : j + 1] * monomial_product(b, np.array(j))
     return product
-
-
-def monomial_product(p: np.ndarray, exponent: np.ndarray | int) -> np.ndarray:
-    """Return X^exponent p modulo X^N + 1 in the integer type of p, shape (..., N); exponents of shape (...) count modulo 2 N.
-
-    >>> monomial_product(np.array([1, 2, 3, 4]), np.array(5))
-    array([ 4, -1, -2, -3])
-    """
-    N = p.shape[-1]
-    if np.ndim(exponent) == 0:  # two runs
-        sign, i = (-1, int(exponent) % N) if int(exponent) // N % 2 else (1, int(exponent) % N)
-        return np.concatenate([-sign * p[..., N - i :], sign * p[..., : N - i]], axis=-1, dtype=p.dtype)
-    source = (np.arange(N) - np.asarray(exponent)[..., None]) % (2 * N)
-    shape = np.broadcast_shapes(p.shape, source.shape)
-    taken = np.take_along_axis(np.broadcast_to(p, shape), np.broadcast_to(source % N, shape), axis=-1)
-    return np.where(source < N, taken, -taken)

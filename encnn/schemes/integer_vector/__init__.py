@@ -4,7 +4,8 @@
 [YLP15] A. Yu, W. Lai, J. Payor, "Efficient integer vector homomorphic encryption", 2015.
 
 Read in this order: `parameters` (what the letters are), `ciphertext` (additions), `keys` (key switching), `noise` (predicted),
-`powers` and `products` (a tensor and its key switch), `evaluator` (all operations), `storage` and `factory` (keys and files).
+`powers` and `products` (a tensor and its key switch), `packing` (small scores), `evaluator` (all operations), `storage` and
+`factory` (keys and files).
 """
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor

@@ -20,7 +20,7 @@ from encnn.data.batches import Batch
 from encnn.errors import CapabilityError, CiphertextOverflowError, KeyMismatchError, MissingKeyError, ParameterError
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
-from encnn.schemes.integer_vector import noise, powers, products, storage
+from encnn.schemes.integer_vector import noise, packing, powers, products, storage
 from encnn.schemes.integer_vector.ciphertext import (
     CiphertextArray,
     IntegerVectorContext,
@@ -29,6 +29,7 @@ from encnn.schemes.integer_vector.ciphertext import (
     encode,
 )
 from encnn.schemes.integer_vector.keys import IntegerVectorSwitchKey, PublicKey
+from encnn.schemes.integer_vector.packing import PackedScores, PackingKey
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.powers import PreparedPolynomial
 from encnn.schemes.powers import power_sum
@@ -48,8 +49,9 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         context: IntegerVectorContext,
         products: dict[str, IntegerVectorSwitchKey] | None = None,
         public_keys: dict[int, PublicKey] | None = None,
+        packing_key: PackingKey | None = None,
     ) -> None:
-        self.context = context
+        self.context, self.packing_key = context, packing_key
         self.products = products or {}
         self.public_keys = public_keys or {}
         self._polynomials: dict[tuple, PreparedPolynomial | None] = {}
@@ -78,7 +80,12 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
     def nbytes(self) -> int:
         """Bytes of all evaluation keys."""
         switches = [*self.products.values(), *(k.switch for k in self.public_keys.values())]
-        return sum(k.M_transposed.nbytes for k in switches) + sum(k.zeros.nbytes for k in self.public_keys.values())
+        packing_bytes = 0 if self.packing_key is None else self.packing_key.nbytes
+        return (
+            packing_bytes
+            + sum(k.M_transposed.nbytes for k in switches)
+            + sum(k.zeros.nbytes for k in self.public_keys.values())
+        )
 
     # -- public-key encryption
 
@@ -266,6 +273,12 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
         """Return the arrays joined along their first axis."""
         return concatenate(arrays)
 
+    def condense(self, a: CiphertextArray) -> CiphertextArray | PackedScores:
+        """Return scores packed for a file, thousands under one mask (`packing`), if there is a key for it."""
+        key = self.packing_key
+        fits = key is not None and len(a.shape) == 2 and a.shape[1] in key.bodies and a.scale == self.parameters.scale
+        return packing.pack(key, a) if key is not None and fits else self.pack(a)
+
     def scores_bytes(self, reviews: int, outputs: int) -> int:
         """Return the bytes of the scores of that many reviews: one ciphertext each."""
         p = self.parameters
@@ -281,15 +294,24 @@ class IntegerVectorEvaluator(base.Evaluator[Any]):  # not [CiphertextArray]: the
             products.append(name)
         for m, public in self.public_keys.items():
             arrays[f"public_{m}_switch"], arrays[f"public_{m}_zeros"] = public.switch.M_transposed, public.zeros
-        header = storage.export_context(self.context)
-        return header | {"products": products, "public_widths": sorted(self.public_keys)}, arrays
+        packs, header = self.packing_key, storage.export_context(self.context)
+        if packs is not None:
+            arrays |= {f"packing_{m}": bodies for m, bodies in packs.bodies.items()}
+        return header | {
+            "products": products,
+            "public_widths": sorted(self.public_keys),
+            "packing_seed": None if packs is None else packs.seed.hex(),
+            "packing_widths": [] if packs is None else sorted(packs.bodies.keys() - {0}),
+        }, arrays
 
-    def export_array(self, a: CiphertextArray) -> tuple[dict, np.ndarray]:
-        """Return (header, int64 array) of an array of ciphertexts."""
-        return storage.export_array(a)
+    def export_array(self, a: CiphertextArray | PackedScores) -> tuple[dict, np.ndarray]:
+        """Return (header, array) of an array of ciphertexts, or of packed scores."""
+        return packing.export_packed(a) if isinstance(a, PackedScores) else storage.export_array(a)
 
-    def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> CiphertextArray:
-        """Return the ciphertexts that `export_array` took apart, of vectors of `shape`."""
+    def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> CiphertextArray | PackedScores:
+        """Return what `export_array` took apart, of vectors of `shape`."""
+        if isinstance(header, dict) and "packed_bytes" in header:
+            return packing.restore_packed(self.context, header, array, shape)
         return storage.restore_array(self.context, header, array, shape)
 
     def readable(self, a: CiphertextArray) -> bool:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from encnn.errors import FileError, ParameterError
-from encnn.files.schema import Width, check_array, check_names, parse, take
+from encnn.files.schema import Hex32, Width, check_array, check_names, parse, take
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import powers, storage
 from encnn.schemes.integer_vector.evaluator import IntegerVectorEvaluator
@@ -20,6 +20,7 @@ from encnn.schemes.integer_vector.keys import (
     power_bounds,
     product_bounds,
 )
+from encnn.schemes.integer_vector.packing import Q_BITS, PackingKey, body_shape, packs
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.powers import Product
 
@@ -43,7 +44,8 @@ def make_keys(
     _check_size(parameters, products)
     secret = IntegerVectorSecretKey(parameters, {*widths, *public_widths}.union(*(f.widths for f in products)), rng)
     switches = {f.name: secret.bilinear_key(f) if isinstance(f, BilinearMap) else secret.power_key(f) for f in products}
-    return secret, IntegerVectorEvaluator(secret.context, switches, {m: secret.public_key(m) for m in public_widths})
+    public = {m: secret.public_key(m) for m in public_widths}
+    return secret, IntegerVectorEvaluator(secret.context, switches, public, secret.packing_key())
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class IntegerVectorEvaluatorHeader(storage.IntegerVectorKeyHeader):
 
     products: list[str]  # names, in the order of their arrays
     public_widths: list[Width]  # widths of the public keys
+    packing_seed: Hex32 | None  # of the masks of the packing key, if there is one
+    packing_widths: list[Width]  # of vectors that it packs
 
 
 def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Sequence[Product]) -> IntegerVectorEvaluator:
@@ -72,8 +76,28 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
         switches[f.name] = _switch(p, arrays, f"product_{i}", f)
     _check_ascending(described.public_widths)
     public = {m: _public_key(p, arrays, m) for m in described.public_widths}
+    packing = _packing_key(p, described, arrays)
     check_names("the file", arrays, set())
-    return IntegerVectorEvaluator(context, switches, public)
+    return IntegerVectorEvaluator(context, switches, public, packing)
+
+
+def _packing_key(
+    p: IntegerVectorParameters, described: IntegerVectorEvaluatorHeader, arrays: dict[str, np.ndarray]
+) -> PackingKey | None:
+    """Return the key that packs scores for files, or None."""
+    seed, widths = described.packing_seed, described.packing_widths
+    if seed is None and not widths:
+        return None
+    if seed is None or not widths or not packs(p):
+        raise FileError(f"the key that packs scores of widths {widths!r:.80} does not fit {p.name!r}; get a new file")
+    _check_ascending(widths)
+    bodies = {}
+    for m in (0, *widths):
+        name = f"packing_{m}"
+        bodies[m] = check_array(
+            name, take(arrays, name), body_shape(p, m), np.int64, -1 << (Q_BITS - 1), (1 << (Q_BITS - 1)) - 1
+        )
+    return PackingKey(p, bytes.fromhex(seed), bodies)
 
 
 def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> IntegerVectorSecretKey:

@@ -26,6 +26,7 @@ from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.integer_vector import noise, powers
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray, IntegerVectorContext, declared_bound, encode
+from encnn.schemes.integer_vector.packing import PackedScores, PackingKey, make_packing_key, opened
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 from encnn.schemes.integer_vector.storage import expand_masks, export_context
 from encnn.schemes.powers import PowerSum
@@ -183,8 +184,11 @@ class IntegerVectorSecretKey(base.SecretKey[CiphertextArray]):
         m = c.shape[-1]
         return self._reduce((c.data[..., :m] + c.data[..., m:] @ self._columns(m)).astype(np.int64, copy=False))
 
-    def decrypt(self, c: CiphertextArray) -> np.ndarray:
+    def decrypt(self, c: CiphertextArray | PackedScores) -> np.ndarray:
         """Return the real vectors phase / (w scale), shape (..., m); fractions are kept."""
+        if isinstance(c, PackedScores):
+            self._check_own(c.context)
+            return opened(self._T, c)
         return self.phase(c) / c.unit
 
     def decrypt_integers(self, c: CiphertextArray) -> np.ndarray:
@@ -231,6 +235,10 @@ class IntegerVectorSecretKey(base.SecretKey[CiphertextArray]):
         A = self._public_matrix((p.d, k))
         zeros = self._reduce(np.concatenate([self._noise((m, k)) - self.T(m) @ A, A]))
         return PublicKey(self.switch_key(np.eye(m, dtype=np.int64), m, 1.0), zeros)
+
+    def packing_key(self) -> PackingKey | None:
+        """Return the key with which scores are packed for files; None for parameters whose scores are not."""
+        return make_packing_key(self.parameters, self._T)
 
     def linear_key(self, G: np.ndarray) -> IntegerVectorSwitchKey:
         """Return the key for x -> G x, a switch from the key G S, for integers G of shape (m', m).

@@ -183,21 +183,26 @@ class ZeroStream:
             raise ParameterError(f"{count} encryptions of zero were asked for; ask for 1 or more")
         if self._drawn_in is not sampling.process():  # after a fork both processes would use the same zeros
             self._drawn_in, self._ready = sampling.process(), self._ready[:0]
+        if count <= len(self._ready):
+            taken, self._ready = self._ready[:count], self._ready[count:]
+            return taken
         parts, missing = [], count
         while missing:
             if not len(self._ready):
-                self._ready = np.concatenate([self._made() for _ in range(_AHEAD)])
+                self._ready = self._made()
             parts.append(self._ready[:missing])
             self._ready, missing = self._ready[missing:], missing - len(parts[-1])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _made(self) -> np.ndarray:
-        """Return one encryption of zero for each a_k."""
+        """Return one encryption of zero for each a_k and each of `_AHEAD` u."""
         p, draw, (samples, m, d) = self._parameters, self._randomness, self._b.shape
-        # one u for all a_k, transformed once; each sample gets noise of its own, so the masks stay independent
-        u, e = draw.ternary((d,)), draw.small_gaussian(p.sigma or 0.0, (samples, m + d))
-        zeros = np.empty((samples, m + d), p.dtype)
-        zeros[:, :m] = self._b @ u.astype(np.int64)  # only coefficient 0 of b_k u is needed: an inner product, no transform
-        zeros[:, m:] = self._times_a(u)
-        zeros += e.astype(p.dtype, copy=False)
-        return zeros
+        made = np.empty((_AHEAD, samples, m + d), p.dtype)
+        for zeros in made:
+            # one u for all a_k, transformed once; each sample gets noise of its own, so the masks stay independent
+            u = draw.ternary((d,))
+            zeros[:] = draw.small_gaussian(p.sigma or 0.0, (samples, m + d))
+            # only coefficient 0 of b_k u is needed: an inner product, no transform
+            zeros[:, :m] += (self._b @ u.astype(np.int64)).astype(p.dtype, copy=False)
+            self._times_a.add_to(zeros[:, m:], u)
+        return made.reshape(-1, m + d)

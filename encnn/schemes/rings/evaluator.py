@@ -13,6 +13,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial, reduce
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +24,9 @@ from encnn.errors import CapabilityError, CiphertextOverflowError, MissingKeyErr
 from encnn.schemes import base
 from encnn.schemes.bilinear import BilinearMap
 from encnn.schemes.encoders import GENERATOR, SlotEncoder
-from encnn.schemes.rings import storage
+from encnn.schemes.rings import packing, storage
 from encnn.schemes.rings.array import SLACK_LIMIT, Bounds, RingArray, RingContext, blocks, encrypted, join
+from encnn.schemes.rings.packing import PackedRows
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import Ring, base_conversion, rescaling
 from encnn.schemes.rings.switching import RingSwitchKey
@@ -237,6 +239,10 @@ class RingEvaluator(base.Evaluator[RingArray]):
         """Return the arrays joined along their first axis, at the largest of their scales."""
         return join(arrays)
 
+    def condense(self, a: RingArray) -> RingArray | PackedRows:
+        """Return scores packed for a file, as many in a ciphertext as it has room for (`packing`)."""
+        return packing.pack(a)
+
     def scores_bytes(self, reviews: int, outputs: int) -> int:
         """Return the bytes of the scores of that many reviews: one ciphertext each, or one for each number."""
         p = self.parameters
@@ -248,12 +254,16 @@ class RingEvaluator(base.Evaluator[RingArray]):
         """Return (header, arrays): parameters, name of the key, and all public keys; nothing secret."""
         return storage.export_keys(self.context, self.public_key, self.keys)
 
-    def export_array(self, a: RingArray) -> tuple[dict, np.ndarray]:
-        """Return (header, int64 residues) of an array."""
+    def export_array(self, a: RingArray | PackedRows) -> tuple[dict, np.ndarray]:
+        """Return (header, residues) of an array, or of packed scores."""
+        if isinstance(a, PackedRows):
+            return packing.export_rows(a)
         return {"bounds": asdict(a.bounds)}, a.residues().view(np.int64)
 
-    def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> RingArray:
+    def restore_array(self, header: dict, array: np.ndarray, shape: tuple[int, ...]) -> Any:
         """Return the array that `export_array` took apart, of vectors of `shape`."""
+        if isinstance(header, dict) and "blocks" in header:
+            return packing.restore_rows(self.context, self.parts, header, array, shape)
         return storage.restore_array(self.context, self.parts, header, array, shape)
 
     def readable(self, a: RingArray) -> bool:

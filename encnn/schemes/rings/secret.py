@@ -18,6 +18,7 @@ from encnn.schemes.powers import Product
 from encnn.schemes.rings import storage
 from encnn.schemes.rings.array import RingArray, blocks, encrypted
 from encnn.schemes.rings.evaluator import RELINEARISE, galois_element
+from encnn.schemes.rings.packing import PackedRows, unpacked
 from encnn.schemes.rings.parameters import RingParameters
 from encnn.schemes.rings.rns import Ring, rescaling
 from encnn.schemes.rings.switching import RingSwitchKey
@@ -92,8 +93,11 @@ class RingSecretKey(base.SecretKey[RingArray], Generic[R]):
         v = np.asarray(v, np.float64)
         return encrypted(self.context, v, self._encrypted_zeros, self._fresh_noise)
 
-    def decrypt(self, a: RingArray) -> np.ndarray:
+    def decrypt(self, a: RingArray | PackedRows) -> np.ndarray:
         """Return the real vectors, shape (..., width)."""
+        if isinstance(a, PackedRows):
+            m = np.concatenate([self.decrypt_polynomials(a.blocks[rows]) for rows in blocks(len(a.blocks))])
+            return np.concatenate([self._decode(a.blocks, part) for part in unpacked(a, m)]).reshape(a.shape)
         flat = a.like(a.residues().reshape(-1, *a.data.shape[-3:]), a.bounds)
         parts = [
             self._decode(part, self.decrypt_polynomials(part)) for part in (flat[rows] for rows in blocks(flat.ciphertexts))

@@ -90,13 +90,13 @@ def restore_keys(
 def restore_array(context: RingContext, parts: int, header: object, data: np.ndarray, shape: tuple[int, ...]) -> RingArray:
     """Return the array of ciphertexts of vectors of `shape` (..., width)."""
     p, bounds = context.parameters, parse(RingArrayHeader, header, "the description of ciphertexts").bounds
-    _check_bounds(p, bounds)
+    check_bounds(p, bounds)
     counts = shape if p.encoder.per_number else shape[:-1]
     residues = _checked("ciphertexts", data, (*counts, parts, p.cipher_ring.k, p.N), p.cipher_ring)
     return RingArray(residues, context, shape[-1], bounds)
 
 
-def _check_bounds(p: RingParameters, b: Bounds) -> None:
+def check_bounds(p: RingParameters, b: Bounds) -> None:
     """Raise `FileError` unless ciphertexts of these parameters can have these bounds.
 
     The bounds decide how much time and memory decoding takes, so false ones could exhaust a reader.  A scale is that of the

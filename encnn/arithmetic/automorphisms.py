@@ -1,10 +1,8 @@
-"""The automorphisms X -> X^d that a trace is made of, and the finer unit of the torus in which it computes."""
+"""The automorphisms X -> X^d that a trace is made of."""
 
 from functools import cache
 
 import numpy as np
-
-from encnn.schemes.bootstrapped.parameters import TORUS_BITS
 
 
 def exponents(N: int) -> list[int]:
@@ -33,8 +31,3 @@ def permutation(N: int, d: int) -> tuple[np.ndarray, np.ndarray]:
     source, sign = np.empty(N, np.int64), np.empty(N)
     source[target % N], sign[target % N] = np.arange(N), np.where(target < N, 1.0, -1.0)
     return source, sign
-
-
-def unit(N: int) -> float:
-    """Return the unit of the refined torus: a trace multiplies what it keeps by N, so it first divides everything by N."""
-    return 2.0**-TORUS_BITS / N
