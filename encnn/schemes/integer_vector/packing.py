@@ -2,7 +2,7 @@
 
 A score is an LWE ciphertext (b, a) of d + 1 numbers.  The owner needs one number of it.  So before scores are written, up to N
 of them become the coefficients of one ciphertext of ring LWE, whose mask they share [CDKS21].  The ring has polynomials
-modulo X^N + 1 and Q = 2^53 with N = 2048: the dimension, the modulus and the noise of `ADDITIVE_128`.  The steps:
+modulo X^N + 1 and Q = 2^50 with N = 2048, and is harder to break than any preset whose scores it packs.  The steps:
 
 1. **Embed.**  a becomes a polynomial whose product with T, taken as a polynomial, has the coefficient <a, T> at 1.
 2. **Switch** to the ring's key s.  The ciphertext is (b, 0) + sum_t digit_t(a) K_t, with encryptions K_t of T g_t under s.
@@ -44,7 +44,9 @@ from encnn.progress import progress
 from encnn.schemes.integer_vector.ciphertext import CiphertextArray, IntegerVectorContext
 from encnn.schemes.integer_vector.parameters import IntegerVectorParameters
 
-N, Q_BITS, SIGMA = 2048, 53, 3.2
+N, Q_BITS, SIGMA = 2048, 50, 3.2
+FLOAT_BITS = 53
+"""Numbers modulo 2^53 are fractions of the modulus that float64 holds exactly."""
 STEPS = exponents(N)
 LARGEST_DEVIATION = 2.0**-8
 """What packing may add to a score as a standard deviation, in units of 1."""
@@ -63,7 +65,7 @@ _TOGETHER = 32
 
 def packs(p: IntegerVectorParameters) -> bool:
     """Return whether scores under these parameters can be packed: a modulus and a dimension within the ring's, a small key."""
-    small = p.q_bits is not None and p.q_bits <= Q_BITS and p.d <= N and p.T_bound <= 1 and p.sigma is not None
+    small = p.q_bits is not None and p.q_bits <= FLOAT_BITS and p.d <= N and p.T_bound <= 1 and p.sigma is not None
     return small and bytes_of(p) <= MOST_BYTES
 
 
