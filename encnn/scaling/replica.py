@@ -24,31 +24,48 @@ class Replica:
         keys: Message,
         X: TrainingFeatures,
         targets: Targets | Message,
+        alone: bool,
         weights: Message,
+        threads: int,
     ) -> None:
         """Take keys, reviews (mini-batch i has those from bounds[i] to bounds[i + 1]), their targets, and weights.
 
-        public: `weight_bound` and `ranges` of the network.
+        public: `weight_bound` and `ranges` of the network.  alone: whether this is the only replica, whose sums nobody needs.
+        threads: how many it may use.
         """
         evaluator = self._evaluator = restore(keys, architecture, plan)
+        if hasattr(evaluator, "threads"):
+            evaluator.threads = threads
         evaluator.prepare()
         W1 = unpack(evaluator, weights)["W1"]
         bound, ranges = public
         self._plan, self._step = plan, Step(evaluator, PartOfNetwork(architecture, W1, None, bound, ranges=ranges), plan, step)
         self._cut, self._bounds, self._version = cutter(X), bounds, weights[0]["version"]
+        self._alone = alone
         self._targets = unpack(evaluator, targets)["targets"] if isinstance(targets, tuple) else targets
         self._own: Message = {}, {}
         self._number: int | None = None
 
-    def learn(self, number: int, rate: float, news: Message) -> Message:
-        """Return scores, gradient sums and, with a hidden layer, errors and hidden vectors of a mini-batch's part."""
+    def learn(self, numbers: range, rate: float, news: Message) -> list[Message]:
+        """Return scores, gradient sums and, with a hidden layer, errors and hidden vectors of parts of mini-batches, in turn.
+
+        Only a replica that is alone can learn from several: others need the sums of each before the next.
+        """
+        found = []
+        for number in numbers:
+            found.append(self._learn(number, rate, news))
+            news = {"version": self._version + 1, "sums": []}, {}
+        return found
+
+    def _learn(self, number: int, rate: float, news: Message) -> Message:
         self._forward(number, news)
         if self._batch is None:
             return {"gain": None, "sums": None}, {}
         rows = slice(self._bounds[number], self._bounds[number + 1])
         with np.errstate(over="ignore", invalid="ignore"):  # the scores show when a run in the clear diverges
             d, gain = self._step.error(self._z, self._batch, self._targets[rows], rate)
-            header, arrays = self._sums_of(self._batch, d, gain)
+            sums = self._sums_of(self._batch, d, gain)
+        header, arrays = (None, {}) if self._alone else sums
         shown = {"z": self._scores} | ({"h": self._h, "d": d} if self._step.products else {})
         packed = pack(self._evaluator, **shown)
         return packed[0] | {"gain": gain, "sums": header}, packed[1] | {f"sums_{name}": a for name, a in arrays.items()}

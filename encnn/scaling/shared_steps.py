@@ -8,6 +8,7 @@ after a loss.
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from types import TracebackType
 
 import numpy as np
@@ -22,6 +23,9 @@ from encnn.scaling.crew import Crew, Question
 from encnn.scaling.messages import Message, describe, nbytes_of, only, pack, unpack
 from encnn.scaling.replica import Replica
 from encnn.schemes.base import Encrypted, ErrorStep, Targets
+
+STRETCH = 256
+"""A replica that is alone learns from so many reviews per question; an answer and a new question cost milliseconds."""
 
 
 class SharedSteps:
@@ -38,7 +42,8 @@ class SharedSteps:
         held = PartOfNetwork(run.network.architecture, None, run.network.W2, ranges=run.network.ranges)
         self._step = Step(run.evaluator, held, run.plan, error_step)
         self._sums: list[Message] = []  # of the last step, one per part; the next question carries them
-        self._ahead: Question | None = None  # the next mini-batch, if the workers have begun it
+        self._ready: list[list[Message]] = []  # replies to steps that are still to be done here
+        self._ahead: Question | None = None  # the mini-batches after these, if the workers have begun them
         self._version = 0
         self._per_epoch = -(-run.X.shape[0] // run.plan.batch_size)
         self._first = run.first % run.X.shape[0] // run.plan.batch_size  # the epoch's first mini-batch after the checkpoint
@@ -54,10 +59,14 @@ class SharedSteps:
         self._was_direct = client.direct_to_workers
         if client.direct_to_workers is None:  # the caller left it open: a way through the scheduler would double the copies
             client.direct_to_workers = True
-        parts = min(len(self._cluster.addresses()), self._plan.batch_size, self._X.shape[0])
-        self._crew = Crew(self._cluster, parts, self._job, self._restart)
+        by_machine = hasattr(self._evaluator, "threads")
+        threads = list(self._cluster.seats(by_machine).values())[: min(self._plan.batch_size, self._X.shape[0])]
+        self._shares = np.cumsum([0, *threads])  # each part of a mini-batch is as large as its machine is wide
+        self._crew = Crew(self._cluster, len(threads), self._job, self._restart, by_machine)
+        between = len(threads) > 1 or self._step.products or self._central or self._plan.decay
+        self._stretch = 1 if between else max(1, STRETCH // self._plan.batch_size)
         begun = time.perf_counter()
-        self._crew.seat(range(parts), self._checkpoint())
+        self._crew.seat(range(len(threads)), self._checkpoint())
         self._cluster.setup_seconds += time.perf_counter() - begun
         return self
 
@@ -73,26 +82,40 @@ class SharedSteps:
     def __call__(self, batch: Batch, targets: Targets, rate: float) -> Encrypted:
         """Update the network with the next mini-batch; return the scores z it met, shape (B, outputs)."""
         number = self._first + len(self._rates)
-        scores = self._through_driver(number, targets, rate) if self._central else partial(self._joined, self._learn(rate), "z")
+        scores = (
+            self._through_driver(number, targets, rate)
+            if self._central
+            else partial(self._joined, self._learn(rate, self._per_epoch), "z")
+        )
         self._cluster.count(steps=1)
         if number + 1 == self._per_epoch:
             self._collect()
-        elif not self._central and not self._plan.decay:  # with decay the next rate is not known here
+        elif not (self._ahead or self._central or self._plan.decay or self._asked() == self._per_epoch):
+            # With decay the next rate is not known here.
             # The workers go on while this call and its caller put scores together.
-            self._ahead = self._question(rate)
+            self._ahead = self._question(rate, self._per_epoch)
         return scores()
 
     # -- one mini-batch
 
-    def _question(self, rate: float) -> Question:
-        """Have the workers begin the next mini-batch of the epoch."""
-        number = self._first + len(self._rates)
-        return self._crew.begin(Replica.learn, [(number, rate, news) for news in self._news()])
+    def _asked(self) -> int:
+        """Return the first mini-batch of the epoch that the workers have not been asked for."""
+        return self._first + len(self._rates) + len(self._ready)
 
-    def _learn(self, rate: float) -> list[Message]:
-        """Have the workers do the next mini-batch of the epoch, unless they have begun; return their replies."""
-        question, self._ahead = self._ahead or self._question(rate), None
-        replies = self._crew.answers(question)
+    def _question(self, rate: float, stop: int) -> Question:
+        """Have the workers begin the next mini-batches of the epoch, below `stop`."""
+        numbers = range(self._asked(), min(self._asked() + self._stretch, stop))
+        return self._crew.begin(Replica.learn, [(numbers, rate, news) for news in self._news()])
+
+    def _learn(self, rate: float, stop: int) -> list[Message]:
+        """Have the workers do the next mini-batch, unless they have begun it; return their replies.
+
+        They may do those that follow, below `stop`, in the same call.
+        """
+        if not self._ready:
+            question, self._ahead = self._ahead or self._question(rate, stop), None
+            self._ready = [list(replies) for replies in zip(*self._crew.answers(question), strict=True)]
+        replies = self._ready.pop(0)
         # Every part computes the same gain, and a part without reviews has none.
         gain = next(reply[0]["gain"] for reply in replies if reply[0]["gain"] is not None)
         if self._step.products:
@@ -137,14 +160,13 @@ class SharedSteps:
         for k in range(len(self._crew)):
             # A replica keeps its own sums; an empty message comes from a part without reviews.
             others = [sums for i, sums in enumerate(self._sums) if i != k and sums[0]]
-            told = header | {"version": self._version, "sums": [sums[0] for sums in others]}
+            told = header | {"version": self._version + len(self._ready), "sums": [sums[0] for sums in others]}
             news.append((told, arrays | {f"{i}_{name}": a for i, s in enumerate(others) for name, a in s[1].items()}))
         return news
 
     def _bounds(self, reviews: int) -> list[tuple[int, int]]:
         """Return the first review of every part of a batch, and the one after its last."""
-        parts = len(self._crew)
-        return [(reviews * k // parts, reviews * (k + 1) // parts) for k in range(parts)]
+        return list(pairwise(int(reviews * share // self._shares[-1]) for share in self._shares))
 
     # -- weights
 
@@ -182,7 +204,7 @@ class SharedSteps:
         self._step.network.W2, self._sums = self._network.W2, []
         self._crew.seat(range(len(self._crew)), self._checkpoint())
         for rate in rates:  # scores are deterministic and were reported before, so they are dropped; workers hold the targets
-            self._learn(rate)
+            self._learn(rate, self._first + len(rates))
 
     # -- what a replica works with
 
@@ -191,8 +213,8 @@ class SharedSteps:
         step = None if self._central else self._error_step
         X, targets, bounds = self._shard(k)
         network = self._network
-        public = network.weight_bound, network.ranges
-        return network.architecture, public, self._plan, step, bounds, describe(self._evaluator), X, targets
+        public, alone = (network.weight_bound, network.ranges), len(self._crew) == 1
+        return network.architecture, public, self._plan, step, bounds, describe(self._evaluator), X, targets, alone
 
     def _shard(self, k: int) -> tuple[TrainingFeatures, Targets | Message, np.ndarray]:
         """Return the reviews of part k of all mini-batches, their targets, and where each mini-batch begins among them."""
