@@ -1,8 +1,11 @@
 """A worker's side of a shared run: a replica of the encrypted network, and the worker's shard of the reviews."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from encnn.data.batches import Batch, TrainingFeatures, cutter
+from encnn.errors import CiphertextOverflowError
 from encnn.network import Architecture, Step, TrainingPlan, forward
 from encnn.network.architecture import PartOfNetwork
 from encnn.network.partial_scores import in_parts
@@ -24,14 +27,12 @@ class Replica:
         keys: Message,
         X: TrainingFeatures,
         targets: Targets | Message,
-        alone: bool,
         weights: Message,
         threads: int,
     ) -> None:
         """Take keys, reviews (mini-batch i has those from bounds[i] to bounds[i + 1]), their targets, and weights.
 
-        public: `weight_bound` and `ranges` of the network.  alone: whether this is the only replica, whose sums nobody needs.
-        threads: how many it may use.
+        public: `weight_bound` and `ranges` of the network.  threads: how many it may use.
         """
         evaluator = self._evaluator = restore(keys, architecture, plan)
         if hasattr(evaluator, "threads"):
@@ -41,31 +42,37 @@ class Replica:
         bound, ranges = public
         self._plan, self._step = plan, Step(evaluator, PartOfNetwork(architecture, W1, None, bound, ranges=ranges), plan, step)
         self._cut, self._bounds, self._version = cutter(X), bounds, weights[0]["version"]
-        self._alone = alone
         self._targets = unpack(evaluator, targets)["targets"] if isinstance(targets, tuple) else targets
         self._own: Message = {}, {}
         self._number: int | None = None
 
-    def learn(self, numbers: range, rate: float, news: Message) -> list[Message]:
-        """Return scores, gradient sums and, with a hidden layer, errors and hidden vectors of parts of mini-batches, in turn.
+    def train(self, numbers: range, rate: float) -> list[Message]:
+        """Do whole mini-batches, as a trainer alone does, for a replica that is alone; return the scores of each.
 
-        Only a replica that is alone can learn from several: others need the sums of each before the next.
+        After an overflow it returns the scores before it; the error comes when the next mini-batch is asked for.
         """
-        found = []
-        for number in numbers:
-            found.append(self._learn(number, rate, news))
-            news = {"version": self._version + 1, "sums": []}, {}
+        found: list[Message] = []
+        for low, high in pairwise(self._bounds[numbers.start : numbers.stop + 1]):
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    z = self._step(self._cut(low, high), self._targets[low:high], rate)
+            except CiphertextOverflowError:
+                if found:
+                    break
+                raise
+            found.append(pack(self._evaluator, z=z))
+            self._version += 1
         return found
 
-    def _learn(self, number: int, rate: float, news: Message) -> Message:
+    def learn(self, number: int, rate: float, news: Message) -> Message:
+        """Return scores, gradient sums and, with a hidden layer, errors and hidden vectors of a mini-batch's part."""
         self._forward(number, news)
         if self._batch is None:
             return {"gain": None, "sums": None}, {}
         rows = slice(self._bounds[number], self._bounds[number + 1])
         with np.errstate(over="ignore", invalid="ignore"):  # the scores show when a run in the clear diverges
             d, gain = self._step.error(self._z, self._batch, self._targets[rows], rate)
-            sums = self._sums_of(self._batch, d, gain)
-        header, arrays = (None, {}) if self._alone else sums
+            header, arrays = self._sums_of(self._batch, d, gain)
         shown = {"z": self._scores} | ({"h": self._h, "d": d} if self._step.products else {})
         packed = pack(self._evaluator, **shown)
         return packed[0] | {"gain": gain, "sums": header}, packed[1] | {f"sums_{name}": a for name, a in arrays.items()}

@@ -63,8 +63,8 @@ class SharedSteps:
         threads = list(self._cluster.seats(by_machine).values())[: min(self._plan.batch_size, self._X.shape[0])]
         self._shares = np.cumsum([0, *threads])  # each part of a mini-batch is as large as its machine is wide
         self._crew = Crew(self._cluster, len(threads), self._job, self._restart, by_machine)
-        between = len(threads) > 1 or self._step.products or self._central or self._plan.decay
-        self._stretch = 1 if between else max(1, STRETCH // self._plan.batch_size)
+        self._alone = len(threads) == 1 and not self._step.products and not self._central
+        self._stretch = max(1, STRETCH // self._plan.batch_size) if self._alone and not self._plan.decay else 1
         begun = time.perf_counter()
         self._crew.seat(range(len(threads)), self._checkpoint())
         self._cluster.setup_seconds += time.perf_counter() - begun
@@ -104,8 +104,10 @@ class SharedSteps:
 
     def _question(self, rate: float, stop: int) -> Question:
         """Have the workers begin the next mini-batches of the epoch, below `stop`."""
-        numbers = range(self._asked(), min(self._asked() + self._stretch, stop))
-        return self._crew.begin(Replica.learn, [(numbers, rate, news) for news in self._news()])
+        first = self._asked()
+        if self._alone:  # it needs to know nothing, and nobody needs its sums
+            return self._crew.begin(Replica.train, [(range(first, min(first + self._stretch, stop)), rate)])
+        return self._crew.begin(Replica.learn, [(first, rate, news) for news in self._news()])
 
     def _learn(self, rate: float, stop: int) -> list[Message]:
         """Have the workers do the next mini-batch, unless they have begun it; return their replies.
@@ -114,8 +116,12 @@ class SharedSteps:
         """
         if not self._ready:
             question, self._ahead = self._ahead or self._question(rate, stop), None
-            self._ready = [list(replies) for replies in zip(*self._crew.answers(question), strict=True)]
+            replies = self._crew.answers(question)
+            self._ready = [[reply] for reply in replies[0]] if self._alone else [replies]
         replies = self._ready.pop(0)
+        if self._alone:
+            self._done([], rate)
+            return replies
         # Every part computes the same gain, and a part without reviews has none.
         gain = next(reply[0]["gain"] for reply in replies if reply[0]["gain"] is not None)
         if self._step.products:
@@ -160,7 +166,7 @@ class SharedSteps:
         for k in range(len(self._crew)):
             # A replica keeps its own sums; an empty message comes from a part without reviews.
             others = [sums for i, sums in enumerate(self._sums) if i != k and sums[0]]
-            told = header | {"version": self._version + len(self._ready), "sums": [sums[0] for sums in others]}
+            told = header | {"version": self._version, "sums": [sums[0] for sums in others]}
             news.append((told, arrays | {f"{i}_{name}": a for i, s in enumerate(others) for name, a in s[1].items()}))
         return news
 
@@ -213,8 +219,8 @@ class SharedSteps:
         step = None if self._central else self._error_step
         X, targets, bounds = self._shard(k)
         network = self._network
-        public, alone = (network.weight_bound, network.ranges), len(self._crew) == 1
-        return network.architecture, public, self._plan, step, bounds, describe(self._evaluator), X, targets, alone
+        public = network.weight_bound, network.ranges
+        return network.architecture, public, self._plan, step, bounds, describe(self._evaluator), X, targets
 
     def _shard(self, k: int) -> tuple[TrainingFeatures, Targets | Message, np.ndarray]:
         """Return the reviews of part k of all mini-batches, their targets, and where each mini-batch begins among them."""

@@ -118,12 +118,14 @@ def packed(key: BootstrapKey, ciphertexts: np.ndarray) -> np.ndarray:
 
 def _shared(work: Callable[[slice], np.ndarray], batch: int, threads: int) -> np.ndarray:
     """Return the results of `work` for a batch, which the threads share."""
-    if checks.whole("threads", threads, 1) == 1 or batch <= 1:
+    parts = min(checks.whole("threads", threads, 1), batch)
+    if parts <= 1:
         return work(slice(None))
-    parts = min(threads, batch)
     bounds = [batch * i // parts for i in range(parts + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        return np.concatenate(list(pool.map(work, map(slice, bounds, bounds[1:]))))
+    first, *others = map(slice, bounds, bounds[1:])
+    with ThreadPoolExecutor(parts - 1) as pool:
+        found = pool.map(work, others)  # they begin at once, and this thread does a part instead of waiting for them
+        return np.concatenate([work(first), *found])
 
 
 def _bootstrap(
