@@ -2,7 +2,8 @@
 
 **Why losses are harmless.**  A step changes a replica's weights only when it applies `news`, and `news` has a version.  A
 replica that has applied that version ignores it.  So the same question may be asked twice, and a replica made from the weights
-of another one continues as the lost one would have.
+of another one continues as the lost one would have.  A replica that is alone changes its weights as it goes; when it is lost,
+nobody has them, and a new one begins at the checkpoint.
 """
 
 from collections.abc import Callable, Sequence

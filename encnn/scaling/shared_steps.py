@@ -2,7 +2,7 @@
 
 The driver numbers the weights: `_version` goes up by one with each step (and each shrink at the end of an epoch).  Sums for
 version v take a replica from v - 1 to v.  A replica that has version v already ignores them, so a question may be repeated
-after a loss.
+after a loss.  A replica that is alone needs no sums: it does whole mini-batches, several per question (`STRETCH`).
 """
 
 import time
@@ -25,7 +25,7 @@ from encnn.scaling.replica import Replica
 from encnn.schemes.base import Encrypted, ErrorStep, Targets
 
 STRETCH = 256
-"""A replica that is alone learns from so many reviews per question; an answer and a new question cost milliseconds."""
+"""Reviews per question to a replica that is alone; between an answer and the next question it waits for milliseconds."""
 
 
 class SharedSteps:
@@ -82,18 +82,14 @@ class SharedSteps:
     def __call__(self, batch: Batch, targets: Targets, rate: float) -> Encrypted:
         """Update the network with the next mini-batch; return the scores z it met, shape (B, outputs)."""
         number = self._first + len(self._rates)
-        scores = (
-            self._through_driver(number, targets, rate)
-            if self._central
-            else partial(self._joined, self._learn(rate, self._per_epoch), "z")
-        )
+        scores = self._through_driver(number, targets, rate) if self._central else partial(self._joined, self._learn(rate), "z")
         self._cluster.count(steps=1)
         if number + 1 == self._per_epoch:
             self._collect()
         elif not (self._ahead or self._central or self._plan.decay or self._asked() == self._per_epoch):
             # With decay the next rate is not known here.
             # The workers go on while this call and its caller put scores together.
-            self._ahead = self._question(rate, self._per_epoch)
+            self._ahead = self._question(rate)
         return scores()
 
     # -- one mini-batch
@@ -102,20 +98,17 @@ class SharedSteps:
         """Return the first mini-batch of the epoch that the workers have not been asked for."""
         return self._first + len(self._rates) + len(self._ready)
 
-    def _question(self, rate: float, stop: int) -> Question:
-        """Have the workers begin the next mini-batches of the epoch, below `stop`."""
+    def _question(self, rate: float) -> Question:
+        """Have the workers begin the next mini-batches of the epoch."""
         first = self._asked()
         if self._alone:  # it needs to know nothing, and nobody needs its sums
-            return self._crew.begin(Replica.train, [(range(first, min(first + self._stretch, stop)), rate)])
+            return self._crew.begin(Replica.train, [(range(first, min(first + self._stretch, self._per_epoch)), rate)])
         return self._crew.begin(Replica.learn, [(first, rate, news) for news in self._news()])
 
-    def _learn(self, rate: float, stop: int) -> list[Message]:
-        """Have the workers do the next mini-batch, unless they have begun it; return their replies.
-
-        They may do those that follow, below `stop`, in the same call.
-        """
+    def _learn(self, rate: float) -> list[Message]:
+        """Have the workers do the next mini-batch of the epoch, unless they have begun; return their replies."""
         if not self._ready:
-            question, self._ahead = self._ahead or self._question(rate, stop), None
+            question, self._ahead = self._ahead or self._question(rate), None
             replies = self._crew.answers(question)
             self._ready = [[reply] for reply in replies[0]] if self._alone else [replies]
         replies = self._ready.pop(0)
@@ -209,8 +202,10 @@ class SharedSteps:
         self._version -= len(rates)
         self._step.network.W2, self._sums = self._network.W2, []
         self._crew.seat(range(len(self._crew)), self._checkpoint())
-        for rate in rates:  # scores are deterministic and were reported before, so they are dropped; workers hold the targets
-            self._learn(rate, self._first + len(rates))
+        # Scores are deterministic and were reported before, so they are dropped; workers hold the targets.  Questions cover the
+        # same mini-batches as before, so that none goes beyond the last step that was done.
+        for rate in rates:
+            self._learn(rate)
 
     # -- what a replica works with
 
