@@ -20,11 +20,14 @@ ATTEMPTS = 5
 POLL_S = 2.0
 """Seconds between two checks whether a silent worker is still there."""
 
+Answer = Any
+"""What a method of `Replica` returns: a `Message`, or a list of them."""
+
 
 class Reply(Protocol):
     """An answer of a worker that is still to come."""
 
-    def result(self, timeout: float) -> Any:
+    def result(self, timeout: float) -> Answer:
         """Wait for the answer and return it."""
 
 
@@ -56,7 +59,7 @@ class Crew:
         """Return the number of parts."""
         return len(self._actors)
 
-    def ask(self, method: Callable, arguments: Sequence[tuple]) -> list[Any]:
+    def ask(self, method: Callable, arguments: Sequence[tuple]) -> list[Answer]:
         """Return each replica's answer to a method of `Replica` with its own arguments; replace lost replicas and ask again."""
         return self.answers(self.begin(method, arguments))
 
@@ -64,10 +67,10 @@ class Crew:
         """Ask as `ask` does, but return at once; `answers` waits for the answers."""
         return Question(method, arguments, {k: self._call(k, method, arguments[k]) for k in range(len(self))})
 
-    def answers(self, question: Question) -> list[Any]:
+    def answers(self, question: Question) -> list[Answer]:
         """Return each replica's answer; replace lost replicas and ask them again."""
         method, arguments, calls = question.method, question.arguments, question.calls
-        replies: dict[int, Any] = {}
+        replies: dict[int, Answer] = {}
         for _ in range(ATTEMPTS):
             lost = [k for k, call in calls.items() if not self._answered(k, call, replies)]
             if not lost:  # weights are counted as `collected`, not as `up`
@@ -90,7 +93,7 @@ class Crew:
         except RuntimeError:  # Dask: "Worker holding Actor was lost"
             return None
 
-    def _answered(self, k: int, call: Reply | None, replies: dict[int, Any]) -> bool:
+    def _answered(self, k: int, call: Reply | None, replies: dict[int, Answer]) -> bool:
         """Wait for an answer and keep it; return whether there is one."""
         while call is not None:
             try:
