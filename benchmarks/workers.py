@@ -2,9 +2,9 @@
 
 Wall time is measured, because the user waits for it.  It has a meaning only on a machine with a core for each worker and no
 other work.  Other work can only add time, and may do so for seconds or minutes.  Two clusters, of one worker and of two,
-therefore take turns on the same reviews, and the least time of a stretch counts.  A stretch is some five hundred reviews, from
-one report of scores to the next.  The first and the last stretch are left out, because they contain what happens once per run:
-keys, weights and reviews go to the workers, and weights come back.
+therefore take turns on the same reviews, and the least time of a run counts.  A run counts from its first report of scores to
+its last but one.  What is left out contains what happens once per run: keys, weights and reviews go to the workers, and weights
+come back.  Single reports are not timed, because the workers may be some hundred reviews ahead of them.
 
 By default Dask's workers return memory to the system at once.  Here they keep it, as other programs do.  Otherwise every
 mini-batch would pay for new memory, which virtual machines provide slowly.
@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import pairwise, product
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -30,7 +30,7 @@ from encnn.schemes.bootstrapped import ONE_LEVEL_128, BootstrappedParameters
 
 BATCHES = (16, 64, 256)
 WORKERS = (1, 2)
-REVIEWS = 2048
+REVIEWS = 3072
 ROUNDS = 5
 LEARNING_RATE = 0.005
 """A learning rate that parameters with one level of rotation allow."""
@@ -79,7 +79,7 @@ def _client(workers: int) -> Iterator[Any]:
 
 
 def _per_review(client: Any, model: EncryptedModel, data: Dataset, plan: TrainingPlan, reviews: int) -> tuple[float, float]:
-    """Return the least wall milliseconds per review, and the bytes moved per review."""
+    """Return the wall milliseconds per review, and the bytes moved per review."""
     workers, told = Workers(client), list[tuple[int, float]]()
     Trainer(model.copy()).train(
         data.X[:reviews],
@@ -88,6 +88,8 @@ def _per_review(client: Any, model: EncryptedModel, data: Dataset, plan: Trainin
         on_scores=lambda first, scores: told.append((first + len(scores), time.perf_counter())),
         help=workers,
     )
-    stretches = pairwise(told[:-1])  # none in a run that is too short to be measured
-    least = min(((then - now) / (stop - start) for (start, now), (stop, then) in stretches), default=math.nan)
-    return 1e3 * least, (workers.traffic.up + workers.traffic.down) / reviews
+    moved = (workers.traffic.up + workers.traffic.down) / reviews
+    if len(told) < 3:  # too short to be measured
+        return math.nan, moved
+    (start, begun), (stop, ended) = told[0], told[-2]
+    return 1e3 * (ended - begun) / (stop - start), moved

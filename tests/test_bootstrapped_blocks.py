@@ -331,6 +331,7 @@ def test_rows_of_several_numbers_are_gathered_scattered_and_stored(toy, width):
     _, batch = next(iter(batches(X, 6)))
     found = evaluator.gather(batch, W)
     np.testing.assert_allclose(secret.decrypt(found).reshape(6, width), X @ v, atol=1e-5)
+    np.testing.assert_array_equal(blocks.gather(W, batch, threads=4).data, found.data)
     G = rng.normal(0, 0.5, (6, width, 1))
     evaluator.scatter_subtract(W, batch, secret.encrypt(G) if width > 1 else secret.encrypt(G[:, 0]))
     np.testing.assert_allclose(secret.decrypt(W), v - X.T @ G[..., 0], atol=0.01)

@@ -20,7 +20,7 @@ from encnn.network import training as network
 from encnn.network.partial_scores import PartialScores
 from encnn.parties import EncryptedModel, Owner, Trainer
 from encnn.parties.assistance.scores import Assistant, AssistedStep, DirectChannel, KeptLabels
-from encnn.scaling import crew
+from encnn.scaling import crew, shared_steps
 from encnn.scaling import gradient_sums as sums_of
 from encnn.scaling.messages import nbytes_of
 from encnn.scaling.shared_steps import SharedSteps
@@ -43,14 +43,16 @@ CONVEX = PolynomialSigmoid("convex", (0.1, 1.0, 0.1), (-1.0, 1.0))
 class FakeCluster:
     """What training uses of a Dask client, with the workers in this process, and one that can be told to die.
 
-    kill: {worker: number of calls that it survives}.
+    kill: {worker: number of calls that it survives}.  live: {address: threads}, by default workers on machines of their own.
     """
 
     asynchronous = False
     direct_to_workers = None
 
-    def __init__(self, workers: int = 2, kill: dict[str, int] | None = None, reborn: bool = True) -> None:
-        self.live = {f"worker-{k}": 1 for k in range(workers)}
+    def __init__(
+        self, workers: int = 2, kill: dict[str, int] | None = None, reborn: bool = True, live: dict[str, int] | None = None
+    ) -> None:
+        self.live = dict(live or {f"worker-{k}": 1 for k in range(workers)})
         self.kill, self.reborn, self.calls = kill or {}, reborn, dict.fromkeys(self.live, 0)
         self.born = workers
         self.sent: list[Any] = []
@@ -274,6 +276,70 @@ def test_bootstraps_are_shared(after: int | None) -> None:
     plan = TrainingPlan(ExactSigmoid(), 0.02, batch_size=8)
     cluster = FakeCluster(2, {} if after is None else {"worker-1": after})
     assert_equal(*both(model, cluster, BINARY, LABELS, plan))
+
+
+MACHINES = {"tcp://10.0.0.1:40": 1, "tcp://10.0.0.2:40": 2, "tcp://10.0.0.2:41": 1}
+
+
+def seats(cluster: FakeCluster) -> list[tuple[int, int]]:
+    """Return how many reviews and threads each replica was given."""
+    return [(sent[6].shape[0], sent[9]) for sent in cluster.sent if len(sent) == 10]
+
+
+def test_workers_of_one_machine_are_one_replica_with_their_threads() -> None:
+    """A machine with three of four threads takes three quarters of each mini-batch, and the keys travel to it once."""
+    _, model = pair(BOOTSTRAP_TOY, ExactSigmoid(), hidden=0, first_layer_sd=0.0, pooling="sum")
+    cluster = FakeCluster(live=MACHINES)
+    assert_equal(*both(model, cluster, BINARY[:16], LABELS[:16], TrainingPlan(ExactSigmoid(), 0.02, batch_size=8)))
+    assert seats(cluster) == [(12, 3), (4, 1)]
+
+
+def test_without_threads_each_worker_is_a_replica() -> None:
+    cluster = FakeCluster(live=MACHINES)
+    assert_equal(*both(pair()[1], cluster, BINARY[:24], LABELS[:24], TrainingPlan(taylor(5), 0.02, batch_size=12)))
+    assert seats(cluster) == [(8, 1)] * 3
+
+
+def test_a_lost_machine_is_replaced_by_one_that_is_free() -> None:
+    _, model = pair(BOOTSTRAP_TOY, ExactSigmoid(), hidden=0, first_layer_sd=0.0, pooling="sum")
+    cluster = FakeCluster(kill={"tcp://10.0.0.1:40": 3}, live=MACHINES)
+    assert_equal(*both(model, cluster, BINARY, LABELS, TrainingPlan(ExactSigmoid(), 0.02, batch_size=8)))
+    assert [threads for _, threads in seats(cluster)] == [3, 1, 1] and not cluster.kill
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_a_replica_that_is_alone_is_asked_for_many_mini_batches(decay: float) -> None:
+    """One call for the start, one for all mini-batches of an epoch (if the rate is known), one for the weights."""
+    plan = TrainingPlan(taylor(5), 0.02, decay, batch_size=8, epochs=2)
+    cluster = FakeCluster(1)
+    workers = Workers(cluster)
+    assert_equal(*both(pair(hidden=0)[1], workers, BINARY, LABELS, plan))
+    assert cluster.calls["worker-0"] == (1 + 2 * (6 + 1) if decay else 1 + 2 * (1 + 1))
+    assert workers.traffic.down == 0  # it knows its own sums
+
+
+@pytest.mark.parametrize("after", range(1, 9))
+def test_a_replica_that_is_alone_and_lost_changes_nothing(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The epoch is repeated up to the mini-batches that were lost, although several are asked for at once."""
+    monkeypatch.setattr(shared_steps, "STRETCH", 32)
+    plan = TrainingPlan(taylor(5), 0.02, batch_size=8, epochs=2, shrink=0.5)
+    cluster = FakeCluster(1, {"worker-0": after, "worker-1": 2})
+    assert_equal(*both(pair(hidden=0)[1], cluster, BINARY, LABELS, plan))
+    assert "worker-0" not in cluster.kill
+
+
+def test_an_overflow_ends_a_replica_that_is_alone_as_it_ends_a_trainer() -> None:
+    """The scores before it are reported, although they were asked for together with the mini-batch that overflows."""
+    model, plan = pair(pooling="sum", hidden=0)[1], TrainingPlan(taylor(5), 1.0, batch_size=8, epochs=30)
+    reported: list[list[int]] = []
+    for client in (None, FakeCluster(1)):
+        seen: list[int] = []
+        with pytest.raises(CiphertextOverflowError, match="lower the learning rate"):
+            Trainer(model.copy()).train(
+                BINARY, LABELS, plan, on_scores=lambda first, z, seen=seen: seen.append(first + len(z)), help=as_help(client)
+            )
+        reported.append(seen)
+    assert reported[0] == reported[1] and reported[0][-1] % REVIEWS  # it came within an epoch
 
 
 @pytest.mark.parametrize("labels", ["plain", "encrypted"])
@@ -548,6 +614,16 @@ def test_two_processes_give_the_ciphertexts_of_one(client: Any, toy: Any) -> Non
     assert len(pids) == 2 and os.getpid() not in pids
     model = toy_model(PAPER, X.shape[1], 8, taylor(5))
     assert_equal(*both(model, client, X, y, TrainingPlan(taylor(5), 0.01, batch_size=64, epochs=2)))
+
+
+@pytest.mark.slow
+def test_two_processes_of_one_machine_are_one_replica(client: Any, toy: Any) -> None:
+    X, y = toy[0][:, :40], toy[1]
+    a = Architecture(X.shape[1], 0, pooling="sum")
+    model = Owner(a, ExactSigmoid(), BOOTSTRAP_TOY).encrypt(Network(a, np.zeros((a.features, 1)), None))
+    workers = Workers(client)
+    assert_equal(*both(model, workers, X[:64], y[:64], TrainingPlan(ExactSigmoid(), 0.02, batch_size=16)))
+    assert workers.traffic.down == 0 < workers.traffic.up
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from encnn.errors import ParameterError
 
@@ -42,8 +43,22 @@ class Cluster:
         """Add to the counts of `traffic`."""
         self.traffic = replace(self.traffic, **{name: getattr(self.traffic, name) + k for name, k in more.items()})
 
-    def addresses(self) -> list[str]:
-        """Return the addresses of all workers; wait for one if there is none, up to `WAIT_FOR_WORKERS_S`."""
+    def seats(self, by_machine: bool) -> dict[str, int]:
+        """Return the addresses at which replicas may live, the widest first, and the threads that each may use.
+
+        by_machine: one for each machine, with the threads of all its workers; otherwise one for each worker, with one thread.
+        Wait for a worker if there is none, up to `WAIT_FOR_WORKERS_S`.
+        """
+        workers = self._workers()
+        seats: dict[str, int] = {}
+        on_machine: dict[str, str] = {}
+        for address in sorted(workers):
+            seat = on_machine.setdefault(machine_of(address), address) if by_machine else address
+            seats[seat] = seats.get(seat, 0) + (workers[address] if by_machine else 1)
+        return dict(sorted(seats.items(), key=lambda seat: -seat[1]))
+
+    def _workers(self) -> dict[str, int]:
+        """Return the threads of each worker."""
         if not self.client.nthreads():
             try:
                 self.client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS_S)
@@ -51,4 +66,13 @@ class Cluster:
                 raise ParameterError(
                     f"the cluster has had no worker for {WAIT_FOR_WORKERS_S:.0f} s; start workers, or train without their help"
                 ) from error
-        return sorted(self.client.nthreads())
+        return dict(self.client.nthreads())
+
+
+def machine_of(address: str) -> str:
+    """Return the machine of a worker; an address that names none is a machine of its own.
+
+    >>> machine_of("tcp://10.0.0.7:40123"), machine_of("worker-0")
+    ('10.0.0.7', 'worker-0')
+    """
+    return urlsplit(address).hostname or address

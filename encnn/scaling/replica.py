@@ -1,8 +1,11 @@
 """A worker's side of a shared run: a replica of the encrypted network, and the worker's shard of the reviews."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from encnn.data.batches import Batch, TrainingFeatures, cutter
+from encnn.errors import CiphertextOverflowError
 from encnn.network import Architecture, Step, TrainingPlan, forward
 from encnn.network.architecture import PartOfNetwork
 from encnn.network.partial_scores import in_parts
@@ -25,12 +28,15 @@ class Replica:
         X: TrainingFeatures,
         targets: Targets | Message,
         weights: Message,
+        threads: int,
     ) -> None:
         """Take keys, reviews (mini-batch i has those from bounds[i] to bounds[i + 1]), their targets, and weights.
 
-        public: `weight_bound` and `ranges` of the network.
+        public: `weight_bound` and `ranges` of the network.  threads: how many it may use.
         """
         evaluator = self._evaluator = restore(keys, architecture, plan)
+        if hasattr(evaluator, "threads"):
+            evaluator.threads = threads
         evaluator.prepare()
         W1 = unpack(evaluator, weights)["W1"]
         bound, ranges = public
@@ -39,6 +45,24 @@ class Replica:
         self._targets = unpack(evaluator, targets)["targets"] if isinstance(targets, tuple) else targets
         self._own: Message = {}, {}
         self._number: int | None = None
+
+    def train(self, numbers: range, rate: float) -> list[Message]:
+        """Do whole mini-batches, as a trainer alone does, for a replica that is alone; return the scores of each.
+
+        After an overflow it returns the scores before it; the error comes when the next mini-batch is asked for.
+        """
+        found: list[Message] = []
+        for low, high in pairwise(self._bounds[numbers.start : numbers.stop + 1]):
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    z = self._step(self._cut(low, high), self._targets[low:high], rate)
+            except CiphertextOverflowError:
+                if found:
+                    break
+                raise
+            found.append(pack(self._evaluator, z=z))
+            self._version += 1
+        return found
 
     def learn(self, number: int, rate: float, news: Message) -> Message:
         """Return scores, gradient sums and, with a hidden layer, errors and hidden vectors of a mini-batch's part."""

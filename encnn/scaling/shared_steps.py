@@ -2,12 +2,13 @@
 
 The driver numbers the weights: `_version` goes up by one with each step (and each shrink at the end of an epoch).  Sums for
 version v take a replica from v - 1 to v.  A replica that has version v already ignores them, so a question may be repeated
-after a loss.
+after a loss.  A replica that is alone needs no sums: it does whole mini-batches, several per question (`STRETCH`).
 """
 
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from types import TracebackType
 
 import numpy as np
@@ -22,6 +23,9 @@ from encnn.scaling.crew import Crew, Question
 from encnn.scaling.messages import Message, describe, nbytes_of, only, pack, unpack
 from encnn.scaling.replica import Replica
 from encnn.schemes.base import Encrypted, ErrorStep, Targets
+
+STRETCH = 256
+"""Reviews per question to a replica that is alone; between an answer and the next question it waits for milliseconds."""
 
 
 class SharedSteps:
@@ -38,7 +42,8 @@ class SharedSteps:
         held = PartOfNetwork(run.network.architecture, None, run.network.W2, ranges=run.network.ranges)
         self._step = Step(run.evaluator, held, run.plan, error_step)
         self._sums: list[Message] = []  # of the last step, one per part; the next question carries them
-        self._ahead: Question | None = None  # the next mini-batch, if the workers have begun it
+        self._ready: list[list[Message]] = []  # replies to steps that are still to be done here
+        self._ahead: Question | None = None  # the mini-batches after these, if the workers have begun them
         self._version = 0
         self._per_epoch = -(-run.X.shape[0] // run.plan.batch_size)
         self._first = run.first % run.X.shape[0] // run.plan.batch_size  # the epoch's first mini-batch after the checkpoint
@@ -54,10 +59,14 @@ class SharedSteps:
         self._was_direct = client.direct_to_workers
         if client.direct_to_workers is None:  # the caller left it open: a way through the scheduler would double the copies
             client.direct_to_workers = True
-        parts = min(len(self._cluster.addresses()), self._plan.batch_size, self._X.shape[0])
-        self._crew = Crew(self._cluster, parts, self._job, self._restart)
+        by_machine = hasattr(self._evaluator, "threads")
+        threads = list(self._cluster.seats(by_machine).values())[: min(self._plan.batch_size, self._X.shape[0])]
+        self._shares = np.cumsum([0, *threads])  # each part of a mini-batch is as large as its machine is wide
+        self._crew = Crew(self._cluster, len(threads), self._job, self._restart, by_machine)
+        self._alone = len(threads) == 1 and not self._step.products and not self._central
+        self._stretch = max(1, STRETCH // self._plan.batch_size) if self._alone and not self._plan.decay else 1
         begun = time.perf_counter()
-        self._crew.seat(range(parts), self._checkpoint())
+        self._crew.seat(range(len(threads)), self._checkpoint())
         self._cluster.setup_seconds += time.perf_counter() - begun
         return self
 
@@ -77,22 +86,35 @@ class SharedSteps:
         self._cluster.count(steps=1)
         if number + 1 == self._per_epoch:
             self._collect()
-        elif not self._central and not self._plan.decay:  # with decay the next rate is not known here
+        elif not (self._ahead or self._central or self._plan.decay or self._asked() == self._per_epoch):
+            # With decay the next rate is not known here.
             # The workers go on while this call and its caller put scores together.
             self._ahead = self._question(rate)
         return scores()
 
     # -- one mini-batch
 
+    def _asked(self) -> int:
+        """Return the first mini-batch of the epoch that the workers have not been asked for."""
+        return self._first + len(self._rates) + len(self._ready)
+
     def _question(self, rate: float) -> Question:
-        """Have the workers begin the next mini-batch of the epoch."""
-        number = self._first + len(self._rates)
-        return self._crew.begin(Replica.learn, [(number, rate, news) for news in self._news()])
+        """Have the workers begin the next mini-batches of the epoch."""
+        first = self._asked()
+        if self._alone:  # it needs to know nothing, and nobody needs its sums
+            return self._crew.begin(Replica.train, [(range(first, min(first + self._stretch, self._per_epoch)), rate)])
+        return self._crew.begin(Replica.learn, [(first, rate, news) for news in self._news()])
 
     def _learn(self, rate: float) -> list[Message]:
         """Have the workers do the next mini-batch of the epoch, unless they have begun; return their replies."""
-        question, self._ahead = self._ahead or self._question(rate), None
-        replies = self._crew.answers(question)
+        if not self._ready:
+            question, self._ahead = self._ahead or self._question(rate), None
+            replies = self._crew.answers(question)
+            self._ready = [[reply] for reply in replies[0]] if self._alone else [replies]
+        replies = self._ready.pop(0)
+        if self._alone:
+            self._done([], rate)
+            return replies
         # Every part computes the same gain, and a part without reviews has none.
         gain = next(reply[0]["gain"] for reply in replies if reply[0]["gain"] is not None)
         if self._step.products:
@@ -143,8 +165,7 @@ class SharedSteps:
 
     def _bounds(self, reviews: int) -> list[tuple[int, int]]:
         """Return the first review of every part of a batch, and the one after its last."""
-        parts = len(self._crew)
-        return [(reviews * k // parts, reviews * (k + 1) // parts) for k in range(parts)]
+        return list(pairwise(int(reviews * share // self._shares[-1]) for share in self._shares))
 
     # -- weights
 
@@ -181,7 +202,9 @@ class SharedSteps:
         self._version -= len(rates)
         self._step.network.W2, self._sums = self._network.W2, []
         self._crew.seat(range(len(self._crew)), self._checkpoint())
-        for rate in rates:  # scores are deterministic and were reported before, so they are dropped; workers hold the targets
+        # Scores are deterministic and were reported before, so they are dropped; workers hold the targets.  Questions cover the
+        # same mini-batches as before, so that none goes beyond the last step that was done.
+        for rate in rates:
             self._learn(rate)
 
     # -- what a replica works with

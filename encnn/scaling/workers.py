@@ -5,6 +5,12 @@
 - a **shard**, its part of the reviews of every mini-batch; the driver sends it once,
 - a **replica** of the encrypted network and the evaluation keys.
 
+**Workers of one machine** are one replica if threads can share the work of the scheme, as they can in 'bootstrapped'.  It lives
+in one of them and uses as many threads as all of them have.  So its threads share one copy of the keys and of the weights, in
+memory and in the cache, and have nothing to send each other.  A replica that is alone trains as a trainer alone does, and is
+asked for several mini-batches at once.  In other schemes each worker has a replica of its own.  What follows is about several
+replicas, on one machine or on several.
+
 For each mini-batch a worker computes scores, errors and the gradient of its part, and returns *sums of encrypted gradients*,
 each the update of some words.  The driver passes each worker the sums of the others, and every replica subtracts all of them.
 The driver asks for the next mini-batch before it puts together the scores of the last one, so workers do not wait for that.

@@ -35,6 +35,7 @@ from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
 from encnn.schemes.base import KeyContext
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
+from encnn.schemes.bootstrapped.shared import shared
 from encnn.schemes.integer_vector import CiphertextArray
 
 BootstrappedContext = KeyContext[BootstrappedParameters]
@@ -163,17 +164,27 @@ def embed(ciphertexts: np.ndarray, N: int) -> np.ndarray:
     return np.concatenate([body, masks], axis=1)
 
 
-def gather(W: BlockArray, X: Batch) -> CiphertextArray:
+def gather(W: BlockArray, X: Batch, threads: int = 1) -> CiphertextArray:
     """Return X W with one ciphertext per sum, in the shape of `BlockArray.numbers`.  Noises add, weighted by |X|."""
     places, pointers, factors = _entries(W, X)
-    sums = np.empty((len(X), *W.data.shape[1:]), np.int32)
+
+    def sums(rows: slice) -> np.ndarray:
+        first, stop = pointers[rows.start], pointers[rows.stop]
+        return _sums(W, places[first:stop], pointers[rows.start : rows.stop + 1] - first, factors[first:stop])
+
+    return _ciphertexts(W, shared(sums, len(X), threads), X.largest_row())
+
+
+def _sums(W: BlockArray, places: np.ndarray, pointers: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Return the data of one ciphertext per sum of numbers times factors."""
+    sums = np.empty((len(pointers) - 1, *W.data.shape[1:]), np.int32)
     loops = engine.compiled_blocks(W.parameters.N, W.parameters.k)
     if loops is None:
         gather_numpy(W.data, places, pointers, factors, sums)
     else:
         loops.gather(W.data, places, pointers, factors, sums, W.width)
     found = [extract(sums, k) for k in range(W.width)]
-    return _ciphertexts(W, found[0] if W.width == 1 else np.stack(found, axis=1), X.largest_row())
+    return found[0] if W.width == 1 else np.stack(found, axis=1)
 
 
 def scatter_subtract(W: BlockArray, X: Batch, errors: np.ndarray, value: float, noise: float) -> None:

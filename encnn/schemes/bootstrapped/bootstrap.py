@@ -16,16 +16,14 @@ table is read: f(z + e) instead of f(z) (`noise.table_input`).
     (ePrint 2018/622).
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from encnn.arithmetic import checks
 from encnn.schemes.bootstrapped import transform
 from encnn.schemes.bootstrapped.blocks import embed, extract
 from encnn.schemes.bootstrapped.rotation import RotationKey, blind_rotate
+from encnn.schemes.bootstrapped.shared import shared
 from encnn.schemes.bootstrapped.switching import SmallSwitchKey, switch_key, to_positions
 from encnn.schemes.bootstrapped.trace import TraceKey, pack, trace
 
@@ -82,7 +80,7 @@ def bootstrap_many(
     key.prepare()
     rotation = key.rotation_key(fine)
     tables = np.broadcast_to(table, (len(ciphertexts), table.shape[-1]))
-    return _shared(
+    return shared(
         lambda rows: _bootstrap(key.switch, rotation, ciphertexts[rows], tables[rows], outputs), len(ciphertexts), threads
     )
 
@@ -93,7 +91,7 @@ def alone(key: BootstrapKey, ciphertexts: np.ndarray, threads: int = 1) -> np.nd
     The number is the constant coefficient; the others are 0, up to noise (`noise.trace`).
     """
     N, _ = key.trace.parameters.N, key.trace.transforms  # computed here once, and not by every thread
-    return _shared(lambda rows: trace(key.trace, embed(ciphertexts[rows], N)), len(ciphertexts), threads)
+    return shared(lambda rows: trace(key.trace, embed(ciphertexts[rows], N)), len(ciphertexts), threads)
 
 
 def rows_alone(key: BootstrapKey, ciphertexts: np.ndarray, threads: int = 1) -> np.ndarray:
@@ -104,7 +102,7 @@ def rows_alone(key: BootstrapKey, ciphertexts: np.ndarray, threads: int = 1) -> 
     if ciphertexts.shape[1] == 1:
         return alone(key, ciphertexts[:, 0], threads)
     N, _ = key.trace.parameters.N, key.trace.transforms
-    return _shared(
+    return shared(
         lambda rows: np.stack([pack(key.trace, embed(row, N)) for row in ciphertexts[rows]]), len(ciphertexts), threads
     )
 
@@ -114,16 +112,6 @@ def packed(key: BootstrapKey, ciphertexts: np.ndarray) -> np.ndarray:
     N = key.trace.parameters.N
     parts = [ciphertexts[first : first + N] for first in range(0, len(ciphertexts), N)]
     return np.stack([pack(key.trace, embed(part, N)) for part in parts])
-
-
-def _shared(work: Callable[[slice], np.ndarray], batch: int, threads: int) -> np.ndarray:
-    """Return the results of `work` for a batch, which the threads share."""
-    if checks.whole("threads", threads, 1) == 1 or batch <= 1:
-        return work(slice(None))
-    parts = min(threads, batch)
-    bounds = [batch * i // parts for i in range(parts + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        return np.concatenate(list(pool.map(work, map(slice, bounds, bounds[1:]))))
 
 
 def _bootstrap(

@@ -127,7 +127,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
 
     def gather(self, X: Batch, W: BlockArray) -> CiphertextArray:  # type: ignore[override]
         """Return X W, shape (B, 1): sums of windows of blocks (`blocks.gather`); noises add, weighted by |X|."""
-        return blocks.gather(W, X)
+        return blocks.gather(W, X, self.threads)
 
     def scatter_subtract(self, W: BlockArray, X: Batch, G: CiphertextArray) -> None:  # type: ignore[override]
         """Do W -= X^T G in place: a trace isolates each row of G, which is then added to blocks (`blocks.scatter_subtract`).
