@@ -240,7 +240,8 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def polynomial(self, z: CiphertextArray, coefficients: Sequence) -> CiphertextArray:
         """Return sum_k coefficients[k] z^k by a table, which takes one bootstrap for any degree.
 
-        Noise: that of a rotation.  Also, z is read with an error, so the slope at z times 4 z_half r, r^2 = `noise.table_input`.
+        Noise: that of a rotation.  Also, z is read with an error, so the slope at z times 4 z_half r,
+        r^2 = `noise.table_input`.
         """
         constant, *rest = coefficients
         centred = self.apply(z, lambda x: np.polynomial.polynomial.polyval(x, [0.0, *rest]))
