@@ -37,6 +37,7 @@ from encnn.parties import EncryptedModel, Owner, Trainer, User
 from encnn.parties.assistance.scores import AssistedStep, DirectChannel
 from encnn.parties.assistance.weights import BudgetRefresh, LevelRefresh, WeightRefresh, refresh_for
 from encnn.parties.mirror import Client, Server
+from encnn.scaling.federation import blank_model, pass_on, recipient_key, reencryption_key
 from encnn.scaling.workers import Workers
 from encnn.schemes import ClearParameters, ckks, fv, make_keys
 from encnn.schemes.base import Evaluator
@@ -299,6 +300,30 @@ def widths_behind_a_hidden_layer(_: Path) -> Case:
     return lambda: hidden_learns(X=wide), {
         "leave `widths` out of Conditioned": lambda: hidden_learns(X=Conditioned(BAG)),
         "use hidden=0 and leave `parameters` out of Owner": lambda: learns(default_owner(), X=wide),
+    }
+
+
+@case("scaling/federation.py:_secret")
+def hidden_layers_through_a_proxy(_: Path) -> Case:
+    start = rank_one_start()
+    A, B = (of(start.architecture, EXACT, HIDDEN_TOY) for _ in range(2))
+    linear = [Owner(LINEAR, EXACT) for _ in range(2)]
+
+    def passed_on(A: Owner, B: Owner, start: Network) -> None:
+        model = pass_on(A.encrypt(start), blank_model(B), reencryption_key(A, recipient_key(B)))
+        close(B.decrypt_network(model).W1, start.W1, 0.05)
+
+    def read_by_both() -> None:
+        model, plan = A.encrypt(start), plan_of(EXACT)
+        Trainer(model).train(BAG, Y, plan)
+        read = A.decrypt_network(model)
+        other = B.encrypt(read)
+        close(B.decrypt_network(other).W1, read.W1, 0.01)
+        follows(B, read, plan, BAG, Y, helped_by, 0.4)
+
+    return lambda: passed_on(A, B, start), {
+        "let B encrypt it for its own trainer (Owner.encrypt)": read_by_both,
+        "use hidden=0": lambda: passed_on(*linear, Network(LINEAR, np.arange(6.0)[:, None] / 8, None)),
     }
 
 

@@ -251,6 +251,19 @@ def test_a_reciprocal_is_a_table(plain):
     np.testing.assert_allclose(found, 1 / x, atol=0.6)
 
 
+def test_tables_are_as_noisy_as_their_slope_says(plain):
+    secret, evaluator = plain
+    p, x = secret.parameters, np.repeat([[1.5], [-3.0], [5.0]], 250, axis=0)
+    read = 4 * p.z_half * math.sqrt(noise.table_input(p))
+    c, coefficients = secret.encrypt(x), [0.5, -0.5, 0.125]
+    for found, wanted, deviation in (
+        (evaluator.reciprocal(c), 1 / x, read / x**2),
+        (evaluator.polynomial(c, coefficients), 0.5 - x / 2 + x**2 / 8, read * np.abs(x / 4 - 0.5)),
+    ):
+        off = (secret.decrypt(found) - wanted) / np.hypot(deviation, math.sqrt(noise.rotation(p)) * 4 * p.z_half)
+        assert rms(off) == pytest.approx(1, rel=0.1) and abs(off.mean()) < 0.2
+
+
 @pytest.mark.parametrize("kappa", [0.036, 0.045])
 def test_codes_of_products_spread_as_predicted_and_have_the_right_sign(toy, kappa):
     secret, evaluator = toy

@@ -7,6 +7,8 @@ from scipy.sparse import csr_array
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.data.batches import Conditioned, batches
+from encnn.data.datasets import words_dataset
+from encnn.data.reviews import load_reviews
 from encnn.errors import CapabilityError, DivergenceError, FileError, ParameterError
 from encnn.network import Architecture, Help, Network, TrainingPlan, predict, train
 from encnn.network.rehearsal import hidden_layer_of
@@ -181,6 +183,21 @@ def test_an_encrypted_network_follows_its_twin(case):
         assert share(W, W_twin, W_start) < 2.5 * typical and typical < most
     assert z.shape == z_twin.shape and np.corrcoef(z.ravel(), z_twin.ravel())[0, 1] > 0.95
     assert (found.W1 != start.W1).mean() > 0.9
+
+
+def test_any_start_follows_its_twin_on_a_corpus_with_the_noise_of_128_bits():
+    """The ranges come from a rehearsal with a start of its own."""
+    data = words_dataset(load_reviews("toy"))
+    a, plan = Architecture(data.X.shape[1], hidden=8), TrainingPlan(EXACT, 0.1, batch_size=16)
+    start, other = (Network.initial(a, seeded(seed), 0.1) for seed in (0, 99))
+    twin, found = start.copy(), start.copy()
+    train(CLEAR, twin, data.X, data.y, plan)
+    z = train(CLEAR, other, data.X, data.y, plan)
+    ranges = Ranges.around(hidden_layer_of(other, data.X), other.W2, z)
+    train(SimulatedEvaluator(HIDDEN_128, seeded(), ranges), found, data.X, data.y, plan)
+    scores = [predict(CLEAR, n, data.X_test).ravel() for n in (found, twin)]
+    assert np.corrcoef(*scores)[0, 1] > 0.98 and not np.array_equal(*scores)
+    assert share(found.W1, twin.W1, start.W1) < 0.15 and share(found.W2, twin.W2, start.W2) < 0.15
 
 
 @pytest.mark.slow

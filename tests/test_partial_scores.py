@@ -22,7 +22,7 @@ from encnn.parties.assistance.scores import Assistant, AssistedStep, DirectChann
 from encnn.parties.model import MODEL, ModelHeader
 from encnn.scaling.federation import blank_model, pass_on, recipient_key, reencryption_key
 from encnn.schemes import ClearParameters, ckks, fv, yashe
-from encnn.schemes.bootstrapped import BOOTSTRAP_TOY
+from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, HIDDEN_TOY
 from encnn.schemes.integer_vector import ADDITIVE_128, COMPACT_128, MODULUS_TOY, PAPER
 from encnn.schemes.rings.parameters import primes_of_bits
 
@@ -243,6 +243,17 @@ def test_the_announced_bound_tells_the_octave_and_of_small_weights_nothing(weigh
     model.save(tmp_path / "model")
     assert EncryptedModel.load(tmp_path / "model").network.weight_bound == model.network.weight_bound == bound
     assert model.copy().network.weight_bound == bound
+
+
+def test_schemes_without_a_limit_announce_nothing_of_the_weights():
+    a = Architecture(3, hidden=4)
+    networks = [Network(a, np.full((3, 4), w), np.full(4, w / 2)) for w in (0.1, 1.5)]
+    for parameters in (PAPER, ckks.HIDDEN_128, HIDDEN_TOY):
+        owner = Owner(a, taylor(1), parameters, insecure=True)
+        models = [owner.encrypt(network) for network in networks]
+        assert [model.network.weight_bound for model in models] == [WEIGHT_BOUND] * 2
+        assert owner.announce_bound(models[1]) == WEIGHT_BOUND
+    assert [octave(network) for network in networks] == [WEIGHT_BOUND, 2.0]
 
 
 @pytest.mark.parametrize("bound", [0.0, -1.0, 0.2, float("inf"), float("nan"), "1", 1, True, None])

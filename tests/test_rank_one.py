@@ -8,7 +8,7 @@ from scipy.sparse import csr_array, random_array
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.data.batches import Conditioned
-from encnn.errors import ParameterError
+from encnn.errors import DataError, ParameterError
 from encnn.network import Architecture, Network, TrainingPlan, predict, train
 from encnn.network.rank_one import expanded, obstacle, reduced
 from encnn.schemes.clear import ClearEvaluator
@@ -80,6 +80,14 @@ def test_says_why_it_does_not_hold_and_what_can(network, why) -> None:
     assert why in (obstacle(network) or "")
     with pytest.raises(ParameterError, match=f"{why}.*general step"):
         reduced(network)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.9, 3.0, np.nan])
+def test_a_direction_that_somebody_changed_is_refused(factor: float) -> None:
+    one, w = reduced(Network.initial(Architecture(5, 3), np.random.default_rng(0)))
+    np.testing.assert_allclose(expanded(one, -w).W2, -one.second_layer * w)  # scores have w twice, and so do not change
+    with pytest.raises(DataError, match="not 1, so somebody changed it"):
+        expanded(one, factor * w)
 
 
 def test_only_one_unit_is_expanded() -> None:

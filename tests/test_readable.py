@@ -1,5 +1,6 @@
 """Ciphertexts without a mask, which anybody reads, are told in every scheme, and refused where models are read."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,18 @@ def test_blocks_of_weights_without_masks_are_told() -> None:
     assert not owner.evaluator.readable(W)
     W.data[-1] = 0
     assert owner.evaluator.readable(W)
+
+
+def test_a_direction_of_rank_one_without_masks_is_not_loaded(tmp_path: Path) -> None:
+    a = Architecture(4, hidden=8)
+    model = Owner(a, taylor(1), bootstrapped.HIDDEN_TOY, insecure=True).encrypt(Network.initial(a, np.random.default_rng(0)))
+    model.save(tmp_path / "encrypted")
+    assert EncryptedModel.load(tmp_path / "encrypted").network.direction is not None
+    w = model.network.direction
+    model.network.direction = replace(w, data=w.data * np.array([1, 0, 0], np.int32)[:, None], seed=None)
+    model.save(tmp_path / "plain")
+    with pytest.raises(FileError, match="weights have no masks, so anybody reads them"):
+        EncryptedModel.load(tmp_path / "plain")
 
 
 @pytest.mark.parametrize("p", [COMPACT_128, fv.ADDITIVE_128, yashe.ADDITIVE_128], ids=lambda p: p.name)

@@ -23,7 +23,8 @@ model as it was handed out, and none of its scores is wrong.  In training weight
 most the rate times the batch's sum of |x_i|, and training raises B to at least that (`raise_bound`).  So between two readings a
 part cannot jump from within R / 2 to beyond 3 R / 2.  For a whole run the proven bound is the number of updates times the rate,
 far above what weights reach, so after training B is an assumption.  The owner can turn it into a fact: `Owner.announce_bound`
-decrypts the weights and announces their octave.
+decrypts the weights and announces their octave.  If a scheme has no limit R, nobody needs B.  It is then always `WEIGHT_BOUND`,
+and tells nothing about the weights.
 
 **What it costs.**  Each part takes one ciphertext and one decryption.  The number of row additions does not grow.  The owner,
 who reads z in any case, also learns sums over parts of a review.
@@ -176,6 +177,14 @@ def octave(network: Network) -> float:
     """
     largest = max(float(np.abs(W).max(initial=0.0)) for W in (network.W1, network.W2) if W is not None)
     return max(WEIGHT_BOUND, 2.0 ** math.ceil(math.log2(largest))) if 0 < largest < math.inf else WEIGHT_BOUND
+
+
+def bound_to_announce(evaluator: Evaluator, network: Network) -> float:
+    """Return the octave of a network in the clear (`octave`) if a scheme's limit needs it.
+
+    Without a limit nobody needs the octave.  It would only tell something about the weights, so it is `WEIGHT_BOUND`.
+    """
+    return octave(network) if math.isfinite(evaluator.score_limit) else WEIGHT_BOUND
 
 
 def raise_bound(evaluator: Evaluator, network: Network, X: TrainingFeatures, rate: float, batch_size: int) -> None:

@@ -30,8 +30,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from encnn.errors import ParameterError
+from encnn.errors import DataError, ParameterError
 from encnn.network.architecture import Network
+
+MOST_OFF_ONE = 1e-3
+"""How far |w| may be from 1.  The noise of a fresh ciphertext moves it by less than a thousandth of this."""
 
 
 def obstacle(network: Network) -> str | None:
@@ -65,11 +68,21 @@ def reduced(network: Network) -> tuple[Network, np.ndarray]:
 
 
 def expanded(network: Network, w: np.ndarray) -> Network:
-    """Return the network with W1 = U w^T and W2 = b w, for (U, b) in the clear and the direction w, shape (hidden,)."""
+    """Return the network with W1 = U w^T and W2 = b w, for (U, b) in the clear and the direction w, shape (hidden,).
+
+    Raises `DataError` unless |w| = 1.  Otherwise the scores of the whole network would not be those of (U, b), which were
+    trained and predicted: they would be |w|^2 times as large.
+    """
     if network.W2 is None or network.architecture.hidden != 1 or network.architecture.outputs != 1:
         raise ParameterError(
             f"only a network of one hidden unit and one output can be expanded, not {network.architecture}; pass the network "
             "that `reduced` made, after its training"
+        )
+    size = float(np.linalg.norm(w))
+    if not abs(size - 1) <= MOST_OFF_ONE:
+        raise DataError(
+            f"the direction of W2 has the length {size:.3g}, not 1, so somebody changed it after it was encrypted; reject this "
+            "model, and have another trainer train the model that you encrypted"
         )
     a = replace(network.architecture, hidden=len(w))
     return Network(a, network.W1 * w, network.W2 * w, network.weight_bound)

@@ -105,6 +105,7 @@ class EncryptedModel:
         third = None
         if isinstance(header, RankOneHeader) and w is not None:
             third = evaluator.restore_array(header.direction, w, (header.units,))
+            evaluator.check_weights(third)
         return cls(evaluator, Network(a, first, second, header.weight_bound, third), sigmoid, features)
 
 

@@ -17,7 +17,7 @@ from encnn.data.recipes import Recipe, check_width
 from encnn.errors import CapabilityError, DataError, FileError, InsecureWarning, KeyMismatchError, ParameterError
 from encnn.files.schema import check_array, describe, naming, parse, take
 from encnn.network import Architecture, Network, OnScores, TrainingPlan, plain_targets, rank_one
-from encnn.network.partial_scores import PartialScores, octave, readable
+from encnn.network.partial_scores import PartialScores, bound_to_announce, readable
 from encnn.parties.assistance.scores import Assistant
 from encnn.parties.assistance.weights import OwnerOfWeights
 from encnn.parties.model import (
@@ -171,7 +171,7 @@ class Owner:
         if checks.instance("network", network, Network).architecture != self.architecture:
             raise ParameterError(f"the keys are for {self.architecture}, not for {network.architecture}; make another owner")
         network.check_clear()
-        bound, direction = octave(network), None
+        bound, direction = bound_to_announce(self.evaluator, network), None
         if self.evaluator.prefers_rank_one and rank_one.obstacle(network) is None:
             network, w = rank_one.reduced(network)
             self.evaluator.check_start(float(network.second_layer[0]))
@@ -253,9 +253,10 @@ class Owner:
     def announce_bound(self, model: EncryptedModel) -> float:
         """Announce in a trained model the octave of its largest weight, at least `WEIGHT_BOUND`; return it.
 
-        Then no score of the model is misread (`network.partial_scores`).  The bound reveals this octave to everybody.
+        Then no score of the model is misread (`network.partial_scores`).  The bound reveals this octave to everybody.  A scheme
+        without a limit on scores needs no bound, and announces `WEIGHT_BOUND` for all weights.
         """
-        model.network.weight_bound = octave(self.decrypt_network(model))
+        model.network.weight_bound = bound_to_announce(self.evaluator, self.decrypt_network(model))
         return model.network.weight_bound
 
     def load_scores(self, path: Path) -> np.ndarray:

@@ -27,7 +27,7 @@ import numpy as np
 from encnn import files
 from encnn.data import Features
 from encnn.data.fingerprints import check_fingerprints
-from encnn.errors import DataError, KeyMismatchError, ParameterError
+from encnn.errors import CapabilityError, DataError, KeyMismatchError, ParameterError
 from encnn.files.schema import naming
 from encnn.network import Help, Network, TrainingPlan
 from encnn.network.training import NOBODY
@@ -195,5 +195,11 @@ def _secret(owner: Owner) -> IntegerVectorSecretKey:
     if not isinstance(owner.secret_key, IntegerVectorSecretKey):
         raise ParameterError(
             f"re-encryption is for keys of the integer-vector scheme and its descendants, not for {owner.parameters.name!r}"
+        )
+    if owner.architecture.hidden and owner.evaluator.prefers_rank_one:
+        raise CapabilityError(
+            f"a proxy cannot switch a network with a hidden layer of {owner.parameters.name!r} to another key; B may read it "
+            "anyway, so let A decrypt it (Owner.decrypt_network) and send it to B over a private channel, and let B encrypt it "
+            "for its own trainer (Owner.encrypt), or use hidden=0 and leave `parameters` out of Owner"
         )
     return owner.secret_key

@@ -238,7 +238,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return centred + 0.5 * rates - self.unpack(targets), 1.0
 
     def polynomial(self, z: CiphertextArray, coefficients: Sequence) -> CiphertextArray:
-        """Return sum_k coefficients[k] z^k by a table, which takes one bootstrap for any degree."""
+        """Return sum_k coefficients[k] z^k by a table, which takes one bootstrap for any degree.
+
+        Noise: that of a rotation.  Also, z is read with an error, so the slope at z times 4 z_half r,
+        r^2 = `noise.table_input`.
+        """
         constant, *rest = coefficients
         centred = self.apply(z, lambda x: np.polynomial.polynomial.polyval(x, [0.0, *rest]))
         return centred + constant
@@ -270,7 +274,11 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         return CiphertextArray(data, self.context, p.scale, a.bound, value, products.bound(p, f.terms * many, gain))
 
     def reciprocal(self, a: CiphertextArray, guess: float = 1.0, steps: int = 0) -> CiphertextArray:
-        """Return 1 / a by one table, clipped to z_half in size: neither a guess nor steps are needed."""
+        """Return 1 / a by one table, clipped to z_half in size: neither a guess nor steps are needed.
+
+        Noise: that of a rotation.  Also, a is read with an error, so the relative deviation 4 z_half r / |a|,
+        r^2 = `noise.table_input`.
+        """
         least = 1 / self.parameters.z_half
         return self.apply(a, lambda x: 1 / np.where(np.abs(x) < least, np.where(x < 0, -least, least), x))
 
