@@ -83,10 +83,7 @@ def forward_loop(x: np.ndarray, primes: np.ndarray, tables: tuple[np.ndarray, ..
 def inverse_loop(
     x: np.ndarray, primes: np.ndarray, tables: tuple[np.ndarray, ...], last: np.ndarray, last_shoup: np.ndarray
 ) -> None:
-    """Transform the rows of x, shape (rows, k, N), back in place, late stages first; `last` holds 1 / N modulo each prime.
-
-    A butterfly undone is (u + v, (u - v) / w).  One subtraction brings the sum below 2 p again; the product is there already.
-    """
+    """Transform the rows of x, shape (rows, k, N), back in place, late stages first; `last` holds 1 / N modulo each prime."""
     w, w_shoup, late, late_shoup = tables
     blocks = late.shape[2]
     b = np.empty((x.shape[2] // blocks, blocks), np.uint64)
@@ -103,7 +100,7 @@ def inverse_loop(
                     for j in range(2 * i * t, (2 * i + 1) * t):
                         low, high = b[j], b[j + t]
                         for n in range(blocks):
-                            u, d = low[n] + high[n], low[n] + (two_p - high[n])  # unsigned numbers: two_p keeps the difference above 0
+                            u, d = low[n] + high[n], low[n] + (two_p - high[n])  # above 0: unsigned
                             low[n], high[n] = min(u, u - two_p), d * f[n] - ((d * f_shoup[n]) >> _32) * p
                 m, t = m // 2, 2 * t
             for j in range(len(b)):
