@@ -10,8 +10,6 @@ accuracies in percent, and CPU ms per review.
 """
 
 import argparse
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
+from encnn.costs.timing import cpu_seconds
 from encnn.data.datasets import Dataset, words_dataset
 from encnn.data.reviews import load_reviews
 from encnn.network import Architecture, Network, TrainingPlan, train
@@ -55,13 +54,6 @@ def _share(found: Any, twin: Any, start: Any) -> float:
     return float(np.sqrt(np.mean((found - twin) ** 2) / np.mean((twin - start) ** 2)))
 
 
-def timed(work: Callable[[], Any]) -> float:
-    """Return the CPU seconds of a call."""
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
-
-
 def xor(starts: int, simulated: int = 10) -> pd.DataFrame:
     """Return which runs of XOR get all four rows right, with a hidden layer of eight units and a cubic activation.
 
@@ -86,7 +78,7 @@ def xor(starts: int, simulated: int = 10) -> pd.DataFrame:
             owner = Owner(architecture, plan.sigmoid, HIDDEN_128)
             model = owner.encrypt(start)
             model.evaluator.ranges = ranges  # type: ignore[attr-defined]
-            row["CPU s"] = timed(partial(train, model.evaluator, model.network, X, y, plan, keep_scores=False))
+            row["CPU s"] = cpu_seconds(partial(train, model.evaluator, model.network, X, y, plan, keep_scores=False))[1]
             row["encrypted"] = right(owner.decrypt_network(model))
             print(row, flush=True)
         rows.append(row)
@@ -120,7 +112,7 @@ def main() -> None:
     model.evaluator.ranges = ranges  # type: ignore[attr-defined]
     model.evaluator.prepare()
     train(model.evaluator, model.copy().network, data.X[:4], data.y[:4], plan)  # compiles the loops
-    seconds = timed(lambda: train(model.evaluator, model.network, data.X, data.y, plan, keep_scores=False))
+    seconds = cpu_seconds(lambda: train(model.evaluator, model.network, data.X, data.y, plan, keep_scores=False))[1]
     lines = {"simulated": simulated, "encrypted": owner.decrypt_network(model)}
     table = pd.DataFrame([{"run": name} | compared(n, twin, start, data) for name, n in lines.items()])
     table["CPU ms per review"] = [np.nan, 1000 * seconds / o.reviews]

@@ -352,6 +352,7 @@ def test_the_pages_have_the_stored_numbers(tool: ModuleType) -> None:
     ("name", "column"),
     [
         ("scale", "model_bytes"),
+        ("moved", "keys_bytes"),
         ("machine", "rate"),
         ("peers", "peer_ms"),
         ("bootstraps", "ours_to_peer"),

@@ -288,6 +288,15 @@ def test_growth_counts_what_traces_add_to_other_words():
     assert few.variance_per_epoch < 0.7 * found.variance_per_epoch
 
 
+@pytest.mark.parametrize(("p", "rate"), [(ONE_LEVEL_128, 0.015), (TWO_LEVEL_128, 0.01)], ids=["one level", "two levels"])
+def test_traces_are_less_than_a_hundredth_of_the_variance_in_scores(p, rate, monkeypatch):
+    X = Conditioned(reviews(np.random.default_rng(5), 200, 2500, 60))
+    whole = noise.training_noise(p, X, rate).variance_per_epoch
+    monkeypatch.setattr(noise, "trace", lambda p: np.zeros(p.N))
+    share = 1 - noise.training_noise(p, X, rate).variance_per_epoch / whole
+    assert 0 < share < 0.01
+
+
 def test_noise_of_the_place_counts_where_it_is_the_larger_one():
     """Errors of real tables, read where two levels lead to: at a high rate the place makes nearly all of their noise."""
     p, rate, rng = TWO_LEVEL, 0.015, np.random.default_rng(4)

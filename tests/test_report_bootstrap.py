@@ -82,7 +82,8 @@ def test_training_curve_draws_every_key_and_its_twin():
             "clear twin": [80.5, 84.5, 81.25, 85.5, 78.0, 79.0],
         }
     )
-    top, bottom = figures.training_curve(curve, {"the paper": 75.0}).axes
+    figure = figures.training_curve(curve, {"the paper": 75.0})
+    top, bottom = figure.axes
     assert [ydata(line) for line in top.lines] == [
         [80.0, 84.0],
         [80.5, 84.5],
@@ -92,8 +93,11 @@ def test_training_curve_draws_every_key_and_its_twin():
         [78.0, 79.0],
         [75.0, 75.0],
     ]
-    assert [text.get_text() for text in top.get_legend().get_texts()] == ["one epoch", "two levels"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["one epoch", "two levels"]
     assert [text.get_text() for text in top.texts] == ["the paper"]
+    figure.canvas.draw()
+    assert not any(legend.get_window_extent().overlaps(axes.bbox) for axes in (top, bottom)), "it would cover a line"
     assert [ydata(line) for line in bottom.lines[:3]] == [[-0.5, -0.5], [-0.25, -0.5], [0.0, 0.0]]
 
 

@@ -10,10 +10,15 @@ import pandas as pd
 from encnn.costs.units import size_text
 from encnn.report.comparison_figures import overview
 from encnn.report.names import operation_name, scheme_name
+from encnn.schemes import bootstrapped
 
 ROOT = Path(__file__).parent.parent
 STEPS = (1, 16, 64, 256)
 """The sizes of mini-batches that have a column."""
+VOCABULARIES = (10**6, 10**7)
+"""Features of the plan on paper, for the table of what has to be moved."""
+GIGABIT_PER_S = 10**9 / 8
+"""Bytes per second of a link of one gigabit per second."""
 SHORT_S = 0.5
 """Runs of fewer seconds are left out: a prediction is of little use there, and a measurement is mostly noise."""
 
@@ -157,6 +162,23 @@ def scale(table: pd.DataFrame) -> str:
     return _markdown(names, rows) + "\nOf those with 128 bits:\n\n" + best
 
 
+def moved(table: pd.DataFrame) -> str:
+    """Return what the plan on paper moves under bootstrapping, packed and with one ciphertext per weight, as Markdown."""
+    presets = {p.name: p for p in (bootstrapped.ONE_LEVEL_128, bootstrapped.TWO_LEVEL_128)}
+    rows = []
+    for line in (line for line in table.to_dict("records") if line["parameters"] in presets):
+        p, trainers, keys = presets[line["parameters"]], line["trainers"], line["keys_bytes"]
+        for features in VOCABULARIES:
+            packed = -(-features // p.N) * 4 * (1 + p.k) * p.N  # whole blocks of N weights
+            alone = features * 4 * (1 + p.d)
+            sent, before = trainers * (keys + packed), trainers * (keys + alone)
+            sizes = [size_text(x) for x in (packed, alone, sent, before)]
+            cores = [_number(3600 * line["trainers_cpu_h"] * GIGABIT_PER_S / x) for x in (sent, before)]
+            rows.append((p.name, f"{features:,}", *sizes, f"{before / sent:.0f} x", *cores))
+    names = ["parameters", "features", "model", "model, alone", "moved", "moved, alone", "less"]
+    return _markdown([*names, "cores at balance", "cores at balance, alone"], rows)
+
+
 def schemes(table: pd.DataFrame) -> str:
     """Return the costs of one network under each scheme as Markdown."""
     shown = overview(table)
@@ -184,6 +206,7 @@ BLOCKS: dict[str, tuple[str, str, Callable[[pd.DataFrame], str]]] = {
     "workers": ("performance.md", "benchmarks/workers.csv", workers),
     "schemes": ("schemes.md", "figures/comparison.csv", schemes),
     "scale": ("scale.md", "benchmarks/scale.csv", scale),
+    "moved": ("scale.md", "benchmarks/scale.csv", moved),
 }
 """For each block its page, the table that it shows, and the function that makes it."""
 

@@ -1,13 +1,14 @@
 """A small run with the same parameters as a task.  It measures what each part of the real run will cost."""
 
 import math
-import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from encnn.costs.task import Task, synthetic_features
+from encnn.costs.timing import cpu_seconds
 from encnn.data import Features
 from encnn.data.batches import Batch, batches
 from encnn.network import Help, Network, train
@@ -43,15 +44,12 @@ class Rehearsal:
     ) -> None:
         self.task, self.parameters, self.assistance = task, parameters, how
         self._together = together or rows_together(parameters)
-        small, begun = replace(task.architecture, features=self._first_rows()), time.process_time()
-        self.owner = Owner(small, task.plan.sigmoid, parameters, insecure=True)
-        self.keys_s = time.process_time() - begun
+        small = replace(task.architecture, features=self._first_rows())
+        self.owner, self.keys_s = cpu_seconds(partial(Owner, small, task.plan.sigmoid, parameters, insecure=True))
         self.evaluator = self.owner.evaluator
         self._rng = np.random.default_rng(0)
         first = self.owner.encrypt(self._start(self._first_rows())).network  # the first call may compile
-        begun = time.process_time()
-        self.owner.encrypt(self._start(self._first_rows()))
-        self.encrypt_row_s = (time.process_time() - begun) / len(first.W1)
+        self.encrypt_row_s = cpu_seconds(self.owner.encrypt, self._start(self._first_rows()))[1] / len(first.W1)
         self.row_bytes, self.fixed_bytes = first.W1.nbytes / len(first.W1), 0 if first.W2 is None else first.W2.nbytes
         self.first, self.network = first, self._enlarged(first, rows or self._rows())
         self.reviews = 0
@@ -79,9 +77,7 @@ class Rehearsal:
         y = y if network.architecture.outputs == 1 else y % network.architecture.outputs
         plan = replace(self.task.plan, batch_size=batch, epochs=1, decay=0.0, shrink=1.0)
         owner_before = self.answers.cpu_seconds
-        begun = time.process_time()
-        train(self.evaluator, network, X, y, plan, self.help, keep_scores=False)
-        total = time.process_time() - begun
+        _, total = cpu_seconds(partial(train, self.evaluator, network, X, y, plan, self.help, keep_scores=False))
         owner = self.answers.cpu_seconds - owner_before
         self.trained, self.reviews = network, self.reviews + batch * steps
         return total - owner, owner
@@ -103,9 +99,7 @@ class Rehearsal:
             network = self.trained.copy()
             model = EncryptedModel(self.evaluator, network, self.task.plan.sigmoid)
             side = self.owner.refresher(model, math.inf)
-            begun = time.process_time()
-            weights.WeightRefresh(model, DirectChannel(side)).now()
-            total = time.process_time() - begun
+            _, total = cpu_seconds(weights.WeightRefresh(model, DirectChannel(side)).now)
         tally = side.tally
         return total - tally.cpu_seconds, tally.cpu_seconds, (tally.bytes_up, tally.bytes_down)
 
@@ -153,10 +147,9 @@ class Rehearsal:
         batch = (
             self.task.plan.batch_size if isinstance(self.parameters, ckks.CKKSParameters) else min(self.task.plan.batch_size, 2)
         )
-        begun = time.process_time()
-        self.seconds(words, batch, 1)
+        _, spent = cpu_seconds(self.seconds, words, batch, 1)
         if isinstance(self.parameters, bootstrapped.BootstrappedParameters):
-            self.keys_s += time.process_time() - begun  # masks are expanded and keys transformed at the first bootstrap
+            self.keys_s += spent  # masks are expanded and keys transformed at the first bootstrap
 
 
 def _budget(W: RingArray) -> float:

@@ -15,7 +15,6 @@ import argparse
 import importlib
 import inspect
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from encnn.classifier import EncryptedClassifier
+from encnn.costs.timing import cpu_seconds
 from encnn.experiments.columns import security
 from encnn.experiments.console import job_options, show
 from encnn.experiments.results import Results
@@ -78,11 +78,9 @@ def measured(data: LabelledData, help: str, key: int) -> dict[str, object]:
     """Return a line of the table: the classifier and `LogisticRegression` on split number `key`."""
     X, X_test, y, y_test = train_test_split(data.X, data.y, test_size=0.5, stratify=data.y, random_state=key)
     found = EncryptedClassifier(help=help, random_state=key, verbose=2)
-    begun = time.process_time()
-    found.fit(X, y)
-    fitted = time.process_time()
-    right = found.score(X_test, y_test)
-    scored, setting = time.process_time(), found.setting_
+    _, fit_s = cpu_seconds(found.fit, X, y)
+    right, test_s = cpu_seconds(found.score, X_test, y_test)
+    setting = found.setting_
     rows = len(y) * found.features_.rows * setting.epochs
     return {
         "data": data.name,
@@ -101,9 +99,9 @@ def measured(data: LabelledData, help: str, key: int) -> dict[str, object]:
         "batch": found.batch_size,
         "test accuracy percent": round(100 * right, 2),
         "LogisticRegression percent": round(100 * in_the_clear(data, found, X, y, X_test, y_test), 2),
-        "fit CPU s": round(fitted - begun, 1),
-        "CPU ms per row and class": round(1e3 * (fitted - begun) / rows, 2),
-        "test CPU ms per row": round(1e3 * (scored - fitted) / len(y_test), 2),
+        "fit CPU s": round(fit_s, 1),
+        "CPU ms per row and class": round(1e3 * fit_s / rows, 2),
+        "test CPU ms per row": round(1e3 * test_s / len(y_test), 2),
     }
 
 

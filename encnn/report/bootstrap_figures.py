@@ -169,7 +169,7 @@ def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
     top.set(ylabel="reviews right so far (%)", title="Training without help in the first epoch (dashed: clear twins)")
     bottom.set(xlabel="reviews trained on", ylabel="encrypted less\ntwin (points)")
     top.margins(y=0.08)
-    top.legend(loc="lower right")
+    figure.legend(*top.get_legend_handles_labels(), loc="outside lower center", ncols=2)  # inside it would cover a line
     return figure
 
 

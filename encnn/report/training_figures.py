@@ -83,6 +83,7 @@ def plot_grid(grid: pd.DataFrame) -> Figure:
         axes.set(title=network, xlabel="threshold", ylabel="polarity cutoff" if axes is panels[0][0] else "")
     bar = figure.colorbar(panels[0][0].collections[0], ax=panels, label="reviews right, mean over starts")
     _mark_counts(bar, low, high)
+    bar.ax.yaxis.labelpad = 12  # the names of the paper's counts are wider than numbers
     figure.suptitle(f"What the paper may have run: reviews right of {paper.REVIEWS:,}")
     return figure
 

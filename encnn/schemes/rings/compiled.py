@@ -100,7 +100,7 @@ def inverse_loop(
                     for j in range(2 * i * t, (2 * i + 1) * t):
                         low, high = b[j], b[j + t]
                         for n in range(blocks):
-                            u, d = low[n] + high[n], low[n] + (two_p - high[n])
+                            u, d = low[n] + high[n], low[n] + (two_p - high[n])  # above 0: unsigned
                             low[n], high[n] = min(u, u - two_p), d * f[n] - ((d * f_shoup[n]) >> _32) * p
                 m, t = m // 2, 2 * t
             for j in range(len(b)):
@@ -115,7 +115,7 @@ def inverse_loop(
                         u, d = low[j] + high[j], low[j] + (two_p - high[j])
                         low[j], high[j] = min(u, u - two_p), d * s - ((d * s_shoup) >> _32) * p
                 m, t = m // 2, 2 * t
-            for j in range(len(a)):
+            for j in range(len(a)):  # each of the log2(N) stages has doubled the coefficients
                 u = a[j] * last[c] - ((a[j] * last_shoup[c]) >> _32) * p
                 a[j] = min(u, u - p)
 
@@ -127,13 +127,13 @@ def split_loop(
 
     x and parts have shape (k, n), v has (n,).  Returns how many of v are too near to a half for float64 to decide.
     """
-    quotients = np.full(len(v), 0.5)
+    quotients = np.full(len(v), 0.5)  # so that floor rounds to the nearest whole number
     for i in range(len(x)):
         p, inverse, f, f_shoup = primes[i], 1.0 / primes[i], factors[i], factors_shoup[i]
         row, part = x[i], parts[i]
         for c in range(len(v)):
             u = row[c] * f - ((row[c] * f_shoup) >> _32) * p
-            u = min(u, u - p)
+            u = min(u, u - p)  # below p, so that 16 products with residues stay below 2^64
             part[c] = u
             quotients[c] += u * inverse
     undecided = 0
@@ -162,7 +162,7 @@ def convert_loop(
         for j in range(len(out)):
             total, counts, multiple = out[j, few], v[few], multiples[j]
             for c in range(len(total)):
-                total[c] = counts[c] * multiple
+                total[c] = counts[c] * multiple  # v times minus the old modulus, which the sum of the parts has too often
             for i in range(len(parts)):
                 part, f = parts[i, few], factors[j, i]
                 for c in range(len(total)):
@@ -182,7 +182,7 @@ def products_loop(out: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
         for j in range(out.shape[1]):
             for start in range(0, out.shape[2], _CHUNK):
                 few = slice(start, start + _CHUNK)
-                total = out[s, j, few]
+                total = out[s, j, few]  # stays in the nearest cache over all terms
                 total[:] = 0
                 for i in range(len(x)):
                     a, b = x[i, j, few], y[i, s, j, few]
@@ -195,11 +195,11 @@ def reduce_loop(x: np.ndarray, primes: np.ndarray) -> None:
     for j in range(x.shape[1]):
         p, two_p = primes[j], primes[j] + primes[j]
         one, high_one = (np.uint64(1) << _32) // p, (np.uint64(1) << _32) % p
-        high_shoup = (high_one << _32) // p
+        high_shoup = (high_one << _32) // p  # w' for the constant w = 2^32 modulo p
         for r in range(x.shape[0]):
             row = x[r, j]
             for c in range(len(row)):
                 low, high = row[c] & _LOW, row[c] >> _32
                 u = low - ((low * one) >> _32) * p + high * high_one - ((high * high_shoup) >> _32) * p
-                u = min(u, u - two_p)
+                u = min(u, u - two_p)  # two products below 2 p each: their sum is below 4 p
                 row[c] = min(u, u - p)
