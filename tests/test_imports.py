@@ -6,6 +6,7 @@ import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,38 @@ def test_functions_are_short() -> None:
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     lengths = sorted(node.end_lineno - node.lineno + 1 for node in functions if node.end_lineno)
     assert lengths[len(lengths) // 2] <= 6 and lengths[9 * len(lengths) // 10] <= 16 and lengths[-1] <= 40
+
+
+def test_fields_of_dataclasses_are_explained() -> None:
+    """Each has a comment beside or above it, or stands in the docstring of its class, unless a base explains it."""
+    classes = {c.name: (c, path) for path in modules().values() for c in ast.walk(ast.parse(path.read_text())) if is_class(c)}
+    bare = [
+        f"{name}.{field.target.id}"
+        for name, (node, path) in classes.items()
+        if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and not explained(field, node, path.read_text().splitlines(), classes)
+    ]
+    assert not bare
+
+
+def is_class(node: ast.AST) -> bool:
+    return isinstance(node, ast.ClassDef)
+
+
+def explained(field: ast.AnnAssign, owner: ast.ClassDef, lines: list[str], classes: dict[str, Any]) -> bool:
+    name = ast.unparse(field.target)
+    if name in (ast.get_docstring(owner) or "") or lines[field.lineno - 2].lstrip().startswith("#"):
+        return True
+    inherited = any(declares(base, name, classes) for base in owner.bases)
+    return inherited or any("#" in line for line in lines[field.lineno - 1 : field.end_lineno])
+
+
+def declares(base: ast.expr, name: str, classes: dict[str, Any]) -> bool:
+    """Whether a base class, or a base of its own, has a field of this name."""
+    node = classes.get(ast.unparse(base).split("[")[0].split(".")[-1], (None, None))[0]
+    own = node is not None and any(isinstance(f, ast.AnnAssign) and ast.unparse(f.target) == name for f in node.body)
+    return own or (node is not None and any(declares(b, name, classes) for b in node.bases))
 
 
 def test_most_types_are_named() -> None:

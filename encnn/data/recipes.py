@@ -93,8 +93,8 @@ class TableFeatures:
 class ScaledFeatures:
     """Columns of real numbers, as small whole ones with a bias (`whole_numbers`)."""
 
-    columns: tuple[str, ...]
-    scaling: Scaling
+    columns: tuple[str, ...]  # their names, in order
+    scaling: Scaling  # what makes them whole numbers
 
     def __post_init__(self) -> None:
         """Refuse names that are not distinct texts, and a scaling of other columns."""

@@ -35,7 +35,7 @@ NEARLY_ALL = 0.99
 class Scaling:
     """How the columns of a table become small whole numbers."""
 
-    centres: tuple[float, ...]
+    centres: tuple[float, ...]  # what becomes 0 in each column
     steps: tuple[float, ...]  # all above 0
     largest: int  # numbers are cut at +-largest
     bias: int  # the number in the constant column

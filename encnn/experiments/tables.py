@@ -43,9 +43,9 @@ SHORTEST_PAGE = 200
 class LabelledData:
     """A table of numbers, or texts, and their labels."""
 
-    name: str
+    name: str  # as tables show it
     X: np.ndarray  # an array of shape (rows, columns), or an array of texts
-    y: np.ndarray
+    y: np.ndarray  # a label per row
 
     @property
     def texts(self) -> bool:

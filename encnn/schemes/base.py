@@ -116,7 +116,7 @@ P = TypeVar("P", bound=SchemeParameters, covariant=True)
 class KeyContext(Generic[P]):
     """What all ciphertexts of one key share."""
 
-    parameters: P
+    parameters: P  # of the key
     key_id: str  # the public name of the key
     experimental: bool = False  # whether its randomness can be reproduced
 

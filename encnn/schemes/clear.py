@@ -26,8 +26,8 @@ class ClearParameters:
     scale: int | None = None  # multiples of 1 / scale in fixed point; None for float64
     rounding: Literal["nearest", "truncate"] = "nearest"  # of fixed-point numbers; "truncate" rounds towards zero
     name: str = "clear"  # of the set
-    insecure: ClassVar[bool] = True
-    owner_help: ClassVar[base.OwnerHelp] = "none"
+    insecure: ClassVar[bool] = True  # nothing is encrypted, which is what it is for
+    owner_help: ClassVar[base.OwnerHelp] = "none"  # every operation is plain arithmetic
 
     def __post_init__(self) -> None:
         """Raise `ParameterError` for a scale below 1 or an unknown rounding."""

@@ -37,7 +37,7 @@ Bits: TypeAlias = tuple[int, ...]
 class RingParameters(NamedParameters):
     """A validated parameter set.  A set without protection must have INSECURE in its name."""
 
-    scheme: ClassVar[str]
+    scheme: ClassVar[str]  # the name of its folder
 
     N: int  # dimension, a power of two
     q_primes: tuple[int, ...]  # primes of the modulus
