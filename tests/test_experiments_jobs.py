@@ -44,7 +44,7 @@ def test_no_job_imports_another_one(job: str) -> None:
 def test_every_job_says_what_its_options_are(job: str, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([job, "--help"])
-    assert f"python -m encnn.experiments {job}" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith(f"usage: encnn {job} ")
     assert str(import_module(f"encnn.experiments.{job}").__doc__).count(f"`python -m encnn.experiments {job}`") == 1
 
 
