@@ -275,7 +275,7 @@ def test_a_trainer_and_the_recipient_read_the_key_unless_its_owner_judges(p: Int
         read = B.decrypt(pass_on(spoilt, blank_model(B), key).network.W1)[: p.d]
         np.testing.assert_array_equal(attack.T_from_weights(read, 1.0), A.secret_key.T(1))  # type: ignore[attr-defined]
         with pytest.raises(DataError, match="not handed over .*REJECTED"):
-            hand_over(A, spoilt, X, y, minimum=0.8)
+            hand_over(A, spoilt, X, y, minimum=0.95)  # by chance one spoilt network in 2,000 gets 80 % right
 
 
 def test_an_honest_network_is_handed_over_with_nothing_of_its_trainers_randomness() -> None:
