@@ -14,7 +14,7 @@ from encnn.experiments.results import FRESH, PUBLISHED, copy_tables
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Publish tables; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m encnn.experiments publish", description="Take results into figures/.")
+    parser = argparse.ArgumentParser(prog="encnn publish", description="Take results into figures/.")
     parser.add_argument("tables", nargs="*", help="names of tables, without .csv (default: all that are there)")
     parser.add_argument("--folder", type=Path, default=FRESH, help=f"where the results are (default: {FRESH})")
     parser.add_argument("--published", type=Path, default=PUBLISHED, help=f"where they go (default: {PUBLISHED})")
