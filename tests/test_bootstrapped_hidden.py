@@ -1,5 +1,7 @@
 """A hidden layer by codes: numbers against the clear layer, training against its twin, files, refusals."""
 
+from copy import copy
+
 import numpy as np
 import pytest
 from bootstrapped_keys import rms, seeded
@@ -9,7 +11,7 @@ from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.data.batches import Conditioned, batches
 from encnn.data.datasets import words_dataset
 from encnn.data.reviews import load_reviews
-from encnn.errors import CapabilityError, DivergenceError, FileError, ParameterError
+from encnn.errors import CapabilityError, DataWarning, DivergenceError, FileError, ParameterError
 from encnn.network import Architecture, Help, Network, TrainingPlan, predict, train
 from encnn.network.rehearsal import hidden_layer_of
 from encnn.parties import EncryptedModel, Owner, Trainer, User
@@ -150,6 +152,21 @@ def test_hidden_numbers_beyond_their_range_keep_their_sign():
     start = Network(Architecture(WORDS, hidden=2), np.tile([2.3, -2.3], (WORDS, 1)), np.array([3.9, -1.0]))
     evaluator = SimulatedEvaluator(HIDDEN_128, seeded(), Ranges(hidden=2.0, score=12.0))
     assert (predict(evaluator, start, X) > 8).all()
+
+
+def test_the_owner_is_told_of_a_second_layer_beyond_the_ranges_of_training():
+    """Those of the model, which the trainer may have narrowed; not those of the owner's own evaluator."""
+    start = network()
+    start.W2[:] = 1.5, -4.5, 3.9
+    owner, _ = owner_of(start)
+    for weight, beyond in ((4.0, 1), (2.0, 2)):
+        model = owner.encrypt(start)
+        model.evaluator = copy(owner.evaluator)
+        model.evaluator.ranges = Ranges(weight=weight)
+        with pytest.warns(DataWarning, match=f"{beyond} of 3 weights of the second layer .* from -{weight:g} to {weight:g}"):
+            owner.decrypt_network(model)
+    model.evaluator.ranges = Ranges(weight=8.0)
+    np.testing.assert_allclose(owner.decrypt_network(model).W2, start.W2, atol=1e-3)
 
 
 # Training

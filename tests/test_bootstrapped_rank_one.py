@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from encnn.arithmetic.sigmoid import ExactSigmoid, taylor
 from encnn.data.batches import Conditioned
-from encnn.errors import CapabilityError, DataError, DivergenceError, FileError, ParameterError
+from encnn.errors import CapabilityError, DataError, DataWarning, DivergenceError, FileError, ParameterError
 from encnn.files import read, write
 from encnn.network import Architecture, Network, TrainingPlan, predict, train
 from encnn.network.rank_one import expanded, reduced
@@ -19,6 +19,7 @@ from encnn.schemes.bootstrapped import HIDDEN_128, HIDDEN_TOY, noise
 from encnn.schemes.bootstrapped.codes import QUARTER
 from encnn.schemes.bootstrapped.rank_one import (
     B_PHASE,
+    LARGEST,
     LEAST,
     OCTAVES,
     QUARTERED,
@@ -314,6 +315,41 @@ def test_sums_that_leave_their_range_are_unknown_and_counted(owner: Owner) -> No
     assert 0 < beyond.sum() < len(y)
     np.testing.assert_array_equal(np.isnan(z[:, 0]), beyond)
     assert owner.evaluate(z, y, PLAN).out_of_range == beyond.sum()
+
+
+def handed_out(owner: Owner, U: float, b: float) -> EncryptedModel:
+    """Return a model in the midst of training: U the same for all words, and |W2| = b."""
+    one, w = reduced(start())
+    secret = owner.secret_key
+    parts = secret.encrypt_many(np.full((WORDS, 1), U)), secret.encrypt(np.array([b]))
+    return EncryptedModel(owner.evaluator, Network(one.architecture, *parts, direction=secret.encrypt(w)), owner.sigmoid)
+
+
+def test_a_second_layer_that_grows_beyond_its_codes_under_encrypted_labels_is_counted_and_told(owner: Owner) -> None:
+    """Nothing can be rehearsed there.  Every review is a word of its own, so |W2| moves by what all of them ask for."""
+    X, y = csr_array(np.eye(WORDS)), np.ones(WORDS, int)
+    plan, b = TrainingPlan(ExactSigmoid(), 0.3, batch_size=WORDS, epochs=2), LARGEST - 0.1
+    twin = Network(replace(start().architecture, hidden=1), np.full((WORDS, 1), 0.2), np.array([b]))
+    train(CLEAR, twin, X, y, replace(plan, epochs=1))
+    assert twin.W2[0] > LARGEST + 0.1
+    model = handed_out(owner, 0.2, b)
+    scores = Trainer(model).train(X, owner.encrypt_labels(y, insecure=True), plan)
+    with pytest.warns(DataWarning, match="1 of 2 weights of the second layer .* from 1 to 8 .* lower learning rate"):
+        found = owner.evaluate(scores, y, plan)
+    assert found.known.tolist() == [True] * WORDS + [False] * WORDS  # before and after the first step
+    assert found.out_of_range == WORDS
+    with pytest.warns(DataWarning, match="1 of 1 weights"):
+        assert np.linalg.norm(owner.decrypt_network(model).W2) > LARGEST
+
+
+def test_a_second_layer_below_its_codes_counts_as_the_smallest_and_is_told(owner: Owner) -> None:
+    X, _ = reviews(8)
+    for b, known in ((0.9 * LEAST, True), (-0.5, False)):
+        model = handed_out(owner, 0.2, b)
+        with pytest.warns(DataWarning, match="1 of 1 weights"):
+            assert np.isfinite(owner.decrypt(User(model).predict(X))).all() == known
+        with pytest.warns(DataWarning, match="1 of 1 weights"):
+            owner.decrypt_network(model)
 
 
 @pytest.fixture(scope="module")

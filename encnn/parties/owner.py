@@ -14,7 +14,15 @@ from encnn.arithmetic.sigmoid import RangeReport, Sigmoid, check_range, check_re
 from encnn.data import labels_of, metrics
 from encnn.data.fingerprints import check_fingerprints
 from encnn.data.recipes import Recipe, check_width
-from encnn.errors import CapabilityError, DataError, FileError, InsecureWarning, KeyMismatchError, ParameterError
+from encnn.errors import (
+    CapabilityError,
+    DataError,
+    DataWarning,
+    FileError,
+    InsecureWarning,
+    KeyMismatchError,
+    ParameterError,
+)
 from encnn.files.schema import check_array, describe, naming, parse, take
 from encnn.network import Architecture, Network, OnScores, TrainingPlan, plain_targets, rank_one
 from encnn.network.partial_scores import PartialScores, bound_to_announce, readable
@@ -235,18 +243,27 @@ class Owner:
     def decrypt(self, a: Encrypted | None) -> np.ndarray:
         """Return the real numbers in an encrypted array or in scores; not-a-number where they left the scheme's range.
 
-        `network.partial_scores` says when that is noticed.  Raises `DataError` for what is not encrypted.
+        `network.partial_scores` and `FactoredScores.read` say when that is noticed.  Raises `DataError` for what is not
+        encrypted.  Warns (`DataWarning`) of scores with a |W2| that training clipped.
         """
         check_encrypted(a, self.evaluator.context)
         limit = self.evaluator.score_limit
-        if isinstance(a, PartialScores | FactoredScores):
-            return a.read(self._secret.decrypt, limit)
-        return readable(self._secret.decrypt(a), limit)
+        if isinstance(a, FactoredScores):
+            found = self.evaluator.second_layer_range(rank_one=True)
+            z, b = a.read(self._secret.decrypt, found[1])
+            _warn_of_clipping(b, found)
+            return z
+        return a.read(self._secret.decrypt, limit) if isinstance(a, PartialScores) else readable(self._secret.decrypt(a), limit)
 
     def decrypt_network(self, model: EncryptedModel) -> Network:
-        """Return the network of a model in the clear."""
+        """Return the network of a model in the clear.
+
+        Warns (`DataWarning`) of weights of the second layer that training clips, and says how many they are.
+        """
         n = model.network
         W2 = None if n.W2 is None else self._secret.decrypt(n.W2)
+        if W2 is not None:
+            _warn_of_clipping(W2, model.evaluator.second_layer_range(n.direction is not None))
         network = Network(model.architecture, self._secret.decrypt(n.W1), W2, n.weight_bound)
         return network if n.direction is None else rank_one.expanded(network, self._secret.decrypt(n.direction))
 
@@ -366,6 +383,20 @@ class Owner:
         if header.secret != {name: header.keys[name] for name in header.secret}:
             raise FileError("its secret key and its evaluation keys belong to different owners; restore it from a backup")
         return owner
+
+
+def _warn_of_clipping(W2: np.ndarray, within: tuple[float, float]) -> None:
+    """Warn if decrypted weights of a second layer, or |W2| of rank one, are beyond what training reads."""
+    beyond = np.count_nonzero(~((within[0] <= W2) & (W2 <= within[1])))
+    if beyond:
+        warnings.warn(
+            f"{beyond} of {W2.size} weights of the second layer (|W2| in a network of rank one) are outside the range from "
+            f"{within[0]:g} to {within[1]:g} that training reads, so it took other numbers for them and may have trained "
+            "another network; judge the model on held-out reviews (acceptance_test), and if it fails, have the model that you "
+            "encrypted trained again, with a lower learning rate or fewer epochs",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def _protects_nothing(parameters: SchemeParameters) -> bool:

@@ -222,6 +222,13 @@ class Evaluator(ABC, Generic[A]):
         """
         return math.inf
 
+    def second_layer_range(self, rank_one: bool) -> tuple[float, float]:
+        """Return the least and the largest weight of a second layer that training reads as it is; it clips others.
+
+        rank_one: whether the weight is |W2| of a network of rank one.
+        """
+        return -math.inf, math.inf
+
     @property
     def whole_features_only(self) -> bool:
         """Whether features with fractions are refused, since ciphertexts can be added and not divided."""

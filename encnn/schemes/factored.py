@@ -57,11 +57,15 @@ class FactoredScores:
         kept, counts = np.unique(group, return_counts=True)
         return FactoredScores(self.sums[start:stop], self.factors[kept], counts, self.gains[start:stop])
 
-    def read(self, decrypt: Callable[[Encrypted], np.ndarray], limit: float = 1.0) -> np.ndarray:
-        """Return the scores.  A score is not-a-number if its S left the range in which training reads S correctly."""
-        S = decrypt(self.sums)
+    def read(self, decrypt: Callable[[Encrypted], np.ndarray], largest: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return (scores, b), of the shapes (reviews, 1) and (groups, 1).
+
+        A score is not-a-number if its S is beyond 1 in size, or its b is not between 0 and `largest`, because training does not
+        read such an S or b correctly.
+        """
+        S, b = decrypt(self.sums), decrypt(self.factors)
         s = np.where(np.abs(S) <= 1, S / self.gains[:, None], np.nan)
-        return s * np.repeat(decrypt(self.factors), self.counts, axis=0)
+        return s * np.repeat(np.where((b > 0) & (b <= largest), b, np.nan), self.counts, axis=0), b
 
 
 def joined(evaluator: Evaluator, scores: Sequence[FactoredScores]) -> FactoredScores:

@@ -24,7 +24,7 @@ from encnn.schemes.bootstrapped.bootstrap import BootstrapKey, bootstrap, packed
 from encnn.schemes.bootstrapped.codes import QUARTER
 from encnn.schemes.bootstrapped.layers import Layer, layer_of, ranges_of
 from encnn.schemes.bootstrapped.parameters import TORUS_BITS, BootstrappedParameters
-from encnn.schemes.bootstrapped.rank_one import RankOneRanges, probabilities
+from encnn.schemes.bootstrapped.rank_one import LARGEST, LEAST, RankOneRanges, probabilities
 from encnn.schemes.bootstrapped.rank_one_ranges import check_start
 from encnn.schemes.bootstrapped.tables import around_zero, make_table
 from encnn.schemes.bootstrapped.torus import EncryptedTorus
@@ -122,6 +122,12 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
     def check_start(self, size: float) -> None:
         """Raise `ParameterError` unless codes of |W2| hold this one while it grows."""
         check_start(size)
+
+    def second_layer_range(self, rank_one: bool) -> tuple[float, float]:
+        """Return what codes hold, with a set of hidden layers: |W2| of rank one, or weights in `ranges`."""
+        if not self.parameters.has_fine:
+            return super().second_layer_range(rank_one)
+        return (LEAST, LARGEST) if rank_one else (-self.ranges.weight, self.ranges.weight)
 
     # -- blocks of weights
 

@@ -26,6 +26,10 @@ lasts for one read.
 clipped (see `codes`).  An |h| below 2^-octaves of the range counts as that size.  Each term of z is clipped to
 `score`.  No sign is wrong before a number passes twice its range.  A product that leaves the window, such as that of an |h|
 beyond 1.2 times its range with a W2 at the top of its range, is read as nearly 0.
+
+When the owner decrypts a trained model, `Owner.decrypt_network` warns (`DataWarning`) of weights W2 beyond `weight`.  Scores do
+not show h.  An owner who has reviews checks h of the decrypted network as the rehearsal does:
+`model.evaluator.check_hidden(hidden_layer_of(network, X), network.W2)`.
 """
 
 import math
