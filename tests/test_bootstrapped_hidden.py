@@ -166,7 +166,13 @@ def test_the_owner_is_told_of_a_second_layer_beyond_the_ranges_of_training():
         with pytest.warns(DataWarning, match=f"{beyond} of 3 weights of the second layer .* from -{weight:g} to {weight:g}"):
             owner.decrypt_network(model)
     model.evaluator.ranges = Ranges(weight=8.0)
-    np.testing.assert_allclose(owner.decrypt_network(model).W2, start.W2, atol=1e-3)
+    found = owner.decrypt_network(model)
+    np.testing.assert_allclose(found.W2, start.W2, atol=1e-3)
+    h = hidden_layer_of(found, reviews()[0])
+    model.evaluator.check_hidden(h, found.W2)
+    model.evaluator.ranges = Ranges(weight=8.0, hidden=float(np.abs(h).max()) / 2)
+    with pytest.raises(DivergenceError, match=r"\|h\| reached"):
+        model.evaluator.check_hidden(h, found.W2)
 
 
 # Training

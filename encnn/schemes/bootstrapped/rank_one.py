@@ -29,7 +29,7 @@ trainer finds the largest numbers by rehearsing in the clear from several b, and
 (`rank_one_ranges`).  Smaller numbers count as the smallest size, with their sign.  Larger numbers are clipped, because tables
 of codes read a phase a little beyond a quarter of the torus with the right sign.  The owner reads S and b of every score
 that it receives, and counts the larger ones: a score is unknown (not-a-number) if its S or its b is too large, or if b is not
-above 0.  A b between 0 and `LEAST` counts as `LEAST`, and its scores are known.  The owner is warned of each b outside its range
+above 0.  A b between 0 and `LEAST` counts as `LEAST`, and its scores are known.  The owner is warned of a b outside its range
 (`DataWarning`), also when it decrypts the network.  With encrypted labels, which cannot be rehearsed, only this shows it.
 
 **Noise.**  Every read has an error, and every update has the noise of a fine rotation, which must be small beside a d b
