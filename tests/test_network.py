@@ -23,8 +23,9 @@ from encnn.errors import (
     ParameterError,
 )
 from encnn.network import Architecture, Help, Network, TrainingPlan, predict, targets_of, train
+from encnn.network.partial_scores import PartialScores
 from encnn.network.rehearsal import predict_in_clear
-from encnn.network.training import SCORES_PER_REPORT
+from encnn.network.training import PARTS_PER_REPORT, SCORES_PER_REPORT, _Scores
 from encnn.parties import Owner, Trainer
 from encnn.schemes import ClearParameters
 from encnn.schemes.clear import ClearEvaluator
@@ -302,6 +303,17 @@ def test_every_review_is_reported_once_an_epoch_and_in_order(reviews: int, batch
     assert scores.shape == (reviews * epochs, 1)
     np.testing.assert_array_equal(np.concatenate([z for _, z in reports]), scores)
     assert {epoch * reviews for epoch in range(epochs)} <= {first for first, _ in reports}  # no report spans two epochs
+
+
+def test_scores_in_many_parts_are_reported_sooner() -> None:
+    reports: list[PartialScores] = []
+    collected = _Scores(clear, lambda first, z: reports.append(z), keep=False, first=0)
+    each = PARTS_PER_REPORT // 4
+    for k in range(9):
+        collected.add(PartialScores(np.zeros((each, 1)), np.array([each])))
+        if collected.due(k + 1):
+            collected.report(k + 1)
+    assert [len(z) for z in reports] == [4, 4]
 
 
 def test_scores_that_are_not_kept_are_reported_all_the_same() -> None:

@@ -39,6 +39,8 @@ OnScores = Callable[[int, Encrypted], None]
 """Called with (first review, encrypted scores z of the reviews from there on) as they come; it may raise to stop the run."""
 
 SCORES_PER_REPORT = 500
+PARTS_PER_REPORT = 4096
+"""Scores are reported sooner if they come in this many parts: 34 MB, several times over, under bootstrapping."""
 
 KEPT_BYTES = 1 << 29
 """By default the scores of a run are kept if all of them together take no more than this."""
@@ -207,7 +209,7 @@ def _train_epochs(run: TrainingRun, update: UpdateBatch, scores: "_Scores", bar:
                 raise
             if plan.shrink != 1 and rows.stop == reviews:
                 run.network.W1 = run.evaluator.shrink(run.network.W1, plan.shrink)
-            if done - scores.reported >= SCORES_PER_REPORT or rows.stop == reviews:
+            if scores.due(done) or rows.stop == reviews:
                 scores.report(done)
             bar.update(done - bar.n)
 
@@ -220,23 +222,27 @@ class _Scores:
         self.wanted = keep or on_scores is not None  # whether anyone wants them
         self._reports: list[Encrypted] = []
         self._pending: list[Encrypted] = []
+        self._parts = 0  # of the pending scores
 
     def add(self, z: Encrypted) -> None:
         """Take the scores of the next mini-batch."""
         if self.wanted:
             self._pending.append(z)
+            self._parts += len(z.parts if isinstance(z, PartialScores) else z)
+
+    def due(self, done: int) -> bool:
+        """Return whether to report now, at review `done`; a score in many parts fills the memory sooner."""
+        return done - self.reported >= SCORES_PER_REPORT or self._parts >= PARTS_PER_REPORT
 
     def report(self, done: int) -> None:
         """Report the scores since the last report, up to review `done`."""
         if self._pending:
             scores = joined(self._evaluator, self._pending)
             if self._keep:
-                self._reports.append(
-                    _packed(self._evaluator, scores)
-                )  # 12 bytes per score in place of 8 kB, if the scheme packs
+                self._reports.append(_packed(self._evaluator, scores))  # 12 bytes in place of 8 kB, if the scheme packs
             if self._on_scores is not None:
                 self._on_scores(self.reported, scores)
-        self._pending, self.reported = [], done
+        self._pending, self._parts, self.reported = [], 0, done
 
     def all(self) -> Encrypted | None:
         """Return all scores, or None if they were not kept."""
