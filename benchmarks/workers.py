@@ -2,15 +2,13 @@
 
 Wall time is measured, because the user waits for it.  It has a meaning only on a machine with a core for each worker and no
 other work.  Other work can only add time, and may do so for seconds or minutes.  Two clusters, of one worker and of two,
-therefore take turns on the same reviews, and the least time of a run counts.  A run counts from its first report of scores to
-its last but one.  What is left out contains what happens once per run: keys, weights and reviews go to the workers, and weights
-come back.  Single reports are not timed, because the workers may be some hundred reviews ahead of them.
+therefore take turns on the same reviews, and the least time of a run counts.  Nobody asks for scores, so none are moved.  What
+happens once per run at its beginning is left out: keys, weights and reviews go to the workers.
 
 By default Dask's workers return memory to the system at once.  Here they keep it, as other programs do.  Otherwise every
 mini-batch would pay for new memory, which virtual machines provide slowly.
 """
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,8 +20,8 @@ import pandas as pd
 from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data.datasets import Dataset
 from encnn.experiments.linear import linear_start
-from encnn.network import TrainingPlan
-from encnn.parties import EncryptedModel, Owner, Trainer
+from encnn.network import TrainingPlan, train
+from encnn.parties import EncryptedModel, Owner
 from encnn.progress import progress
 from encnn.scaling.workers import Workers
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, BootstrappedParameters
@@ -80,16 +78,7 @@ def _client(workers: int) -> Iterator[Any]:
 
 def _per_review(client: Any, model: EncryptedModel, data: Dataset, plan: TrainingPlan, reviews: int) -> tuple[float, float]:
     """Return the wall milliseconds per review, and the bytes moved per review."""
-    workers, told = Workers(client), list[tuple[int, float]]()
-    Trainer(model.copy()).train(
-        data.X[:reviews],
-        data.y[:reviews],
-        plan,
-        on_scores=lambda first, scores: told.append((first + len(scores), time.perf_counter())),
-        help=workers,
-    )
-    moved = (workers.traffic.up + workers.traffic.down) / reviews
-    if len(told) < 3:  # too short to be measured
-        return math.nan, moved
-    (start, begun), (stop, ended) = told[0], told[-2]
-    return 1e3 * (ended - begun) / (stop - start), moved
+    workers, network, begun = Workers(client), model.network.copy(), time.perf_counter()
+    train(model.evaluator, network, data.X[:reviews], data.y[:reviews], plan, workers, keep_scores=False)
+    seconds = time.perf_counter() - begun - workers.setup_seconds
+    return 1e3 * seconds / reviews, (workers.traffic.up + workers.traffic.down) / reviews

@@ -283,7 +283,7 @@ MACHINES = {"tcp://10.0.0.1:40": 1, "tcp://10.0.0.2:40": 2, "tcp://10.0.0.2:41":
 
 def seats(cluster: FakeCluster) -> list[tuple[int, int]]:
     """Return how many reviews and threads each replica was given."""
-    return [(sent[6].shape[0], sent[9]) for sent in cluster.sent if len(sent) == 10]
+    return [(sent[7].shape[0], sent[10]) for sent in cluster.sent if len(sent) == 11]
 
 
 def test_workers_of_one_machine_are_one_replica_with_their_threads() -> None:
@@ -316,6 +316,17 @@ def test_a_replica_that_is_alone_is_asked_for_many_mini_batches(decay: float) ->
     assert_equal(*both(pair(hidden=0)[1], workers, BINARY, LABELS, plan))
     assert cluster.calls["worker-0"] == (1 + 2 * (6 + 1) if decay else 1 + 2 * (1 + 1))
     assert workers.traffic.down == 0  # it knows its own sums
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_scores_that_nobody_wants_are_not_moved(replicas: int) -> None:
+    model, plan, found = pair(hidden=0)[1], TrainingPlan(taylor(5), 0.02, batch_size=8, epochs=2), []
+    for keep in (True, False):
+        trainer, workers = Trainer(model.copy()), Workers(FakeCluster(replicas))
+        trainer.train(BINARY, LABELS, plan, help=workers, keep_scores=keep)
+        found.append((trainer.model, workers.traffic.up))
+    assert np.array_equal(found[0][0].network.W1.data, found[1][0].network.W1.data)
+    assert found[1][1] < found[0][1] and (replicas > 1 or found[1][1] == 0)
 
 
 @pytest.mark.parametrize("after", range(1, 9))

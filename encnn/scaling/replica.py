@@ -23,6 +23,7 @@ class Replica:
         public: tuple[float, object],
         plan: TrainingPlan,
         step: ErrorStep | None,
+        scores_wanted: bool,
         bounds: np.ndarray,
         keys: Message,
         X: TrainingFeatures,
@@ -32,7 +33,8 @@ class Replica:
     ) -> None:
         """Take keys, reviews (mini-batch i has those from bounds[i] to bounds[i + 1]), their targets, and weights.
 
-        public: `weight_bound` and `ranges` of the network.  threads: how many it may use.
+        public: `weight_bound` and `ranges` of the network.  threads: how many it may use.  scores_wanted: whether answers to
+        `train` and `learn` hold scores; they are most of what is moved.
         """
         evaluator = self._evaluator = restore(keys, architecture, plan)
         if hasattr(evaluator, "threads"):
@@ -40,7 +42,9 @@ class Replica:
         evaluator.prepare()
         W1 = unpack(evaluator, weights)["W1"]
         bound, ranges = public
-        self._plan, self._step = plan, Step(evaluator, PartOfNetwork(architecture, W1, None, bound, ranges=ranges), plan, step)
+        held = PartOfNetwork(architecture, W1, None, bound, ranges=ranges)
+        self._plan, self._scores_wanted = plan, scores_wanted
+        self._step = Step(evaluator, held, plan, step, scores_wanted)
         self._cut, self._bounds, self._version = cutter(X), bounds, weights[0]["version"]
         self._targets = unpack(evaluator, targets)["targets"] if isinstance(targets, tuple) else targets
         self._own: Message = {}, {}
@@ -60,7 +64,7 @@ class Replica:
                 if found:
                     break
                 raise
-            found.append(pack(self._evaluator, z=z))
+            found.append(pack(self._evaluator, **self._shown(z)))
             self._version += 1
         return found
 
@@ -73,7 +77,7 @@ class Replica:
         with np.errstate(over="ignore", invalid="ignore"):  # the scores show when a run in the clear diverges
             d, gain = self._step.error(self._z, self._batch, self._targets[rows], rate)
             header, arrays = self._sums_of(self._batch, d, gain)
-        shown = {"z": self._scores} | ({"h": self._h, "d": d} if self._step.products else {})
+        shown = self._shown(self._scores) | ({"h": self._h, "d": d} if self._step.products else {})
         packed = pack(self._evaluator, **shown)
         return packed[0] | {"gain": gain, "sums": header}, packed[1] | {f"sums_{name}": a for name, a in arrays.items()}
 
@@ -88,6 +92,9 @@ class Replica:
         if self._number != number:  # this replica replaces one that was lost after it had sent its scores
             self._forward(number, news)
         return ({}, {}) if self._batch is None else self._sums_of(self._batch, unpack(self._evaluator, errors)["d"], gain)
+
+    def _shown(self, z: Encrypted) -> dict[str, Encrypted]:
+        return {"z": z} if self._scores_wanted else {}
 
     def weights(self, news: Message, wanted: bool) -> Message:
         """Apply the news; return W1 after all steps so far if it is wanted, else an empty message."""

@@ -39,6 +39,7 @@ class SharedSteps:
         self._cluster, self._error_step = cluster, error_step
         self._evaluator, self._network, self._plan = run.evaluator, run.network, run.plan
         self._X, self._targets, self._central = run.X, run.targets, getattr(error_step, "central", False)
+        self._scores_wanted = run.scores_wanted or self._central
         held = PartOfNetwork(run.network.architecture, None, run.network.W2, ranges=run.network.ranges)
         self._step = Step(run.evaluator, held, run.plan, error_step)
         self._sums: list[Message] = []  # of the last step, one per part; the next question carries them
@@ -80,7 +81,7 @@ class SharedSteps:
             self._cluster.client.direct_to_workers = self._was_direct
 
     def __call__(self, batch: Batch, targets: Targets, rate: float) -> Encrypted:
-        """Update the network with the next mini-batch; return the scores z it met, shape (B, outputs)."""
+        """Update the network with the next mini-batch; return the scores z it met, shape (B, outputs), or none if unwanted."""
         number = self._first + len(self._rates)
         scores = self._through_driver(number, targets, rate) if self._central else partial(self._joined, self._learn(rate), "z")
         self._cluster.count(steps=1)
@@ -149,6 +150,8 @@ class SharedSteps:
     def _joined(self, replies: Sequence[Message], name: str) -> Encrypted:
         """Return one array of all parts, in the order of the batch."""
         parts = [unpack(self._evaluator, reply)[name] for reply in replies if name in reply[0]]
+        if not parts:  # scores that nobody wants
+            return np.empty((0, self._network.architecture.outputs))
         return parts[0] if len(parts) == 1 else joined(self._evaluator, parts)
 
     def _news(self) -> list[Message]:
@@ -214,8 +217,8 @@ class SharedSteps:
         step = None if self._central else self._error_step
         X, targets, bounds = self._shard(k)
         network = self._network
-        public = network.weight_bound, network.ranges
-        return network.architecture, public, self._plan, step, bounds, describe(self._evaluator), X, targets
+        public, keys = (network.weight_bound, network.ranges), describe(self._evaluator)
+        return network.architecture, public, self._plan, step, self._scores_wanted, bounds, keys, X, targets
 
     def _shard(self, k: int) -> tuple[TrainingFeatures, Targets | Message, np.ndarray]:
         """Return the reviews of part k of all mini-batches, their targets, and where each mini-batch begins among them."""
