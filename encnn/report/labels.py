@@ -14,6 +14,8 @@ FARTHEST_POINTS = 160.0
 ROOM_POINTS = 3.0
 SIDE_ROOM_POINTS = 12.0
 """More room to the sides than above, since two names on one line would read like one."""
+NAME_ON_NAME = 100
+"""Where no place is free, covering a name is as bad as covering this many points and pieces of lines."""
 ANGLES = np.deg2rad([0, 180, 90, 270, 30, 150, 210, 330, 60, 120, 240, 300])
 
 
@@ -64,6 +66,7 @@ def _free_place(
         boxes, texts = occupied
         covered = sum(place.box.overlaps(box) for box in boxes)
         covered += sum(piece.overlaps(text) for piece in place.line for text in texts)
+        covered += NAME_ON_NAME * sum(place.box.overlaps(text) for text in texts)
         if covered < least:
             best, least = place, covered
         if not covered:
