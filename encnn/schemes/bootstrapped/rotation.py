@@ -48,7 +48,7 @@ class RotationKey:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the transforms, which stay in memory."""
+        """Bytes of the transforms, which rotations read.  The bodies that files hold stay in memory beside them, uncounted."""
         p = self.parameters
         return 8 * p.n * p.rotation_levels * (p.k + 1) ** 2 * p.N
 
