@@ -41,11 +41,11 @@ class UpperHalves(RotationKey):
 
 
 def typical_secret(p: BootstrappedParameters, rng: np.random.Generator) -> BootstrappedSecretKey:
-    """Return a key with all cases of a block equally often in s, and as many ones as zeros in T: what predictions assume."""
+    """Return a key with all cases of a block equally often, in s and in the rest of T: what predictions assume."""
     secret = BootstrappedSecretKey(p, rng=rng)
-    cases = rng.permutation(np.arange(p.n // p.block) % (p.block + 1))
-    secret._s = (cases[:, None] == np.arange(p.block)).astype(np.int64).ravel()
-    secret._T = {1: rng.permutation(np.arange(p.d) % 2)[None]}
+    blocks = p.n // p.block, -(-(p.d - p.n) // p.block)
+    cases = np.concatenate([rng.permutation(np.arange(count) % (p.block + 1)) for count in blocks])
+    secret._T = {1: (cases[:, None] == np.arange(p.block)).astype(np.int64).reshape(1, -1)[:, : p.d]}
     return secret
 
 

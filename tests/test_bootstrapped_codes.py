@@ -267,7 +267,7 @@ def test_tables_are_as_noisy_as_their_slope_says(plain):
 @pytest.mark.parametrize("kappa", [0.036, 0.045])
 def test_codes_of_products_spread_as_predicted_and_have_the_right_sign(toy, kappa):
     secret, evaluator = toy
-    codec, rng, count = Codec(kappa, 0.016), seeded(5), 600
+    codec, rng, count = Codec(kappa, 0.016), seeded(5), 2400
     u, v = rng.uniform(0.1, 1, (2, count)) * rng.choice([-1, 1], (2, count))
     table = codec.number_table(N, codec.octaves / 2)
     codes = [bootstrap_many(evaluator.key, encrypted(secret, x * QUARTER), table, 1)[:, 0] for x in (u, v)]

@@ -40,7 +40,7 @@ def key_switch_errors(p, seed, count):
     """Errors in units of the torus; only the switch key is made."""
     rng = np.random.default_rng(seed)
     secret = typical_secret(p, rng)
-    key = make_small_switch_key(p, secret._s, secret.T(1)[0], Randomness(rng))
+    key = make_small_switch_key(p, secret.T(1)[0], Randomness(rng))
     ciphertexts = random_words(rng, (count, 1 + p.d))
     small = switch_key(key, ciphertexts)
     error = secret.small_phase(small) * 2.0**-p.z_bits - secret.torus_phase(ciphertexts)
@@ -81,10 +81,10 @@ def rotation_errors(p, seed, count):
     """Errors of all coefficients.  Those of one ciphertext are correlated, so `count` ciphertexts are what counts."""
     rng = np.random.default_rng(seed)
     secret = typical_secret(p, rng)
-    key = make_rotation_key(p, secret._s, polynomials(secret), Randomness(rng))
+    key = make_rotation_key(p, secret.s, polynomials(secret), Randomness(rng))
     acc = random_words(rng, (count, p.k + 1, p.N))
     exponents = rng.integers(1, 2 * p.N, (count, p.n))
-    expected = transform.monomial_product(glwe_phase_fast(secret, acc), exponents @ secret._s)
+    expected = transform.monomial_product(glwe_phase_fast(secret, acc), exponents @ secret.s)
     blind_rotate(key, acc, exponents)
     return (glwe_phase_fast(secret, acc) - expected).astype(np.int32).ravel() * 2.0**-32
 
@@ -144,7 +144,7 @@ def test_presets(p):
         into.append(error - np.rint(error))
         acc = np.zeros((50, p.k + 1, p.N), np.int32)
         acc[:, 0] = random_words(rng, (50, p.N))
-        expected = transform.monomial_product(acc[:, 0], -positions[:50, 1:] @ secret._s)
+        expected = transform.monomial_product(acc[:, 0], -positions[:50, 1:] @ secret.s)
         blind_rotate(key.rotation, acc, -positions[:50, 1:])
         out.append((glwe_phase_fast(secret, acc) - expected).astype(np.int32).ravel() * 2.0**-32)
     assert measured(into, noise.table_input(p)) == pytest.approx(1, abs=0.1)
@@ -187,7 +187,7 @@ def test_misreading_happens_as_often_as_predicted():
     for seed in range(6):
         rng = np.random.default_rng(seed)
         secret = typical_secret(p, rng)
-        key = make_small_switch_key(p, secret._s, secret.T(1)[0], Randomness(rng))
+        key = make_small_switch_key(p, secret.T(1)[0], Randomness(rng))
         z = rng.uniform(-8, 8, (1500, 1))
         positions = to_positions(switch_key(key, secret.encrypt(z).data), p.N)
         found.append(np.mean(np.abs(secret.position_z(positions)) > p.z_half))

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from encnn.errors import ParameterError
@@ -15,13 +16,13 @@ from encnn.schemes.bootstrapped import (
     TWO_LEVEL_128,
     BootstrappedParameters,
 )
-from encnn.security.estimate import estimate
+from encnn.security.estimate import estimate, root_hermite_factor
 
 
 @pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128], ids=lambda p: p.name)
 def test_both_dimensions_of_the_presets_have_128_bits_by_the_estimate(p):
     small = estimate(p.n, 32, p.lwe_sigma * 2**32, f"block({p.block})")
-    polynomials = estimate(p.k * p.N, 64, p.glwe_sigma * 2**64, "binary")
+    polynomials = estimate(p.k * p.N, 64, p.glwe_sigma * 2**64, f"block({p.block})")
     assert p.lwe_security.bits == small.bits >= 128
     assert p.glwe_security.bits == polynomials.bits >= 128
     assert p.security.bits == min(small.bits, polynomials.bits)
@@ -31,7 +32,7 @@ def test_both_dimensions_of_the_presets_have_128_bits_by_the_estimate(p):
 @pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128], ids=lambda p: p.name)
 def test_fresh_weights_are_harder_to_read_than_evaluation_keys(p):
     """They share the key of GLWE under a smaller modulus, so the estimate of the set need not name them."""
-    assert estimate(p.d, p.q_bits, p.sigma, "binary").bits >= p.security.bits
+    assert estimate(p.d, p.q_bits, p.sigma, f"block({p.block})").bits >= p.security.bits
 
 
 @pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128], ids=lambda p: p.name)
@@ -46,12 +47,40 @@ def test_guessing_zeros_of_a_sparse_key_helps_no_attacker(p):
         assert rest + blocks * math.log2(p.block + 1) > whole
 
 
+def least_block_size(p, small, polynomials):
+    """The least block size of uSVP over lattices with samples of the small LWE and of GLWE, from these numbers of them.
+
+    The condition of `encnn.security.primal`, with every coordinate scaled to deviation 1.
+    """
+    small, polynomials = np.meshgrid(np.asarray(small), np.asarray(polynomials))
+    unknown = np.where(polynomials > 0, p.d, p.n)
+    d = unknown + small + polynomials + 1
+    volume = -small * math.log2(p.lwe_sigma) - polynomials * math.log2(p.glwe_sigma)
+    volume = volume - unknown * math.log2(math.sqrt(p.block) / (p.block + 1))
+    for beta in range(200, 600):
+        log_delta = math.log2(root_hermite_factor(beta))
+        if (math.log2(beta) / 2 <= (2 * beta - d - 1) * log_delta + volume / d)[d > beta].any():
+            return beta
+    raise AssertionError("no block size below 600")
+
+
+@pytest.mark.parametrize("p", [ONE_LEVEL_128, HIDDEN_128], ids=lambda p: p.name)
+def test_samples_of_both_kinds_together_help_no_attacker(p):
+    """The small key is a part of the large one, so a lattice may use both; the weaker of the two alone is the best one."""
+    some, none = np.arange(20, 3000, 10), [0]
+    alone = least_block_size(p, some, none), least_block_size(p, none, some)
+    usvp = [min(c.block_size for c in e.costs if c.attack == "primal uSVP") for e in (p.lwe_security, p.glwe_security)]
+    assert alone == pytest.approx(usvp, abs=2)
+    assert least_block_size(p, some, some) > min(alone)
+    assert least_block_size(p, [0, *some], [0, *some]) == min(alone)
+
+
 def test_the_toy_says_that_it_protects_nothing():
     assert BOOTSTRAP_TOY.insecure and BOOTSTRAP_TOY.security.bits < 80
     assert str(BOOTSTRAP_TOY).startswith("bootstrap-toy-INSECURE: INSECURE: ")
 
 
-@pytest.mark.parametrize("changes", [{"n": 40}, {"lwe_sigma": 0.0}, {"glwe_sigma": 0.0}, {"d": 256, "k": 1, "N": 256}])
+@pytest.mark.parametrize("changes", [{"n": 40}, {"lwe_sigma": 0.0}, {"glwe_sigma": 0.0}, {"d": 1024, "k": 1, "N": 1024}])
 def test_the_name_must_say_so_if_either_dimension_is_weak(changes):
     with pytest.raises(ParameterError, match="put INSECURE into its name"):
         ONE_LEVEL_128.updated(**changes)
@@ -84,8 +113,9 @@ def test_the_scale_gives_the_width_of_a_table(log_scale):
         ({"block": 0}, "blocks of 0 bits do not divide a key of n=40"),
         ({"block": 3}, "choose n a multiple of block"),
         ({"block": 80}, "blocks of 80 bits"),
-        ({"n": 1 << 40}, "n at most 65536"),
-        ({"n": 10**400}, "n at most 65536"),
+        ({"n": 256}, "n below d"),
+        ({"n": 1 << 40}, "n below d"),
+        ({"n": 10**400}, "n below d"),
         ({"rotation_bits": 0}, "2 rotation digits of 0 bits"),
         ({"rotation_levels": 4}, "4 rotation digits of 10 bits are not 1 to 31 bits"),
         ({"switch_levels": 0}, "0 switch digits"),

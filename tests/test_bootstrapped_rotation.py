@@ -117,7 +117,7 @@ def test_digits_have_mean_zero_and_the_mean_square_of_the_formula(bits, levels):
 
 
 @needs_numba
-@pytest.mark.parametrize("p", [ONE_LEVEL, ONE_LEVEL.updated(switch_bits=7, switch_levels=3), TWO_LEVEL], ids=NAME)
+@pytest.mark.parametrize("p", [ONE_LEVEL, ONE_LEVEL.updated(n=18, block=2, switch_bits=7), TWO_LEVEL], ids=NAME)
 def test_the_compiled_key_switch_is_numpys(p, rng):
     _, key = keys(p)
     ciphertexts = random_words(rng, (9, 1 + p.d))
@@ -137,13 +137,23 @@ def test_the_key_switch_keeps_phases(p, rng):
     assert 0 < np.abs(moved).max() < 6 * math.sqrt(noise.key_switch(p))
 
 
-def test_a_switch_key_encrypts_the_large_one(rng):
+@pytest.mark.parametrize("p", [BOOTSTRAP_TOY, ONE_LEVEL], ids=NAME)
+def test_masks_of_the_small_key_stay_as_they_are(p, rng):
+    secret, key = keys(p)
+    ciphertexts = random_words(rng, (5, 1 + p.d))
+    ciphertexts[:, 1 + p.n :] = 0
+    np.testing.assert_array_equal(switch_key(key.switch, ciphertexts), ciphertexts[:, : 1 + p.n])
+    exact = secret.small_phase(ciphertexts[:, : 1 + p.n]) * 2.0**-p.z_bits - secret.torus_phase(ciphertexts)
+    assert (exact == np.rint(exact)).all()
+
+
+def test_a_switch_key_encrypts_what_the_small_key_lacks(rng):
     secret, key = keys(TINY)
     p = TINY
     rows = key.switch.rows[..., : 1 + p.n].reshape(-1, 1 + p.n)
     gadget = 2.0 ** (-p.switch_bits * np.arange(1, p.switch_levels + 1))
-    found = (secret.small_phase(rows) * 2.0**-p.z_bits).reshape(p.d, p.switch_levels)
-    error = found - secret.T(1)[0][:, None] * gadget
+    found = (secret.small_phase(rows) * 2.0**-p.z_bits).reshape(p.d - p.n, p.switch_levels)
+    error = found - secret.T(1)[0, p.n :, None] * gadget
     error -= np.rint(error)
     assert 0 < np.abs(error).max() <= TAIL * p.lwe_sigma + 2.0**-33
     assert key.switch.nbytes == key.switch.rows.nbytes
@@ -289,7 +299,7 @@ def test_the_phase_is_turned_by_the_secret_exponent(p, rng):
     exponents = rng.integers(-p.N, 3 * p.N, (4, p.n))
     before = glwe_phase(secret, acc)
     blind_rotate(key.rotation, acc, exponents)
-    expected = transform.monomial_product(before, exponents @ secret._s)
+    expected = transform.monomial_product(before, exponents @ secret.s)
     error = (glwe_phase(secret, acc) - expected).astype(np.int32) * 2.0**-32
     assert 0 < np.abs(error).max() < TAIL * math.sqrt(noise.rotation(p))
 
@@ -298,7 +308,7 @@ def test_the_phase_is_turned_by_the_secret_exponent(p, rng):
 def test_an_external_product_chooses(bit, rng):
     p = TINY.updated(n=1, block=1, glwe_sigma=0.0)
     secret = BootstrappedSecretKey(p, rng=rng)
-    secret._s = np.array([bit])
+    secret.T(1)[0, 0] = bit
     acc = random_words(rng, (1, p.k + 1, p.N))
     before = glwe_phase(secret, acc)
     blind_rotate(secret.bootstrap_key().rotation, acc, np.array([[5]]))
@@ -319,14 +329,24 @@ def test_no_rotation_rounds_to_what_digits_can_tell_and_no_more(p, rng):
     assert 0 < np.abs((rounded_ - acc).astype(np.int32)).max() <= 1 << (31 - p.rotation_bits * p.rotation_levels)
 
 
-def test_a_block_of_the_small_key_has_at_most_one_bit_and_all_cases_occur():
-    p = ONE_LEVEL.updated(n=4000)
-    blocks = BootstrappedSecretKey(p, rng=np.random.default_rng(5))._s.reshape(-1, p.block)
+def test_a_block_of_the_key_has_at_most_one_bit_and_all_cases_occur():
+    p = ONE_LEVEL.updated(n=2000)
+    secret = BootstrappedSecretKey(p, rng=np.random.default_rng(5))
+    blocks = secret.T(1).reshape(-1, p.block)
     assert set(blocks.sum(axis=1).tolist()) == {0, 1}
-    cases = np.append(blocks.sum(axis=0), len(blocks) - blocks.sum())
-    assert np.abs(cases - 200).max() < 5 * math.sqrt(200 * 0.8)
-    ordinary = BootstrappedSecretKey(p.updated(block=1), rng=np.random.default_rng(5))._s
+    cases, expected = np.append(blocks.sum(axis=0), len(blocks) - blocks.sum()), p.d / p.block / 5
+    assert np.abs(cases - expected).max() < 5 * math.sqrt(expected * 0.8)
+    assert np.array_equal(secret.s, secret.T(1)[0, :2000]) and p.ones == p.d / 5
+    ordinary = BootstrappedSecretKey(p.updated(block=1), rng=np.random.default_rng(5)).T(1)
     assert abs(ordinary.mean() - 0.5) < 0.05
+
+
+def test_a_block_that_the_end_of_the_key_cuts_is_like_the_others():
+    p = TINY.updated(n=9, block=3)
+    assert p.d % p.block == 2
+    T = np.concatenate([BootstrappedSecretKey(p, rng=np.random.default_rng(seed)).T(1) for seed in range(400)])
+    assert T.shape == (400, p.d) and set(T[:, -2:].sum(axis=1).tolist()) == {0, 1}
+    assert np.abs(T[:, -2:].mean(axis=0) - 1 / 4).max() < 5 * math.sqrt(3 / 16 / 400)
 
 
 def test_a_rotation_key_encrypts_the_bits_times_the_gadget():
@@ -336,7 +356,7 @@ def test_a_rotation_key_encrypts_the_bits_times_the_gadget():
     factors = np.concatenate([np.eye(1, p.N, dtype=np.int64), S])
     ((first, ggsw),) = key.rotation.integers()
     assert first == 0 and ggsw.shape == (p.n, p.rotation_levels, p.k + 1, p.k + 1, p.N)
-    for i, bit in enumerate(secret._s):
+    for i, bit in enumerate(secret.s):
         for t in range(p.rotation_levels):
             phase = ggsw[i, t, :, 0] + sum(transform.schoolbook(S[j], ggsw[i, t, :, 1 + j]) for j in range(p.k))
             error = phase - bit * factors * (1 << (64 - p.rotation_bits * (t + 1)))
@@ -346,14 +366,14 @@ def test_a_rotation_key_encrypts_the_bits_times_the_gadget():
 
 def test_more_bits_than_a_chunk_make_one_key():
     """Keys are made and expanded some bits at a time; a wrong seam would ruin every bit after it."""
-    p = TINY.updated(n=130)
+    p = TINY.updated(N=128, d=256, n=130)
     secret, key = keys(p)
     parts = list(key.rotation.integers())
     assert [first for first, _ in parts] == [0, 64, 128]
     last = parts[-1][1][-1]
     S = polynomials(secret)
     phase = last[0, 0, 0] + sum(transform.schoolbook(S[j], last[0, 0, 1 + j]) for j in range(p.k))
-    assert round(phase[0] / 2.0 ** (64 - p.rotation_bits)) == secret._s[-1]
+    assert round(phase[0] / 2.0 ** (64 - p.rotation_bits)) == secret.s[-1]
 
 
 # Extraction

@@ -90,7 +90,7 @@ def test_a_run_that_noise_would_lead_out_of_range_is_not_chosen() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        (RunSetting(ONE_LEVEL_128, 4, 1.0, 1e-4, 1), "take a learning rate of 0.004"),
+        (RunSetting(ONE_LEVEL_128, 4, 1.0, 1e-4, 1), "take a learning rate of 0.0031"),
         (RunSetting(ONE_LEVEL_128, 4, 1.0, 0.01, 10**6), "epochs would leave noise"),
         (RunSetting(ONE_LEVEL_128, 4, 1.0, 1.0, 1), "one mini-batch could move a weight"),
         (RunSetting(COMPACT_128, 4, 1.0, 1.0, 1), "one mini-batch could move a weight"),

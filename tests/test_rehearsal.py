@@ -106,7 +106,7 @@ def test_reports_leave_unknown_scores_out():
 # -- noise
 
 
-@pytest.mark.parametrize("p, rate", [(ONE_LEVEL_128, 0.001), (BOOTSTRAP_TOY, 0.001), (TWO_LEVEL_128, 1e-5)])
+@pytest.mark.parametrize("p, rate", [(ONE_LEVEL_128, 0.001), (BOOTSTRAP_TOY, 0.0005), (TWO_LEVEL_128, 1e-5)])
 def test_a_rate_that_noise_would_drown_is_refused_with_advice_that_works(p, rate):
     deviation = noise.output_deviation(p) / rate
     assert deviation > noise.ERROR_NOISE
@@ -129,5 +129,5 @@ def test_training_checks_noise_before_it_rehearses(monkeypatch):
     _, trainer = trainer_for(BOOTSTRAP_TOY)
     with pytest.raises(ParameterError, match="epochs would leave noise"):
         trainer.train(X, Y, replace(WILD, epochs=10**6))
-    with pytest.raises(ParameterError, match="adds noise of 0.32 to sigmoid - y"):
-        trainer.train(X, Y, TrainingPlan(EXACT))  # the default rate, 0.001
+    with pytest.raises(ParameterError, match="adds noise of 0.4 to sigmoid - y"):
+        trainer.train(X, Y, TrainingPlan(EXACT, 0.0005))

@@ -7,8 +7,8 @@ the same training without encryption.
 
 There are two kinds of features.  **Words** that lean to one class, as in the other jobs, are trained for one epoch with one
 rotation level, and for several epochs with two levels, since the noise of one level would drown those.  **Words and pairs of
-words**, conditioned by the trainer (`data.reviews.conditioning`), are trained with two levels: once with plain labels, and once
-with labels that the owner encrypts, where neither features nor conditioning depend on labels.
+words**, conditioned by the trainer (`data.reviews.conditioning`), are trained with plain labels, with one level and with two,
+and with two levels and labels that the owner encrypts, where neither features nor conditioning depend on labels.
 
 Learning rates, epochs and the largest multiplier are chosen on training reviews held out, in the clear, with the noise that
 bootstraps would add (`simulation`).  Test reviews choose nothing.
@@ -70,6 +70,7 @@ class Choice:
 CHOICES = (
     Choice(WORDS, ONE_LEVEL_128, (0.005, 0.0075, 0.01, 0.015)),
     Choice(WORDS, TWO_LEVEL_128, (0.005, 0.0075, 0.01, 0.015), epochs=(2, 3), decays=(0.0, 0.5, 1.0)),
+    Choice(PAIRS, ONE_LEVEL_128, (0.035, 0.05, 0.07), multipliers=(6, 8)),
     Choice(PAIRS, TWO_LEVEL_128, (0.035, 0.05, 0.07), multipliers=(8, 12)),
     Choice(PAIRS_UNLABELLED, TWO_LEVEL_128, (0.0175, 0.025, 0.035), multipliers=(6, 12)),
 )
@@ -77,19 +78,19 @@ CHOICES = (
 
 def cases(choice: pd.DataFrame, keys: int = KEYS) -> list[BootstrappedCase]:
     """Return the cases, with the best plans of the choices.  A new case is one line here."""
-    one, several = (plan_of(best(choice, WORDS, several)) for several in (False, True))
-    pairs, unlabelled = (plan_of(best(choice, recipe)) for recipe in (PAIRS, PAIRS_UNLABELLED))
+    one, several, pairs, finer, unlabelled = (plan_of(best(choice, of)) for of in CHOICES)
     return [
         BootstrappedCase("words, one epoch", WORDS, ONE_LEVEL_128, *one, keys=keys),
         BootstrappedCase("words, several epochs", WORDS, TWO_LEVEL_128, *several),
-        BootstrappedCase("words and pairs", PAIRS, TWO_LEVEL_128, *pairs, keys=keys),
+        BootstrappedCase("words and pairs, one level", PAIRS, ONE_LEVEL_128, *pairs, keys=keys),
+        BootstrappedCase("words and pairs, two levels", PAIRS, TWO_LEVEL_128, *finer, keys=keys),
         BootstrappedCase("words and pairs, encrypted labels", PAIRS_UNLABELLED, TWO_LEVEL_128, *unlabelled, "encrypted", keys),
     ]
 
 
-def best(choice: pd.DataFrame, recipe: Recipe, several: bool = False) -> pd.Series:
-    """Return the line of a recipe with the best held-out accuracy under noise, of one epoch or of several."""
-    lines = choice[(choice["features"] == recipe.name) & ((choice["epochs"] > 1) == several)]
+def best(choice: pd.DataFrame, of: Choice) -> pd.Series:
+    """Return the line with the best held-out accuracy under noise, among the plans of one choice."""
+    lines = choice[(choice["features"] == of.recipe.name) & (choice["parameters"] == of.parameters.name)]
     return lines.iloc[int(lines["held-out percent, with noise"].argmax())]
 
 
@@ -121,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, print the tables and write them; return the exit status."""
     options = add_run_options(job_options(__name__, "Train at 128 bits without the owner's help.")).parse_args(arguments)
     corpus, results = begin(options)
-    plain = {of.recipe.name: of.recipe.dataset(corpus) for of in CHOICES}
+    plain = {recipe.name: recipe.dataset(corpus) for recipe in dict.fromkeys(of.recipe for of in CHOICES)}
     choice = pd.concat([choose(of, plain[of.recipe.name]) for of in CHOICES], ignore_index=True)
     show(results, "unassisted_choice", "Plans in the clear and with noise, on training reviews held out", choice)
     title = "Training by bootstrapping alone, at 128 bits"

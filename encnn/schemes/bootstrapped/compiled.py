@@ -151,18 +151,17 @@ def blind_rotate(acc: np.ndarray, exponents: np.ndarray, key: np.ndarray, block:
 
 
 def switch_key(ciphertexts: np.ndarray, key: np.ndarray, bits: int, levels: int, out: np.ndarray) -> None:
-    """Write the switched ciphertexts to out, int32 of shape (B, 1 + n): body plus the digits of the mask times the key.
+    """Add to out the digits of the last masks times the key, one mask per row of the key.
 
-    ciphertexts: int32 of shape (B, 1 + d), d a multiple of 4.  key: int32 of shape (d, levels, 1 + n), most significant digit
-    first.
+    ciphertexts: int32 of shape (B, 1 + d).  key: int32 of shape (d - n, levels, width), most significant digit first.  out:
+    int32 of shape (B, width).
     """
-    d = ciphertexts.shape[-1] - 1
-    check_array("ciphertexts", ciphertexts, np.int32, (len(ciphertexts), 1 + d))
-    check_array("key", key, np.int32, (d, levels, key.shape[-1]))
+    check_array("ciphertexts", ciphertexts, np.int32, (len(ciphertexts), ciphertexts.shape[-1]))
+    check_array("key", key, np.int32, (len(key), levels, key.shape[-1]))
     check_array("out", out, np.int32, (len(ciphertexts), key.shape[-1]))
     _check_digits(bits, levels)
-    if d % 4 or key.shape[-1] < 1:
-        raise ParameterError(f"masks of {d} entries under a key of {key.shape[-1]}: expected a multiple of 4, and at least 1")
+    if not 1 <= len(key) < ciphertexts.shape[-1]:
+        raise ParameterError(f"a key of {len(key)} rows does not fit masks of {ciphertexts.shape[-1] - 1} entries; use its own")
     _switch_key(ciphertexts, key, bits, levels, out)
 
 
@@ -220,15 +219,14 @@ def _add_four_rows(total, f_0, f_1, f_2, f_3, row_0, row_1, row_2, row_3):
 @njit(**OPTIONS)
 def _switch_key(ciphertexts, key, bits, levels, out):
     """Do what `switch_key` does, with four rows of the key at a time: each sum is read and written once per four products."""
-    d = ciphertexts.shape[1] - 1
-    digit = np.empty((levels, 4), np.int32)
-    out[:] = 0
-    for b in range(ciphertexts.shape[0]):
-        out[b, 0] = ciphertexts[b, 0]
-    for i in range(0, d, 4):  # rows outside, ciphertexts inside: the rows stay in the cache for the whole batch
+    count = key.shape[0]
+    first, digit = ciphertexts.shape[1] - count, np.empty((levels, 4), np.int32)
+    for i in range(0, count, 4):  # rows outside, ciphertexts inside: the rows stay in the cache for the whole batch
+        i_1, i_2, i_3 = min(i + 1, count - 1), min(i + 2, count - 1), min(i + 3, count - 1)
+        digit[:] = 0  # rows beyond the last one count nothing
         for b in range(ciphertexts.shape[0]):
-            for r in range(4):
-                _digits(ciphertexts[b, 1 + i + r], bits, levels, digit[:, r])
+            for r in range(min(4, count - i)):
+                _digits(ciphertexts[b, first + i + r], bits, levels, digit[:, r])
             for t in range(levels):
                 f_0, f_1, f_2, f_3 = digit[t, 0], digit[t, 1], digit[t, 2], digit[t, 3]
-                _add_four_rows(out[b], f_0, f_1, f_2, f_3, key[i, t], key[i + 1, t], key[i + 2, t], key[i + 3, t])
+                _add_four_rows(out[b], f_0, f_1, f_2, f_3, key[i, t], key[i_1, t], key[i_2, t], key[i_3, t])

@@ -75,7 +75,7 @@ def restore_evaluator(header: dict, arrays: dict[str, np.ndarray], products: Seq
     check_names("the file", arrays, {"rotation", "switch", "trace"} | ({"fine"} if p.has_fine else set()))
     rotation = _rotation_key(p, described.rotation_seed, arrays["rotation"])
     fine = None if described.fine_seed is None else _rotation_key(p.fine, described.fine_seed, arrays["fine"])
-    check_array("switch key", arrays["switch"], (p.d, p.switch_levels), np.int32)
+    check_array("switch key", arrays["switch"], (p.d - p.n, p.switch_levels), np.int32)
     check_array("trace key", arrays["trace"], key_shape(p))
     switch = SmallSwitchKey(p, bytes.fromhex(described.switch_seed), arrays["switch"])
     context = BootstrappedContext(p, described.key_id)
@@ -93,9 +93,8 @@ def restore_secret_key(header: dict, arrays: dict[str, np.ndarray]) -> Bootstrap
     """Return the secret key that `SecretKey.export` took apart."""
     described = parse(BootstrappedSecretHeader, header, "the description of the secret key")
     p = described.parameters
-    check_names("the file", arrays, {"T_1", "T_small"})
-    for name, shape in (("T_1", (1, p.d)), ("T_small", (p.n,))):
-        check_array(name, arrays[name], shape, np.int64, 0, 1)
-    if arrays["T_small"].reshape(-1, p.block).sum(axis=1).max() > 1:
-        raise FileError("T_small has a block with more than one bit set; restore the file from a backup")
-    return BootstrappedSecretKey.from_parts(BootstrappedContext(p, described.key_id), arrays["T_1"], arrays["T_small"])
+    check_names("the file", arrays, {"T_1"})
+    T = check_array("T_1", arrays["T_1"], (1, p.d), np.int64, 0, 1)
+    if np.add.reduceat(T[0], np.arange(0, p.d, p.block)).max() > 1:
+        raise FileError("T_1 has a block with more than one bit set; restore the file from a backup")
+    return BootstrappedSecretKey.from_matrices(BootstrappedContext(p, described.key_id), {1: T})

@@ -1,6 +1,6 @@
-"""The owner's key of the scheme with bootstrapping: T, as for integer vectors, and the bits s of the small dimension.
+"""The owner's key of the scheme with bootstrapping: T, as for integer vectors, whose first n bits are the small key s.
 
-s is block binary [LMSS23] (see `parameters`): at most one bit is set in each block.
+T is block binary [LMSS23] (see `parameters`): at most one bit is set in each block.
 """
 
 import math
@@ -25,7 +25,7 @@ from encnn.schemes.integer_vector.storage import expand_masks
 
 
 class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
-    """T of shape (1, k N), which is also the GLWE key S of k polynomials, and the small key s of n bits.
+    """T of shape (1, k N).  Cut into k polynomials it is the GLWE key S, and its first n bits are the small key s.
 
     Numbers are encrypted one by one, width 1, or many at a time as the coefficients of blocks (`blocks`).  `rng` makes an
     experimental key that can be reproduced.
@@ -44,36 +44,34 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
                 f"for a hidden layer the parameters {HIDDEN_128.name!r} (encnn.schemes.bootstrapped.HIDDEN_128)"
             )
         super().__init__(parameters, {1} if parameters.has_fine else widths, rng)  # vectors are numbers, one by one
-        chosen = self._randomness.integers(0, parameters.block + 1, (parameters.n // parameters.block, 1))
-        self._s = (chosen == np.arange(parameters.block)).astype(np.int64).ravel()  # chosen = block leaves the block empty
 
     @staticmethod
     def matrices_for(widths: set[int]) -> set[int]:
         """Return {1}: vectors are encrypted number by number."""
         return {1}
 
-    @classmethod
-    def from_parts(cls, context: BootstrappedContext, T: np.ndarray, s: np.ndarray) -> "BootstrappedSecretKey":
-        """Return the key with given T, shape (1, d), and s, shape (n,), as read from a file."""
-        key = cls(context.parameters, ())
-        key.context, key._T, key._s = context, {1: T}, s
-        return key
+    @property
+    def s(self) -> np.ndarray:
+        """The small key, int64 of shape (n,): the first bits of T."""
+        return self.T(1)[0, : self.parameters.n]
 
-    def export(self) -> tuple[dict, dict[str, np.ndarray]]:
-        """Return (header, arrays): *the secret*, in arrays named T_..., as `Owner.save_secret` expects."""
-        header, arrays = super().export()
-        return header, arrays | {"T_small": self._s}
+    def _draw_matrix(self, m: int) -> np.ndarray:
+        """Return a new T, int64 of shape (m, d): each row in blocks of bits, the last one cut where d ends."""
+        p = self.parameters
+        chosen = self._randomness.integers(0, p.block + 1, (m, -(-p.d // p.block), 1))
+        return (chosen == np.arange(p.block)).astype(np.int64).reshape(m, -1)[:, : p.d]  # chosen = block: an empty block
 
     def bootstrap_key(self) -> BootstrapKey:
         """Return the public key with which anyone bootstraps.
 
-        It encrypts s under T and T under s.  That this is safe is the usual assumption of circular security.
+        It encrypts s under T, and the bits of T beyond s under s.  That this is safe is the usual assumption of circular
+        security.
         """
         p, T, S = self.parameters, self.T(1)[0], self.polynomials
-        switch = make_small_switch_key(p, self._s, T, self._randomness)
-        rotation = make_rotation_key(p, self._s, S, self._randomness)
+        switch = make_small_switch_key(p, T, self._randomness)
+        rotation = make_rotation_key(p, self.s, S, self._randomness)
         trace = make_trace_key(p, S, self._randomness)
-        fine = make_rotation_key(p.fine, self._s, S, self._randomness) if p.has_fine else None
+        fine = make_rotation_key(p.fine, self.s, S, self._randomness) if p.has_fine else None
         return BootstrapKey(switch, rotation, trace, fine)
 
     # -- blocks of numbers
@@ -129,12 +127,12 @@ class BootstrappedSecretKey(integer_vector.IntegerVectorSecretKey):
 
     def small_phase(self, small: np.ndarray) -> np.ndarray:
         """Return the phases of small ciphertexts, int32 of shape (B, 1 + n), in units of z: shape (B,)."""
-        phase = (small[:, 0] + small[:, 1:].astype(np.int64) @ self._s).astype(np.int32)
+        phase = (small[:, 0] + small[:, 1:].astype(np.int64) @ self.s).astype(np.int32)
         return phase / self.parameters.scale
 
     def position(self, positions: np.ndarray) -> np.ndarray:
         """Return the table positions, from 0 to 2 N - 1, of ciphertexts modulo 2 N of shape (B, 1 + n): shape (B,)."""
-        return (positions[:, 0] + positions[:, 1:] @ self._s) % (2 * self.parameters.N)
+        return (positions[:, 0] + positions[:, 1:] @ self.s) % (2 * self.parameters.N)
 
     def position_z(self, positions: np.ndarray) -> np.ndarray:
         """Return the same positions as scores z, from -2^(z_bits - 1) to 2^(z_bits - 1)."""

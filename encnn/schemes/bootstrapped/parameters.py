@@ -1,6 +1,6 @@
 """Parameters of the scheme with bootstrapping: an integer-vector set that also knows how to refresh itself.
 
-Weights and scores are integer-vector ciphertexts c = [b ; a] modulo q = 2^32 under S = [I, T] with binary T: LWE of dimension
+Weights and scores are integer-vector ciphertexts c = [b ; a] modulo q = 2^32 under S = [I, T] with T of bits: LWE of dimension
 d = k N, phase b + T a.  A real number v has the phase v * scale with scale = 2^(32 - z_bits), so the whole torus (the numbers
 modulo q, seen as fractions of q) is 2^z_bits wide in z, and the half of it on which a look-up table is free is 2^(z_bits - 1).
 
@@ -9,22 +9,33 @@ A bootstrap leads through two more kinds of ciphertext, each with noise of its o
     small LWE     dimension n,  modulus 2^32,  deviation lwe_sigma   (the key-switch key)
     GLWE, GGSW    k polynomials of N coefficients, modulus 2^64,  deviation glwe_sigma   (the rotation key)
 
-The deviations are fractions of the torus, as in the literature.  The GLWE key has the d = k N coefficients of T.  The small key
-is **block binary** [LMSS23]: n bits in blocks of `block` bits.  Each block has at most one bit set, and all block + 1 cases are
-equally likely.  A blind rotation then takes one step per block instead of one per bit.  Blocks of one are an ordinary binary
-key.
+The deviations are fractions of the torus, as in the literature.  All three have one key: T, the d = k N bits of the GLWE key,
+whose first n bits are the small key.  It is **block binary** [LMSS23]: bits in blocks of `block`.  Each block has at most one
+bit set, and all block + 1 cases are equally likely.  A blind rotation then takes one step per block instead of one per bit.
+Since the small key is a part of T, only the other k N - n bits need a key switch.  Blocks of one are an ordinary binary key.
 
 **Security** is that of the weaker of the two (`lwe_security`, `glwe_security`).  The presets start from published sets: k, N,
-lwe_sigma and blocks of four are from the set of [TFHE-go] for three bits, and glwe_sigma is from [TFHE-rs].  [TFHE-go] has
-n = 820 (earlier 804) and counts primal uSVP and a dual attack with guessing.  By `encnn.security.estimate` n = 804 has 114 bits
-and n = 820 has 117.  The dual attack is cheaper here because it guesses block by block and takes no more samples than it needs.
-n = 908 is the least multiple of four that holds 128 bits against it.
+lwe_sigma, blocks of four and a small key that is a part of the large one are from the set of [TFHE-go] for three bits, and
+glwe_sigma is from [TFHE-rs].  [TFHE-go] has n = 820 (earlier 804) and counts primal uSVP and a dual attack with guessing.  By
+`encnn.security.estimate` n = 804 has 114 bits and n = 820 has 117.  The dual attack is cheaper here because it guesses block by
+block and takes no more samples than it needs.  n = 908 is the least multiple of four that holds 128 bits against it.  The other
+bits of T are uniform in [TFHE-go].  Here they are in blocks too, as fewer ones mean less noise.  `glwe_security` counts this,
+and it would be a lower bound for uniform bits.
+
+**One key in both** helps no attack that is counted.  A lattice can hold samples of both kinds.  With each sample scaled by its
+noise, one of GLWE adds log2(1 / glwe_sigma) = 48 bits to the logarithm of the volume, and one of the small LWE 19 bits.  Any
+sample of GLWE brings in all k N bits of T as unknowns, and then each sample of the small LWE in it is better replaced by one
+more of GLWE.  So the best lattice has samples of one kind only, which is the weaker of the two again (the tests compute it).
+Whoever breaks the small LWE knows s, and finds the rest of T easily; the estimate counts that as broken.  [BCLORT23] study such
+keys.
 
 Longer blocks take fewer steps, but a meet-in-the-middle attack then finds the key.  The attack of [May21] takes at best about
 the fourth root of the number of keys, so `key_entropy` is at least 512 for 128 bits.  Wider noise would allow a smaller n, but
 then the key switch needs more digits, which cost what the rotation gains.
 
 [CGGI20] Chillotti, Gama, Georgieva, Izabachene, TFHE, J. Cryptology 2020 (ePrint 2018/421).
+[BCLORT23] Bergerat, Chillotti, Ligier, Orfila, Roux-Langlois, Tap, New Secret Keys for Enhanced Performance in (T)FHE
+    ACM CCS 2024 (ePrint 2023/979).
 [LMSS23] Lee, Min, Seo, Song, Faster TFHE Bootstrapping with Block Binary Keys, ASIA CCS 2023 (ePrint 2023/958).
 [May21] A. May, How to meet ternary LWE keys, CRYPTO 2021 (ePrint 2021/216).
 [TFHE-go] https://github.com/sp301415/tfhe-go, tfhe/params_list.go, ParamsUint3, and what its SECURITY.md says of all sets.
@@ -42,7 +53,6 @@ from encnn.security.estimate import Estimate, estimate
 
 TORUS_BITS = 32
 KEY_BITS = 64
-MAX_N = 1 << 16
 SECOND_LAYER_SCALE = 1 << 27
 """Phase of 1 in the second layer of a network, in units of 2^-32: weights up to 8 fill a quarter of the torus."""
 TRACE_BITS = 48
@@ -65,7 +75,7 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
     T_high: int = 2
     sigma: float | None = 3.2
     n: int = 908  # dimension of the small LWE
-    block: int = 4  # bits per block of the small key; must divide n
+    block: int = 4  # bits per block of the key; must divide n
     k: int = 2  # polynomials of the GLWE key
     N: int = 1024  # coefficients of a polynomial, a power of two
     lwe_sigma: float = 2.433797421598353e-6  # noise of the small LWE, as a fraction of the torus
@@ -101,6 +111,11 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
         return 2.0**self.z_bits / (2 * self.N)
 
     @property
+    def ones(self) -> float:
+        """Expected number of ones among the d bits of the key."""
+        return self.d / (self.block + 1)
+
+    @property
     def has_fine(self) -> bool:
         """Whether there is a second rotation key, of finer digits, which training a hidden layer needs."""
         return self.fine_levels > 0
@@ -128,18 +143,18 @@ class BootstrappedParameters(integer_vector.IntegerVectorParameters):
     @cached_property
     def glwe_security(self) -> Estimate:
         """Estimate of GLWE, counted as LWE of dimension k N."""
-        return estimate(self.k * self.N, KEY_BITS, self.glwe_sigma * 2.0**KEY_BITS, "binary")
+        return estimate(self.d, KEY_BITS, self.glwe_sigma * 2.0**KEY_BITS, f"block({self.block})")
 
     @cached_property
     def security(self) -> Estimate:
-        """The weaker of the two.  Fresh weights, which have the key of GLWE and a smaller modulus, are harder to break."""
+        """The weaker of the two.  Fresh weights, which have the key of GLWE and more noise, are harder to break."""
         return min(self.lwe_security, self.glwe_security, key=lambda e: e.bits)
 
     def _check_parts(self) -> None:
-        if self.k < 1 or self.N < 2 or self.N & (self.N - 1) or self.d != self.k * self.N or not 1 <= self.n <= MAX_N:
+        if self.k < 1 or self.N < 2 or self.N & (self.N - 1) or self.d != self.k * self.N or not 1 <= self.n < self.d:
             raise ParameterError(
                 f"n={self.n}, k={self.k}, N={self.N}, d={self.d}: N must be a power of two, d = k N, all at least 1, "
-                f"and n at most {MAX_N}"
+                "and n below d, because the small key is a part of the large one"
             )
         if not 1 <= self.block <= self.n or self.n % self.block:
             raise ParameterError(f"blocks of {self.block} bits do not divide a key of n={self.n}; choose n a multiple of block")
