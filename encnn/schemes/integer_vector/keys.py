@@ -15,6 +15,7 @@ Only `IntegerVectorSecretKey` holds the secret key; `repr` never shows it.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -122,7 +123,7 @@ class IntegerVectorSecretKey(base.SecretKey[CiphertextArray]):
         self.context = IntegerVectorContext(parameters, self._randomness.token().hex(), self._randomness.experimental)
 
     @classmethod
-    def from_matrices(cls, context: IntegerVectorContext, T: dict[int, np.ndarray]) -> "IntegerVectorSecretKey":
+    def from_matrices(cls, context: IntegerVectorContext, T: dict[int, np.ndarray]) -> Self:
         """Return the key with given matrices, as read from a file; new randomness comes from the operating system."""
         key = cls(context.parameters, ())
         key._T, key.context = T, context
