@@ -34,7 +34,7 @@ the fourth root of the number of keys, so `key_entropy` is at least 512 for 128 
 then the key switch needs more digits, which cost what the rotation gains.
 
 [CGGI20] Chillotti, Gama, Georgieva, Izabachene, TFHE, J. Cryptology 2020 (ePrint 2018/421).
-[BCLORT23] Bergerat, Chillotti, Ligier, Orfila, Roux-Langlois, Tap, New Secret Keys for Enhanced Performance in (T)FHE
+[BCLORT23] Bergerat, Chillotti, Ligier, Orfila, Roux-Langlois, Tap, New Secret Keys for Enhanced Performance in (T)FHE,
     ACM CCS 2024 (ePrint 2023/979).
 [LMSS23] Lee, Min, Seo, Song, Faster TFHE Bootstrapping with Block Binary Keys, ASIA CCS 2023 (ePrint 2023/958).
 [May21] A. May, How to meet ternary LWE keys, CRYPTO 2021 (ePrint 2021/216).

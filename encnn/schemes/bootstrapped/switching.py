@@ -1,8 +1,8 @@
 """The two switches before a rotation: from the dimension of weights to the small one, then to positions in a table.
 
-**Key switch.**  This is equation (9) in int32, to another dimension.  The small key s is the first n bits of T, as in [TFHE-go],
-so the first n masks stay as they are.  Of the others it takes the balanced digits a_i = sum_t a_it g_t, g_t = 2^-((t + 1) bits),
-and small encryptions K_it of T_i g_t:
+**Key switch.**  This is equation (9) in int32, to another dimension.  The small key s is the first n bits of T, as in
+[TFHE-go], so the first n masks stay as they are.  Of the others it takes the balanced digits a_i = sum_t a_it g_t,
+g_t = 2^-((t + 1) bits), and small encryptions K_it of T_i g_t:
 
     c' = (b ; a_0 ... a_(n-1)) + sum_(i >= n) sum_t a_it K_it    has the phase    b + sum_i T_i a_i + noise.
 
