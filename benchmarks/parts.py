@@ -195,12 +195,13 @@ def _loops_of_a_rotation(
     for array in (d, w, v, factors, sums):
         array[:] = 0
     blocks, block, levels = key.transforms.reshape(p.n // p.block, -1), p.block, p.rotation_levels
+    together = compiled_vectors.TOGETHER
 
     @njit
     def products(v, factors, key, sums):  # type: ignore[no-untyped-def]
         for step in range(key.shape[0]):
-            for first in range(0, B, compiled_vectors.TOGETHER):
-                compiled.sum_products(v, factors, key, step, first, B, block, levels, sums)
+            for first in range(0, B, together):
+                compiled.sum_products(v, factors, key[step], min(together, B - first), block, levels, sums)
 
     @njit
     def transforms(d, w, v):  # type: ignore[no-untyped-def]

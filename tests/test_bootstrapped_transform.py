@@ -190,7 +190,6 @@ def plain_loops(monkeypatch):
         monkeypatch,
         forward=transforms.forward,
         add_backward=transforms.add_backward,
-        prefetch=lambda array, index: None,
         add_bit=plain_products(1, 1),
         add_four_bits=plain_products(4, 1),
         add_four_bits_of_two=plain_products(4, 2),

@@ -55,7 +55,7 @@ GUARDS = {
     },
     "schemes/bootstrapped/compiled_transform.py": dict.fromkeys(INSIDE_TRANSFORM, "compiled.blind_rotate"),
     "schemes/bootstrapped/compiled_vectors.py": {
-        **dict.fromkeys(["transpose_square", "prefetch", "low_word", "add_products"], "compiled.blind_rotate"),
+        **dict.fromkeys(["transpose_square", "low_word", "add_products"], "compiled.blind_rotate"),
         "add_two_rows": "compiled_blocks.trace",
     },
     "schemes/bootstrapped/compiled_blocks.py": {

@@ -23,7 +23,6 @@ from encnn.schemes.bootstrapped.compiled_vectors import (
     add_bit,
     add_four_bits,
     add_four_bits_of_two,
-    prefetch,
 )
 from encnn.schemes.bootstrapped.frequencies import GROUP, LINE
 
@@ -98,27 +97,20 @@ def _add_rows(v, p, factors, q, key, r, sums, s, count, block, fresh):
 
 
 @njit(**OPTIONS)
-def sum_products(v, factors, key, step, first, B, block, levels, sums):
-    """Write the sums of products with block `step` of the key, for at most TOGETHER of B ciphertexts, from `first` on.
+def sum_products(v, factors, key, count, block, levels, sums):
+    """Write the sums of products with a block of the key for `count` ciphertexts, at most TOGETHER.
 
     v: transforms of digits, (levels, TOGETHER, 3, PACE).  factors: those of the bits, (block, TOGETHER, PACE).
-    sums: (TOGETHER, 3, PACE).  key: the rows of blocks, (blocks, (512 / LINE, 3, levels, block, ROW)).  Axes in one pair of
-    brackets are one axis of the arrays.
-
-    Meanwhile the next block comes nearer.  All ciphertexts of the batch share the work of asking for it.  One that is alone
-    waits for memory anyway, and does best without asking.
+    sums: (TOGETHER, 3, PACE).  key: the rows of the block, (512 / LINE, 3, levels, block, ROW).  Axes in one pair of brackets
+    are one axis of the arrays.
     """
-    count, rows, following = min(TOGETHER, B - first), key[step], key[min(step + 1, key.shape[0] - 1)]
-    lines = -(-block * ROW // (LINE * -(-B // TOGETHER))) if B > 1 else 0
-    r, ahead = 0, first // TOGETHER * (M // LINE * COMPONENTS * levels) * lines * LINE
+    r = 0
     for group in range(0, 2 * M, 2 * GROUP):
         for p in range(group, group + GROUP, LINE):
             for s in range(p, p + COMPONENTS * PACE, PACE):
                 for t in range(levels):
-                    for line in range(ahead, ahead + lines * LINE, LINE):
-                        prefetch(following, line)
-                    _add_rows(v, t * _DIGIT + p, factors, p, rows, r, sums, s, count, block, t == 0)
-                    ahead, r = ahead + lines * LINE, r + block * ROW
+                    _add_rows(v, t * _DIGIT + p, factors, p, key, r, sums, s, count, block, t == 0)
+                    r += block * ROW
 
 
 @njit(**OPTIONS)
@@ -191,7 +183,7 @@ def _blind_rotate(acc, exponents, key, block, bits, levels, d, digits, w, v, fac
                     _digit_transforms(acc[first + b, c], bits, levels, v[(b * COMPONENTS + c) * PACE :], d, digits, w)
                 for i in range(block):  # (X^a_i - 1) C is what must be added if s_i is set
                     _monomial_less_one(exponents[first + b, step * block + i], factors[(i * TOGETHER + b) * PACE :])
-            sum_products(v, factors, key, step, first, acc.shape[0], block, levels, sums)
+            sum_products(v, factors, key[step], count, block, levels, sums)
             # sums of values are values of sums, so one transform back per component is enough
             for b in range(count):
                 for c in range(COMPONENTS):

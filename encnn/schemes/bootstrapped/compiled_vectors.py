@@ -6,10 +6,12 @@ IEEE 754 in the order that is written, without flags, so that results are the sa
 
 **Products.**  Half of the arithmetic of a rotation is products of transforms with the key.  Reading the key from memory can
 take longer than the arithmetic.  So the key is stored in the order in which it is read, with cache lines of real and of
-imaginary parts in turn.  Two ciphertexts share a read of it, and the sums over four bits stay in registers.
+imaginary parts in turn.  Two ciphertexts share a read of it, and the sums over four bits stay in registers.  Each line is asked
+for before it is read (`AHEAD`).
 """
 
 from collections.abc import Callable, Iterable
+from itertools import product
 
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
@@ -26,6 +28,12 @@ PACE = COMPILED_N + 24
 """The distance of two transforms in a work array.  At a multiple of 512 they would compete for the same places in the cache."""
 TOGETHER = 2
 """How many ciphertexts share a read of the key."""
+AHEAD = 1536, 1024, 512
+"""How far ahead of its use, in numbers, the key is asked for.
+
+The processor drops what is asked for while too much is on its way, so each line is asked for three times.  Without that, a
+dropped line takes as long as if nobody had asked for it.
+"""
 ROW = 2 * COMPONENTS * LINE
 """How many numbers of the key one line of frequencies takes, for one bit, one digit and one component of the result."""
 
@@ -54,6 +62,13 @@ class _Vectors:
     def load_complex(self, place: int, apart: int) -> Complex:
         """Return the real parts at a place, and the imaginary parts `apart` numbers further."""
         return self.load(place), self.load(place + apart)
+
+    def prefetch(self, place: int) -> None:
+        """Ask for the line of the cache at a place, which may lie beyond the end of the array, without waiting for it."""
+        address, number = self._builder.bitcast(self._at(place), ir.IntType(8).as_pointer()), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        function = self._builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
+        self._builder.call(function, [address, number(0), number(3), number(1)])  # to read; to the first cache; of data
 
     def _at(self, place: int | ir.Value) -> ir.Value:
         index = self._builder.add(self._index, self._index.type(place) if isinstance(place, int) else place)
@@ -95,22 +110,6 @@ def _transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
             a, b = rows[r], rows[r + far]
             rows[r], rows[r + far] = builder.shuffle_vector(a, b, upper), builder.shuffle_vector(a, b, lower)
     return rows
-
-
-@intrinsic
-def prefetch(_, array, index):
-    """Ask for the cache line with an entry of an array, without waiting for it."""
-
-    def code(context, builder, signature, arguments):
-        data = context.make_array(array)(context, builder, arguments[0]).data
-        address = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
-        builder.call(function, [address, number(0), number(2), number(1)])  # to read; to the second cache; of data
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64), code
 
 
 @intrinsic
@@ -161,11 +160,13 @@ def _add_products(
     before = [sums.load_complex(b * COMPONENTS * PACE, GROUP) for b in range(together)]
     totals = [(_unless(builder, fresh, x), _unless(builder, fresh, y)) for x, y in before]
     for i in range(bits):
+        for line, ahead in product(range(i * ROW, (i + 1) * ROW, LINE), AHEAD):
+            key.prefetch(line + ahead)
         rows = [key.load_complex(i * ROW + 2 * c * LINE, LINE) for c in range(COMPONENTS)]
         for b in range(together):
             transforms = (v.load_complex((b * COMPONENTS + c) * PACE, GROUP) for c in range(COMPONENTS))
-            product = _inner_product(builder, zip(transforms, rows, strict=True))
-            turned = _inner_product(builder, [(product, factors.load_complex((i * TOGETHER + b) * PACE, GROUP))])
+            unturned = _inner_product(builder, zip(transforms, rows, strict=True))
+            turned = _inner_product(builder, [(unturned, factors.load_complex((i * TOGETHER + b) * PACE, GROUP))])
             totals[b] = builder.fadd(totals[b][0], turned[0]), builder.fadd(totals[b][1], turned[1])
     for b, (x, y) in enumerate(totals):
         sums.store(x, b * COMPONENTS * PACE)
