@@ -201,7 +201,7 @@ def _loops_of_a_rotation(
     def products(v, factors, key, sums):  # type: ignore[no-untyped-def]
         for step in range(key.shape[0]):
             for first in range(0, B, together):
-                compiled.sum_products(v, factors, key[step], min(together, B - first), block, levels, sums)
+                compiled.sum_products(v, factors, key[step], min(together, B - first), block, levels, sums, first == 0)
 
     @njit
     def transforms(d, w, v):  # type: ignore[no-untyped-def]

@@ -155,7 +155,7 @@ def plain_transpose(source, first, pace, target, place, step):
 def plain_products(bits, together):
     """Return what `compiled_vectors` writes in LLVM's language, in numpy."""
 
-    def add(v, p, factors, q, key, r, sums, s, fresh):
+    def add(v, p, factors, q, key, r, sums, s, fresh, ask):
         def number(a, at, apart):
             lanes = at + np.arange(vectors.WIDTH)
             return a[lanes] + 1j * a[lanes + apart]

@@ -79,37 +79,37 @@ def _monomial_less_one(a, w):
 
 
 @njit(inline="always")
-def _add_rows(v, p, factors, q, key, r, sums, s, count, block, fresh):
+def _add_rows(v, p, factors, q, key, r, sums, s, count, block, fresh, ask):
     """Add the products with the rows of a block, in a stretch of a line, to the sums of `count` ciphertexts."""
     for i in range(0, block - 3, 4):
         new = fresh and i == 0
         for w in range(0, LINE, WIDTH):
             if count == TOGETHER:
-                add_four_bits_of_two(v, p + w, factors, q + w + i * TOGETHER * PACE, key, r + w + i * ROW, sums, s + w, new)
+                add_four_bits_of_two(v, p + w, factors, q + w + i * TOGETHER * PACE, key, r + w + i * ROW, sums, s + w, new, ask)
             else:
-                add_four_bits(v, p + w, factors, q + w + i * TOGETHER * PACE, key, r + w + i * ROW, sums, s + w, new)
+                add_four_bits(v, p + w, factors, q + w + i * TOGETHER * PACE, key, r + w + i * ROW, sums, s + w, new, ask)
     for i in range(block // 4 * 4, block):
         new = fresh and i == 0
         for w in range(0, LINE, WIDTH):
             for b in range(count):
                 c, f = b * COMPONENTS * PACE + w, (i * TOGETHER + b) * PACE + w
-                add_bit(v, p + c, factors, q + f, key, r + w + i * ROW, sums, s + c, new)
+                add_bit(v, p + c, factors, q + f, key, r + w + i * ROW, sums, s + c, new, ask)
 
 
 @njit(**OPTIONS)
-def sum_products(v, factors, key, count, block, levels, sums):
+def sum_products(v, factors, key, count, block, levels, sums, ask):
     """Write the sums of products with a block of the key for `count` ciphertexts, at most TOGETHER.
 
     v: transforms of digits, (levels, TOGETHER, 3, PACE).  factors: those of the bits, (block, TOGETHER, PACE).
     sums: (TOGETHER, 3, PACE).  key: the rows of the block, (512 / LINE, 3, levels, block, ROW).  Axes in one pair of brackets
-    are one axis of the arrays.
+    are one axis of the arrays.  ask: whether the key is not in the cache yet.
     """
     r = 0
     for group in range(0, 2 * M, 2 * GROUP):
         for p in range(group, group + GROUP, LINE):
             for s in range(p, p + COMPONENTS * PACE, PACE):
                 for t in range(levels):
-                    _add_rows(v, t * _DIGIT + p, factors, p, key, r, sums, s, count, block, t == 0)
+                    _add_rows(v, t * _DIGIT + p, factors, p, key, r, sums, s, count, block, t == 0, ask)
                     r += block * ROW
 
 
@@ -183,7 +183,7 @@ def _blind_rotate(acc, exponents, key, block, bits, levels, d, digits, w, v, fac
                     _digit_transforms(acc[first + b, c], bits, levels, v[(b * COMPONENTS + c) * PACE :], d, digits, w)
                 for i in range(block):  # (X^a_i - 1) C is what must be added if s_i is set
                     _monomial_less_one(exponents[first + b, step * block + i], factors[(i * TOGETHER + b) * PACE :])
-            sum_products(v, factors, key[step], count, block, levels, sums)
+            sum_products(v, factors, key[step], count, block, levels, sums, first == 0)
             # sums of values are values of sums, so one transform back per component is enough
             for b in range(count):
                 for c in range(COMPONENTS):

@@ -28,11 +28,11 @@ PACE = COMPILED_N + 24
 """The distance of two transforms in a work array.  At a multiple of 512 they would compete for the same places in the cache."""
 TOGETHER = 2
 """How many ciphertexts share a read of the key."""
-AHEAD = 1536, 1024, 512
-"""How far ahead of its use, in numbers, the key is asked for.
+AHEAD = 2048, 1536, 1024, 512
+"""How far ahead of its use, in numbers, each line of the key is asked for.
 
-The processor drops what is asked for while too much is on its way, so each line is asked for three times.  Without that, a
-dropped line takes as long as if nobody had asked for it.
+The processor drops what is asked for while too much is on its way, and a dropped line would be waited for.  So each line is
+asked for several times.
 """
 ROW = 2 * COMPONENTS * LINE
 """How many numbers of the key one line of frequencies takes, for one bit, one digit and one component of the result."""
@@ -126,21 +126,22 @@ def _products(bits: int, together: int) -> Callable[..., None]:
     """Return a function for compiled loops that adds products with `bits` bits of the key to sums of `together` ciphertexts."""
 
     @intrinsic
-    def add_products(_, v, p, factors, q, key, r, sums, s, fresh):
+    def add_products(_, v, p, factors, q, key, r, sums, s, fresh, ask):
         """Add to the sums at s the products of transforms v at p with rows of the key at r, times the factors at q.
 
         Ciphertext b has its sum at s + 3 b PACE, component c of its transforms at p + (3 b + c) PACE, and its factor for bit i
-        at q + (2 i + b) PACE.  Fresh sums begin at zero, whatever the array holds.
+        at q + (2 i + b) PACE.  Fresh sums begin at zero, whatever the array holds.  If `ask` is set, what follows in the key is
+        brought nearer.
         """
 
         def code(context, builder, signature, arguments):
-            pairs = zip((v, factors, key, sums), arguments[:-1:2], arguments[1::2], strict=True)
+            pairs = zip((v, factors, key, sums), arguments[:-2:2], arguments[1:-2:2], strict=True)
             arrays = (_Vectors(context, builder, kind, array, index, WIDTH) for kind, array, index in pairs)
-            _add_products(builder, *arrays, fresh=arguments[-1], bits=bits, together=together)
+            _add_products(builder, *arrays, fresh=arguments[-2], ask=arguments[-1], bits=bits, together=together)
             return context.get_dummy_value()
 
         index = types.int64
-        return types.void(v, index, factors, index, key, index, sums, index, types.boolean), code
+        return types.void(v, index, factors, index, key, index, sums, index, types.boolean, types.boolean), code
 
     return add_products
 
@@ -153,6 +154,7 @@ def _add_products(
     sums: _Vectors,
     *,
     fresh: ir.Value,
+    ask: ir.Value,
     bits: int,
     together: int,
 ) -> None:
@@ -160,8 +162,9 @@ def _add_products(
     before = [sums.load_complex(b * COMPONENTS * PACE, GROUP) for b in range(together)]
     totals = [(_unless(builder, fresh, x), _unless(builder, fresh, y)) for x, y in before]
     for i in range(bits):
-        for line, ahead in product(range(i * ROW, (i + 1) * ROW, LINE), AHEAD):
-            key.prefetch(line + ahead)
+        with builder.if_then(ask):
+            for line, ahead in product(range(i * ROW, (i + 1) * ROW, LINE), AHEAD):
+                key.prefetch(line + ahead)
         rows = [key.load_complex(i * ROW + 2 * c * LINE, LINE) for c in range(COMPONENTS)]
         for b in range(together):
             transforms = (v.load_complex((b * COMPONENTS + c) * PACE, GROUP) for c in range(COMPONENTS))
