@@ -84,10 +84,11 @@ def _add_rows(v, p, factors, q, key, r, sums, s, count, block, fresh, ask):
     for i in range(0, block - 3, 4):
         new = fresh and i == 0
         for w in range(0, LINE, WIDTH):
+            f, k = q + w + i * TOGETHER * PACE, r + w + i * ROW
             if count == TOGETHER:
-                add_four_bits_of_two(v, p + w, factors, q + w + i * TOGETHER * PACE, key, r + w + i * ROW, sums, s + w, new, ask)
+                add_four_bits_of_two(v, p + w, factors, f, key, k, sums, s + w, new, ask)
             else:
-                add_four_bits(v, p + w, factors, q + w + i * TOGETHER * PACE, key, r + w + i * ROW, sums, s + w, new, ask)
+                add_four_bits(v, p + w, factors, f, key, k, sums, s + w, new, ask)
     for i in range(block // 4 * 4, block):
         new = fresh and i == 0
         for w in range(0, LINE, WIDTH):
