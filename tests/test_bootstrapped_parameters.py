@@ -16,7 +16,8 @@ from encnn.schemes.bootstrapped import (
     TWO_LEVEL_128,
     BootstrappedParameters,
 )
-from encnn.security.estimate import estimate, root_hermite_factor
+from encnn.security.estimate import MATZOV, estimate, root_hermite_factor
+from encnn.security.reduction import sampling_bits
 
 
 @pytest.mark.parametrize("p", [ONE_LEVEL_128, TWO_LEVEL_128, HIDDEN_128], ids=lambda p: p.name)
@@ -47,16 +48,21 @@ def test_guessing_zeros_of_a_sparse_key_helps_no_attacker(p):
         assert rest + blocks * math.log2(p.block + 1) > whole
 
 
-def least_block_size(p, small, polynomials):
-    """The least block size of uSVP over lattices with samples of the small LWE and of GLWE, from these numbers of them.
+def lattices(p, small, polynomials, guessed=0):
+    """Dimensions and log2 of the volumes of lattices with samples of the small LWE and of GLWE, in all pairs of these numbers.
 
-    The condition of `encnn.security.primal`, with every coordinate scaled to deviation 1.
+    Every coordinate is scaled to deviation 1.  `guessed` bits of the key are no unknowns.
     """
     small, polynomials = np.meshgrid(np.asarray(small), np.asarray(polynomials))
-    unknown = np.where(polynomials > 0, p.d, p.n)
-    d = unknown + small + polynomials + 1
+    unknown = np.where(polynomials > 0, p.d, p.n) - guessed
     volume = -small * math.log2(p.lwe_sigma) - polynomials * math.log2(p.glwe_sigma)
-    volume = volume - unknown * math.log2(math.sqrt(p.block) / (p.block + 1))
+    return unknown + small + polynomials, volume - unknown * math.log2(math.sqrt(p.block) / (p.block + 1))
+
+
+def least_block_size(p, small, polynomials):
+    """The least block size of uSVP over these lattices, by the condition of `encnn.security.primal`."""
+    d, volume = lattices(p, small, polynomials)
+    d = d + 1
     for beta in range(200, 600):
         log_delta = math.log2(root_hermite_factor(beta))
         if (math.log2(beta) / 2 <= (2 * beta - d - 1) * log_delta + volume / d)[d > beta].any():
@@ -64,8 +70,24 @@ def least_block_size(p, small, polynomials):
     raise AssertionError("no block size below 600")
 
 
+def least_dual_bits(p, small, polynomials, guessed=0, share=1.0):
+    """The least cost of `encnn.security.dual.dual` over these lattices in MATZOV's model, less the cost of guessing.
+
+    The shortest vectors of the dual lattice have the length tau.  The attack needs only a share of the vectors.
+    """
+    d, volume = lattices(p, small, polynomials, guessed)
+    bits = []
+    for beta in range(200, 600, 4):
+        cost, supply, sieve = sampling_bits(MATZOV, beta, d)
+        log_delta, log_longer = np.log2(root_hermite_factor(beta)), np.log2(root_hermite_factor(sieve))
+        log_tau = math.log2(4 / 3) / 2 + (sieve - 1) * (log_longer - log_delta) + d * log_delta - volume / d
+        vectors = math.log2(share * 2 * math.log(50)) + (2 * math.pi * 2 ** np.minimum(log_tau, 9)) ** 2 * math.log2(math.e)
+        bits.append((cost + np.maximum(vectors - supply, 0))[d > beta].min(initial=math.inf))
+    return min(bits)
+
+
 @pytest.mark.parametrize("p", [ONE_LEVEL_128, HIDDEN_128], ids=lambda p: p.name)
-def test_samples_of_both_kinds_together_help_no_attacker(p):
+def test_samples_of_both_kinds_together_help_no_primal_attack(p):
     """The small key is a part of the large one, so a lattice may use both; the weaker of the two alone is the best one."""
     some, none = np.arange(20, 3000, 10), [0]
     alone = least_block_size(p, some, none), least_block_size(p, none, some)
@@ -73,6 +95,21 @@ def test_samples_of_both_kinds_together_help_no_attacker(p):
     assert alone == pytest.approx(usvp, abs=2)
     assert least_block_size(p, some, some) > min(alone)
     assert least_block_size(p, [0, *some], [0, *some]) == min(alone)
+
+
+@pytest.mark.parametrize("guessed", [0, 120])
+@pytest.mark.parametrize("p", [ONE_LEVEL_128, HIDDEN_128], ids=lambda p: p.name)
+def test_samples_of_both_kinds_together_help_no_dual_attack(p, guessed):
+    """With 120 bits guessed both keys cost nearly the same, which is where a mixture would help if any did."""
+    some, none = np.arange(10, 3000, 50), [0]
+    alone = least_dual_bits(p, some, none, guessed), least_dual_bits(p, none, some, guessed)
+    duals = [c.bits for e in (p.lwe_security, p.glwe_security) for c in e.costs if (c.attack, c.model) == ("dual", MATZOV)]
+    assert alone == pytest.approx(duals, abs=0.5) if guessed == 0 else max(alone) - min(alone) < 1
+    assert least_dual_bits(p, some, some, guessed) > min(alone)
+    assert least_dual_bits(p, [0, *some], [0, *some], guessed) == min(alone)
+    for share in (0.1, 0.5, 0.9):  # of the vectors from a lattice of the small LWE, and the rest from one of GLWE
+        both = least_dual_bits(p, some, none, guessed, share), least_dual_bits(p, none, some, guessed, 1 - share)
+        assert np.logaddexp2(*both) > min(alone)
 
 
 def test_the_toy_says_that_it_protects_nothing():
