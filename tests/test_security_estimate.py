@@ -35,7 +35,9 @@ HES_ROWS = [(level, n, log_q) for level, row in HES_TERNARY.items() for n, log_q
 
 # Values of the public lattice-estimator (https://github.com/malb/lattice-estimator, commit
 # 27a581bb8e9d49f5e9e2db315bd48ac769d5f5f5): log2 of "rop" of LWE.primal_usvp, primal_bdd, dual and dual_hybrid, with RC.MATZOV,
-# RC.BDGL16 and RC.ADPS16 (core-SVP).  Keys in blocks of l bits are ND.SparseBinary(n / (l + 1)) there.
+# RC.BDGL16 and RC.ADPS16 (core-SVP).  Keys in blocks of l bits are ND.SparseBinary(round(n / (l + 1))) there.  Attacks that are
+# not covered: LWE.primal_hybrid(mitm=False, babai=False) is the primal hybrid, (mitm=True, babai=True) that with a meet in the
+# middle, and lwe_dual.dual_hybrid(mitm_optimization=True) the dual one with it.
 with open(Path(__file__).parent / "lattice_estimator.csv", newline="") as file:
     PUBLIC = list(csv.DictReader(file))
 COVERED = [line for line in PUBLIC if line["attack"] in ("primal uSVP", "BDD", "dual", "dual hybrid")]

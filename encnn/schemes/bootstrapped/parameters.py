@@ -25,7 +25,9 @@ and it would be a lower bound for uniform bits.
 **One key in both** helps no attack that is counted.  A lattice can hold samples of both kinds.  With each sample scaled by its
 noise, one of GLWE adds log2(1 / glwe_sigma) = 48 bits to the logarithm of the volume, and one of the small LWE 19 bits.  Any
 sample of GLWE brings in all k N bits of T as unknowns, and then each sample of the small LWE in it is better replaced by one
-more of GLWE.  So the best lattice has samples of one kind only, which is the weaker of the two again (the tests compute it).
+more of GLWE.  So the best lattice has samples of one kind only, which is the weaker of the two again (the tests compute it, for
+primal and for dual attacks).  Nor do two lattices help a dual attack, each with samples of one kind and a share of the vectors:
+half of the vectors cost at least half as much.
 Whoever breaks the small LWE knows s, and finds the rest of T easily; the estimate counts that as broken.  [BCLORT23] study such
 keys.
 
