@@ -190,6 +190,7 @@ def plain_loops(monkeypatch):
         monkeypatch,
         forward=transforms.forward,
         add_backward=transforms.add_backward,
+        shift_right=lambda number, bits: number >> bits,
         add_bit=plain_products(1, 1),
         add_four_bits=plain_products(4, 1),
         add_four_bits_of_two=plain_products(4, 2),

@@ -28,7 +28,8 @@ INSIDE_TRANSFORM = (
 ).split()
 
 INSIDE_ROTATION = (
-    "_shifted _round_to_digits _take_digits _monomial_less_one _add_rows sum_products _digit_transforms _blind_rotate"
+    "_shifted _shifted_left _round_to_digits _take_digits _monomial_less_one _add_rows sum_products _digit_transforms "
+    "_blind_rotate"
 ).split()
 
 INSIDE_TRACE = "_trace _step _turn _digit_transforms _inner_products _add_fractions _to_torus".split()
@@ -55,7 +56,7 @@ GUARDS = {
     },
     "schemes/bootstrapped/compiled_transform.py": dict.fromkeys(INSIDE_TRANSFORM, "compiled.blind_rotate"),
     "schemes/bootstrapped/compiled_vectors.py": {
-        **dict.fromkeys(["transpose_square", "low_word", "add_products"], "compiled.blind_rotate"),
+        **dict.fromkeys(["transpose_square", "low_word", "shift_right", "add_products"], "compiled.blind_rotate"),
         "add_two_rows": "compiled_blocks.trace",
     },
     "schemes/bootstrapped/compiled_blocks.py": {

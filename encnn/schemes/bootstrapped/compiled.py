@@ -23,6 +23,7 @@ from encnn.schemes.bootstrapped.compiled_vectors import (
     add_bit,
     add_four_bits,
     add_four_bits_of_two,
+    shift_right,
 )
 from encnn.schemes.bootstrapped.frequencies import GROUP, LINE
 
@@ -36,8 +37,14 @@ _SLOT_TURNS = 1 - 4 * ORDER[:64]
 @njit(inline="always")
 def _shifted(a, bits):
     """Return a / 2^bits rounded, halves to even, int32."""
-    odd = (a & np.int32(1 << bits)) != 0
-    return np.int32(a + np.int32((1 << (bits - 1)) - 1) + odd) >> np.int32(bits & 31)  # `& 31` allows vectors of int32
+    odd = shift_right(a, np.int32(bits)) & np.int32(1)
+    return shift_right(np.int32(a + np.int32((1 << (bits - 1)) - 1) + odd), np.int32(bits))
+
+
+@njit(inline="always")
+def _shifted_left(a, bits):
+    """Return a 2^bits modulo 2^32, int32."""
+    return np.int32(a << np.int32(bits & 31))  # `& 31` allows vectors of int32
 
 
 @njit(**OPTIONS)
@@ -45,7 +52,7 @@ def _round_to_digits(p, shift, d):
     """Round the entries of p, int32 modulo 2^32, to multiples of 2^shift, in place, and write their quotients to d."""
     for j in range(N):
         d[j] = _shifted(p[j], shift)
-        p[j] = d[j] << np.int32(shift)
+        p[j] = _shifted_left(d[j], shift)
 
 
 @njit(**OPTIONS)
@@ -53,7 +60,7 @@ def _take_digits(d, bits, digits):
     """Write the lowest balanced digits of d to `digits`, and replace d by what is left, divided by 2^bits."""
     for j in range(N):
         above = _shifted(d[j], bits)
-        digits[j] = d[j] - np.int32(above << np.int32(bits))
+        digits[j] = d[j] - _shifted_left(above, bits)
         d[j] = above
 
 

@@ -122,6 +122,16 @@ def low_word(_, number):
     return types.int32(types.float64), code
 
 
+@intrinsic
+def shift_right(_, number, bits):
+    """Return number / 2^bits rounded down, int32, for 0 <= bits < 32.  numba would use int64, in vectors of half as many."""
+
+    def code(context, builder, signature, arguments):
+        return builder.ashr(*arguments)
+
+    return types.int32(types.int32, types.int32), code
+
+
 def _products(bits: int, together: int) -> Callable[..., None]:
     """Return a function for compiled loops that adds products with `bits` bits of the key to sums of `together` ciphertexts."""
 
