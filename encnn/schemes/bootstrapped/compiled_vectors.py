@@ -12,6 +12,7 @@ for before it is read (`AHEAD`).
 
 from collections.abc import Callable, Iterable
 from itertools import product
+from typing import Any
 
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
@@ -20,7 +21,7 @@ from numba.core.base import BaseContext
 
 from encnn.schemes.bootstrapped.frequencies import COMPILED_K, COMPILED_N, GROUP, LINE
 
-intrinsic: Callable[[Callable[..., object]], Callable[..., None]] = extending.intrinsic
+intrinsic: Callable[[Callable[..., object]], Callable[..., Any]] = extending.intrinsic
 COMPONENTS = COMPILED_K + 1
 WIDTH = LINE if get_host_cpu_features().get("avx512f") else LINE // 2
 """How many float64 a vector holds.  With twice as many, the sums would not fit into the registers."""
