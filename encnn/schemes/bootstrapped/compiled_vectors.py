@@ -12,7 +12,6 @@ for before it is read (`AHEAD`).
 
 from collections.abc import Callable, Iterable
 from itertools import product
-from typing import Any
 
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
@@ -21,7 +20,7 @@ from numba.core.base import BaseContext
 
 from encnn.schemes.bootstrapped.frequencies import COMPILED_K, COMPILED_N, GROUP, LINE
 
-intrinsic: Callable[[Callable[..., object]], Callable[..., Any]] = extending.intrinsic
+intrinsic: Callable[[Callable[..., object]], Callable[..., int]] = extending.intrinsic
 COMPONENTS = COMPILED_K + 1
 WIDTH = LINE if get_host_cpu_features().get("avx512f") else LINE // 2
 """How many float64 a vector holds.  With twice as many, the sums would not fit into the registers."""
@@ -133,7 +132,7 @@ def shift_right(_, number, bits):
     return types.int32(types.int32, types.int32), code
 
 
-def _products(bits: int, together: int) -> Callable[..., None]:
+def _products(bits: int, together: int) -> Callable[..., object]:
     """Return a function for compiled loops that adds products with `bits` bits of the key to sums of `together` ciphertexts."""
 
     @intrinsic
