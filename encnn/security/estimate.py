@@ -26,8 +26,8 @@ decides, the undisputed attacks cost a few bits more.
 **Not covered**, so the number is an upper bound on what a reader may rely on:
 
 - Primal hybrid and meet-in-the-middle attacks [May21].  They are far better on very sparse secrets, which this package does not
-  have.  A test checks that its presets have too many keys for a meet in the middle alone, and another that the public estimator's
-  values for hybrids (tests/lattice_estimator.csv) are above the numbers here.  One count of that estimator is not:
+  have.  A test checks that its presets have too many keys for a meet in the middle alone, and another one that the public
+  estimator's values for hybrids (tests/lattice_estimator.csv) are above the numbers here.  One of its counts is not:
   `primal_hybrid(mitm=True, babai=False)` gives 127.2 bits for the bootstrapped presets, and fewer if it guesses by blocks.  The
   estimator leaves it out of its own summary as overly optimistic, since it lets every pair of halves meet.
 - The weakness of overstretched NTRU, which `encnn.security.overstretched` counts, and any use of the ring structure.
