@@ -20,8 +20,8 @@ score cuts its words, multiplicities included, into parts with B sum |x_i| <= 0.
 
 **Where B comes from.**  `Owner.encrypt` announces the octave of the largest weight, at least `WEIGHT_BOUND`.  So B holds for a
 model as it was handed out, and none of its scores is wrong.  In training weights grow.  One mini-batch moves a weight by at
-most the rate times the batch's sum of |x_i|, and training raises B to at least that (`raise_bound`).  So between two readings a
-part cannot jump from within R / 2 to beyond 3 R / 2.  For a whole run the proven bound is the number of updates times the rate,
+most the rate times the batch's sum of |x_i|, and training raises B to at least half of the largest such move (`raise_bound`).  So
+one mini-batch moves weights from within B to 3 B at most, and a part to 1.35 R, which is noticed.  For a whole run the proven bound is the number of updates times the rate,
 far above what weights reach, so after training B is an assumption.  The owner can turn it into a fact: `Owner.announce_bound`
 decrypts the weights and announces their octave.  If a scheme has no limit R, nobody needs B.  It is then always `WEIGHT_BOUND`,
 and tells nothing about the weights.
@@ -36,6 +36,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from encnn.data.batches import Batch, Conditioned, TrainingFeatures, split_rows
 from encnn.errors import CapabilityError, DataError, ParameterError
@@ -46,6 +47,8 @@ from encnn.schemes.factored import FactoredScores
 
 WITHIN = 0.5
 """A part is believed if it is read within this share of the range."""
+_TOGETHER = 4096
+"""How many reviews `largest_move` looks at together."""
 FILLED = 0.45
 """The bound on weights may let a part fill this share of the range; the rest up to `WITHIN` is for noise."""
 
@@ -188,14 +191,14 @@ def bound_to_announce(evaluator: Evaluator, network: Network) -> float:
 
 
 def raise_bound(evaluator: Evaluator, network: Network, X: TrainingFeatures, rate: float, batch_size: int) -> None:
-    """Raise the network's bound to the most that one mini-batch can move a weight.
+    """Raise the network's bound to half of the most that one mini-batch can move a weight.
 
     Raises `ParameterError` if that is beyond the range of the scheme.
     """
     if math.isinf(evaluator.score_limit):
         return
     move = checked_move(evaluator.score_limit, X, rate, batch_size)
-    network.weight_bound = max(network.weight_bound, move)
+    network.weight_bound = max(network.weight_bound, move / 2)
 
 
 def checked_move(limit: float, X: TrainingFeatures, rate: float, batch_size: int) -> float:
@@ -203,21 +206,30 @@ def checked_move(limit: float, X: TrainingFeatures, rate: float, batch_size: int
 
     Raises `ParameterError` if that is beyond the range of a scheme with this limit.
     """
-    largest = _largest_step(X)
-    # Each error |sigmoid(z) - y| counts as 1 here.
-    move = rate * largest * min(batch_size, X.shape[0])
+    move = rate * largest_move(X, batch_size)
     if move >= WITHIN * limit:
         raise ParameterError(
-            f"one mini-batch could move a weight by {move:.3g} (rate {rate:g}, features up to {largest:g}, batches of "
-            f"{batch_size}), but this scheme holds scores up to {limit:g}; lower the learning rate to below "
-            f"{rate * WITHIN * limit / move:.3g}"
+            f"one mini-batch could move a weight by {move:.3g} (rate {rate:g}, batches of {batch_size}), but this scheme holds "
+            f"scores up to {limit:g}; lower the learning rate to below {rate * WITHIN * limit / move:.3g}"
         )
     return move
 
 
-def _largest_step(X: TrainingFeatures) -> float:
-    """Return the most that one review of features X moves a weight, in units of the rate: max m_i |x_i| / s."""
-    if not isinstance(X, Conditioned):
-        return float(abs(X).max())
-    m = 1.0 if X.multipliers is None else float(np.abs(X.multipliers).max())
-    return m * float(abs(X.X).max()) / (1.0 if X.widths is None else float(X.widths.min()))
+def largest_move(X: TrainingFeatures, batch_size: int) -> float:
+    """Return the most that any of these mini-batches moves a weight, in units of the rate.
+
+    That is the maximum over mini-batches and features i of  m_i sum_r |x_ri| / s_r,  since an error |sigmoid(z) - y| is at most
+    1.  With multipliers it is far below what a mini-batch full of the largest features would give, because large multipliers
+    belong to rare features.
+    """
+    reviews, together = X.shape[0], batch_size * max(1, _TOGETHER // batch_size)
+    return max((_move(X[first : first + together], batch_size) for first in range(0, reviews, together)), default=0.0)
+
+
+def _move(X: TrainingFeatures, batch_size: int) -> float:
+    """Do what `largest_move` does, for so few reviews that the sums of their mini-batches fit the memory."""
+    features, m, s = (X.X, X.multipliers, X.widths) if isinstance(X, Conditioned) else (X, None, None)
+    rows = np.arange(X.shape[0])
+    of_batches = csr_array((np.ones(len(rows)) if s is None else 1 / s, (rows // batch_size, rows)))
+    moves = csr_array(of_batches @ abs(features.astype(np.float64)))
+    return float((moves.data if m is None else moves.data * m[moves.indices]).max(initial=0.0))
