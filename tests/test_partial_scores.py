@@ -363,13 +363,13 @@ def test_the_largest_move_is_that_of_the_worst_mini_batch(data, dense, size):
     whole = st.integers(-3, 3)
     X = np.array(data.draw(st.lists(st.lists(whole, min_size=features, max_size=features), min_size=reviews, max_size=reviews)))
     m, s = np.ones(features, int), np.ones(reviews)
-    given_X: Any = X.astype(np.int8) if dense else csr_array(X.astype(np.int8))
+    features_given: Any = X.astype(np.int8) if dense else csr_array(X.astype(np.int8))
     if not dense and data.draw(st.booleans()):
         m = np.array(data.draw(st.lists(st.integers(1, 50), min_size=features, max_size=features)))
         s = np.array(data.draw(st.lists(st.sampled_from([0.4, 1.0, 2.5]), min_size=reviews, max_size=reviews)))
-        given_X = Conditioned(given_X, m, s)
+        features_given = Conditioned(features_given, m, s)
     moves = [(m * (np.abs(X) / s[:, None])[first : first + size].sum(axis=0)).max() for first in range(0, reviews, size)]
-    assert partial_scores.largest_move(given_X, size) == pytest.approx(max(moves))
+    assert partial_scores.largest_move(features_given, size) == pytest.approx(max(moves))
 
 
 def test_the_largest_move_of_many_reviews_is_found_in_stretches_of_them(monkeypatch):
