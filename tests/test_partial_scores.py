@@ -352,7 +352,7 @@ def test_a_mini_batch_that_could_move_weights_out_of_range_is_refused_with_a_rat
     with pytest.raises(ParameterError, match="one mini-batch could move a weight by 100.*below 0.08"):
         trainer.train(X, y, TrainingPlan(EXACT, 0.5, batch_size=2), step)
     trainer.train(X, y, TrainingPlan(EXACT, 0.0799, batch_size=2), step)
-    assert trainer.model.network.weight_bound == pytest.approx(7.99)
+    assert trainer.model.network.weight_bound == pytest.approx(15.98)
     assert len(assistant.scores) == 2
 
 
@@ -382,10 +382,10 @@ def test_the_largest_move_of_many_reviews_is_found_in_stretches_of_them(monkeypa
 
 def test_weights_that_pass_their_bound_by_the_largest_move_are_noticed():
     """The first reading after a weight left its bound: a part is then far beyond the half that is believed, but not around."""
-    move = 3.0
-    for w in (WEIGHT_BOUND + move, -WEIGHT_BOUND - move):
+    move = 1.5
+    for w in (2 * move, -2 * move):
         owner, model = model_of(COMPACT, np.full(40, w))
-        model.network.weight_bound = max(WEIGHT_BOUND, move / 2)
+        model.network.weight_bound = move
         scores = User(model).predict(csr_array(np.ones((1, 40), int)))
         assert np.isnan(owner.decrypt(scores)).all()
 

@@ -20,9 +20,8 @@ score cuts its words, multiplicities included, into parts with B sum |x_i| <= 0.
 
 **Where B comes from.** `Owner.encrypt` announces the octave of the largest weight, at least `WEIGHT_BOUND`.  So B holds for a
 model as it was handed out, and none of its scores is wrong.  In training weights grow.  One mini-batch moves a weight by at
-most the rate times the batch's sum of |x_i|, and training raises B to at least half of the largest such move (`raise_bound`).
-So one mini-batch moves weights from within B to 3 B at most, and a part to 1.35 R, which is noticed.  For a whole run the
-proven bound is the number of updates times the rate, far above what weights reach, so after training B is an assumption.  The
+most the rate times the batch's sum of |x_i|, and training raises B to at least the largest such move (`raise_bound`).  So one
+mini-batch moves weights from within B to 2 B at most, and a part to 0.9 R, which is noticed.  For a whole run the proven bound is the number of updates times the rate, far above what weights reach, so after training B is an assumption.  The
 owner can turn it into a fact: `Owner.announce_bound` decrypts the weights and announces their octave.  If a scheme has no
 limit R, nobody needs B.  It is then always `WEIGHT_BOUND`, and tells nothing about the weights.
 
@@ -191,14 +190,14 @@ def bound_to_announce(evaluator: Evaluator, network: Network) -> float:
 
 
 def raise_bound(evaluator: Evaluator, network: Network, X: TrainingFeatures, rate: float, batch_size: int) -> None:
-    """Raise the network's bound to half of the most that one mini-batch can move a weight.
+    """Raise the network's bound to the most that one mini-batch can move a weight.
 
     Raises `ParameterError` if that is beyond the range of the scheme.
     """
     if math.isinf(evaluator.score_limit):
         return
     move = checked_move(evaluator.score_limit, X, rate, batch_size)
-    network.weight_bound = max(network.weight_bound, move / 2)
+    network.weight_bound = max(network.weight_bound, move)
 
 
 def checked_move(limit: float, X: TrainingFeatures, rate: float, batch_size: int) -> float:
