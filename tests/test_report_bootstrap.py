@@ -101,10 +101,11 @@ def test_training_curve_draws_every_key_and_its_twin():
     assert [ydata(line) for line in bottom.lines[:3]] == [[-0.5, -0.5], [-0.25, -0.5], [0.0, 0.0]]
 
 
-def test_choice_has_a_panel_for_each_number_of_epochs():
+def test_choice_has_a_panel_for_each_set_and_number_of_epochs():
     table = pd.DataFrame(
         {
             "features": "words",
+            "parameters": ["one-level-128"] * 2 + ["two-level-128"] * 3,
             "largest multiplier": 1,
             "learning rate": [0.01, 0.02, 0.01, 0.02, 0.01],
             "decay": [0.0, 0.0, 0.0, 0.0, 0.5],
@@ -116,4 +117,5 @@ def test_choice_has_a_panel_for_each_number_of_epochs():
     one, two = figures.choice(table).axes
     assert [ydata(line) for line in one.lines] == [[70.0, 71.0], [80.0, 81.0]]
     assert [ydata(line) for line in two.lines] == [[72.0, 73.0], [82.0, 83.0], [74.0], [84.0]]
-    assert (one.get_title(), two.get_title()) == ("1 epoch", "2 epochs")
+    assert (one.get_title(), two.get_title()) == ("one-level-128, 1 epoch", "two-level-128, 2 epochs")
+    assert one.lines[0].get_color() == two.lines[0].get_color() != two.lines[2].get_color()

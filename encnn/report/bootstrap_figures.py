@@ -174,30 +174,28 @@ def training_curve(curve: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
 
 
 def choice(table: pd.DataFrame) -> Figure:
-    """Which plan is best on held-out reviews?  A panel for each number of epochs shows accuracy over the learning rate.
+    """Which plan is best on held-out reviews?  A panel for each set of parameters and number of epochs, over the learning rate.
 
     Each colour is one way to train, with the noise of the parameters (dots) and without noise (dashed).
 
     table: the columns of figures/unassisted_choice.csv, of one kind of features.
     """
-    epochs = sorted(table["epochs"].unique())
-    figure, panels = plt.subplots(1, len(epochs), figsize=(4.2 * len(epochs), 4.2), sharey=True, squeeze=False)
-    for axis, count in zip(panels[0], epochs, strict=True):
-        ways = table[table["epochs"] == count].groupby(["decay", "largest multiplier"])
-        for ((decay, largest), lines), colour in zip(ways, PALETTE, strict=False):
-            label = f"decay {decay:g}" + (f", multipliers to {largest}" if largest > 1 else "")
-            axis.plot(lines["learning rate"], lines["held-out percent, with noise"], ".-", color=colour, label=label)
-            axis.plot(lines["learning rate"], lines["held-out percent, clear"], "--", color=colour, linewidth=1)
-        axis.set(title=f"{count} epoch{'s' if count > 1 else ''}", xlabel="learning rate")
+    panels = list(table.groupby(["parameters", "epochs"], sort=False))
+    ways = [tuple(way) for way in table[["decay", "largest multiplier"]].drop_duplicates().sort_values(by=["decay"]).to_numpy()]
+    colours, drawn = dict(zip(ways, PALETTE, strict=False)), {}
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 4.2), sharey=True, squeeze=False)
+    for axis, ((parameters, count), lines) in zip(axes[0], panels, strict=True):
+        for way, of in lines.groupby(["decay", "largest multiplier"]):
+            label = f"decay {way[0]:g}" + (f", multipliers to {way[1]}" if way[1] > 1 else "")
+            drawn[label] = axis.plot(of["learning rate"], of["held-out percent, with noise"], ".-", color=colours[way])[0]
+            axis.plot(of["learning rate"], of["held-out percent, clear"], "--", color=colours[way], linewidth=1)
+        axis.set(title=f"{parameters}, {count} epoch{'s' if count > 1 else ''}", xlabel="learning rate")
         axis.locator_params(axis="x", nbins=5)
-    panels[0, 0].set_ylabel("held-out reviews that are right (%)")
+    axes[0, 0].set_ylabel("held-out reviews that are right (%)")
     features = table["features"].iloc[0]
     figure.suptitle(f"Which plan is best on held-out training reviews?\n({features})", fontsize="medium")
-    handles = [
-        *panels[0, -1].get_legend_handles_labels()[0],
-        Line2D([], [], linestyle="--", color="grey", label="without noise"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    drawn["without noise"] = Line2D([], [], linestyle="--", color="grey")
+    figure.legend(drawn.values(), drawn, loc="outside lower center", ncols=4)
     return figure
 
 
