@@ -180,16 +180,19 @@ def choice(table: pd.DataFrame) -> Figure:
 
     table: the columns of figures/unassisted_choice.csv, of one kind of features.
     """
-    panels = list(table.groupby(["parameters", "epochs"], sort=False))
-    ways = [tuple(way) for way in table[["decay", "largest multiplier"]].drop_duplicates().sort_values(by=["decay"]).to_numpy()]
-    colours, drawn = dict(zip(ways, PALETTE, strict=False)), {}
+    panels = list(table[["parameters", "epochs"]].drop_duplicates().itertuples(index=False))
+    ways = sorted(set(zip(table["decay"], table["largest multiplier"], strict=True)))
+    drawn: dict[str, Line2D] = {}
     figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 4.2), sharey=True, squeeze=False)
-    for axis, ((parameters, count), lines) in zip(axes[0], panels, strict=True):
-        for way, of in lines.groupby(["decay", "largest multiplier"]):
-            label = f"decay {way[0]:g}" + (f", multipliers to {way[1]}" if way[1] > 1 else "")
-            drawn[label] = axis.plot(of["learning rate"], of["held-out percent, with noise"], ".-", color=colours[way])[0]
-            axis.plot(of["learning rate"], of["held-out percent, clear"], "--", color=colours[way], linewidth=1)
-        axis.set(title=f"{parameters}, {count} epoch{'s' if count > 1 else ''}", xlabel="learning rate")
+    for axis, (parameters, epochs) in zip(axes[0], panels, strict=True):
+        here = table[(table["parameters"] == parameters) & (table["epochs"] == epochs)]
+        for (decay, largest), colour in zip(ways, PALETTE, strict=False):
+            lines = here[(here["decay"] == decay) & (here["largest multiplier"] == largest)]
+            label = f"decay {decay:g}" + (f", multipliers to {largest}" if largest > 1 else "")
+            if len(lines):
+                drawn[label] = axis.plot("learning rate", "held-out percent, with noise", ".-", data=lines, color=colour)[0]
+                axis.plot("learning rate", "held-out percent, clear", "--", data=lines, color=colour, linewidth=1)
+        axis.set(title=f"{parameters}, {epochs} epoch{'s' if epochs > 1 else ''}", xlabel="learning rate")
         axis.locator_params(axis="x", nbins=5)
     axes[0, 0].set_ylabel("held-out reviews that are right (%)")
     features = table["features"].iloc[0]
