@@ -152,16 +152,20 @@ def extract(acc: np.ndarray, coefficient: int = 0) -> np.ndarray:
     (a S)_0 = a_0 S_0 - a_(N-1) S_1 - ... - a_1 S_(N-1), so the mask is (a_0, -a_(N-1), ..., -a_1).
     """
     acc = transform.monomial_product(acc, -coefficient) if coefficient else acc
-    masks = _reflected(acc[:, 1:])
-    return np.concatenate([acc[:, 0, :1], masks.reshape(len(acc), masks.shape[1] * masks.shape[2])], axis=1)
+    B, components, N = acc.shape
+    found = np.empty((B, 1 + (components - 1) * N), acc.dtype)
+    found[:, 0] = acc[:, 0, 0]
+    _reflect(acc[:, 1:], found[:, 1:].reshape(B, components - 1, N))
+    return found
 
 
 def embed(ciphertexts: np.ndarray, N: int) -> np.ndarray:
     """Return GLWE ciphertexts, int32 (B, k+1, N), whose constant coefficients are these numbers; the others mean nothing."""
-    masks = _reflected(ciphertexts[:, 1:].reshape(len(ciphertexts), ciphertexts.shape[1] // N, N))
-    body = np.zeros((len(masks), 1, N), np.int32)
-    body[:, 0, 0] = ciphertexts[:, 0]
-    return np.concatenate([body, masks], axis=1)
+    masks = ciphertexts[:, 1:].reshape(len(ciphertexts), ciphertexts.shape[1] // N, N)
+    acc = np.zeros((len(masks), 1 + masks.shape[1], N), np.int32)
+    acc[:, 0, 0] = ciphertexts[:, 0]
+    _reflect(masks, acc[:, 1:])
+    return acc
 
 
 def gather(W: BlockArray, X: Batch, threads: int = 1) -> CiphertextArray:
@@ -257,6 +261,7 @@ def _ciphertexts(W: BlockArray, data: np.ndarray, weight: float) -> CiphertextAr
     return CiphertextArray(data, W.context, W.scale, bound, weight * W.value, weight * W.noise)
 
 
-def _reflected(masks: np.ndarray) -> np.ndarray:
-    """Return (a_0, -a_(N-1), ..., -a_1) for each polynomial a; doing it twice gives a again."""
-    return np.concatenate([masks[..., :1], -masks[..., :0:-1]], axis=-1)
+def _reflect(masks: np.ndarray, out: np.ndarray) -> None:
+    """Write (a_0, -a_(N-1), ..., -a_1) for each polynomial a to out; doing it twice gives a again."""
+    out[..., 0] = masks[..., 0]
+    np.negative(masks[..., :0:-1], out=out[..., 1:])

@@ -129,5 +129,6 @@ def _bootstrap(
 def rotated_table(table: np.ndarray, positions: np.ndarray, k: int) -> np.ndarray:
     """Return X^-position times the table, (N,) or (B, N), as GLWE ciphertexts without masks, int32 of shape (B, k + 1, N)."""
     acc = np.zeros((len(positions), k + 1, table.shape[-1]), np.int32)
-    acc[:, 0] = transform.monomial_product(table, -positions)
+    for b, m in enumerate(positions.tolist()):  # two runs for each; to gather entries would take several times as long
+        acc[b, 0] = transform.monomial_product(table if table.ndim == 1 else table[b], -m)
     return acc
