@@ -3,7 +3,7 @@
 Wall time is measured, because the user waits for it.  It has a meaning only on a machine with a core for each worker and no
 other work.  Other work can only add time, and may do so for seconds or minutes.  Two clusters, of one worker and of two,
 therefore take turns on the same reviews, and the least time of a run counts.  Nobody asks for scores, so none are moved.  What
-happens once per run at its beginning is left out: keys, weights and reviews go to the workers.
+happens once per run at its beginning is left out: the plan is checked, and keys, weights and reviews go to the workers.
 
 By default Dask's workers return memory to the system at once.  Here they keep it, as other programs do.  Otherwise every
 mini-batch would pay for new memory, which virtual machines provide slowly.  Dask also watches its processes many times per
@@ -21,9 +21,10 @@ import pandas as pd
 from encnn.arithmetic.sigmoid import ExactSigmoid
 from encnn.data.datasets import Dataset
 from encnn.experiments.linear import linear_start
-from encnn.network import TrainingPlan, train
+from encnn.network import TrainingPlan, TrainingRun, train
 from encnn.parties import EncryptedModel, Owner
 from encnn.progress import progress
+from encnn.scaling.shared_steps import SharedSteps
 from encnn.scaling.workers import Workers
 from encnn.schemes.bootstrapped import ONE_LEVEL_128, BootstrappedParameters
 
@@ -85,7 +86,18 @@ def _client(workers: int) -> Iterator[Any]:
 
 def _per_review(client: Any, model: EncryptedModel, data: Dataset, plan: TrainingPlan, reviews: int) -> tuple[float, float]:
     """Return the wall milliseconds per review, and the bytes moved per review."""
-    workers, network, begun = Workers(client), model.network.copy(), time.perf_counter()
+    workers, network = _Clocked(client), model.network.copy()
     train(model.evaluator, network, data.X[:reviews], data.y[:reviews], plan, workers, keep_scores=False)
-    seconds = time.perf_counter() - begun - workers.setup_seconds
+    seconds = time.perf_counter() - workers.begun - workers.setup_seconds
     return 1e3 * seconds / reviews, (workers.traffic.up + workers.traffic.down) / reviews
+
+
+class _Clocked(Workers):
+    """Workers that note when their work begins."""
+
+    begun = 0.0
+
+    def steps(self, run: TrainingRun) -> SharedSteps:
+        """Do what `Workers.steps` does, and note the time."""
+        self.begun = time.perf_counter()
+        return super().steps(run)

@@ -172,6 +172,10 @@ def test_compiled_loops_equal_numpy_bit_for_bit(wide, values):
         scatter(blocks_, columns, pointers.astype(np.int64), factors, errors)
     np.testing.assert_array_equal(*changed)
     assert (changed[0] != data).any(axis=(1, 2)).all()
+    in_shares = data.copy()
+    for share in range(2):
+        loops.scatter_subtract(in_shares, columns, pointers.astype(np.int64), factors, errors, share, 2)
+        assert ((in_shares == changed[0]).all(axis=(1, 2)) == (np.arange(3) % 2 <= share)).all()
 
 
 def test_fractions_are_refused(toy):

@@ -27,6 +27,7 @@ look perfect.  `without_masks` finds such blocks, and the functions that read or
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -35,7 +36,7 @@ from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
 from encnn.schemes.base import KeyContext
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
-from encnn.schemes.bootstrapped.shared import shared
+from encnn.schemes.bootstrapped.shared import each, shared
 from encnn.schemes.integer_vector import CiphertextArray
 
 BootstrappedContext = KeyContext[BootstrappedParameters]
@@ -191,16 +192,20 @@ def _sums(W: BlockArray, places: np.ndarray, pointers: np.ndarray, factors: np.n
     return found[0] if W.width == 1 else np.stack(found, axis=1)
 
 
-def scatter_subtract(W: BlockArray, X: Batch, errors: np.ndarray, value: float, noise: float) -> None:
+def scatter_subtract(W: BlockArray, X: Batch, errors: np.ndarray, value: float, noise: float, threads: int = 1) -> None:
     """Do W -= X^T e in place.  Noises add, weighted by |X|.
 
     errors: GLWE ciphertexts of e, with one coefficient per number of a row and 0 elsewhere, int32 of shape (B, k+1, N).
-    value, noise: bounds on each error and on its noise.
+    value, noise: bounds on each error and on its noise.  threads: they share the blocks.
     """
     places, pointers, factors = _entries(W, X)
     loops = engine.compiled_blocks(W.parameters.N, W.parameters.k)
     W.seed, weight = None, X.largest_column()
-    (scatter_subtract_numpy if loops is None else loops.scatter_subtract)(W.data, places, pointers, factors, errors)
+    if loops is None:
+        scatter_subtract_numpy(W.data, places, pointers, factors, errors)
+    else:
+        scatter = partial(loops.scatter_subtract, W.data, places, pointers, factors, errors)
+        each(lambda share: scatter(share, threads), threads)
     W.value, W.noise = W.value + weight * value, W.noise + weight * noise
 
 

@@ -51,12 +51,21 @@ def gather(
 
 
 def scatter_subtract(
-    blocks: np.ndarray, places: np.ndarray, pointers: np.ndarray, factors: np.ndarray, errors: np.ndarray
+    blocks: np.ndarray,
+    places: np.ndarray,
+    pointers: np.ndarray,
+    factors: np.ndarray,
+    errors: np.ndarray,
+    share: int = 0,
+    of: int = 1,
 ) -> None:
-    """Do block -= factor X^place errors[r], for each place of each review r."""
+    """Do block -= factor X^place errors[r], for each place of each review r.
+
+    Threads share out the blocks: only those whose number leaves the rest `share` when divided by `of` are changed.
+    """
     _check_places(blocks, places, pointers, factors)
     check_array("errors", errors, np.int32, (len(pointers) - 1, COMPONENTS, N))
-    _scatter_subtract(blocks, places, pointers, factors, errors)
+    _scatter_subtract(blocks, places, pointers, factors, errors, share, of)
 
 
 def _check_places(blocks: np.ndarray, places: np.ndarray, pointers: np.ndarray, factors: np.ndarray) -> None:
@@ -82,10 +91,12 @@ def _gather(blocks, places, pointers, factors, sums, width):
 
 
 @njit(**OPTIONS)
-def _scatter_subtract(blocks, places, pointers, factors, errors):
+def _scatter_subtract(blocks, places, pointers, factors, errors, share, of):
     """Do what `scatter_subtract` does."""
     for r in range(pointers.shape[0] - 1):
         for t in range(pointers[r], pointers[r + 1]):
+            if (places[t] >> 10) % of != share:
+                continue
             block, i = blocks[places[t] >> 10], places[t] & (N - 1)
             for c in range(COMPONENTS):
                 _add(block[c, i:], errors[r, c, : N - i], -factors[t])

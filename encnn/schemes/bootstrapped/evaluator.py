@@ -142,7 +142,7 @@ class BootstrappedEvaluator(IntegerVectorEvaluator):
         """
         blocks.check_same_key(W, G)
         errors = rows_alone(self.key, G.data.reshape(len(G), W.width, -1), self.threads)
-        blocks.scatter_subtract(W, X, errors, G.value, G.noise + noise.trace_bound(self.parameters))
+        blocks.scatter_subtract(W, X, errors, G.value, G.noise + noise.trace_bound(self.parameters), self.threads)
 
     def pack(self, a: Numbers) -> BlockArray:
         """Return ciphertexts of shape (B, 1) as the coefficients of blocks: a thousandth of the size.  Noise: `trace.pack`."""

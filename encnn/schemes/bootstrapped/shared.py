@@ -29,3 +29,10 @@ def shared(work: Callable[[slice], np.ndarray], batch: int, threads: int) -> np.
     first, *others = map(slice, bounds, bounds[1:])
     found = _pool(threads - 1).map(work, others)  # they begin at once, and this thread does a part instead of waiting
     return np.concatenate([work(first), *found])
+
+
+def each(work: Callable[[int], None], threads: int) -> None:
+    """Do work(0), ..., work(threads - 1) at the same time, each in one thread."""
+    others = _pool(threads - 1).map(work, range(1, threads)) if threads > 1 else ()
+    work(0)
+    list(others)  # waits, and raises what they raised
