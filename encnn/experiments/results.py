@@ -25,7 +25,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "assisted": ("parameters", "labels", "key"),
     "assisted_rates": ("learning rate",),
     "unassisted": ("case", "key"),
-    "unassisted_choice": ("features", "largest multiplier", "learning rate", "decay", "epochs"),
+    "unassisted_choice": ("features", "parameters", "largest multiplier", "learning rate", "decay", "epochs"),
     "unassisted_curve": ("case", "key", "reviews"),
     "hidden": ("case", "key"),
     "hidden_choice": ("learning rate",),
