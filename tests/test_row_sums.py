@@ -1,5 +1,9 @@
 """Compiled loops against numpy: equal bit for bit, also where they wrap."""
 
+import subprocess
+import sys
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -108,3 +112,37 @@ def test_integers_of_another_size_wrap_into_the_rows():
     W = np.zeros((2, 3), np.int32)
     batches.DenseBatch(np.array([[1, 2]])).scatter_subtract(W, np.array([[1, 2, 2**40]]))
     assert W.tolist() == [[-1, -2, 0], [-2, -4, 0]]
+
+
+@needs_numba
+def test_threads_that_need_numba_at_the_same_time_wait_for_one_of_them() -> None:
+    """While one thread imports it, others must not: two that did could stop for ever at a lock of its compiler."""
+    asked = [threading.Thread(target=kernels.available.__wrapped__) for _ in range(2)]
+    with kernels._IMPORTING:
+        for thread in asked:
+            thread.start()
+        for thread in asked:
+            thread.join(0.05)
+        assert all(thread.is_alive() for thread in asked)
+    for thread in asked:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in asked)
+
+
+@pytest.mark.slow
+@needs_numba
+def test_a_fresh_process_whose_threads_begin_with_numba_ends() -> None:
+    program = """
+import threading
+import numpy as np
+from encnn.schemes.bootstrapped import ONE_LEVEL_128, engine
+from encnn.schemes.bootstrapped.shared import shared
+def part(rows):
+    loops = engine.compiled_blocks(ONE_LEVEL_128.N, ONE_LEVEL_128.k)
+    sums = np.empty((1, 3, 1024), np.int32)
+    loops.gather(np.ones((1, 3, 1024), np.int32), np.zeros(1, np.int64), np.arange(2), np.ones(1, np.int32), sums)
+    return sums
+print(shared(part, 4, 4).shape)
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert found.stdout.strip() == "(4, 3, 1024)"

@@ -13,13 +13,15 @@ The functions are plain Python that numba compiles at the first call, in about a
 Compiled code does not check indices, so `gather` and `scatter_subtract` first check all of them against the rows (`fits`).
 """
 
-import importlib.util
+import threading
 from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
 from encnn.errors import DataError
+
+_IMPORTING = threading.Lock()
 
 TOGETHER = 8
 """The number of rows that are read at the same time."""
@@ -32,8 +34,17 @@ def worthwhile(W: np.ndarray) -> bool:
 
 @cache
 def available() -> bool:
-    """Return whether numba is installed."""
-    return importlib.util.find_spec("numba") is not None
+    """Return whether numba is installed, and import it.
+
+    Everything that needs numba asks this first.  One thread imports it while others wait, because threads that import numba at
+    the same time can block each other for ever: one of them stopped at a lock of its compiler, which nobody gave back.
+    """
+    with _IMPORTING:
+        try:
+            import numba  # noqa: F401  imported here, because the import is slow and most programs do not need it
+        except ImportError:
+            return False
+    return True
 
 
 def gather(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray) -> np.ndarray:
@@ -124,6 +135,6 @@ def subtract_rows(W: np.ndarray, indices: np.ndarray, pointers: np.ndarray, G: n
 @cache
 def compiled(loop: Callable[..., object]) -> Callable[..., object]:
     """Return a loop compiled by numba, which releases the lock of the interpreter."""
-    import numba  # imported here, because the import is slow and most programs do not need it
+    import numba  # which `available` has imported
 
     return numba.njit(nogil=True, cache=True)(loop)
