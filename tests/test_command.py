@@ -536,7 +536,7 @@ def test_an_owner_who_stops_is_told_of_and_both_go_on(walk: Walk, tmp_path: Path
     shared = tmp_path / "shared"
     walk.say("init", walk.owner / "data.csv", "--out", walk.owner, "--parameters", "compact-128")
     line = [str(word) for word in (sys.executable, "-m", "encnn", "assist", walk.owner / SECRET, shared, "--wait", "60")]
-    train = "--with-owner", shared, "--wait", "60", "--epochs", "40", "--learning-rate", "0.01"
+    train = "--with-owner", shared, "--wait", "60", "--epochs", "80", "--learning-rate", "0.01"
     with subprocess.Popen(line, stdout=subprocess.DEVNULL) as owner:
         threading.Thread(target=_stop_once, args=(owner, walk.trainer / "trained.run")).start()
         said = walk.train(*train, status=1)
@@ -544,7 +544,7 @@ def test_an_owner_who_stops_is_told_of_and_both_go_on(walk: Walk, tmp_path: Path
     assert "'it was stopped'. The run is kept: to go on, start both sides again" in said
     assert not list(shared.iterdir())
     with subprocess.Popen(line, stdout=subprocess.DEVNULL) as owner:
-        assert f"Trained on {40 * TRAINED:,} rows" in walk.train(*train)
+        assert f"Trained on {80 * TRAINED:,} rows" in walk.train(*train)
     assert owner.returncode == 0 and not list(shared.iterdir())
 
 
