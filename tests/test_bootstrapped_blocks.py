@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from encnn.data.batches import Conditioned, DenseBatch, OneReview, SparseBatch, batches
-from encnn.errors import CapabilityError, DataError, FileError, KeyMismatchError, ParameterError
+from encnn.errors import CapabilityError, DataError, EncnnError, FileError, KeyMismatchError, ParameterError
 from encnn.schemes import make_keys
 from encnn.schemes.bootstrapped import BOOTSTRAP_TOY, ONE_LEVEL_128, blocks, engine, noise
 from encnn.schemes.bootstrapped.blocks import BlockArray, embed, extract, gather_numpy, without_masks
@@ -176,6 +176,22 @@ def test_compiled_loops_equal_numpy_bit_for_bit(wide, values):
     for share in range(2):
         loops.scatter_subtract(in_shares, columns, pointers.astype(np.int64), factors, errors, share, 2)
         assert ((in_shares == changed[0]).all(axis=(1, 2)) == (np.arange(3) % 2 <= share)).all()
+    for share, of in ((2, 2), (-1, 2), (0, 0)):
+        with pytest.raises(ParameterError, match="there is no share"):
+            loops.scatter_subtract(in_shares, columns, pointers.astype(np.int64), factors, errors, share, of)
+
+
+def test_threads_share_the_blocks_of_an_update(wide):
+    secret, _ = wide
+    batch, _ = reviews(seeded(1), features=3000)
+    start, errors = secret.encrypt_many(np.zeros((3000, 1))), random_words(seeded(2), (len(batch), 3, 1024))
+    found = [start.copy() for _ in range(4)]
+    for W, threads in zip(found, (1, 2, 3, 9), strict=True):
+        blocks.scatter_subtract(W, batch, errors, 0.0, 0.0, threads)
+        np.testing.assert_array_equal(W.data, found[0].data)
+    assert (found[0].data != start.data).any(axis=(1, 2)).all()
+    with pytest.raises(EncnnError, match="threads"):
+        blocks.scatter_subtract(start, batch, errors, 0.0, 0.0, 0)
 
 
 def test_fractions_are_refused(toy):

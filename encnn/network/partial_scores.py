@@ -20,11 +20,11 @@ score cuts its words, multiplicities included, into parts with B sum |x_i| <= 0.
 
 **Where B comes from.** `Owner.encrypt` announces the octave of the largest weight, at least `WEIGHT_BOUND`.  So B holds for a
 model as it was handed out, and none of its scores is wrong.  In training weights grow.  One mini-batch moves a weight by at
-most the rate times the batch's sum of |x_i|, and training raises B to at least the largest such move (`raise_bound`).  So one
-mini-batch moves weights from within B to 2 B at most, and a part to 0.9 R, which is noticed.  For a whole run the proven bound
-is the number of updates times the rate, far above what weights reach, so after training B is an assumption.  The owner can turn
-it into a fact: `Owner.announce_bound` decrypts the weights and announces their octave.  If a scheme has no limit R, nobody
-needs B.  It is then always `WEIGHT_BOUND`, and tells nothing about the weights.
+most the rate times the batch's sum of |x_i| (`largest_move`), and training raises B to at least the largest such move
+(`raise_bound`).  So one mini-batch moves weights from within B to 2 B at most, and a part to 0.9 R, which is noticed.  For a
+whole run the proven bound is the number of updates times the rate, far above what weights reach, so after training B is an
+assumption.  The owner can turn it into a fact: `Owner.announce_bound` decrypts the weights and announces their octave.  If a
+scheme has no limit R, nobody needs B.  It is then always `WEIGHT_BOUND`, and tells nothing about the weights.
 
 **What it costs.**  Each part takes one ciphertext and one decryption.  The number of row additions does not grow.  The owner,
 who reads z in any case, also learns sums over parts of a review.
@@ -47,10 +47,10 @@ from encnn.schemes.factored import FactoredScores
 
 WITHIN = 0.5
 """A part is believed if it is read within this share of the range."""
-_TOGETHER = 4096
-"""How many reviews `largest_move` looks at together."""
 FILLED = 0.45
 """The bound on weights may let a part fill this share of the range; the rest up to `WITHIN` is for noise."""
+_TOGETHER = 4096
+"""How many reviews `largest_move` looks at together."""
 
 
 @dataclass(frozen=True)

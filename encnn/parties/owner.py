@@ -249,9 +249,9 @@ class Owner:
         check_encrypted(a, self.evaluator.context)
         limit = self.evaluator.score_limit
         if isinstance(a, FactoredScores):
-            found = self.evaluator.second_layer_range(rank_one=True)
-            z, b = a.read(self._secret.decrypt, found[1])
-            _warn_of_clipping(b, found)
+            within = self.evaluator.second_layer_range(rank_one=True)
+            z, b = a.read(self._secret.decrypt, within[1])
+            _warn_of_clipping(b, within)
             return z
         return a.read(self._secret.decrypt, limit) if isinstance(a, PartialScores) else readable(self._secret.decrypt(a), limit)
 

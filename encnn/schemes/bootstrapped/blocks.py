@@ -36,7 +36,7 @@ from encnn.errors import CapabilityError, KeyMismatchError, ParameterError
 from encnn.schemes.base import KeyContext
 from encnn.schemes.bootstrapped import engine, transform
 from encnn.schemes.bootstrapped.parameters import BootstrappedParameters
-from encnn.schemes.bootstrapped.shared import each, shared
+from encnn.schemes.bootstrapped.shared import shared, shared_out
 from encnn.schemes.integer_vector import CiphertextArray
 
 BootstrappedContext = KeyContext[BootstrappedParameters]
@@ -204,8 +204,7 @@ def scatter_subtract(W: BlockArray, X: Batch, errors: np.ndarray, value: float, 
     if loops is None:
         scatter_subtract_numpy(W.data, places, pointers, factors, errors)
     else:
-        scatter = partial(loops.scatter_subtract, W.data, places, pointers, factors, errors)
-        each(lambda share: scatter(share, threads), threads)
+        shared_out(partial(loops.scatter_subtract, W.data, places, pointers, factors, errors), len(W.data), threads)
     W.value, W.noise = W.value + weight * value, W.noise + weight * noise
 
 

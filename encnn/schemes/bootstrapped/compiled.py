@@ -204,7 +204,7 @@ def _digits(a, bits, levels, digit):
     rest = _shifted(a, 32 - bits * levels)
     for t in range(levels - 1, 0, -1):
         above = _shifted(rest, bits)
-        digit[t] = rest - np.int32(above << np.int32(bits))
+        digit[t] = rest - _shifted_left(above, bits)
         rest = above
     digit[0] = rest
 

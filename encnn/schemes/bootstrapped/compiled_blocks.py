@@ -65,6 +65,8 @@ def scatter_subtract(
     """
     _check_places(blocks, places, pointers, factors)
     check_array("errors", errors, np.int32, (len(pointers) - 1, COMPONENTS, N))
+    if not 0 <= share < of:
+        raise ParameterError(f"there is no share {share} of {of}; count from 0 to {of - 1}")
     _scatter_subtract(blocks, places, pointers, factors, errors, share, of)
 
 

@@ -1,35 +1,36 @@
 """Parameters of the scheme with bootstrapping: an integer-vector set that also knows how to refresh itself.
 
-Weights and scores are integer-vector ciphertexts c = [b ; a] modulo q = 2^32 under S = [I, T] with T of bits: LWE of dimension
-d = k N, phase b + T a.  A real number v has the phase v * scale with scale = 2^(32 - z_bits), so the whole torus (the numbers
-modulo q, seen as fractions of q) is 2^z_bits wide in z, and the half of it on which a look-up table is free is 2^(z_bits - 1).
+Weights and scores are integer-vector ciphertexts c = [b ; a] modulo q = 2^32 under S = [I, T], where T holds bits: LWE of
+dimension d = k N, phase b + T a.  A real number v has the phase v * scale with scale = 2^(32 - z_bits), so the whole torus
+(the numbers modulo q, seen as fractions of q) is 2^z_bits wide in z, and the half of it on which a look-up table is free is
+2^(z_bits - 1).
 
 A bootstrap leads through two more kinds of ciphertext, each with noise of its own:
 
     small LWE     dimension n,  modulus 2^32,  deviation lwe_sigma   (the key-switch key)
     GLWE, GGSW    k polynomials of N coefficients, modulus 2^64,  deviation glwe_sigma   (the rotation key)
 
-The deviations are fractions of the torus, as in the literature.  All three have one key: T, the d = k N bits of the GLWE key,
-whose first n bits are the small key.  It is **block binary** [LMSS23]: bits in blocks of `block`.  Each block has at most one
-bit set, and all block + 1 cases are equally likely.  A blind rotation then takes one step per block instead of one per bit.
-Since the small key is a part of T, only the other k N - n bits need a key switch.  Blocks of one are an ordinary binary key.
+The deviations are fractions of the torus, as in the literature.  All ciphertexts have one key, T.  Its d = k N bits are the
+GLWE key, and its first n bits are the small key.  It is **block binary** [LMSS23]: its bits are in blocks of `block`.  Each
+block has at most one bit set, and all block + 1 cases are equally likely.  A blind rotation then takes one step per block
+instead of one per bit.  Since the small key is a part of T, only the other k N - n bits need a key switch.  Blocks of one are
+an ordinary binary key.
 
 **Security** is that of the weaker of the two (`lwe_security`, `glwe_security`).  The presets start from published sets: k, N,
 lwe_sigma, blocks of four and a small key that is a part of the large one are from the set of [TFHE-go] for three bits, and
 glwe_sigma is from [TFHE-rs].  [TFHE-go] has n = 820 (earlier 804) and counts primal uSVP and a dual attack with guessing.  By
-`encnn.security.estimate` n = 804 has 114 bits and n = 820 has 117.  The dual attack is cheaper here because it guesses block by
-block and takes no more samples than it needs.  n = 908 is the least multiple of four that holds 128 bits against it.  The other
-bits of T are uniform in [TFHE-go].  Here they are in blocks too, as fewer ones mean less noise.  `glwe_security` counts this,
-and it would be a lower bound for uniform bits.
+`encnn.security.estimate` n = 804 has 114 bits and n = 820 has 117.  The dual attack is cheaper here because it guesses block
+by block and takes no more samples than it needs.  n = 908 is the least multiple of four that holds 128 bits against it.  The
+other bits of T are uniform in [TFHE-go].  Here they are in blocks too, because fewer ones mean less noise.  `glwe_security`
+counts this.  With uniform bits it would be higher.
 
-**One key in both** helps no attack that is counted.  A lattice can hold samples of both kinds.  With each sample scaled by its
-noise, one of GLWE adds log2(1 / glwe_sigma) = 48 bits to the logarithm of the volume, and one of the small LWE 19 bits.  Any
-sample of GLWE brings in all k N bits of T as unknowns, and then each sample of the small LWE in it is better replaced by one
-more of GLWE.  So the best lattice has samples of one kind only, which is the weaker of the two again (the tests compute it, for
-primal and for dual attacks).  Nor do two lattices help a dual attack, each with samples of one kind and a share of the vectors:
-half of the vectors cost at least half as much.
-Whoever breaks the small LWE knows s, and finds the rest of T easily; the estimate counts that as broken.  [BCLORT23] study such
-keys.
+**One key in both** helps no attack that is counted.  A lattice can hold samples of both kinds.  With each sample scaled by
+its noise, one of GLWE adds log2(1 / glwe_sigma) = 48 bits to the logarithm of the volume, and one of the small LWE 19 bits.
+Any sample of GLWE brings in all k N bits of T as unknowns, and then each sample of the small LWE in it is better replaced by
+one more of GLWE.  So the best lattice has samples of one kind only, which is the weaker of the two again (the tests compute
+it, for primal and for dual attacks).  Nor do two lattices help a dual attack, each with samples of one kind and a share of
+the vectors: half of the vectors cost at least half as much.  Whoever breaks the small LWE knows s, and finds the rest of T
+easily; the estimate counts that as broken.  [BCLORT23] study such keys.
 
 Longer blocks take fewer steps, but a meet-in-the-middle attack then finds the key.  The attack of [May21] takes at best about
 the fourth root of the number of keys, so `key_entropy` is at least 512 for 128 bits.  Wider noise would allow a smaller n, but

@@ -1,13 +1,17 @@
 """A batch that threads share: each ciphertext is computed by itself, so results do not depend on the number of threads."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 
 from encnn.arithmetic import checks
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @cache
@@ -26,13 +30,16 @@ def shared(work: Callable[[slice], np.ndarray], batch: int, threads: int) -> np.
     if parts <= 1:
         return work(slice(0, batch))
     bounds = [batch * i // parts for i in range(parts + 1)]
-    first, *others = map(slice, bounds, bounds[1:])
-    found = _pool(threads - 1).map(work, others)  # they begin at once, and this thread does a part instead of waiting
-    return np.concatenate([work(first), *found])
+    return np.concatenate(_at_once(work, list(map(slice, bounds, bounds[1:])), threads))
 
 
-def each(work: Callable[[int], None], threads: int) -> None:
-    """Do work(0), ..., work(threads - 1) at the same time, each in one thread."""
-    others = _pool(threads - 1).map(work, range(1, threads)) if threads > 1 else ()
-    work(0)
-    list(others)  # waits, and raises what they raised
+def shared_out(work: Callable[[int, int], None], things: int, threads: int) -> None:
+    """Do work(share, of) for all shares, 0 to of - 1, of a number of things, each share in a thread of its own."""
+    of = max(1, min(checks.whole("threads", threads, 1), things))
+    _at_once(lambda share: work(share, of), range(of), threads)
+
+
+def _at_once(work: Callable[[T], R], parts: Sequence[T], threads: int) -> list[R]:
+    """Return the results of `work` for at most `threads` parts, or raise what one of them raised."""
+    found = _pool(threads - 1).map(work, parts[1:]) if len(parts) > 1 else ()
+    return [work(parts[0]), *found]  # the others have begun, and this thread does a part instead of waiting
